@@ -1,0 +1,205 @@
+"""The embedded ledger: a journal for what must not be lost, SQLite for what is asked.
+
+A call is appended to the journal before it is sent and again when it ends, by write(2) on the event loop (2 us, and
+what the kernel has survives `kill -9`). One thread carries ended calls to SQLite in groups. A journal segment is
+deleted once all it holds is in SQLite; at start, what segments are left are read, and calls that never ended become
+`uncertain` at their upper bound.
+"""
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Awaitable, Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from gateway.core.record import Entry
+
+Durability = Literal["process", "power"]
+"""What the ledger survives: the death of this process, or a power cut (fsync before the last byte goes out)."""
+
+SEGMENT_BYTES = 16_000_000
+_GROUP_SECONDS = 0.05
+_RETRY_SECONDS = 1.0
+_COLUMNS = Entry.__struct_fields__
+_ENTRY = msgspec.json.Decoder(Entry)
+_ENCODE = msgspec.json.Encoder().encode
+_INSERT = f"INSERT OR REPLACE INTO entries ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE entries (
+        request_id TEXT NOT NULL, hop INTEGER NOT NULL, state TEXT NOT NULL, time REAL NOT NULL,
+        key TEXT NOT NULL, team TEXT NOT NULL, app TEXT NOT NULL, project TEXT NOT NULL, purpose TEXT NOT NULL,
+        requested TEXT NOT NULL, backend TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL,
+        zone TEXT NOT NULL, sensitivity TEXT NOT NULL, decision_id TEXT NOT NULL, policy_digest TEXT NOT NULL,
+        price_version TEXT NOT NULL, input_uncached INTEGER NOT NULL, cache_read INTEGER NOT NULL,
+        cache_write INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+        usage_source TEXT NOT NULL, cost_pico_usd INTEGER NOT NULL, outcome TEXT NOT NULL, failure TEXT NOT NULL,
+        status INTEGER NOT NULL, duration_ms INTEGER NOT NULL,
+        PRIMARY KEY (request_id, hop)
+    ) WITHOUT ROWID;
+    CREATE INDEX entries_time ON entries (time);
+    """,
+)
+
+
+def connect(path: Path, *, durability: Durability = "process") -> sqlite3.Connection:
+    """A connection to the ledger's database, with its tables up to date."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute(f"PRAGMA synchronous={'FULL' if durability == 'power' else 'NORMAL'}")
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    for number, script in enumerate(_MIGRATIONS[version:], version + 1):
+        db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version={number}; COMMIT;")
+    return db
+
+
+def _write(db: sqlite3.Connection, entries: Iterable[Entry]) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.executemany(_INSERT, [msgspec.structs.astuple(entry) for entry in entries])
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+class SqliteLedger:
+    """The `Ledger` port over a state directory. One process at a time may hold it."""
+
+    def __init__(self, directory: Path, durability: Durability = "process") -> None:
+        self._directory = directory / "journal"
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._power = durability == "power"
+        self._db = connect(directory / "ledger.sqlite", durability=durability)
+        self.recovered = self._recover()
+        self._under_way: dict[tuple[str, int], Entry] = {}
+        self._queue: queue.SimpleQueue[Entry | Path | None] = queue.SimpleQueue()
+        self._oldest_waiting: float | None = None
+        self._written = self._synced = 0
+        self._syncing = asyncio.Lock()
+        self._torn = False
+        self._segment, self._fd, self._size = self._new_segment(1)
+        self._thread = threading.Thread(target=self._carry, name="ledger", daemon=True)
+        self._thread.start()
+
+    def open(self, entry: Entry) -> None:
+        """Notes a call that is about to be sent. Raises OSError when the journal cannot take it."""
+        self._append(_ENCODE(entry) + b"\n")
+        self._under_way[entry.request_id, entry.hop] = entry
+
+    def sealed(self) -> Awaitable[None] | None:
+        """With `power`, waits until what was noted so far is on disk; one fsync serves all who wait."""
+        return self._sync() if self._power else None
+
+    def settle(self, entries: Sequence[Entry]) -> None:
+        """Keeps how calls ended."""
+        try:
+            self._append(b"".join([_ENCODE(entry) + b"\n" for entry in entries]))
+        except OSError:
+            pass  # the intent stands in the journal, at its upper bound; SQLite gets the row all the same
+        for entry in entries:
+            self._under_way.pop((entry.request_id, entry.hop), None)
+            self._queue.put(entry)
+        if self._oldest_waiting is None:
+            self._oldest_waiting = time.monotonic()
+        if self._size > SEGMENT_BYTES:
+            self._rotate()
+
+    def lag_seconds(self) -> float:
+        """How long the oldest ended call has been waiting for SQLite."""
+        oldest = self._oldest_waiting
+        return 0.0 if oldest is None else time.monotonic() - oldest
+
+    def close(self) -> None:
+        """Carries everything over and stops. The journal stays only if something is still under way."""
+        self._queue.put(None)
+        self._thread.join(timeout=30)
+        os.close(self._fd)
+        if not self._under_way and not self._thread.is_alive():
+            self._segment.unlink(missing_ok=True)
+            self._db.close()
+
+    def _append(self, lines: bytes) -> None:
+        if self._torn:
+            lines = b"\n" + lines
+        written = os.write(self._fd, lines)
+        self._size += written
+        self._written += written
+        self._torn = written < len(lines)
+        if self._torn:
+            raise OSError("the journal took only a part of a line")
+
+    async def _sync(self) -> None:
+        wanted = self._written
+        async with self._syncing:
+            if self._synced < wanted:
+                reached = self._written
+                await asyncio.to_thread(os.fsync, self._fd)
+                self._synced = reached
+
+    def _new_segment(self, number: int) -> tuple[Path, int, int]:
+        path = self._directory / f"{number:08d}.jsonl"
+        return path, os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600), 0
+
+    def _rotate(self) -> None:
+        """Starts a new segment with what is under way; the old one goes once SQLite has all it holds."""
+        old, old_fd = self._segment, self._fd
+        try:
+            self._segment, self._fd, self._size = self._new_segment(int(old.stem) + 1)
+            for entry in self._under_way.values():
+                self._append(_ENCODE(entry) + b"\n")
+            if self._power:
+                os.fsync(self._fd)
+        except OSError:
+            return  # both segments stay until the next start reads them
+        os.close(old_fd)
+        self._queue.put(old)
+
+    def _carry(self) -> None:
+        """The writer thread: takes what has come, in one transaction, until told to stop."""
+        going = True
+        while going:
+            batch = [self._queue.get()]
+            time.sleep(_GROUP_SECONDS)
+            while not self._queue.empty():
+                batch.append(self._queue.get())
+            entries = [item for item in batch if isinstance(item, Entry)]
+            while entries:
+                try:
+                    _write(self._db, entries)
+                    break
+                except sqlite3.Error:
+                    time.sleep(_RETRY_SECONDS)  # the journal has them; lag tells
+            self._oldest_waiting = None if self._queue.empty() else time.monotonic()
+            for item in batch:
+                if isinstance(item, Path):
+                    item.unlink(missing_ok=True)
+            going = None not in batch
+
+    def _recover(self) -> tuple[int, int]:
+        """Reads what a former process left. Returns (rows taken over, of these uncertain)."""
+        segments = sorted(self._directory.glob("*.jsonl"))
+        last: dict[tuple[str, int], Entry] = {}
+        for segment in segments:
+            for line in segment.read_bytes().split(b"\n"):
+                try:
+                    entry = _ENTRY.decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    continue  # torn: it was being written when the process died, so nothing had followed from it
+                last[entry.request_id, entry.hop] = entry
+        entries = [
+            msgspec.structs.replace(entry, state="uncertain", outcome="crashed") if entry.state == "open" else entry
+            for entry in last.values()
+        ]
+        if entries:
+            _write(self._db, entries)
+        for segment in segments:
+            segment.unlink()
+        return len(entries), sum(entry.state == "uncertain" and entry.outcome == "crashed" for entry in entries)

@@ -1,0 +1,152 @@
+"""Prometheus metrics: a projection of the record. Labels come from closed sets; what exceeds the cap becomes `other`."""
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from gateway.core.catalog import Backend
+from gateway.core.price import PICO_PER_USD
+from gateway.core.record import Record, Tried
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+MAX_CALLERS = 500
+"""Distinct (team, app) pairs that get series of their own."""
+
+_WHO = ("team", "app", "model", "provider")
+_MONEY = (*_WHO, "zone", "sensitivity")
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+_OVERHEAD = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1)
+_RATE = (1, 5, 10, 20, 40, 80, 160, 320, 640)
+
+
+class Metrics:
+    """All series of this process."""
+
+    def __init__(self, *, inflight: Callable[[], int], ledger_lag: Callable[[], float]) -> None:
+        self.registry = registry = CollectorRegistry()
+
+        def counter(name: str, meaning: str, labels: Iterable[str] = ()) -> Counter:
+            return Counter(name, meaning, labels, registry=registry)
+
+        def gauge(name: str, meaning: str, labels: Iterable[str] = ()) -> Gauge:
+            return Gauge(name, meaning, labels, registry=registry)
+
+        def histogram(name: str, meaning: str, labels: Iterable[str], buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(name, meaning, labels, buckets=buckets, registry=registry)
+
+        by = ("model", "provider")
+        self._requests = counter("gateway_requests", "Requests by outcome", (*_WHO, "status"))
+        self._duration = histogram("gateway_request_duration_seconds", "Arrival to last byte", by, _SECONDS)
+        self._overhead = histogram("gateway_overhead_seconds", "The gateway's own time to the first byte", (), _OVERHEAD)
+        self._first = histogram("gateway_time_to_first_token_seconds", "Arrival to first content", by, _SECONDS)
+        self._rate = histogram("gateway_output_tokens_per_second", "Streamed tokens per second", by, _RATE)
+        self._tokens = counter("gateway_tokens", "Tokens, in disjoint buckets", (*_WHO, "bucket"))
+        self._cost = counter("gateway_cost_usd", "Booked cost, bounds of uncertain calls included", _MONEY)
+        self._estimated = counter("gateway_cost_estimated_usd", "The part of the cost that nobody reported", _MONEY)
+        self._unpriced = counter("gateway_unpriced_requests", "Refused for want of a price", ())
+        self._decisions = counter(
+            "gateway_policy_decisions", "Decisions", ("outcome", "rule", "sensitivity", "zone")
+        )
+        self._denied = counter("gateway_policy_denied", "Requests that a rule denied", ("rule",))
+        self._fallbacks = counter("gateway_fallbacks", "Steps to the next backend", ("from", "to", "reason"))
+        self._dropped = counter("gateway_series_dropped", "Requests counted under `other`", ())
+        self._reload_failures = counter("gateway_policy_reload_failures", "Policy trees that did not load", ())
+        self._info = gauge("gateway_policy_info", "The policy in force", ("digest",))
+        self._status = gauge("gateway_model_status", "1 if active, else 0", ("model",))
+        gauge("gateway_inflight_requests", "Requests under way").set_function(inflight)
+        gauge("gateway_ledger_lag_seconds", "Age of the oldest call not yet in the ledger").set_function(ledger_lag)
+        self._callers: set[tuple[str, str]] = set()
+        self._put: dict[tuple[object, ...], tuple[Counter, Histogram, Histogram, Histogram]] = {}
+        self._put_money: dict[tuple[str, ...], tuple[Counter, Counter, dict[str, Counter]]] = {}
+
+    def put(self, record: Record) -> None:
+        """Counts a request that has ended."""
+        served = record.served
+        caller = record.call.caller
+        team, app = self._known(caller.team, caller.app)
+        model, provider = (served.backend, served.provider) if served else ("none", "none")
+        key = (team, app, model, provider, record.status)
+        children = self._put.get(key)
+        if children is None:
+            children = self._put[key] = (
+                self._requests.labels(team, app, model, provider, str(record.status)),
+                self._duration.labels(model, provider),
+                self._first.labels(model, provider),
+                self._rate.labels(model, provider),
+            )
+        requests, duration, first, rate = children
+        requests.inc()
+        duration.observe(record.duration)
+        self._overhead.observe(record.overhead)
+        if record.first_token is not None:
+            first.observe(record.first_token)
+            writing = record.duration - record.first_token
+            if record.streamed and served is not None and writing > 0:
+                rate.observe((served.usage.output + served.usage.reasoning) / writing)
+        for tried in record.tried:
+            self._count_money(team, app, record.sensitivity, tried)
+        self._count_decision(record)
+
+    def policy_loaded(self, digest: str, backends: Iterable[Backend]) -> None:
+        """A policy came into force."""
+        self._info.clear()
+        self._info.labels(digest).set(1)
+        self._status.clear()
+        for backend in backends:
+            self._status.labels(backend.id).set(backend.fact("status") == "active")
+
+    def policy_failed(self) -> None:
+        """A policy tree did not load."""
+        self._reload_failures.inc()
+
+    def exposition(self) -> bytes:
+        """What a scrape gets."""
+        return generate_latest(self.registry)
+
+    def _known(self, team: str, app: str) -> tuple[str, str]:
+        if (team, app) in self._callers:
+            return team, app
+        if len(self._callers) < MAX_CALLERS:
+            self._callers.add((team, app))
+            return team, app
+        self._dropped.inc()
+        return "other", "other"
+
+    def _count_money(self, team: str, app: str, sensitivity: str, tried: Tried) -> None:
+        key = (team, app, tried.backend, tried.provider, tried.zone, sensitivity)
+        children = self._put_money.get(key)
+        if children is None:
+            buckets = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
+            tokens = {bucket: self._tokens.labels(*key[:4], bucket) for bucket in buckets}
+            children = self._put_money[key] = (self._cost.labels(*key), self._estimated.labels(*key), tokens)
+        cost, estimated, tokens = children
+        usd = tried.cost_pico_usd / PICO_PER_USD
+        if usd:
+            cost.inc(usd)
+            if tried.state == "uncertain" or tried.usage.source != "reported":
+                estimated.inc(usd)
+        for bucket, child in tokens.items():
+            if amount := getattr(tried.usage, bucket):
+                child.inc(amount)
+
+    def _count_decision(self, record: Record) -> None:
+        decision = record.decision
+        if decision is None:
+            return
+        if decision.candidates:
+            chosen = decision.candidates[0]
+            self._decisions.labels("permit", chosen.rules[0], record.sensitivity, chosen.backend.zone).inc()
+        else:
+            rules = {rule for excluded in decision.excluded for rule in excluded.rules} or {"default-deny"}
+            if any(excluded.by == "policy" for excluded in decision.excluded):
+                self._decisions.labels("deny", min(rules), record.sensitivity, "none").inc()
+                for rule in rules:
+                    self._denied.labels(rule).inc()
+            if any(excluded.by == "price" for excluded in decision.excluded):
+                self._unpriced.inc()
+        for failed, following in zip(record.tried, record.tried[1:], strict=False):
+            reason = failed.failure.code if failed.failure else "none"
+            self._fallbacks.labels(failed.backend, following.backend, reason).inc()

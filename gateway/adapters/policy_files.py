@@ -1,0 +1,121 @@
+"""Policy trees on disk: read once, parsed as a whole, watched. A tree that does not load changes nothing."""
+
+import asyncio
+import os
+import stat
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+from watchfiles import awatch
+
+from gateway.adapters.secrets import not_offered
+from gateway.core.catalog import Backend
+from gateway.policy.decide import Eligibility
+from gateway.policy.document import Mark, Problem
+from gateway.policy.parse import Parsed, parse
+from gateway.providers import BASE_URLS
+
+MAX_FILES = 500
+
+
+class Unreadable(Exception):
+    """A tree cannot be read at all. The message says which path and why."""
+
+
+class ReloadState(msgspec.Struct, frozen=True):
+    """How the last load went. `stale`: a newer tree is on disk, and it did not load. `loaded` is Unix seconds."""
+
+    digest: str
+    loaded: float
+    stale: bool
+    problems: tuple[Problem, ...]
+
+
+def read_tree(directory: Path) -> dict[str, bytes]:
+    """The files of a tree, each read once.
+
+    Raises Unreadable when the directory is missing, holds too much, or a file in it is no regular file.
+    """
+    if not directory.is_dir():
+        raise Unreadable(f"no policy directory at {directory}; set GATEWAY_POLICIES or --policies")
+    return _read_all([*directory.glob("*.y*ml"), *directory.glob("*/*.y*ml")])
+
+
+def _read_all(paths: list[Path]) -> dict[str, bytes]:
+    if len(paths) > MAX_FILES:
+        raise Unreadable(f"{len(paths)} policy files; at most {MAX_FILES}")
+    return {str(path): _read(path) for path in sorted(paths)}
+
+
+def _read(path: Path) -> bytes:
+    """A regular file's bytes; never through a link, a pipe or a device."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise Unreadable(f"cannot read {path}: {error.strerror} (links are not followed)") from None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Unreadable(f"{path} is no regular file")
+        return file.read()
+
+
+def load(directory: Path, extra_catalog: Path | None = None) -> Parsed:
+    """The bundle in a directory, with a further folder of catalog files, or its problems."""
+    extra = _read_all([*extra_catalog.glob("*.y*ml")]) if extra_catalog is not None else {}
+    return parse(read_tree(directory), BASE_URLS, extra)
+
+
+class PolicyFiles:
+    """Holds the snapshot in force and follows the files. `current` is swapped as one reference."""
+
+    def __init__(
+        self,
+        directory: Path,
+        extra_catalog: Path | None,
+        parsed: Parsed,
+        *,
+        on_load: Callable[[str, tuple[Backend, ...]], None],
+        on_failure: Callable[[tuple[Problem, ...]], None],
+    ) -> None:
+        if parsed.bundle is None:
+            raise ValueError("the first bundle must be good")
+        self._directory = directory
+        self._extra = extra_catalog
+        self._on_load = on_load
+        self._on_failure = on_failure
+        self._take(parsed)
+
+    def _take(self, parsed: Parsed) -> None:
+        assert parsed.bundle is not None
+        self.current = Eligibility(parsed.bundle, not_offered(parsed.bundle.backends))
+        self.state = ReloadState(parsed.bundle.digest, time.time(), False, ())
+        self._on_load(parsed.bundle.digest, parsed.bundle.backends)
+
+    async def reload(self) -> None:
+        """Loads the tree anew. If it is not good, the snapshot in force stays and the state says stale."""
+        try:
+            parsed = await asyncio.to_thread(load, self._directory, self._extra)
+        except (Unreadable, OSError) as error:
+            parsed = Parsed(None, (Problem(Mark(str(self._directory)), "P004", str(error)),), {})
+        if parsed.bundle is not None:
+            self._take(parsed)
+        else:
+            self.state = msgspec.structs.replace(self.state, stale=True, problems=parsed.problems)
+            self._on_failure(parsed.problems)
+
+    async def watch(self) -> None:
+        """Reloads on every change, until cancelled. Changes that come together are taken together."""
+        watched = [path for path in (self._directory, self._extra) if path is not None and path.is_dir()]
+        async for _ in awatch(*watched, debounce=200, step=50, rust_timeout=1000, recursive=True):
+            await self.reload()
+
+    def summary(self) -> Mapping[str, object]:
+        """What /readyz and /admin/policies tell."""
+        return {
+            "digest": self.state.digest,
+            "age_seconds": round(time.time() - self.state.loaded, 1),
+            "stale": self.state.stale,
+            "problems": [str(problem) for problem in self.state.problems],
+        }

@@ -1,0 +1,47 @@
+"""Provider keys: found where the catalog says, kept out of everything that prints."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from gateway.core.catalog import Backend
+
+
+class Secret:
+    """A value that no repr, format or log shows."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value, for the one place that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+def find(reference: str) -> Secret | None:
+    """The secret behind `env:NAME` or `file:PATH`, None when it is not there or empty."""
+    source, _, name = reference.partition(":")
+    if source == "env":
+        value = os.environ.get(name, "")
+    else:
+        try:
+            value = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            value = ""
+    value = value.strip()
+    return Secret(value) if value.isascii() and value.isprintable() and value else None
+
+
+def not_offered(backends: Iterable[Backend]) -> dict[str, str]:
+    """The backends whose key is not here, with the reason."""
+    missing = {}
+    for backend in backends:
+        if backend.key_ref is not None and find(backend.key_ref) is None:
+            source, _, name = backend.key_ref.partition(":")
+            missing[backend.id] = f"{name} is not set" if source == "env" else "its key file is missing or empty"
+    return missing

@@ -1,0 +1,132 @@
+"""Questions to the ledger. Reads only, from any process."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+BY = {
+    "team": "team",
+    "app": "app",
+    "key": "key",
+    "project": "project",
+    "purpose": "purpose",
+    "model": "backend",
+    "provider": "provider",
+    "zone": "zone",
+    "sensitivity": "sensitivity",
+    "request": "request_id",
+}
+"""What spend can be broken down by, and the ledger column behind it. A model is the catalog's name of it."""
+
+_BUCKETS = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
+_SPLIT = 10**6
+"""Costs are summed in two halves, so that a sum never leaves SQLite's 64 bits."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a breakdown. Costs are pico-USD; `estimated` is what nobody reported, `uncertain` the part of it
+    that is an upper bound."""
+
+    group: tuple[str, ...]
+    requests: int
+    calls: int
+    input_uncached: int
+    cache_read: int
+    cache_write: int
+    output: int
+    reasoning: int
+    cost_pico_usd: int
+    estimated_pico_usd: int
+    uncertain_pico_usd: int
+
+
+class RequestLine(msgspec.Struct, frozen=True):
+    """One request: the state of its last call, its tokens and what all its calls cost."""
+
+    request_id: str
+    time: float
+    state: str
+    team: str
+    app: str
+    key: str
+    project: str
+    model: str
+    provider: str
+    zone: str
+    sensitivity: str
+    input_uncached: int
+    cache_read: int
+    cache_write: int
+    output: int
+    reasoning: int
+    usage_source: str
+    cost_pico_usd: int
+    calls: int
+    outcome: str
+
+
+def _connect(directory: Path) -> sqlite3.Connection | None:
+    path = directory / "ledger.sqlite"
+    if not path.exists():
+        return None
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
+
+
+def _sum(expression: str) -> str:
+    return f"SUM(({expression}) / {_SPLIT}), SUM(({expression}) % {_SPLIT})"
+
+
+def breakdown(directory: Path, by: Sequence[str], since: float) -> list[Line]:
+    """Spend since a time (Unix seconds), by the given dimensions, dearest first."""
+    if (db := _connect(directory)) is None:
+        return []
+    columns = [BY[name] for name in by]
+    group = ", ".join(columns)
+    estimated = "CASE WHEN usage_source != 'reported' OR state = 'uncertain' THEN cost_pico_usd ELSE 0 END"
+    uncertain = "CASE WHEN state = 'uncertain' THEN cost_pico_usd ELSE 0 END"
+    found = db.execute(
+        f"SELECT COUNT(DISTINCT request_id), COUNT(*), {', '.join(f'SUM({name})' for name in _BUCKETS)}, "
+        f"{_sum('cost_pico_usd')}, {_sum(estimated)}, {_sum(uncertain)}{', ' if group else ''}{group} "
+        f"FROM entries WHERE time >= ? {f'GROUP BY {group}' if group else 'HAVING COUNT(*) > 0'}",
+        (since,),
+    ).fetchall()
+    db.close()
+    lines = [
+        Line(
+            tuple(map(str, row[13:])),
+            *row[:7],
+            row[7] * _SPLIT + row[8],
+            row[9] * _SPLIT + row[10],
+            row[11] * _SPLIT + row[12],
+        )
+        for row in found
+    ]
+    return sorted(lines, key=lambda line: (-line.cost_pico_usd, line.group))
+
+
+def requests(directory: Path, since: float) -> list[RequestLine]:
+    """Every request since a time (Unix seconds), oldest first."""
+    if (db := _connect(directory)) is None:
+        return []
+    found = db.execute(
+        "SELECT request_id, time, state, team, app, key, project, backend, provider, zone, sensitivity, "
+        f"{', '.join(_BUCKETS)}, usage_source, cost_pico_usd, outcome FROM entries WHERE time >= ? "
+        "ORDER BY time, request_id, hop",
+        (since,),
+    ).fetchall()
+    db.close()
+    lines: dict[str, RequestLine] = {}
+    for *row, cost, outcome in found:
+        before = lines.get(row[0])
+        tokens = [value + (getattr(before, name) if before else 0) for name, value in zip(_BUCKETS, row[11:16], strict=True)]
+        lines[row[0]] = RequestLine(
+            *row[:11],
+            *tokens,
+            row[16],
+            cost + (before.cost_pico_usd if before else 0),
+            1 + (before.calls if before else 0),
+            outcome,
+        )
+    return list(lines.values())

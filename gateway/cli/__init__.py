@@ -1,0 +1,27 @@
+"""The command line. Exit codes: 0 fine, 1 found problems, 2 cannot run."""
+
+import sys
+
+import typer
+
+from gateway.cli import keys, policy, quickstart, serve, spend
+
+app = typer.Typer(
+    help="A self-hosted, OpenAI-compatible gateway: policy decides, cost orders, the ledger is true.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("quickstart")(quickstart.quickstart)
+app.add_typer(policy.app, name="policy")
+app.add_typer(keys.app, name="keys")
+app.command("spend")(spend.spend)
+
+
+def main() -> None:
+    """The `gateway` command."""
+    try:
+        app()
+    except BrokenPipeError:  # `gateway spend | head`
+        sys.stderr.close()

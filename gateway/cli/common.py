@@ -1,0 +1,54 @@
+"""What the commands share: settings, output, and how they fail."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+
+from gateway.settings import BadSettings, Settings, load
+
+
+class Format(str, Enum):
+    """How a command prints its result."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+StateDir = Annotated[Path | None, typer.Option("--state-dir", help="Keys and ledger (GATEWAY_STATE_DIR).")]
+Policies = Annotated[Path | None, typer.Option("--policies", help="The policy tree (GATEWAY_POLICIES).")]
+
+
+def cannot_run(message: str) -> NoReturn:
+    """Ends the command with exit code 2."""
+    typer.echo(message, err=True)
+    raise typer.Exit(2)
+
+
+def settings_of(**flags: object) -> Settings:
+    """The settings in force, or exit code 2 with every problem."""
+    try:
+        return load(**flags)
+    except BadSettings as error:
+        cannot_run(f"wrong settings:\n{error}")
+
+
+def print_json(data: object) -> None:
+    """One JSON document."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A plain table: the first column to the left, figures to the right."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    lines = []
+    for row in [head, ["-" * width for width in widths], *rows]:
+        cells = [
+            cell.ljust(width) if column == 0 or not cell[:1].isdigit() else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

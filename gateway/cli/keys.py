@@ -1,0 +1,101 @@
+"""`gateway keys`"""
+
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+
+from gateway.adapters import policy_files, state
+from gateway.adapters.keys import Keys
+from gateway.cli.common import Format, Policies, StateDir, cannot_run, print_json, settings_of, table
+from gateway.core.labels import DEFAULT_LEVEL, LEVELS
+
+app = typer.Typer(help="Keys of callers.", no_args_is_help=True)
+Output = Annotated[Format, typer.Option("--format", help="How to print.")]
+
+
+def _open(state_dir: object) -> Keys:
+    try:
+        return Keys(state.prepare(settings_of(state_dir=state_dir).state_dir))
+    except state.StateTaken as error:
+        cannot_run(str(error))
+
+
+@app.command()
+def create(
+    team: Annotated[str, typer.Option(help="The team that owns the key.")],
+    app: Annotated[str, typer.Option(help="The application that will use it.")],
+    project: Annotated[
+        list[str] | None, typer.Option(help="A project it may name; the first is the default. [default: default]")
+    ] = None,
+    purpose: Annotated[
+        list[str] | None, typer.Option(help="A purpose it may name; the first is the default. [default: general]")
+    ] = None,
+    sensitivity: Annotated[str, typer.Option(help=f"Lowest label of its requests: {', '.join(LEVELS)}.")] = DEFAULT_LEVEL,
+    state_dir: StateDir = None,
+    policies: Policies = None,
+    format: Output = Format.table,
+) -> None:
+    """Create a key. It is shown once and can never be shown again."""
+    if sensitivity not in LEVELS:
+        cannot_run(f"unknown level `{sensitivity}`; known: {', '.join(LEVELS)}")
+    purposes = purpose or ["general"]
+    _check_purposes(purposes, policies)
+    keys = _open(state_dir)
+    id, key = keys.create(
+        team=team, app=app, projects=project or ["default"], purposes=purposes, floor=sensitivity
+    )
+    if format is Format.json:
+        print_json({"id": id, "key": key})
+    else:
+        typer.echo(f"{key}\n\nid {id}, team {team}, app {app}. Keep it now: it is not stored and cannot be shown again.")
+
+
+def _check_purposes(purposes: list[str], policies: object) -> None:
+    """A purpose that no policy knows would be denied everywhere; better to say so now."""
+    settings = settings_of(policies=policies)
+    try:
+        parsed = policy_files.load(settings.policies, settings.extra_catalog)
+    except policy_files.Unreadable:
+        return  # no policies on this machine: nothing to check against
+    known = parsed.bundle.vocabulary.words("purposes") if parsed.bundle else frozenset(purposes)
+    if unknown := [purpose for purpose in purposes if purpose not in known]:
+        cannot_run(f"unknown purpose {', '.join(unknown)}; known (vocabulary.yaml): {', '.join(sorted(known))}")
+
+
+@app.command("list")
+def list_keys(state_dir: StateDir = None, format: Output = Format.table) -> None:
+    """List keys, without the keys themselves."""
+    rows = _open(state_dir).rows()
+    if format is Format.json:
+        print_json(msgspec.to_builtins(rows))
+        return
+    typer.echo(
+        table(
+            ["id", "key", "team", "app", "projects", "purposes", "floor", "created", "state"],
+            [
+                [
+                    row.id,
+                    row.shown,
+                    row.team,
+                    row.app,
+                    ",".join(row.projects),
+                    ",".join(row.purposes),
+                    row.floor,
+                    time.strftime("%Y-%m-%d", time.gmtime(row.created)),
+                    "in force" if row.revoked is None else time.strftime("revoked %Y-%m-%d", time.gmtime(row.revoked)),
+                ]
+                for row in rows
+            ],
+        )
+    )
+
+
+@app.command()
+def revoke(id: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it.")], state_dir: StateDir = None) -> None:
+    """Revoke a key. A running server stops taking it within a second."""
+    if not _open(state_dir).revoke(id):
+        typer.echo(f"no key `{id}` in force; `gateway keys list` shows them", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"revoked {id}")

@@ -1,0 +1,1 @@
+"""Values and arithmetic. Nothing here does I/O or reads a clock."""

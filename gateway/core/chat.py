@@ -1,0 +1,183 @@
+"""A chat completion request: a typed view over the client's own bytes.
+
+Only the fields named here are read. Everything else, and the exact bytes of every value, travels on untouched.
+"""
+
+import re
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Raw
+
+from gateway.core.errors import Refusal, Refused
+
+REDIRECTING = ("api_base", "base_url", "api_key", "api_version", "custom_llm_provider", "proxy", "proxies")
+"""Top-level fields by which a body could try to send the call somewhere else. They are refused, not forwarded."""
+
+
+class Part(msgspec.Struct):
+    """One content part. Other kinds than text are seen by their type alone."""
+
+    type: str = "text"
+    text: str | None = None
+
+
+class Message(msgspec.Struct):
+    """One message, as far as size and needed capabilities ask."""
+
+    role: str
+    content: str | list[Part] | None = None
+
+
+class StreamOptions(msgspec.Struct):
+    """What the client asked of the stream."""
+
+    include_usage: bool | None = None
+    continuous_usage_stats: bool | None = None
+
+
+class ResponseFormat(msgspec.Struct):
+    """The wanted shape of the answer."""
+
+    type: str | None = None
+
+
+class View(msgspec.Struct):
+    """The fields of a request body that the gateway reads. Null means unset, as SDKs send it."""
+
+    model: str
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[int, Meta(ge=0)] | None = None
+    max_completion_tokens: Annotated[int, Meta(ge=0)] | None = None
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    tools: list[Raw] | None = None
+    functions: list[Raw] | None = None
+    response_format: ResponseFormat | None = None
+    logprobs: bool | None = None
+    modalities: list[str] | None = None
+
+
+class ChatRequest(msgspec.Struct, frozen=True):
+    """A parsed request. `fields` are the top-level members, each value as its original bytes, in order.
+
+    `needs` are the capabilities that a backend must have; `text_bytes` is the size of all text in the messages.
+    """
+
+    fields: dict[str, Raw]
+    view: View
+    needs: frozenset[str]
+    text_bytes: int
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the client asked for events."""
+        return self.view.stream is True
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the client asked for the usage chunk of a stream."""
+        options = self.view.stream_options
+        return options is not None and options.include_usage is True
+
+    @property
+    def output_limit(self) -> int | None:
+        """Most tokens that the client lets one choice write, None: unlimited."""
+        view = self.view
+        return view.max_completion_tokens if view.max_completion_tokens is not None else view.max_tokens
+
+    def with_fields(self, changed: dict[str, bytes]) -> bytes:
+        """The body with these top-level values (JSON) set; all other values keep their bytes and their order."""
+        members = []
+        for name, raw in self.fields.items():
+            value = changed.get(name)
+            members.append(b"%b:%b" % (_json_name(name), raw if value is None else value))
+        for name, value in changed.items():
+            if name not in self.fields:
+                members.append(b"%b:%b" % (_json_name(name), value))
+        return b"{" + b",".join(members) + b"}"
+
+
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_VIEW = msgspec.json.Decoder(View)
+_WHOLE = msgspec.json.Decoder()
+_CHAT = frozenset({"chat"})
+_NAMES: dict[str, bytes] = {
+    name: b'"%b"' % name.encode() for name in (*View.__struct_fields__, "temperature", "top_p", "tool_choice", "user")
+}
+_PART_NEEDS = {"image_url": "vision", "input_audio": "audio"}
+
+
+def _json_name(name: str) -> bytes:
+    return _NAMES.get(name) or msgspec.json.encode(name)
+
+
+def parse(body: bytes) -> ChatRequest:
+    """The request in a body.
+
+    Raises Refused (400) when it is not JSON, lacks a field, has one of a wrong type, or tries to redirect the call.
+    """
+    try:
+        _WHOLE.decode(body)  # every value, not only those we read: what we forward is valid JSON and UTF-8
+        fields = _FIELDS.decode(body)
+        view = _VIEW.decode(body)
+    except msgspec.ValidationError as error:
+        raise _wrong_type(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise Refused(Refusal.INVALID_JSON, f"the request body is not valid JSON: {error}") from None
+    except UnicodeDecodeError:
+        raise Refused(Refusal.INVALID_JSON, "the request body is not valid UTF-8") from None
+    except RecursionError:
+        raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
+    for name in REDIRECTING:
+        if name in fields:
+            raise Refused(
+                Refusal.FORBIDDEN_PARAMETER,
+                f"`{name}` is not accepted: the gateway calls only backends of its catalog; remove the field",
+                param=name,
+            )
+    text_bytes, needs = _measure(view)
+    return ChatRequest(fields, view, needs, text_bytes)
+
+
+def _measure(view: View) -> tuple[int, frozenset[str]]:
+    """Bytes of text in the messages, and the capabilities that the request needs."""
+    size = 0
+    needs: set[str] = set()
+    for message in view.messages:
+        content = message.content
+        if isinstance(content, str):
+            size += len(content) if content.isascii() else len(content.encode())
+        elif content:
+            for part in content:
+                if part.text:
+                    size += len(part.text.encode())
+                if need := _PART_NEEDS.get(part.type):
+                    needs.add(need)
+    for raw in (*(view.tools or ()), *(view.functions or ())):
+        size += len(bytes(raw))
+        needs.add("tools")
+    if view.response_format is not None and view.response_format.type == "json_schema":
+        needs.add("json_schema")
+    if view.logprobs:
+        needs.add("logprobs")
+    if view.modalities and "audio" in view.modalities:
+        needs.add("audio")
+    return size, (_CHAT | needs if needs else _CHAT)
+
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"missing required field `(?P<name>\w+)`")
+
+
+def _wrong_type(problem: str) -> Refused:
+    """The refusal for a body that is JSON but not a chat request. Names the field, never its value."""
+    match = _AT.match(problem)
+    what, path = (match["what"], match["path"] or "") if match else (problem, "")
+    if missing := _MISSING.search(what):
+        name = f"{path}.{missing['name']}".lstrip(".")
+        return Refused(Refusal.MISSING_PARAMETER, f"missing required parameter: `{name}`", param=name)
+    if not path:
+        return Refused(Refusal.INVALID_TYPE, f"the request body is no chat request: {what[:1].lower()}{what[1:]}")
+    return Refused(Refusal.INVALID_TYPE, f"invalid `{path}`: {what[:1].lower()}{what[1:]}", param=path)

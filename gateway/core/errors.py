@@ -1,0 +1,89 @@
+"""How things fail, as two tables: what an upstream did to us, and what we say to the client.
+
+    FailureKind     one attempt failed; says whether the next candidate may be asked
+    Refusal         we do not serve the request; says the status and the code
+    Refused         the exception that carries a Refusal with its words to the edge
+"""
+
+from enum import Enum
+
+import msgspec
+
+
+class FailureKind(Enum):
+    """How an attempt failed: (code, status for the client, may fall back, counts against the breaker, may be billed).
+
+    The status is used when the upstream gave none that the client should see.
+    """
+
+    UNREACHABLE = ("unreachable", 502, True, True, False)
+    TIMED_OUT = ("timed_out", 504, True, True, True)
+    THROTTLED = ("throttled", 429, True, False, False)
+    OVERLOADED = ("overloaded", 503, True, True, False)
+    SERVER_ERROR = ("server_error", 502, True, True, False)
+    BROKEN = ("broken", 502, True, True, True)  # an answer that nobody can read may still be on the bill
+    UNAUTHORIZED = ("unauthorized", 502, True, False, False)  # our key is refused, not the caller's
+    NO_CREDIT = ("no_credit", 502, True, False, False)  # our account is empty
+    MODEL_MISSING = ("model_missing", 502, True, False, False)  # the catalog names a model that is not there
+    REVOKED = ("revoked", 403, True, False, False)  # the policy changed between two hops; nothing was sent
+    CONTEXT_TOO_LONG = ("context_too_long", 400, True, False, False)
+    CONTENT_FILTERED = ("content_filtered", 400, False, False, False)
+    REJECTED = ("rejected", 400, False, False, False)  # the caller's fault: nobody else will like it better
+
+    def __init__(self, code: str, status: int, may_fall_back: bool, trips_breaker: bool, may_be_billed: bool) -> None:
+        self.code = code
+        self.status = status
+        self.may_fall_back = may_fall_back
+        self.trips_breaker = trips_breaker
+        self.may_be_billed = may_be_billed
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """One failed attempt. `error` is the object for the client's envelope; it may quote the prompt, so it is never kept.
+
+    `retry_after` is what the upstream sent, as it sent it (seconds or a date).
+    """
+
+    kind: FailureKind
+    status: int
+    error: dict[str, object]
+    retry_after: str | None = None
+
+
+class Refusal(Enum):
+    """What we answer ourselves: (code, status, type of the OpenAI envelope)."""
+
+    INVALID_JSON = ("invalid_json", 400, "invalid_request_error")
+    INVALID_TYPE = ("invalid_type", 400, "invalid_request_error")
+    MISSING_PARAMETER = ("missing_required_parameter", 400, "invalid_request_error")
+    FORBIDDEN_PARAMETER = ("forbidden_parameter", 400, "invalid_request_error")
+    UNSUPPORTED = ("unsupported_capability", 400, "invalid_request_error")
+    CONTEXT_TOO_LONG = ("context_length_exceeded", 400, "invalid_request_error")
+    INVALID_KEY = ("invalid_api_key", 401, "invalid_request_error")
+    POLICY_DENIED = ("policy_denied", 403, "permission_error")
+    NOT_GRANTED = ("not_granted", 403, "permission_error")
+    MODEL_NOT_FOUND = ("model_not_found", 404, "invalid_request_error")
+    NOT_FOUND = ("not_found", 404, "invalid_request_error")
+    METHOD_NOT_ALLOWED = ("method_not_allowed", 405, "invalid_request_error")
+    TOO_LARGE = ("request_too_large", 413, "invalid_request_error")
+    INTERNAL = ("internal_error", 500, "server_error")
+    NO_BACKEND = ("no_backend_available", 503, "server_error")
+    LEDGER_DOWN = ("ledger_unavailable", 503, "server_error")
+
+    def __init__(self, code: str, status: int, type: str) -> None:
+        self.code = code
+        self.status = status
+        self.type = type
+
+
+class Refused(Exception):
+    """We will not serve this. `message` tells the caller what to do; `retry_after` is seconds, None: do not retry."""
+
+    def __init__(
+        self, refusal: Refusal, message: str, *, param: str | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after

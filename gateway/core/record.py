@@ -1,0 +1,209 @@
+"""What is kept of a request: one record, from which ledger rows, metrics and the log line derive. No prompt text."""
+
+from enum import Enum
+from typing import Literal
+
+import msgspec
+
+from gateway.core.decision import Decision
+from gateway.core.errors import FailureKind
+from gateway.core.usage import NOTHING, Usage
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks: what is known of a key. The first project and the first purpose are the defaults."""
+
+    key: str
+    team: str
+    app: str
+    projects: tuple[str, ...] = ("default",)
+    purposes: tuple[str, ...] = ("general",)
+    floor: str = "internal"
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A request as it arrived, without its body. `arrived` is monotonic seconds, `time` is Unix seconds.
+
+    The hints are what the headers said, unread; None: nothing.
+    """
+
+    id: str
+    caller: Caller
+    arrived: float
+    time: float
+    sensitivity_hint: str | None = None
+    purpose_hint: str | None = None
+    project_hint: str | None = None
+    client_request_id: str | None = None
+
+
+class End(Enum):
+    """How a request ended."""
+
+    COMPLETE = "complete"  # the client has the whole answer
+    TRUNCATED = "truncated"  # the upstream broke off after the first byte; the client was told
+    CLIENT_GONE = "client_gone"  # the client hung up
+    FAILED = "failed"  # every permitted backend failed, or one said no for good
+    REFUSED = "refused"  # we did not try
+    STOPPED = "stopped"  # this server was told to stop
+    FAULT = "fault"  # a bug of ours
+
+
+State = Literal["open", "settled", "released", "uncertain"]
+"""`open`: under way. `settled`: owed. `released`: never billed. `uncertain`: sent, outcome unknown, upper bound kept."""
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """One upstream call: where it went, how it failed (None: it did not), what was used and what is owed."""
+
+    hop: int
+    backend: str
+    provider: str
+    model: str
+    zone: str
+    state: State
+    usage: Usage
+    cost_pico_usd: int
+    price_version: str
+    failure: FailureKind | None = None
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One request, whichever way it ended. Seconds are floats; absent ones did not happen.
+
+    `overhead` is our own share of the time to the first byte; `first_token` counts from arrival to the first content.
+    """
+
+    call: Call
+    decision: Decision | None
+    tried: tuple[Tried, ...]
+    end: End
+    status: int
+    code: str | None
+    streamed: bool
+    duration: float
+    overhead: float
+    first_token: float | None = None
+    sensitivity: str = "unknown"
+    purpose: str = "unknown"
+    project: str = "unknown"
+
+    @property
+    def served(self) -> Tried | None:
+        """The call whose answer the client got, or the last one tried."""
+        return self.tried[-1] if self.tried else None
+
+    @property
+    def usage(self) -> Usage:
+        """What the last call used."""
+        return self.tried[-1].usage if self.tried else NOTHING
+
+    @property
+    def cost_pico_usd(self) -> int:
+        """What all calls of the request are booked at."""
+        return sum(tried.cost_pico_usd for tried in self.tried)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One ledger row: one upstream call. Written when it is sent (`open`, cost at its upper bound) and when it ends.
+
+    The later one of the same (request, hop) replaces the earlier, so what a crash leaves open is already complete.
+    """
+
+    request_id: str
+    hop: int
+    state: State
+    time: float
+    key: str
+    team: str
+    app: str
+    project: str
+    purpose: str
+    requested: str
+    backend: str
+    model: str
+    provider: str
+    zone: str
+    sensitivity: str
+    decision_id: str
+    policy_digest: str
+    price_version: str
+    input_uncached: int
+    cache_read: int
+    cache_write: int
+    output: int
+    reasoning: int
+    usage_source: str
+    cost_pico_usd: int
+    outcome: str
+    failure: str
+    status: int
+    duration_ms: int
+
+
+def entries(record: Record) -> tuple[Entry, ...]:
+    """The ledger rows of a record, one for each upstream call."""
+    decision = record.decision
+    if decision is None:
+        return ()
+    return tuple(
+        entry_of(
+            record.call,
+            decision,
+            tried,
+            project=record.project,
+            purpose=record.purpose,
+            sensitivity=record.sensitivity,
+            outcome=record.end.value if tried is record.served else "failed",
+            status=record.status,
+            duration=record.duration,
+        )
+        for tried in record.tried
+    )
+
+
+def entry_of(
+    call: Call,
+    decision: Decision,
+    tried: Tried,
+    *,
+    project: str,
+    purpose: str,
+    sensitivity: str,
+    outcome: str = "",
+    status: int = 0,
+    duration: float = 0.0,
+) -> Entry:
+    """The ledger row of one upstream call."""
+    caller, usage = call.caller, tried.usage
+    return Entry(
+        call.id,
+        tried.hop,
+        tried.state,
+        call.time,
+        caller.key,
+        caller.team,
+        caller.app,
+        project,
+        purpose,
+        decision.requested,
+        tried.backend,
+        tried.model,
+        tried.provider,
+        tried.zone,
+        sensitivity,
+        decision.id,
+        decision.policy_digest,
+        tried.price_version,
+        usage.input_uncached,
+        usage.cache_read,
+        usage.cache_write,
+        usage.output,
+        usage.reasoning,
+        usage.source,
+        tried.cost_pico_usd,
+        outcome,
+        tried.failure.code if tried.failure else "",
+        status,
+        round(duration * 1000),
+    )

@@ -1,0 +1,237 @@
+"""The OpenAI surface. Chat completions are one raw ASGI callable; the rest is FastAPI."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.core.catalog import AUTO
+from gateway.core.decision import Facts
+from gateway.core.errors import Refusal, Refused
+from gateway.core.labels import LEVELS, RANK
+from gateway.core.record import Call, Caller
+from gateway.http import errors
+from gateway.http.connection import SCOPE_KEY, Connection
+from gateway.ports import Headers, Policies, Policy
+from gateway.relay import Relay
+
+FindCaller = Callable[[bytes], Caller | None]
+
+_HINTS = {
+    b"x-gateway-sensitivity": "sensitivity",
+    b"x-gateway-purpose": "purpose",
+    b"x-gateway-project": "project",
+    b"x-request-id": "client_request_id",
+}
+_MAX_HINT = 256
+
+
+def request_id() -> str:
+    """A fresh id."""
+    return "req-" + os.urandom(12).hex()
+
+
+def authenticate(header: bytes | None, find: FindCaller) -> Caller:
+    """The caller behind an Authorization header. Raises Refused, in the same words whatever is wrong with the key."""
+    scheme, _, key = (header or b"").partition(b" ")
+    caller = find(key.strip()) if scheme.lower() == b"bearer" and key else None
+    if caller is None:
+        raise Refused(
+            Refusal.INVALID_KEY,
+            "missing or invalid API key; send `Authorization: Bearer sk-gw-…` with a key of this gateway",
+        )
+    return caller
+
+
+class AsgiReply:
+    """The `Reply` port over one ASGI `send`."""
+
+    __slots__ = ("_send", "gone", "started")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+        self.gone = False
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Sends status and headers."""
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, block: bytes) -> None:
+        """Sends a block."""
+        await self._send({"type": "http.response.body", "body": block, "more_body": True})
+
+    async def end(self, block: bytes = b"") -> None:
+        """Sends the last block."""
+        await self._send({"type": "http.response.body", "body": block, "more_body": False})
+
+
+class ChatCompletions:
+    """POST /v1/chat/completions, from the socket to the relay."""
+
+    def __init__(self, relay: Relay, find: FindCaller, max_body_bytes: int) -> None:
+        self._relay = relay
+        self._find = find
+        self._max_body_bytes = max_body_bytes
+        self.inflight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request. Is cancelled, and then ends quietly, when the client hangs up."""
+        arrived, now = time.perf_counter(), time.time()
+        id = request_id()
+        reply = AsgiReply(send)
+        connection: Connection | None = scope.get(SCOPE_KEY)
+        self.inflight += 1
+        try:
+            headers = _read_headers(scope)
+            caller = authenticate(headers.get("authorization"), self._find)
+            body = await _read_body(receive, headers.get("content-length"), self._max_body_bytes)
+            call = Call(
+                id,
+                caller,
+                arrived,
+                now,
+                _text(headers.get("sensitivity")),
+                _text(headers.get("purpose")),
+                _text(headers.get("project")),
+                _text(headers.get("client_request_id")),
+            )
+            if connection is not None:
+                connection.on_lost = _canceller(reply)
+            await self._relay.chat(call, body, reply)
+        except Refused as refused:
+            status, out, answer = errors.refusal(refused, id)
+            await reply.start(status, out)
+            await reply.end(answer)
+        except asyncio.CancelledError:
+            if not reply.gone:
+                raise
+        except ClientGone:
+            pass
+        except Exception:
+            if reply.started:
+                raise  # the server closes the connection, so that the answer does not look complete
+            fault = Refused(Refusal.INTERNAL, f"the gateway failed; tell its operator the request id {id}")
+            status, out, answer = errors.refusal(fault, id)
+            await reply.start(status, out)
+            await reply.end(answer)
+            raise
+        finally:
+            self.inflight -= 1
+            if connection is not None:
+                connection.on_lost = None
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was complete."""
+
+
+def _canceller(reply: AsgiReply) -> Callable[[], object]:
+    task = asyncio.current_task()
+    assert task is not None
+
+    def cancel() -> None:
+        reply.gone = True
+        task.cancel()
+
+    return cancel
+
+
+def _read_headers(scope: Scope) -> dict[str, bytes]:
+    """The few headers that are read. A label given twice counts twice: both are joined."""
+    found: dict[str, bytes] = {}
+    for name, value in scope["headers"]:
+        if name == b"authorization" or name == b"content-length":
+            found[name.decode()] = value
+        elif hint := _HINTS.get(name):
+            found[hint] = found[hint] + b"," + value if hint in found and hint == "sensitivity" else value
+    return found
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value[:_MAX_HINT].decode("latin-1")
+
+
+async def _read_body(receive: Receive, length: bytes | None, limit: int) -> bytes:
+    """The whole body. Raises Refused (413) as soon as it is known to be too large, ClientGone when it breaks off."""
+    if length is not None and (not length.isdigit() or int(length) > limit):
+        raise _too_large(limit)
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientGone
+    body: bytes = message["body"]
+    if not message["more_body"]:
+        return body
+    parts, size = [body], len(body)
+    while message["more_body"]:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        parts.append(message["body"])
+        size += len(message["body"])
+        if size > limit:
+            raise _too_large(limit)
+    return b"".join(parts)
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(Refusal.TOO_LARGE, f"the request body exceeds {limit} bytes")
+
+
+def models_router(policies: Policies, find: FindCaller, created: int) -> APIRouter:
+    """GET /v1/models and /v1/models/{id}."""
+    router = APIRouter()
+
+    @router.get("/v1/models")
+    async def list_models(request: Request) -> Response:
+        """The names that this key may use."""
+        caller = authenticate(_authorization(request), find)
+        return _json({"object": "list", "data": [_model(name, created) for name in usable(policies.current, caller)]})
+
+    @router.get("/v1/models/{name:path}")
+    async def get_model(request: Request, name: str) -> Response:
+        """One name, or 404 if this key may not use it."""
+        caller = authenticate(_authorization(request), find)
+        if name not in usable(policies.current, caller):
+            raise Refused(
+                Refusal.MODEL_NOT_FOUND, "the model does not exist, or this key may not use it", param="model"
+            )
+        return _json(_model(name, created))
+
+    return router
+
+
+def usable(policy: Policy, caller: Caller) -> list[str]:
+    """The names that could ever serve this caller: for some label from its floor up, some granted purpose and project."""
+    permitted: set[str] = set()
+    for level in LEVELS[RANK[caller.floor] :]:
+        for purpose in caller.purposes:
+            for project in caller.projects:
+                facts = Facts(level, frozenset(), purpose, project, caller.team, caller.app, caller.key)
+                permitted |= {id for id, verdict in policy.ask(facts).verdicts.items() if verdict.permitted}
+    permitted -= policy.not_offered.keys()
+    found = [
+        name
+        for name, backends in policy.names.items()
+        if any(backend.id in permitted and backend.price is not None for backend in backends)
+    ]
+    return sorted(found, key=lambda name: (name != AUTO, name))
+
+
+def _authorization(request: Request) -> bytes | None:
+    value = request.headers.get("authorization")
+    return None if value is None else value.encode("latin-1")
+
+
+def _model(name: str, created: int) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": "gateway"}
+
+
+def _json(data: object) -> Response:
+    return Response(msgspec.json.encode(data), media_type="application/json")

@@ -1,0 +1,116 @@
+"""The application: the OpenAI surface and health on one listener, metrics and policy state on the admin one."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway import __version__
+from gateway.core.errors import Refusal, Refused
+from gateway.http import errors
+from gateway.http.openai import request_id
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class GatewayApp(FastAPI):
+    """FastAPI, with one route that goes past its middleware: the hot one."""
+
+    def __init__(self, hot: Mapping[tuple[str, str], ASGIApp], lifespan: Lifespan) -> None:
+        super().__init__(
+            title="gateway", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+        )
+        self._hot = hot
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves the hot route itself, the rest by FastAPI."""
+        if scope["type"] == "http" and (route := self._hot.get((scope["method"], scope["path"]))) is not None:
+            await route(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def public_app(
+    hot: Mapping[tuple[str, str], ASGIApp],
+    routers: list[APIRouter],
+    policy_summary: Callable[[], Mapping[str, object]],
+    lifespan: Lifespan,
+) -> FastAPI:
+    """What clients reach."""
+    app = GatewayApp(hot, lifespan)
+    for router in routers:
+        app.include_router(router)
+
+    @app.get("/healthz")
+    async def health() -> Mapping[str, object]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def ready() -> Mapping[str, object]:
+        """A policy is in force; `stale` says that a newer one did not load."""
+        summary = dict(policy_summary())
+        summary.pop("problems", None)  # they name files and rules: for the admin listener
+        return {"status": "ready", "policy": summary}
+
+    _add_error_answers(app)
+    return app
+
+
+def admin_app(
+    metrics: Callable[[], bytes],
+    content_type: str,
+    policy_summary: Callable[[], Mapping[str, object]],
+    scrape_token: str | None,
+) -> FastAPI:
+    """What operators reach."""
+    app = FastAPI(title="gateway admin", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/metrics")
+    async def scrape(request: Request) -> Response:
+        """Prometheus metrics. Wants the scrape token when one is set."""
+        if scrape_token is not None:
+            given = request.headers.get("authorization", "").removeprefix("Bearer ")
+            if not secrets.compare_digest(given.encode(), scrape_token.encode()):
+                raise Refused(Refusal.INVALID_KEY, "send the scrape token as `Authorization: Bearer …`")
+        return Response(metrics(), headers={"content-type": content_type})
+
+    @app.get("/admin/policies")
+    async def policies() -> Mapping[str, object]:
+        """The policy in force, and why a newer one did not load."""
+        return policy_summary()
+
+    _add_error_answers(app)
+    return app
+
+
+def _add_error_answers(app: FastAPI) -> None:
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        return _answer(error)
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("allow", "")
+            refusal = Refused(
+                Refusal.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here; allowed: {allowed}"
+            )
+        else:
+            refusal = Refused(Refusal.NOT_FOUND, "unknown path; the API is under /v1, for example /v1/chat/completions")
+        return _answer(refusal)
+
+    async def fault(_: Request, error: Exception) -> Response:
+        return _answer(Refused(Refusal.INTERNAL, "the gateway failed; tell its operator"))
+
+    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, fault)
+
+
+def _answer(refused: Refused) -> Response:
+    status, headers, body = errors.refusal(refused, request_id())
+    return Response(body, status, {name.decode(): value.decode() for name, value in headers if name != b"content-length"})

@@ -1,0 +1,169 @@
+"""Policy files as text: strict YAML with the place of every key and value, and problems that point at one.
+
+The accepted YAML is small on purpose. Anchors, aliases, tags, merge keys and duplicate keys are errors, and only
+`true`, `false`, `null` and plain decimal numbers are not strings (so `no` is Norway and `1e3` is a name).
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+import msgspec
+import yaml
+
+Path = tuple[str | int, ...]
+"""Where in a document: keys and list positions from the top."""
+
+MAX_FILE_BYTES = 1_000_000
+_MAX_DEPTH = 32
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\Z")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,12}\Z")
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+class Mark(msgspec.Struct, frozen=True, order=True):
+    """A place in a file. Lines and columns count from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Problem(msgspec.Struct, frozen=True, order=True):
+    """Something wrong in a policy tree. `code` is stable; `message` is lower case, with the writer's words in backticks."""
+
+    mark: Mark
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.mark} {self.code} {self.message}"
+
+
+def render(problems: Iterable[Problem], sources: dict[str, str]) -> str:
+    """The problems, sorted, each with its source line and a caret."""
+    blocks = []
+    for problem in sorted(set(problems)):
+        lines = sources.get(problem.mark.file, "").splitlines()
+        block = str(problem)
+        if 0 < problem.mark.line <= len(lines):
+            block += f"\n    {lines[problem.mark.line - 1]}\n    {' ' * (problem.mark.column - 1)}^"
+        blocks.append(block)
+    return "\n".join(blocks)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """A hint for a word that is not known: the nearest one, or all of them when they are few."""
+    choices = sorted(known)
+    if near := difflib.get_close_matches(word, choices, 1, 0.6):
+        return f"; did you mean `{near[0]}`?"
+    return f"; known: {', '.join(choices)}" if 0 < len(choices) <= 12 else ""
+
+
+class Document:
+    """One parsed file: plain data, and the mark of every key and value. `problems` says what was not acceptable."""
+
+    def __init__(self, file: str, raw: bytes) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.data: object = None
+        self._values: dict[Path, Mark] = {}
+        self._keys: dict[Path, Mark] = {}
+        self.text = raw.decode("utf-8", "replace")
+        if len(raw) > MAX_FILE_BYTES:
+            self._problem(Mark(file), "P001", f"file is larger than {MAX_FILE_BYTES} bytes")
+            return
+        try:
+            raw.decode("utf-8")
+            self._refuse_references()
+            if not self.problems:
+                node = yaml.compose(self.text, Loader=yaml.CSafeLoader)
+                self.data = None if node is None else self._build(node, ())
+        except UnicodeDecodeError as error:
+            self._problem(Mark(file), "P001", f"file is not UTF-8 (byte {error.start})")
+        except yaml.MarkedYAMLError as error:
+            at = error.problem_mark or error.context_mark
+            mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file)
+            self._problem(mark, "P001", f"not YAML: {error.problem or error.context}")
+        except yaml.YAMLError as error:
+            self._problem(Mark(file), "P001", f"not YAML: {str(error).splitlines()[0]}")
+
+    def key(self, path: Path) -> Mark:
+        """Where a key stands, or the nearest thing around it."""
+        return self._nearest(path, self._keys, self._values)
+
+    def value(self, path: Path) -> Mark:
+        """Where a value stands, or the nearest thing around it."""
+        return self._nearest(path, self._values, self._keys)
+
+    def _nearest(self, path: Path, first: dict[Path, Mark], second: dict[Path, Mark]) -> Mark:
+        while path:
+            if mark := first.get(path) or second.get(path):
+                return mark
+            path = path[:-1]
+        return self._values.get((), Mark(self.file))
+
+    def _problem(self, mark: Mark, code: str, message: str) -> None:
+        self.problems.append(Problem(mark, code, message))
+
+    def _refuse_references(self) -> None:
+        """Finds anchors, aliases, tags and depth in the event stream: an alias bomb is never expanded."""
+        depth = 0
+        for event in yaml.parse(self.text, Loader=yaml.CSafeLoader):
+            mark = Mark(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+            if isinstance(event, yaml.AliasEvent):
+                self._problem(mark, "P003", "aliases are not accepted; write the value out")
+            elif getattr(event, "anchor", None) is not None:
+                self._problem(mark, "P003", "anchors are not accepted; write the value out")
+            elif getattr(event, "tag", None) is not None:
+                self._problem(mark, "P003", "tags are not accepted")
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > _MAX_DEPTH:
+                    self._problem(mark, "P003", f"nested deeper than {_MAX_DEPTH}")
+                    return
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+
+    def _build(self, node: yaml.Node, path: Path) -> object:
+        mark = Mark(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+        self._values[path] = mark
+        if isinstance(node, yaml.MappingNode):
+            return dict(self._members(node, path))
+        if isinstance(node, yaml.SequenceNode):
+            return [self._build(item, (*path, position)) for position, item in enumerate(node.value)]
+        return _scalar(node)
+
+    def _members(self, node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, object]]:
+        seen: dict[str, Mark] = {}
+        for key, value in node.value:
+            mark = Mark(self.file, key.start_mark.line + 1, key.start_mark.column + 1)
+            if not isinstance(key, yaml.ScalarNode):
+                self._problem(mark, "P001", "a key is a plain word")
+                continue
+            name = str(key.value)
+            if name in seen:
+                self._problem(mark, "P002", f"duplicate key `{name}`, first at line {seen[name].line}")
+                continue
+            if name == "<<":
+                self._problem(mark, "P003", "merge keys are not accepted; write the values out")
+                continue
+            seen[name] = self._keys[*path, name] = mark
+            yield name, self._build(value, (*path, name))
+
+
+def _scalar(node: yaml.Node) -> object:
+    text = str(node.value)
+    if getattr(node, "style", None):
+        return text  # quoted or block: a string, whatever it looks like
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.match(text):
+        return int(text)
+    if _DECIMAL.match(text):
+        return Decimal(text)
+    return text

@@ -1,0 +1,141 @@
+"""What the hot path needs from the outside, as Protocols. Adapters fill them; tests put their own in."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Protocol
+
+from gateway.core.catalog import Backend
+from gateway.core.chat import ChatRequest
+from gateway.core.decision import Facts, Ruling
+from gateway.core.errors import Failed
+from gateway.core.record import Entry, Record
+from gateway.core.usage import Usage
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class UpstreamError(Exception):
+    """The call did not get an answer, or lost it half-way. `failed` says how."""
+
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed.kind.code)
+        self.failed = failed
+
+
+class Opened(Protocol):
+    """An upstream answer whose status and headers are in. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes:
+        """The next block as it came, b"" at the end. Raises UpstreamError when it breaks off or is late."""
+
+    async def read_all(self, limit: int) -> bytes:
+        """All that is left. Raises UpstreamError when it breaks off, is late, or exceeds the limit (bytes)."""
+
+    def close(self) -> None:
+        """Ends the call: a connection that still has bytes to come is dropped, so the upstream stops working."""
+
+
+class Upstreams(Protocol):
+    """The only way out of the gateway that carries content."""
+
+    async def open(self, backend: Backend, path: str, body: bytes) -> Opened:
+        """Sends the body. Raises UpstreamError when no status comes back."""
+
+
+class StreamReader(Protocol):
+    """Follows one streamed answer. Gives back what the client is to see, and learns what was used."""
+
+    started: bool  # the first event is in
+    finished: bool  # the stream said that it is complete
+    failed: Failed | None  # the upstream reported an error, or sent what nobody can read
+    usage: Usage | None  # as reported
+    content_seen: bool  # some generated content went by
+    written_bytes: int
+    written_events: int
+
+    def feed(self, block: bytes) -> bytes:
+        """What the client is to see of a block."""
+
+    def close(self) -> bytes:
+        """What the client is still to see, now that the upstream has ended."""
+
+
+class Answer(Protocol):
+    """One buffered answer."""
+
+    usage: Usage | None
+    written_bytes: int
+    failed: Failed | None
+
+
+class Dialect(Protocol):
+    """What a backend speaks: bytes in, bytes out, no I/O."""
+
+    path: str
+
+    def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
+        """The body to send upstream."""
+
+    def reader(self, chat: ChatRequest) -> StreamReader:
+        """The reader of a streamed answer."""
+
+    def answer(self, body: bytes) -> Answer:
+        """What a buffered answer with status 200 says."""
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
+        """What an answer with another status says."""
+
+
+class Reply(Protocol):
+    """The client's side of one request."""
+
+    started: bool
+    gone: bool  # the client hung up; whoever serves it is then cancelled
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Sends status and headers: the point of no return."""
+
+    async def write(self, block: bytes) -> None:
+        """Sends a block of the body. Waits while the client is slow."""
+
+    async def end(self, block: bytes = b"") -> None:
+        """Sends the last block and completes the answer."""
+
+
+class Ledger(Protocol):
+    """Where money is kept."""
+
+    def open(self, entry: Entry) -> None:
+        """Notes that a call is about to be sent. Raises OSError when that cannot be kept: then nothing may be sent."""
+
+    def sealed(self) -> Awaitable[None] | None:
+        """What to await before the last byte goes out, so that nothing a client saw complete can be missing."""
+
+    def settle(self, entries: Sequence[Entry]) -> None:
+        """Keeps how calls ended. Never raises and never waits."""
+
+
+class Sink(Protocol):
+    """One projection of the record."""
+
+    def put(self, record: Record) -> None:
+        """Takes the record of a request that has ended. Never raises and never waits."""
+
+
+class Policy(Protocol):
+    """One immutable snapshot of the policy and its catalog. `not_offered` says why a backend cannot be called here."""
+
+    digest: str
+    names: Mapping[str, tuple[Backend, ...]]
+    not_offered: Mapping[str, str]
+
+    def ask(self, facts: Facts) -> Ruling:
+        """What the policy says of these facts, for every backend."""
+
+
+class Policies(Protocol):
+    """Holds the snapshot in force. A reload swaps the one reference."""
+
+    current: Policy

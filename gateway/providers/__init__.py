@@ -1,0 +1,35 @@
+"""Every provider that a catalog may name: one row each. A new wire format is one file here and one row."""
+
+from collections.abc import Mapping
+
+from gateway.ports import Dialect
+from gateway.providers.openai import OpenAI
+
+_ROWS: Mapping[str, OpenAI] = {
+    "openai": OpenAI("https://api.openai.com/v1"),
+    "anthropic": OpenAI("https://api.anthropic.com/v1"),  # its OpenAI-compatible endpoint
+    "gemini": OpenAI("https://generativelanguage.googleapis.com/v1beta/openai"),
+    "deepseek": OpenAI("https://api.deepseek.com/v1"),
+    "qwen": OpenAI("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
+    "moonshot": OpenAI("https://api.moonshot.ai/v1"),
+    "zai": OpenAI("https://api.z.ai/api/paas/v4", asks_usage=False),  # always reports it
+    "mistral": OpenAI("https://api.mistral.ai/v1", asks_usage=False),  # always reports it, refuses unknown fields
+    "minimax": OpenAI("https://api.minimax.io/v1"),
+    "openrouter": OpenAI("https://openrouter.ai/api/v1"),
+    "xai": OpenAI("https://api.x.ai/v1"),
+    "groq": OpenAI("https://api.groq.com/openai/v1"),
+    "together": OpenAI("https://api.together.xyz/v1"),
+    "fireworks": OpenAI("https://api.fireworks.ai/inference/v1"),
+    "vllm": OpenAI(),
+    "sglang": OpenAI(),
+    "ollama": OpenAI(),
+    "llamacpp": OpenAI(),
+    "lmstudio": OpenAI(),
+    "openai-compatible": OpenAI(),
+}
+
+DIALECTS: Mapping[str, Dialect] = _ROWS
+"""The dialect of each provider."""
+
+BASE_URLS: Mapping[str, str | None] = {name: row.base_url for name, row in _ROWS.items()}
+"""Each provider's default base URL, None where the catalog must give one."""

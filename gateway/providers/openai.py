@@ -1,0 +1,292 @@
+"""The OpenAI dialect: chat completions as OpenAI and most other servers speak it.
+
+Requests and answers pass through as bytes. A stream is cut into events, each relayed as it came; the reader looks for
+usage, errors and the end. What servers disagree on is mended here: usage that rides on another chunk, a missing
+[DONE], an error inside a stream or under status 200. Differences between servers are fields of `OpenAI`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from gateway.core.catalog import Backend
+from gateway.core.chat import ChatRequest
+from gateway.core.errors import Failed, FailureKind
+from gateway.core.sse import EventTooLarge, Splitter, data_of
+from gateway.core.usage import Usage
+from gateway.providers.failures import classify, error_object
+
+_NULL = b"null"
+_EMPTY = (b"null", b'""', b"[]", b"{}")
+_DONE = b"data: [DONE]\n\n"
+
+
+_Count = Annotated[int, Meta(ge=0, le=10**9)]
+"""A token count that can be meant; anything else is not counted at all."""
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: _Count | None = None
+    cache_write_tokens: _Count | None = None
+    reasoning_tokens: _Count | None = None
+
+
+class _UsageWire(msgspec.Struct):
+    prompt_tokens: _Count
+    completion_tokens: _Count
+    total_tokens: _Count | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    cached_tokens: _Count | None = None  # Moonshot
+    prompt_cache_hit_tokens: _Count | None = None  # DeepSeek
+
+
+class _Choice(msgspec.Struct):
+    delta: dict[str, Raw] | None = None
+    message: dict[str, Raw] | None = None
+    finish_reason: str | None = None
+
+
+class _Body(msgspec.Struct):
+    """A chunk of a stream or a whole answer, as far as we look."""
+
+    choices: list[_Choice] | None | UnsetType = UNSET
+    usage: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+_BODY = msgspec.json.Decoder(_Body)
+_USAGE = msgspec.json.Decoder(_UsageWire)
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_GENERATED = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call", "audio")
+
+
+class OpenAI(msgspec.Struct, frozen=True):
+    """The dialect, with the quirks of one provider.
+
+    `base_url` is the provider's default, None: it has none. `asks_usage`: a stream reports usage only when asked.
+    """
+
+    base_url: str | None = None
+    asks_usage: bool = True
+    path: str = "/chat/completions"
+
+    def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
+        """The client's body with the backend's model name, and with usage asked for when it is a stream."""
+        changed = {"model": msgspec.json.encode(backend.model)}
+        if chat.streamed and self.asks_usage and not chat.wants_usage:
+            options = chat.fields.get("stream_options")
+            members = _MEMBERS.decode(options) if options is not None and options != Raw(_NULL) else {}
+            changed["stream_options"] = msgspec.json.encode({**members, "include_usage": True})
+        return chat.with_fields(changed)
+
+    def reader(self, chat: ChatRequest) -> "Stream":
+        """The reader of a streamed answer."""
+        options = chat.view.stream_options
+        return Stream(chat.wants_usage, bool(options and options.continuous_usage_stats))
+
+    def answer(self, body: bytes) -> "Answer":
+        """What a buffered answer with status 200 says. It is the client's only if nothing failed."""
+        try:
+            read = _BODY.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return Answer(None, 0, unreadable("the backend answered with something that is no chat completion"))
+        if _present(read.error):
+            return Answer(None, 0, classify(200, body))
+        if not read.choices:
+            return Answer(None, 0, unreadable("the backend answered without choices"))
+        written = sum(_size(choice.message) for choice in read.choices)
+        return Answer(usage_of(read.usage), written, None)
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
+        """What an answer with another status says."""
+        return classify(status, body, headers)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A buffered answer: what it used, how much it wrote, or how it failed."""
+
+    usage: Usage | None
+    written_bytes: int
+    failed: Failed | None
+
+
+class Stream:
+    """Follows one streamed answer and gives back, event by event, what the client is to see."""
+
+    __slots__ = (
+        "_broken",
+        "_continuous",
+        "_done",
+        "_ended",
+        "_pending_usage",
+        "_splitter",
+        "_usage_sent",
+        "_wants_usage",
+        "content_seen",
+        "failed",
+        "started",
+        "usage",
+        "written_bytes",
+        "written_events",
+    )
+
+    def __init__(self, wants_usage: bool, continuous: bool) -> None:
+        self._splitter = Splitter()
+        self._wants_usage = wants_usage
+        self._continuous = continuous  # the client asked for usage on every chunk
+        self._usage_sent = False
+        self._pending_usage: bytes | None = None  # a usage chunk of our making, when the server has none of its own
+        self._ended = False  # some choice has its finish reason
+        self._done = False  # nothing more may follow
+        self.started = False
+        self.content_seen = False
+        self.failed: Failed | None = None
+        self.usage: Usage | None = None
+        self.written_bytes = 0
+        self.written_events = 0
+
+    @property
+    def finished(self) -> bool:
+        """The stream said that it is complete."""
+        return (self._done or self._ended) and self.failed is None
+
+    def feed(self, block: bytes) -> bytes:
+        """What the client is to see of a block: usually the block itself."""
+        if self._done:
+            return b""
+        try:
+            events = self._splitter.feed(block)
+        except EventTooLarge as error:
+            return self._break(unreadable(str(error)))
+        if len(events) == 1:
+            return self._event(events[0])
+        return b"".join([self._event(event) for event in events if not self._done])
+
+    def close(self) -> bytes:
+        """What the client is still to see, now that the upstream has ended: the end that it left out, or an error."""
+        out = b""
+        rest = self._splitter.rest()
+        if rest.strip() and not self._done:
+            out = self._event(rest.rstrip(b"\r\n") + b"\n\n")
+        if self._done:
+            return out
+        if self._ended:
+            return out + self._finish(_DONE)
+        return out + self._break(unreadable("the backend ended the stream before the answer was complete"))
+
+    def _event(self, event: bytes) -> bytes:
+        data = data_of(event)
+        if not data.strip():
+            return event  # a comment, or a bare field
+        if data.startswith(b"[DONE]"):
+            self.started = True
+            return self._finish(event)
+        try:
+            read = _BODY.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._break(unreadable("the backend sent an event that is no chunk of a chat completion"))
+        self.started = True
+        if _present(read.error):
+            return self._break(classify(200, data))
+        choices = read.choices or ()
+        for choice in choices:
+            if choice.finish_reason is not None:
+                self._ended = True
+            if choice.delta and (size := _size(choice.delta)):
+                self.content_seen = True
+                self.written_bytes += size
+                self.written_events += 1
+        if _present(read.usage):
+            return self._with_usage(event, data, read.usage, bool(choices))
+        return event
+
+    def _with_usage(self, event: bytes, data: bytes, usage: Raw | UnsetType, rides: bool) -> bytes:
+        """A chunk that carries usage: kept, dropped, or parted from the chunk that it rides on."""
+        self.usage = usage_of(usage) or self.usage
+        if self._continuous:
+            self._usage_sent = True
+            return event
+        if not rides:  # the usage chunk proper
+            if not self._wants_usage or self._usage_sent:
+                return b""
+            self._usage_sent = True
+            return event
+        members: dict[str, Raw | bytes] = dict(_MEMBERS.decode(data))
+        carried = bytes(members.pop("usage"))
+        head = {k: v for k, v in members.items() if k in ("id", "object", "created", "model", "system_fingerprint")}
+        self._pending_usage = _chunk({**head, "choices": b"[]", "usage": carried})
+        return _chunk(members)
+
+    def _finish(self, last: bytes) -> bytes:
+        self._done = True
+        if self._wants_usage and not self._usage_sent and self._pending_usage is not None:
+            return self._pending_usage + last
+        return last
+
+    def _break(self, failed: Failed) -> bytes:
+        """Ends the stream with an error event, and without [DONE]: a broken stream never looks finished."""
+        self._done = True
+        self.started = True
+        self.failed = failed
+        return b"data: " + msgspec.json.encode({"error": failed.error}) + b"\n\n"
+
+
+def usage_of(raw: Raw | UnsetType) -> Usage | None:
+    """Disjoint buckets from OpenAI's, where cached is inside prompt and reasoning inside completion.
+
+    Tokens that only the total counts are reasoning (xAI, Gemini). None when it is missing or contradicts itself.
+    """
+    if not _present(raw) or isinstance(raw, UnsetType):
+        return None
+    try:
+        wire = _USAGE.decode(raw)
+    except msgspec.DecodeError:
+        return None
+    read = wire.prompt_tokens_details or _Details()
+    wrote = wire.completion_tokens_details or _Details()
+    cached = read.cached_tokens or wire.cached_tokens or wire.prompt_cache_hit_tokens or 0
+    cache_write = read.cache_write_tokens or 0
+    reasoning = wrote.reasoning_tokens or 0
+    unlisted = max(0, (wire.total_tokens or 0) - wire.prompt_tokens - wire.completion_tokens)
+    inside = 0 if unlisted else min(reasoning, wire.completion_tokens)
+    try:
+        return Usage(
+            input_uncached=wire.prompt_tokens - cached - cache_write,
+            cache_read=cached,
+            cache_write=cache_write,
+            output=wire.completion_tokens - inside,
+            reasoning=inside + unlisted,
+        )
+    except ValueError:
+        return None
+
+
+def unreadable(message: str) -> Failed:
+    """A failure for an answer that nobody can read."""
+    return Failed(
+        FailureKind.BROKEN, FailureKind.BROKEN.status, error_object(message, "server_error", "upstream_broken")
+    )
+
+
+def _present(raw: Raw | UnsetType) -> bool:
+    return not isinstance(raw, UnsetType) and bytes(raw) not in _EMPTY
+
+
+def _size(generated: dict[str, Raw] | None) -> int:
+    """Bytes of generated text in a delta or a message, as JSON writes it."""
+    if not generated:
+        return 0
+    size = 0
+    for name in _GENERATED:
+        raw = generated.get(name)
+        if raw is not None and (text := bytes(raw)) not in _EMPTY:
+            size += len(text) - 2
+    return size
+
+
+def _chunk(members: Mapping[str, Raw | bytes]) -> bytes:
+    inside = b",".join(msgspec.json.encode(name) + b":" + bytes(value) for name, value in members.items())
+    return b"data: {" + inside + b"}\n\n"

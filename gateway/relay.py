@@ -1,0 +1,420 @@
+"""The hot path: one request, top to bottom. One coroutine owns it, and its `finally` keeps the one record."""
+
+import os
+import time
+from asyncio import CancelledError
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from gateway.core import tokens
+from gateway.core.catalog import ASSUMED_CONTEXT
+from gateway.core.chat import ChatRequest, parse
+from gateway.core.decision import Decision, Facts
+from gateway.core.errors import Failed, FailureKind, Refusal, Refused
+from gateway.core.fallback import Attempt, next_step
+from gateway.core.price import charge, usd
+from gateway.core.record import Call, End, Record, State, Tried, entries, entry_of
+from gateway.core.usage import NOTHING, Usage
+from gateway.ports import (
+    Answer,
+    Dialect,
+    Headers,
+    Ledger,
+    Opened,
+    Policies,
+    Policy,
+    Reply,
+    Sink,
+    StreamReader,
+    UpstreamError,
+    Upstreams,
+)
+from gateway.routing.plan import plan, refusal
+from gateway.sensitivity.classify import classify
+
+MAX_ERROR_BYTES = 1_000_000
+MAX_ANSWER_BYTES = 256_000_000
+_MONOTONIC = time.perf_counter
+
+
+class _Hop:
+    """One upstream call under way: what was asked, and what has come of it."""
+
+    __slots__ = ("answer", "attempt", "body", "chat", "dialect", "held", "opened", "reader", "sent_at")
+
+    def __init__(self, attempt: Attempt, chat: ChatRequest, dialect: Dialect, sent_at: float) -> None:
+        self.attempt = attempt
+        self.chat = chat
+        self.dialect = dialect
+        self.sent_at = sent_at
+        self.opened: Opened | None = None
+        self.reader: StreamReader | None = None  # a stream, from its first event on
+        self.held = b""  # what came before it was known to be an answer
+        self.answer: Answer | None = None  # a buffered answer
+        self.body = b""
+
+    @property
+    def reported(self) -> Usage | None:
+        source = self.reader or self.answer
+        return source.usage if source else None
+
+    def estimated(self) -> Usage:
+        """What was used as far as we saw, counted high."""
+        prompt = tokens.prompt_at_most(self.chat.text_bytes, len(self.chat.view.messages))
+        if self.reader is not None:
+            written = tokens.written_at_most(self.reader.written_bytes, self.reader.written_events)
+        else:
+            written = tokens.written_at_most(self.answer.written_bytes if self.answer else 0, 0)
+        return Usage(input_uncached=prompt, output=written, source="estimated")
+
+    def upper_bound(self) -> int:
+        """The most that this call can cost, in pico-USD."""
+        backend, chat = self.attempt.candidate.backend, self.chat
+        price = backend.price
+        if price is None:
+            return 0
+        most = backend.max_output or backend.context or ASSUMED_CONTEXT
+        limit = chat.output_limit
+        written = (most if limit is None else min(limit, most)) * (chat.view.n or 1)
+        prompt = tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))
+        return prompt * price.dearest_input + written * price.dearest_output
+
+    def tried(self, state: State, usage: Usage, cost_pico_usd: int, failure: FailureKind | None = None) -> Tried:
+        backend = self.attempt.candidate.backend
+        return Tried(
+            self.attempt.hop,
+            backend.id,
+            backend.provider,
+            backend.model,
+            backend.zone,
+            state,
+            usage,
+            cost_pico_usd,
+            backend.price.version if backend.price else "",
+            failure,
+        )
+
+    def settled(self, failure: FailureKind | None = None) -> Tried:
+        """Owed as reported, or as estimated when nobody reported."""
+        usage = self.reported or self.estimated()
+        price = self.attempt.candidate.backend.price
+        return self.tried("settled", usage, charge(usage, price) if price else 0, failure)
+
+    def failed(self, failure: FailureKind) -> Tried:
+        """Not billed, or nobody knows: then the upper bound stands until somebody does."""
+        if self.reported is not None:
+            return self.settled(failure)
+        if failure.may_be_billed:
+            return self.tried("uncertain", NOTHING, self.upper_bound(), failure)
+        return self.tried("released", NOTHING, 0, failure)
+
+    def interrupted(self) -> Tried:
+        """Broken off by the client or by us: what went by is owed; of an answer that never came nobody knows."""
+        if self.reader is not None or self.answer is not None:
+            return self.settled()
+        return self.tried("uncertain", NOTHING, self.upper_bound())
+
+
+class Relay:
+    """Serves chat completions. Holds no state of its own between requests."""
+
+    def __init__(
+        self,
+        policies: Policies,
+        upstreams: Upstreams,
+        dialects: Mapping[str, Dialect],
+        ledger: Ledger,
+        sinks: Sequence[Sink],
+    ) -> None:
+        self._policies = policies
+        self._upstreams = upstreams
+        self._dialects = dialects
+        self._ledger = ledger
+        self._sinks = sinks
+
+    async def chat(self, call: Call, body: bytes, reply: Reply) -> None:
+        """Answers one request. Raises Refused when nothing was sent to the client; the edge words it."""
+        end, status, code = End.FAULT, 500, None  # a bug of ours, until a line below says otherwise
+        chat: ChatRequest | None = None
+        decision: Decision | None = None
+        hop: _Hop | None = None
+        done: list[Tried] = []
+        failures: tuple[Failed, ...] = ()
+        sensitivity, purpose, project = call.caller.floor, "unknown", "unknown"
+        first_byte: float | None = None
+        first_token: float | None = None
+        waited = 0.0  # for upstreams: not our share
+        try:
+            chat = parse(body)
+            policy = self._policies.current
+            classified = classify(call.caller.floor, call.sensitivity_hint)
+            sensitivity = classified.sensitivity
+            purpose = _granted("purpose", call.purpose_hint, call.caller.purposes)
+            project = _granted("project", call.project_hint, call.caller.projects)
+            caller = call.caller
+            facts = Facts(sensitivity, classified.tags, purpose, project, caller.team, caller.app, caller.key)
+            decision = _decide(policy, facts, chat)
+            if not decision.candidates:
+                raise refusal(decision)
+
+            while isinstance(step := next_step(decision, failures), Attempt):
+                if (newest := self._policies.current) is not policy and not _permits(newest, facts, step):
+                    failures += (_REVOKED,)
+                    continue
+                backend = step.candidate.backend
+                hop = _Hop(step, chat, self._dialects[backend.provider], _MONOTONIC())
+                self._intend(call, decision, hop, sensitivity, purpose, project)
+                failed = await self._open(hop)
+                waited += _MONOTONIC() - hop.sent_at
+                if failed is None:
+                    break
+                done.append(hop.failed(failed.kind))
+                failures += (failed,)
+                hop = None
+
+            if hop is None:
+                end, (status, code) = End.FAILED, await _give_up(reply, call, decision, failures)
+                return
+
+            end, status = End.TRUNCATED, 200
+            headers = _headers(call, decision, sensitivity, hop)
+            if hop.reader is None:  # a buffered answer
+                cost = hop.settled().cost_pico_usd
+                headers.append((b"x-gateway-cost-usd", usd(cost).encode()))
+                headers.append((b"content-length", b"%d" % len(hop.body)))
+                await self._seal()
+                first_byte = first_token = _MONOTONIC()
+                await reply.start(200, headers)
+                await reply.end(hop.body)
+                end = End.COMPLETE
+                return
+
+            opened, reader = hop.opened, hop.reader
+            assert opened is not None
+            first_byte = _MONOTONIC()
+            await reply.start(200, headers)  # the point of no return: from here on no fallback
+            block = hop.held
+            while True:
+                if first_token is None and reader.content_seen:
+                    first_token = _MONOTONIC()
+                if reader.finished or reader.failed is not None:
+                    await self._seal()
+                if block:
+                    await reply.write(block)
+                if reader.failed is not None:
+                    break
+                try:
+                    block = await opened.read()
+                except UpstreamError as error:
+                    failures += (error.failed,)
+                    await reply.write(b"data: " + msgspec.json.encode({"error": error.failed.error}) + b"\n\n")
+                    break
+                if not block:
+                    if rest := reader.close():
+                        await self._seal()
+                        await reply.write(rest)
+                    break
+                block = reader.feed(block)
+            if reader.finished:
+                end = End.COMPLETE
+            elif reader.failed is not None:
+                code = reader.failed.kind.code
+            await reply.end()
+        except Refused as refused:
+            end, status, code = End.REFUSED, refused.refusal.status, refused.refusal.code
+            raise
+        except CancelledError:  # the edge cancels us when the client hangs up, the server when it stops
+            end = End.CLIENT_GONE if reply.gone else End.STOPPED
+            status = 499 if not reply.started else status
+            raise
+        finally:  # total: awaits nothing, raises nothing
+            now = _MONOTONIC()
+            if hop is not None:
+                if hop.opened is not None:
+                    hop.opened.close()
+                complete = end in (End.COMPLETE, End.TRUNCATED)
+                done.append(hop.settled() if complete else hop.interrupted())
+            record = Record(
+                call=call,
+                decision=decision,
+                tried=tuple(done),
+                end=end,
+                status=status,
+                code=code,
+                streamed=chat is not None and chat.streamed,
+                duration=now - call.arrived,
+                overhead=(first_byte or now) - call.arrived - waited,
+                first_token=None if first_token is None else first_token - call.arrived,
+                sensitivity=sensitivity,
+                purpose=purpose,
+                project=project,
+            )
+            if done:
+                self._ledger.settle(entries(record))
+            for sink in self._sinks:
+                sink.put(record)
+
+    def _intend(
+        self, call: Call, decision: Decision, hop: _Hop, sensitivity: str, purpose: str, project: str
+    ) -> None:
+        """Notes in the ledger that a call is about to be sent, at its upper bound. What cannot be noted is not sent."""
+        intent = entry_of(
+            call,
+            decision,
+            hop.tried("open", NOTHING, hop.upper_bound()),
+            project=project,
+            purpose=purpose,
+            sensitivity=sensitivity,
+        )
+        try:
+            self._ledger.open(intent)
+        except OSError:
+            raise Refused(
+                Refusal.LEDGER_DOWN, "the spend ledger cannot be written, so nothing is sent", retry_after=30
+            ) from None
+
+    async def _seal(self) -> None:
+        if (sealed := self._ledger.sealed()) is not None:
+            await sealed
+
+    async def _open(self, hop: _Hop) -> Failed | None:
+        """Sends the call and waits until it is known to be an answer, or how it failed: then nothing was relayed."""
+        chat, dialect, backend = hop.chat, hop.dialect, hop.attempt.candidate.backend
+        try:
+            opened = hop.opened = await self._upstreams.open(backend, dialect.path, dialect.encode(chat, backend))
+            if opened.status != 200:
+                body = await opened.read_all(MAX_ERROR_BYTES)
+                failed: Failed | None = dialect.failure(opened.status, opened.headers, body)
+            elif chat.streamed and opened.headers.get("content-type", "").startswith("text/event-stream"):
+                reader = dialect.reader(chat)
+                while not reader.started:
+                    block = await opened.read()
+                    hop.held += reader.feed(block) if block else reader.close()
+                hop.reader, failed = reader, reader.failed
+            else:
+                hop.body = await opened.read_all(MAX_ANSWER_BYTES)
+                hop.answer = dialect.answer(hop.body)
+                failed = hop.answer.failed
+                if failed is None and chat.streamed:
+                    failed = _NOT_STREAMED
+        except UpstreamError as error:
+            failed = error.failed
+        if failed is not None and hop.opened is not None:
+            hop.opened.close()
+        return failed
+
+
+def _decide(policy: Policy, facts: Facts, chat: ChatRequest) -> Decision:
+    """The ordered plan for a request. Raises Refused (404) for a name that nobody knows."""
+    requested = chat.view.model
+    backends = policy.names.get(requested)
+    if backends is None:
+        raise Refused(
+            Refusal.MODEL_NOT_FOUND,
+            "the requested model does not exist; GET /v1/models lists the names that this key may use",
+            param="model",
+        )
+    return plan(
+        id="dec-" + os.urandom(12).hex(),
+        digest=policy.digest,
+        requested=requested,
+        backends=backends,
+        ruling=policy.ask(facts),
+        chat=chat,
+        not_offered=policy.not_offered,
+    )
+
+
+def _permits(policy: Policy, facts: Facts, step: Attempt) -> bool:
+    """Whether a newer snapshot still lets this request reach this backend. A loosening does not count, a revocation does."""
+    verdict = policy.ask(facts).verdicts.get(step.candidate.backend.id)
+    return verdict is not None and verdict.permitted
+
+
+def _granted(what: str, hint: str | None, granted: tuple[str, ...]) -> str:
+    """The key's default, or what the header chose among what the key may be used for."""
+    if hint is None:
+        return granted[0]
+    if hint not in granted:
+        raise Refused(
+            Refusal.NOT_GRANTED, f"this key is not granted that {what}; granted: {', '.join(granted)}", param=f"x-gateway-{what}"
+        )
+    return hint
+
+
+def _headers(call: Call, decision: Decision, sensitivity: str, hop: _Hop) -> Headers:
+    backend, opened = hop.attempt.candidate.backend, hop.opened
+    upstream = opened.headers if opened is not None else {}
+    headers = [
+        (b"content-type", upstream.get("content-type", "application/json").encode()),
+        (b"x-request-id", call.id.encode()),
+        (b"x-gateway-decision", decision.id.encode()),
+        (b"x-gateway-backend", backend.id.encode()),
+        (b"x-gateway-model", backend.model.encode("ascii", "replace")),
+        (b"x-gateway-sensitivity", sensitivity.encode()),
+        (b"x-gateway-attempts", b"%d" % hop.attempt.hop),
+    ]
+    if hop.reader is not None:
+        headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+    if upstream_id := upstream.get("x-request-id"):
+        headers.append((b"x-upstream-request-id", upstream_id.encode("latin-1", "replace")))
+    return headers
+
+
+async def _give_up(
+    reply: Reply, call: Call, decision: Decision, failures: tuple[Failed, ...]
+) -> tuple[int, str | None]:
+    """Tells the client how it failed: a single failure as it came, several as what they have in common."""
+    last = failures[-1]
+    status, error, retry_after = last.status, last.error, last.retry_after
+    if len(failures) > 1 and last.kind.may_fall_back and last.kind is not FailureKind.CONTEXT_TOO_LONG:
+        kinds = {failed.kind for failed in failures}
+        if kinds != {FailureKind.THROTTLED}:
+            named = ", ".join(
+                f"{candidate.backend.id}: {failed.kind.code}"
+                for candidate, failed in zip(decision.candidates, failures, strict=False)
+            )
+            status, retry_after = 503, retry_after or "5"
+            error = {
+                "message": f"no permitted backend is available ({named})",
+                "type": Refusal.NO_BACKEND.type,
+                "param": None,
+                "code": Refusal.NO_BACKEND.code,
+            }
+    body = msgspec.json.encode({"error": error})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", call.id.encode()),
+        (b"x-gateway-decision", decision.id.encode()),
+        (b"x-gateway-attempts", b"%d" % len(failures)),
+    ]
+    if retry_after is not None:
+        headers.append((b"retry-after", retry_after.encode("latin-1", "replace")))
+    await reply.start(status, headers)
+    await reply.end(body)
+    code = error.get("code")
+    return status, code if isinstance(code, str) else last.kind.code
+
+
+_REVOKED = Failed(
+    FailureKind.REVOKED,
+    FailureKind.REVOKED.status,
+    {
+        "message": "the policy changed while the request was under way",
+        "type": Refusal.POLICY_DENIED.type,
+        "param": None,
+        "code": Refusal.POLICY_DENIED.code,
+    },
+)
+_NOT_STREAMED = Failed(
+    FailureKind.BROKEN,
+    FailureKind.BROKEN.status,
+    {
+        "message": "the backend did not stream although it was asked to",
+        "type": "server_error",
+        "param": None,
+        "code": "upstream_broken",
+    },
+)

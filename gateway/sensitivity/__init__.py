@@ -1,0 +1,1 @@
+"""What a caller sends, and how sensitive it is."""

@@ -1,0 +1,94 @@
+"""Settings: defaults, then gateway.toml, then GATEWAY_* in the environment, then flags. Wrong ones are all told at once."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class BadSettings(Exception):
+    """The settings cannot be used. The message names each that is wrong, and how to set it right."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Each field is `GATEWAY_<NAME>` in the environment and `<name>` in gateway.toml."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", toml_file="gateway.toml", frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    """Address that clients reach."""
+    port: Port = 8080
+    """Port that clients reach."""
+    admin_host: str = "127.0.0.1"
+    """Address of metrics and admin; loopback only."""
+    admin_port: Port = 8081
+    """Port of metrics and admin."""
+    policies: Path = Path("routing_policies")
+    """The policy tree."""
+    extra_catalog: Path | None = None
+    """A further folder of catalog files, such as the servers that `gateway quickstart` found."""
+    state_dir: Path = Path(".gateway")
+    """Keys, ledger and journal."""
+    durability: Literal["process", "power"] = "process"
+    """What the ledger survives: `kill -9`, or also a power cut (fsync before each answer is complete)."""
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 32_000_000
+    """Largest request body."""
+    scrape_token: SecretStr | None = None
+    """When set, /metrics wants it as a bearer token."""
+    workers: Annotated[int, Field(ge=1)] = 1
+    """Processes. More than one needs a shared store for keys and budgets, which is not built yet."""
+    grace_seconds: Annotated[int, Field(ge=0)] = 30
+    """How long running requests may go on after SIGTERM."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, env_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over environment over file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        problems = []
+        if self.workers > 1:
+            problems.append("workers: more than 1 needs a shared Valkey store, which this version does not have; use 1")
+        if self.port == self.admin_port and self.host == self.admin_host:
+            problems.append("admin_port: the same as port; set GATEWAY_ADMIN_PORT")
+        if not _is_loopback(self.admin_host):
+            problems.append(
+                f"admin_host: {self.admin_host} is not a loopback address, and there are no admin keys to guard it; use 127.0.0.1"
+            )
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(**flags: object) -> Settings:
+    """The settings in force; flags that are None were not given. Raises BadSettings with every problem."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines: list[str] = []
+        for detail in error.errors():
+            message = detail["msg"].removeprefix("Value error, ")
+            if not detail["loc"]:
+                lines += message.splitlines()
+            elif detail["type"] == "extra_forbidden":
+                lines.append(f"{detail['loc'][0]}: unknown setting; known: {', '.join(Settings.model_fields)}")
+            else:
+                name = str(detail["loc"][0])
+                lines.append(f"{name}: {message[:1].lower()}{message[1:]} (GATEWAY_{name.upper()})")
+        raise BadSettings("\n".join(lines)) from None
