@@ -22,10 +22,13 @@ class UpstreamError(Exception):
 
 
 class Opened(Protocol):
-    """An upstream answer whose status and headers are in. Header names are lower case."""
+    """An upstream answer whose status and headers are in."""
 
     status: int
-    headers: Mapping[str, str]
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's headers, found in any case."""
 
     async def read(self) -> bytes:
         """The next block as it came, b"" at the end. Raises UpstreamError when it breaks off or is late."""
@@ -48,12 +51,15 @@ class StreamReader(Protocol):
     """Follows one streamed answer. Gives back what the client is to see, and learns what was used."""
 
     started: bool  # the first event is in
-    finished: bool  # the stream said that it is complete
     failed: Failed | None  # the upstream reported an error, or sent what nobody can read
     usage: Usage | None  # as reported
     content_seen: bool  # some generated content went by
     written_bytes: int
     written_events: int
+
+    @property
+    def finished(self) -> bool:
+        """The stream said that it is complete."""
 
     def feed(self, block: bytes) -> bytes:
         """What the client is to see of a block."""
@@ -65,15 +71,25 @@ class StreamReader(Protocol):
 class Answer(Protocol):
     """One buffered answer."""
 
-    usage: Usage | None
-    written_bytes: int
-    failed: Failed | None
+    @property
+    def usage(self) -> Usage | None:
+        """As reported."""
+
+    @property
+    def written_bytes(self) -> int:
+        """Bytes of generated text."""
+
+    @property
+    def failed(self) -> Failed | None:
+        """How it is no answer at all."""
 
 
 class Dialect(Protocol):
     """What a backend speaks: bytes in, bytes out, no I/O."""
 
-    path: str
+    @property
+    def path(self) -> str:
+        """Where chat completions are, below the base URL."""
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The body to send upstream."""
@@ -125,11 +141,19 @@ class Sink(Protocol):
 
 
 class Policy(Protocol):
-    """One immutable snapshot of the policy and its catalog. `not_offered` says why a backend cannot be called here."""
+    """One immutable snapshot of the policy and its catalog."""
 
-    digest: str
-    names: Mapping[str, tuple[Backend, ...]]
-    not_offered: Mapping[str, str]
+    @property
+    def digest(self) -> str:
+        """Names exactly this policy."""
+
+    @property
+    def names(self) -> Mapping[str, tuple[Backend, ...]]:
+        """Every model name that a client may send, with the backends behind it."""
+
+    @property
+    def not_offered(self) -> Mapping[str, str]:
+        """Backends that cannot be called here, with the reason."""
 
     def ask(self, facts: Facts) -> Ruling:
         """What the policy says of these facts, for every backend."""
@@ -138,4 +162,6 @@ class Policy(Protocol):
 class Policies(Protocol):
     """Holds the snapshot in force. A reload swaps the one reference."""
 
-    current: Policy
+    @property
+    def current(self) -> Policy:
+        """The snapshot in force."""

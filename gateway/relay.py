@@ -1,9 +1,8 @@
 """The hot path: one request, top to bottom. One coroutine owns it, and its `finally` keeps the one record."""
 
-import os
 import time
 from asyncio import CancelledError
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -125,13 +124,13 @@ class Relay:
         upstreams: Upstreams,
         dialects: Mapping[str, Dialect],
         ledger: Ledger,
-        sinks: Sequence[Sink],
+        sink: Sink,
     ) -> None:
         self._policies = policies
         self._upstreams = upstreams
         self._dialects = dialects
         self._ledger = ledger
-        self._sinks = sinks
+        self._sink = sink
 
     async def chat(self, call: Call, body: bytes, reply: Reply) -> None:
         """Answers one request. Raises Refused when nothing was sent to the client; the edge words it."""
@@ -154,7 +153,7 @@ class Relay:
             project = _granted("project", call.project_hint, call.caller.projects)
             caller = call.caller
             facts = Facts(sensitivity, classified.tags, purpose, project, caller.team, caller.app, caller.key)
-            decision = _decide(policy, facts, chat)
+            decision = _decide(policy, facts, chat, call)
             if not decision.candidates:
                 raise refusal(decision)
 
@@ -252,12 +251,9 @@ class Relay:
             )
             if done:
                 self._ledger.settle(entries(record))
-            for sink in self._sinks:
-                sink.put(record)
+            self._sink.put(record)
 
-    def _intend(
-        self, call: Call, decision: Decision, hop: _Hop, sensitivity: str, purpose: str, project: str
-    ) -> None:
+    def _intend(self, call: Call, decision: Decision, hop: _Hop, sensitivity: str, purpose: str, project: str) -> None:
         """Notes in the ledger that a call is about to be sent, at its upper bound. What cannot be noted is not sent."""
         intent = entry_of(
             call,
@@ -305,7 +301,7 @@ class Relay:
         return failed
 
 
-def _decide(policy: Policy, facts: Facts, chat: ChatRequest) -> Decision:
+def _decide(policy: Policy, facts: Facts, chat: ChatRequest, call: Call) -> Decision:
     """The ordered plan for a request. Raises Refused (404) for a name that nobody knows."""
     requested = chat.view.model
     backends = policy.names.get(requested)
@@ -316,7 +312,7 @@ def _decide(policy: Policy, facts: Facts, chat: ChatRequest) -> Decision:
             param="model",
         )
     return plan(
-        id="dec-" + os.urandom(12).hex(),
+        id="dec-" + call.id.removeprefix("req-"),
         digest=policy.digest,
         requested=requested,
         backends=backends,
@@ -327,7 +323,7 @@ def _decide(policy: Policy, facts: Facts, chat: ChatRequest) -> Decision:
 
 
 def _permits(policy: Policy, facts: Facts, step: Attempt) -> bool:
-    """Whether a newer snapshot still lets this request reach this backend. A loosening does not count, a revocation does."""
+    """Whether a newer snapshot still lets this request reach this backend: a revocation counts under way."""
     verdict = policy.ask(facts).verdicts.get(step.candidate.backend.id)
     return verdict is not None and verdict.permitted
 
@@ -338,7 +334,9 @@ def _granted(what: str, hint: str | None, granted: tuple[str, ...]) -> str:
         return granted[0]
     if hint not in granted:
         raise Refused(
-            Refusal.NOT_GRANTED, f"this key is not granted that {what}; granted: {', '.join(granted)}", param=f"x-gateway-{what}"
+            Refusal.NOT_GRANTED,
+            f"this key is not granted that {what}; granted: {', '.join(granted)}",
+            param=f"x-gateway-{what}",
         )
     return hint
 

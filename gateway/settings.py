@@ -1,8 +1,8 @@
-"""Settings: defaults, then gateway.toml, then GATEWAY_* in the environment, then flags. Wrong ones are all told at once."""
+"""Settings: defaults, gateway.toml, GATEWAY_* in the environment, flags; a later one wins. All wrong ones are told."""
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -46,7 +46,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, env_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the library's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags over environment over file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
@@ -60,7 +65,7 @@ class Settings(BaseSettings):
             problems.append("admin_port: the same as port; set GATEWAY_ADMIN_PORT")
         if not _is_loopback(self.admin_host):
             problems.append(
-                f"admin_host: {self.admin_host} is not a loopback address, and there are no admin keys to guard it; use 127.0.0.1"
+                f"admin_host: {self.admin_host} is not a loopback address, and no admin keys guard it; use 127.0.0.1"
             )
         if problems:
             raise ValueError("\n".join(problems))

@@ -29,7 +29,7 @@ def weights() -> Path | None:
 
 def serve(port: int, chat_template: str = "") -> None:
     """Runs the server in this process until a signal ends it."""
-    import xllamacpp
+    import xllamacpp  # optional, and large
 
     path = weights()
     if path is None:
@@ -47,9 +47,9 @@ def serve(port: int, chat_template: str = "") -> None:
     params.endpoint_slots = True
     if chat_template:
         params.chat_template = chat_template
-    server = xllamacpp.Server(params)
-    print(server.listening_address, flush=True)
+    server = xllamacpp.Server(params)  # serves in threads of its own for as long as it lives
     signal.pause()
+    del server
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
-"""Keys of callers. The key itself is shown once and kept nowhere: the store has an HMAC under a pepper of its own file."""
+"""Keys of callers. A key is shown once and kept nowhere: the store has an HMAC, under a pepper in a file of its own."""
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -27,7 +26,7 @@ _MIGRATIONS = (
 
 
 class KeyRow(msgspec.Struct, frozen=True):
-    """A key as it may be shown. `shown` is its prefix and last four; times are Unix seconds, `revoked` None: in force."""
+    """A key as it may be shown: `shown` is its prefix and last four. Unix seconds; `revoked` None: in force."""
 
     id: str
     shown: str
@@ -44,7 +43,7 @@ class Keys:
     """The key store of a state directory. Any number of processes may hold one."""
 
     def __init__(self, directory: Path) -> None:
-        self._pepper = _pepper(directory / "pepper")
+        self._mac = hmac.new(_pepper(directory / "pepper"), digestmod="sha256")  # copied for each key: half the cost
         path = directory / "keys.sqlite"
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10.0)
         path.chmod(0o600)
@@ -87,7 +86,10 @@ class Keys:
         found = self._db.execute(
             "SELECT id, shown, team, app, projects, purposes, floor, created, revoked FROM keys ORDER BY created, id"
         )
-        return [KeyRow(*row[:4], _words(row[4]), _words(row[5]), *row[6:]) for row in found]
+        return [
+            KeyRow(id, shown, team, app, _words(projects), _words(purposes), floor, created, revoked)
+            for id, shown, team, app, projects, purposes, floor, created, revoked in found
+        ]
 
     def revoke(self, id: str) -> bool:
         """Revokes a key. False: there is no such key in force."""
@@ -120,7 +122,9 @@ class Keys:
         self._db.close()
 
     def _digest(self, key: bytes) -> bytes:
-        return hmac.digest(self._pepper, key, hashlib.sha256)
+        mac = self._mac.copy()
+        mac.update(key)
+        return mac.digest()
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 import os
 import time
+from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core.price import usd
 from gateway.core.record import Record
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -17,41 +17,69 @@ class Log:
     def __init__(self, descriptor: int = 2) -> None:
         self._descriptor = descriptor
 
-    def put(self, record: Record) -> None:
-        """The line of a request."""
-        served, caller, decision = record.served, record.call.caller, record.decision
-        self._line(
-            {
-                "time": record.call.time,
-                "event": "request",
-                "request_id": record.call.id,
-                "client_request_id": record.call.client_request_id,
-                "key": caller.key,
-                "team": caller.team,
-                "app": caller.app,
-                "decision_id": decision.id if decision else None,
-                "backend": served.backend if served else None,
-                "attempts": len(record.tried),
-                "failures": [tried.failure.code for tried in record.tried if tried.failure],
-                "sensitivity": record.sensitivity,
-                "status": record.status,
-                "code": record.code,
-                "end": record.end.value,
-                "streamed": record.streamed,
-                "tokens": record.usage.total,
-                "usage_source": record.usage.source,
-                "cost_usd": usd(record.cost_pico_usd),
-                "duration_ms": round(record.duration * 1000, 1),
-                "overhead_ms": round(record.overhead * 1000, 3),
-            }
-        )
+    def take(self, records: Sequence[Record]) -> None:
+        """The lines of requests, in one write."""
+        self._write(b"".join([_ENCODE(_line(record)) + b"\n" for record in records]))
 
     def event(self, event: str, **fields: object) -> None:
         """The line of something that the server did."""
-        self._line({"time": time.time(), "event": event, **fields})
+        self._write(_ENCODE({"time": time.time(), "event": event, **fields}) + b"\n")
 
-    def _line(self, fields: dict[str, object]) -> None:
+    def _write(self, lines: bytes) -> None:
         try:
-            os.write(self._descriptor, _ENCODE(fields) + b"\n")
+            os.write(self._descriptor, lines)
         except OSError:
             pass  # a full disk or a closed pipe must not stop requests
+
+
+class RequestLine(msgspec.Struct, frozen=True):
+    """The line of one request. Milliseconds and pico-USD are in the names."""
+
+    time: float
+    event: str
+    request_id: str
+    client_request_id: str | None
+    key: str
+    team: str
+    app: str
+    decision_id: str | None
+    backend: str | None
+    attempts: int
+    failures: list[str]
+    sensitivity: str
+    status: int
+    code: str | None
+    end: str
+    streamed: bool
+    tokens: int
+    usage_source: str
+    cost_pico_usd: int
+    duration_ms: float
+    overhead_ms: float
+
+
+def _line(record: Record) -> RequestLine:
+    served, caller, decision = record.served, record.call.caller, record.decision
+    return RequestLine(
+        time=record.call.time,
+        event="request",
+        request_id=record.call.id,
+        client_request_id=record.call.client_request_id,
+        key=caller.key,
+        team=caller.team,
+        app=caller.app,
+        decision_id=decision.id if decision else None,
+        backend=served.backend if served else None,
+        attempts=len(record.tried),
+        failures=[tried.failure.code for tried in record.tried if tried.failure],
+        sensitivity=record.sensitivity,
+        status=record.status,
+        code=record.code,
+        end=record.end.value,
+        streamed=record.streamed,
+        tokens=record.usage.total,
+        usage_source=record.usage.source,
+        cost_pico_usd=record.cost_pico_usd,
+        duration_ms=round(record.duration * 1000, 1),
+        overhead_ms=round(record.overhead * 1000, 3),
+    )

@@ -1,6 +1,7 @@
-"""Prometheus metrics: a projection of the record. Labels come from closed sets; what exceeds the cap becomes `other`."""
+"""Prometheus metrics: a projection of the record. Labels are from closed sets; what exceeds a cap becomes `other`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -40,16 +41,16 @@ class Metrics:
         by = ("model", "provider")
         self._requests = counter("gateway_requests", "Requests by outcome", (*_WHO, "status"))
         self._duration = histogram("gateway_request_duration_seconds", "Arrival to last byte", by, _SECONDS)
-        self._overhead = histogram("gateway_overhead_seconds", "The gateway's own time to the first byte", (), _OVERHEAD)
+        self._overhead = histogram(
+            "gateway_overhead_seconds", "The gateway's own time to the first byte", (), _OVERHEAD
+        )
         self._first = histogram("gateway_time_to_first_token_seconds", "Arrival to first content", by, _SECONDS)
         self._rate = histogram("gateway_output_tokens_per_second", "Streamed tokens per second", by, _RATE)
         self._tokens = counter("gateway_tokens", "Tokens, in disjoint buckets", (*_WHO, "bucket"))
         self._cost = counter("gateway_cost_usd", "Booked cost, bounds of uncertain calls included", _MONEY)
         self._estimated = counter("gateway_cost_estimated_usd", "The part of the cost that nobody reported", _MONEY)
         self._unpriced = counter("gateway_unpriced_requests", "Refused for want of a price", ())
-        self._decisions = counter(
-            "gateway_policy_decisions", "Decisions", ("outcome", "rule", "sensitivity", "zone")
-        )
+        self._decisions = counter("gateway_policy_decisions", "Decisions", ("outcome", "rule", "sensitivity", "zone"))
         self._denied = counter("gateway_policy_denied", "Requests that a rule denied", ("rule",))
         self._fallbacks = counter("gateway_fallbacks", "Steps to the next backend", ("from", "to", "reason"))
         self._dropped = counter("gateway_series_dropped", "Requests counted under `other`", ())
@@ -60,10 +61,15 @@ class Metrics:
         gauge("gateway_ledger_lag_seconds", "Age of the oldest call not yet in the ledger").set_function(ledger_lag)
         self._callers: set[tuple[str, str]] = set()
         self._put: dict[tuple[object, ...], tuple[Counter, Histogram, Histogram, Histogram]] = {}
+        self._put_decisions: dict[tuple[str, ...], Counter] = {}
         self._put_money: dict[tuple[str, ...], tuple[Counter, Counter, dict[str, Counter]]] = {}
 
-    def put(self, record: Record) -> None:
-        """Counts a request that has ended."""
+    def take(self, records: Sequence[Record]) -> None:
+        """Counts requests that have ended."""
+        for record in records:
+            self._count(record)
+
+    def _count(self, record: Record) -> None:
         served = record.served
         caller = record.call.caller
         team, app = self._known(caller.team, caller.app)
@@ -138,15 +144,21 @@ class Metrics:
             return
         if decision.candidates:
             chosen = decision.candidates[0]
-            self._decisions.labels("permit", chosen.rules[0], record.sensitivity, chosen.backend.zone).inc()
+            self._decided("permit", chosen.rules[0], record.sensitivity, chosen.backend.zone).inc()
         else:
             rules = {rule for excluded in decision.excluded for rule in excluded.rules} or {"default-deny"}
             if any(excluded.by == "policy" for excluded in decision.excluded):
-                self._decisions.labels("deny", min(rules), record.sensitivity, "none").inc()
+                self._decided("deny", min(rules), record.sensitivity, "none").inc()
                 for rule in rules:
                     self._denied.labels(rule).inc()
             if any(excluded.by == "price" for excluded in decision.excluded):
                 self._unpriced.inc()
-        for failed, following in zip(record.tried, record.tried[1:], strict=False):
+        for failed, following in pairwise(record.tried):
             reason = failed.failure.code if failed.failure else "none"
             self._fallbacks.labels(failed.backend, following.backend, reason).inc()
+
+    def _decided(self, *labels: str) -> Counter:
+        child = self._put_decisions.get(labels)
+        if child is None:
+            child = self._put_decisions[labels] = self._decisions.labels(*labels)
+        return child

@@ -93,13 +93,14 @@ def breakdown(directory: Path, by: Sequence[str], since: float) -> list[Line]:
         (since,),
     ).fetchall()
     db.close()
+    fields = Line.__struct_fields__[1:8]
     lines = [
         Line(
-            tuple(map(str, row[13:])),
-            *row[:7],
-            row[7] * _SPLIT + row[8],
-            row[9] * _SPLIT + row[10],
-            row[11] * _SPLIT + row[12],
+            group=tuple(map(str, row[13:])),
+            cost_pico_usd=row[7] * _SPLIT + row[8],
+            estimated_pico_usd=row[9] * _SPLIT + row[10],
+            uncertain_pico_usd=row[11] * _SPLIT + row[12],
+            **dict(zip(fields, row[:7], strict=True)),
         )
         for row in found
     ]
@@ -110,23 +111,21 @@ def requests(directory: Path, since: float) -> list[RequestLine]:
     """Every request since a time (Unix seconds), oldest first."""
     if (db := _connect(directory)) is None:
         return []
+    db.row_factory = sqlite3.Row
     found = db.execute(
-        "SELECT request_id, time, state, team, app, key, project, backend, provider, zone, sensitivity, "
-        f"{', '.join(_BUCKETS)}, usage_source, cost_pico_usd, outcome FROM entries WHERE time >= ? "
+        "SELECT request_id, time, state, team, app, key, project, backend AS model, provider, zone, sensitivity, "
+        f"{', '.join(_BUCKETS)}, usage_source, cost_pico_usd, 1 AS calls, outcome FROM entries WHERE time >= ? "
         "ORDER BY time, request_id, hop",
         (since,),
-    ).fetchall()
-    db.close()
+    )
     lines: dict[str, RequestLine] = {}
-    for *row, cost, outcome in found:
-        before = lines.get(row[0])
-        tokens = [value + (getattr(before, name) if before else 0) for name, value in zip(_BUCKETS, row[11:16], strict=True)]
-        lines[row[0]] = RequestLine(
-            *row[:11],
-            *tokens,
-            row[16],
-            cost + (before.cost_pico_usd if before else 0),
-            1 + (before.calls if before else 0),
-            outcome,
-        )
+    for row in found:
+        line = msgspec.convert(dict(row), RequestLine)
+        if before := lines.get(line.request_id):
+            summed = {
+                name: getattr(line, name) + getattr(before, name) for name in (*_BUCKETS, "cost_pico_usd", "calls")
+            }
+            line = msgspec.structs.replace(line, **summed)
+        lines[line.request_id] = line
+    db.close()
     return list(lines.values())

@@ -1,6 +1,6 @@
 """What the commands share: settings, output, and how they fail."""
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -10,7 +10,7 @@ import typer
 from gateway.settings import BadSettings, Settings, load
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a command prints its result."""
 
     table = "table"

@@ -32,7 +32,9 @@ def create(
     purpose: Annotated[
         list[str] | None, typer.Option(help="A purpose it may name; the first is the default. [default: general]")
     ] = None,
-    sensitivity: Annotated[str, typer.Option(help=f"Lowest label of its requests: {', '.join(LEVELS)}.")] = DEFAULT_LEVEL,
+    sensitivity: Annotated[
+        str, typer.Option(help=f"Lowest label of its requests: {', '.join(LEVELS)}.")
+    ] = DEFAULT_LEVEL,
     state_dir: StateDir = None,
     policies: Policies = None,
     format: Output = Format.table,
@@ -43,13 +45,13 @@ def create(
     purposes = purpose or ["general"]
     _check_purposes(purposes, policies)
     keys = _open(state_dir)
-    id, key = keys.create(
-        team=team, app=app, projects=project or ["default"], purposes=purposes, floor=sensitivity
-    )
+    id, key = keys.create(team=team, app=app, projects=project or ["default"], purposes=purposes, floor=sensitivity)
     if format is Format.json:
         print_json({"id": id, "key": key})
     else:
-        typer.echo(f"{key}\n\nid {id}, team {team}, app {app}. Keep it now: it is not stored and cannot be shown again.")
+        typer.echo(
+            f"{key}\n\nid {id}, team {team}, app {app}. Keep it now: it is not stored and cannot be shown again."
+        )
 
 
 def _check_purposes(purposes: list[str], policies: object) -> None:
@@ -93,7 +95,9 @@ def list_keys(state_dir: StateDir = None, format: Output = Format.table) -> None
 
 
 @app.command()
-def revoke(id: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it.")], state_dir: StateDir = None) -> None:
+def revoke(
+    id: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it.")], state_dir: StateDir = None
+) -> None:
     """Revoke a key. A running server stops taking it within a second."""
     if not _open(state_dir).revoke(id):
         typer.echo(f"no key `{id}` in force; `gateway keys list` shows them", err=True)

@@ -1,6 +1,6 @@
 """`gateway policy`"""
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +30,7 @@ app = typer.Typer(help="Routing policy: check it, ask it.", no_args_is_help=True
 _TRUTH: dict[Truth, str] = {True: "T", False: "F", None: "U"}
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How `check` prints problems."""
 
     text = "text"
@@ -205,15 +205,14 @@ def _as_data(
     }
 
 
-def _print(
-    decision: Decision, explanations: dict[str, Explanation], provenance: tuple[tuple[str, str], ...]
-) -> None:
+def _print(decision: Decision, explanations: dict[str, Explanation], provenance: tuple[tuple[str, str], ...]) -> None:
     facts = decision.facts
     sources = ", ".join(f"{source} {level}" for source, level in provenance)
     typer.echo(f"model {decision.requested}, policy {decision.policy_digest}")
     typer.echo(f"label {facts.sensitivity or 'unknown'} (from {sources})")
     typer.echo(
-        f"purpose {facts.purpose or 'unknown'}, project {facts.project}, team {facts.team}, app {facts.app}, key {facts.key}\n"
+        f"purpose {facts.purpose or 'unknown'}, project {facts.project}, "
+        f"team {facts.team}, app {facts.app}, key {facts.key}\n"
     )
     if decision.candidates:
         typer.echo("plan, in this order:")

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
+import msgspec
 import typer
 import yaml
 
@@ -127,7 +128,8 @@ def _show_offers(settings: Settings, catalog: Path) -> None:
 
 
 def _show_how(base: str, settings: Settings, key: str, id: str, log: Path, model: str | None) -> None:
-    body = f'{{"model": "{model or "auto"}", "messages": [{{"role": "user", "content": "What is the capital of France?"}}]}}'
+    question = [{"role": "user", "content": "What is the capital of France?"}]
+    body = msgspec.json.encode({"model": model or "auto", "messages": question}).decode()
     typer.echo(
         f"""
 The gateway is running. Ctrl-C stops it and the demo model.
@@ -160,7 +162,7 @@ def _say(line: str) -> None:
 def _die_with_parent() -> None:
     """Linux: a killed quickstart takes its children along."""
     if sys.platform == "linux":
-        import ctypes
+        import ctypes  # only here
 
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
@@ -175,7 +177,7 @@ def _process(command: list[str], environment: dict[str, str], errors: int) -> It
         stdout=subprocess.DEVNULL,
         stderr=errors,
         start_new_session=True,
-        preexec_fn=_die_with_parent,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509  this process has no threads yet
     )
     try:
         yield process
@@ -194,7 +196,7 @@ def _wait(what: str, process: subprocess.Popen[bytes], url: str, log: Path) -> N
     typer.echo(f"{what}: starting", nl=False)
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=2) as response:
+            with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  our own URL
                 if response.status == 200:
                     break
         except OSError:

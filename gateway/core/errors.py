@@ -1,8 +1,8 @@
 """How things fail, as two tables: what an upstream did to us, and what we say to the client.
 
-    FailureKind     one attempt failed; says whether the next candidate may be asked
-    Refusal         we do not serve the request; says the status and the code
-    Refused         the exception that carries a Refusal with its words to the edge
+FailureKind     one attempt failed; says whether the next candidate may be asked
+Refusal         we do not serve the request; says the status and the code
+Refused         the exception that carries a Refusal with its words to the edge
 """
 
 from enum import Enum
@@ -39,7 +39,7 @@ class FailureKind(Enum):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """One failed attempt. `error` is the object for the client's envelope; it may quote the prompt, so it is never kept.
+    """One failed attempt. `error` is the object for the client's envelope; it may quote the prompt: it is never kept.
 
     `retry_after` is what the upstream sent, as it sent it (seconds or a date).
     """

@@ -22,9 +22,7 @@ class GiveUp(msgspec.Struct, frozen=True):
     last: Failed | None
 
 
-def next_step(
-    decision: Decision, failures: tuple[Failed, ...], max_attempts: int = MAX_ATTEMPTS
-) -> Attempt | GiveUp:
+def next_step(decision: Decision, failures: tuple[Failed, ...], max_attempts: int = MAX_ATTEMPTS) -> Attempt | GiveUp:
     """The next attempt, or why there is none. A candidate is asked once: a retry is a second candidate,
     put there by the policy, where everyone can see it."""
     tried = len(failures)

@@ -52,7 +52,7 @@ def per_million(
     cache_write: Decimal | None = None,
     reasoning: Decimal | None = None,
 ) -> Price:
-    """A price from USD per million tokens. A cache figure left out costs what input costs, reasoning what output does."""
+    """A price from USD per million tokens. A cache figure left out is what input costs, reasoning what output does."""
     return Price(
         input=pico_per_token(input),
         output=pico_per_token(output),

@@ -50,7 +50,7 @@ class End(Enum):
 
 
 State = Literal["open", "settled", "released", "uncertain"]
-"""`open`: under way. `settled`: owed. `released`: never billed. `uncertain`: sent, outcome unknown, upper bound kept."""
+"""`open`: under way. `settled`: owed. `released`: never billed. `uncertain`: outcome unknown, upper bound kept."""
 
 
 class Tried(msgspec.Struct, frozen=True):

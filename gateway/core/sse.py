@@ -55,8 +55,5 @@ def data_of(event: bytes) -> bytes:
     """The data of an event: its `data:` lines, joined by a line feed. Empty for comments and bare fields."""
     if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 and b"\r" not in event:
         return event[6:-2]
-    lines = []
-    for line in _LINE_END.split(event):
-        if line.startswith(b"data:"):
-            lines.append(line[6:] if line.startswith(b"data: ") else line[5:])
-    return b"\n".join(lines)
+    lines = (line[5:] for line in _LINE_END.split(event) if line.startswith(b"data:"))
+    return b"\n".join(line.removeprefix(b" ") for line in lines)

@@ -18,7 +18,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Lets the application find its connection."""
         super().on_message_begin()
-        self.scope[SCOPE_KEY] = self  # type: ignore[typeddict-unknown-key]
+        self.scope[SCOPE_KEY] = self  # type: ignore[literal-required]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells whoever is serving the connection."""

@@ -28,6 +28,7 @@ _HINTS = {
     b"x-gateway-project": "project",
     b"x-request-id": "client_request_id",
 }
+_READ = frozenset({b"authorization", b"content-length"})
 _MAX_HINT = 256
 
 
@@ -147,7 +148,7 @@ def _read_headers(scope: Scope) -> dict[str, bytes]:
     """The few headers that are read. A label given twice counts twice: both are joined."""
     found: dict[str, bytes] = {}
     for name, value in scope["headers"]:
-        if name == b"authorization" or name == b"content-length":
+        if name in _READ:
             found[name.decode()] = value
         elif hint := _HINTS.get(name):
             found[hint] = found[hint] + b"," + value if hint in found and hint == "sensitivity" else value
@@ -208,7 +209,7 @@ def models_router(policies: Policies, find: FindCaller, created: int) -> APIRout
 
 
 def usable(policy: Policy, caller: Caller) -> list[str]:
-    """The names that could ever serve this caller: for some label from its floor up, some granted purpose and project."""
+    """The names that could ever serve a caller: for some label from its floor up, some granted purpose and project."""
     permitted: set[str] = set()
     for level in LEVELS[RANK[caller.floor] :]:
         for purpose in caller.purposes:

@@ -96,14 +96,12 @@ def _add_error_answers(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         if error.status_code == 405:
             allowed = (error.headers or {}).get("allow", "")
-            refusal = Refused(
-                Refusal.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here; allowed: {allowed}"
-            )
+            refusal = Refused(Refusal.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here; allowed: {allowed}")
         else:
             refusal = Refused(Refusal.NOT_FOUND, "unknown path; the API is under /v1, for example /v1/chat/completions")
         return _answer(refusal)
 
-    async def fault(_: Request, error: Exception) -> Response:
+    async def fault(_: Request, _error: Exception) -> Response:
         return _answer(Refused(Refusal.INTERNAL, "the gateway failed; tell its operator"))
 
     app.add_exception_handler(Refused, refused)
@@ -113,4 +111,6 @@ def _add_error_answers(app: FastAPI) -> None:
 
 def _answer(refused: Refused) -> Response:
     status, headers, body = errors.refusal(refused, request_id())
-    return Response(body, status, {name.decode(): value.decode() for name, value in headers if name != b"content-length"})
+    return Response(
+        body, status, {name.decode(): value.decode() for name, value in headers if name != b"content-length"}
+    )

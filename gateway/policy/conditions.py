@@ -1,8 +1,8 @@
 """Conditions as they are written, made into atoms. Everything becomes a finite set of values, so it stays decidable.
 
-    team: legal                      the value                sensitivity: ">= confidential"    an ordered level
-    team: [legal, hr]                one of                   tags: {any: [secret, pii]}        a set meets
-    team: {not: [legal, hr]}         none of                  tags: {all: [...]}, {none: [...]} a set holds, avoids
+team: legal                      the value                sensitivity: ">= confidential"    an ordered level
+team: [legal, hr]                one of                   tags: {any: [secret, pii]}        a set meets
+team: {not: [legal, hr]}         none of                  tags: {all: [...]}, {none: [...]} a set holds, avoids
 """
 
 import re
@@ -57,7 +57,9 @@ class Conditions:
             test, path = _TAG_TESTS[name], (*path, name)
         elif isinstance(condition, dict):
             if set(condition) != {"not"}:
-                self._problem(document, path, "P102", f"write a value, a list of values, or `{{not: ...}}` for `{attribute.name}`")
+                self._problem(
+                    document, path, "P102", f"write a value, a list of values, or `{{not: ...}}` for `{attribute.name}`"
+                )
                 return None
             test, condition, path = "not_in", condition["not"], (*path, "not")
         values = self._values(document, path, attribute, condition)
@@ -67,22 +69,19 @@ class Conditions:
             attribute.side, attribute.name, test, values, _text(attribute.name, test, condition), document.key(path)
         )
 
-    def _values(
-        self, document: Document, path: Path, attribute: Attribute, condition: object
-    ) -> frozenset[str] | None:
+    def _values(self, document: Document, path: Path, attribute: Attribute, condition: object) -> frozenset[str] | None:
         if isinstance(condition, str) and (match := _COMPARISON.match(condition)):
             return self._range(document, path, attribute, match[1], match[2])
-        words = condition if isinstance(condition, list) else [condition]
+        words: list[object] = condition if isinstance(condition, list) else [condition]
         if not words:
             self._problem(document, path, "P102", f"an empty list for `{attribute.name}` matches nothing; name a value")
             return None
         known = self._known(attribute)
-        good = True
+        good: set[str] = set()
         for position, word in enumerate(words):
             at = (*path, position) if isinstance(condition, list) else path
             if not isinstance(word, str):
                 self._problem(document, at, "P102", f"a value of `{attribute.name}` is a word; quote it if it is one")
-                good = False
             elif known is not None and word not in known:
                 self._problem(
                     document,
@@ -90,8 +89,9 @@ class Conditions:
                     "P103",
                     f"unknown value `{word}` for {attribute.side}.{attribute.name}{suggestion(word, known)}",
                 )
-                good = False
-        return frozenset(words) if good else None
+            else:
+                good.add(word)
+        return frozenset(good) if len(good) == len(set(map(str, words))) else None
 
     def _known(self, attribute: Attribute) -> frozenset[str] | None:
         """The values that an attribute can have, None: any name."""
@@ -111,9 +111,7 @@ class Conditions:
             self._problem(document, path, "P103", f"unknown level `{level}`{suggestion(level, LEVELS)}")
             return None
         at = LEVELS.index(level)
-        return frozenset(
-            {">=": LEVELS[at:], ">": LEVELS[at + 1 :], "<=": LEVELS[: at + 1], "<": LEVELS[:at]}[operator]
-        )
+        return frozenset({">=": LEVELS[at:], ">": LEVELS[at + 1 :], "<=": LEVELS[: at + 1], "<": LEVELS[:at]}[operator])
 
 
 def _text(name: str, test: Test, condition: object) -> str:

@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import yaml
@@ -34,7 +35,7 @@ class Mark(msgspec.Struct, frozen=True, order=True):
 
 
 class Problem(msgspec.Struct, frozen=True, order=True):
-    """Something wrong in a policy tree. `code` is stable; `message` is lower case, with the writer's words in backticks."""
+    """Something wrong in a policy tree. `code` is stable; `message` has the writer's words in backticks."""
 
     mark: Mark
     code: str
@@ -86,8 +87,7 @@ class Document:
         except UnicodeDecodeError as error:
             self._problem(Mark(file), "P001", f"file is not UTF-8 (byte {error.start})")
         except yaml.MarkedYAMLError as error:
-            at = error.problem_mark or error.context_mark
-            mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file)
+            mark = self._mark(error.problem_mark or error.context_mark)
             self._problem(mark, "P001", f"not YAML: {error.problem or error.context}")
         except yaml.YAMLError as error:
             self._problem(Mark(file), "P001", f"not YAML: {str(error).splitlines()[0]}")
@@ -107,6 +107,10 @@ class Document:
             path = path[:-1]
         return self._values.get((), Mark(self.file))
 
+    def _mark(self, at: Any) -> Mark:
+        """The mark of a place as the YAML library says it, which counts from 0; None: the top of the file."""
+        return Mark(self.file, at.line + 1, at.column + 1) if at else Mark(self.file)
+
     def _problem(self, mark: Mark, code: str, message: str) -> None:
         self.problems.append(Problem(mark, code, message))
 
@@ -114,7 +118,7 @@ class Document:
         """Finds anchors, aliases, tags and depth in the event stream: an alias bomb is never expanded."""
         depth = 0
         for event in yaml.parse(self.text, Loader=yaml.CSafeLoader):
-            mark = Mark(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+            mark = self._mark(event.start_mark)
             if isinstance(event, yaml.AliasEvent):
                 self._problem(mark, "P003", "aliases are not accepted; write the value out")
             elif getattr(event, "anchor", None) is not None:
@@ -130,7 +134,7 @@ class Document:
                 depth -= 1
 
     def _build(self, node: yaml.Node, path: Path) -> object:
-        mark = Mark(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+        mark = self._mark(node.start_mark)
         self._values[path] = mark
         if isinstance(node, yaml.MappingNode):
             return dict(self._members(node, path))
@@ -141,7 +145,7 @@ class Document:
     def _members(self, node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, object]]:
         seen: dict[str, Mark] = {}
         for key, value in node.value:
-            mark = Mark(self.file, key.start_mark.line + 1, key.start_mark.column + 1)
+            mark = self._mark(key.start_mark)
             if not isinstance(key, yaml.ScalarNode):
                 self._problem(mark, "P001", "a key is a plain word")
                 continue

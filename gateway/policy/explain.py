@@ -46,10 +46,7 @@ def explain(bundle: Bundle, facts: Facts) -> tuple[Explanation, ...]:
 
 def _backend(bundle: Bundle, backend: Backend, facts: Facts) -> Explanation:
     rules = tuple(
-        _rule(rule, backend, facts)
-        for effect in ("permit", "forbid")
-        for rule in bundle.rules
-        if rule.effect == effect
+        _rule(rule, backend, facts) for effect in ("permit", "forbid") for rule in bundle.rules if rule.effect == effect
     )
     permits = any(rule.fires for rule in rules if rule.effect == "permit")
     forbids = any(rule.fires for rule in rules if rule.effect == "forbid")

@@ -159,9 +159,7 @@ class _Tree:
     ) -> Backend:
         if entry.provider not in self.providers:
             hint = suggestion(entry.provider, self.providers)
-            self.problem(
-                document.value((*path, "provider")), "P103", f"unknown provider `{entry.provider}`{hint}"
-            )
+            self.problem(document.value((*path, "provider")), "P103", f"unknown provider `{entry.provider}`{hint}")
         base_url = entry.base_url or self.providers.get(entry.provider)
         if base_url is None and entry.provider in self.providers:
             self.problem(
@@ -182,9 +180,7 @@ class _Tree:
             section = BACKEND[fact].section
             if word not in vocabulary.words(section) and vocabulary.sections:
                 hint = suggestion(word, vocabulary.words(section))
-                self.problem(
-                    document.value((*path, fact)), "P103", f"unknown value `{word}` for backend.{fact}{hint}"
-                )
+                self.problem(document.value((*path, fact)), "P103", f"unknown value `{word}` for backend.{fact}{hint}")
             passport[fact] = word
         return Backend(
             id=id,
@@ -211,9 +207,7 @@ class _Tree:
             case "book":
                 model = entry.model or id
                 if model not in prices and self._book_is_good:
-                    self.problem(
-                        mark, "P108", f"the price book has no model `{model}`{suggestion(model, prices)}"
-                    )
+                    self.problem(mark, "P108", f"the price book has no model `{model}`{suggestion(model, prices)}")
                 return prices.get(model)
             case files.MachinePrice() as machine:
                 return per_gpu_hour(
@@ -238,7 +232,9 @@ class _Tree:
                 effects = [effect for effect in EFFECTS if getattr(entry, effect) is not None]
                 if len(effects) != 1:
                     said = " and ".join(f"`{effect}`" for effect in effects) or "none"
-                    self.problem(mark, "P106", f"rule `{entry.id}` has exactly one of {', '.join(EFFECTS)}; it has {said}")
+                    self.problem(
+                        mark, "P106", f"rule `{entry.id}` has exactly one of {', '.join(EFFECTS)}; it has {said}"
+                    )
                     continue
                 effect = effects[0]
                 scope = getattr(entry, effect)
@@ -274,7 +270,9 @@ def _of_pydantic(document: Document, model: type[BaseModel], detail: Mapping[str
     word = str(path[-1]) if path else document.file
     match detail["type"]:
         case "extra_forbidden":
-            return Problem(document.key(path), "P101", f"unknown field `{word}`{suggestion(word, _fields(model, path))}")
+            return Problem(
+                document.key(path), "P101", f"unknown field `{word}`{suggestion(word, _fields(model, path))}"
+            )
         case "missing":
             return Problem(document.value(path[:-1]), "P102", f"missing field `{word}`")
         case "literal_error":

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 Kind = Literal["level", "word", "tags", "name"]
-"""`level`: an ordered word. `word`: one of a closed list. `tags`: a set of words. `name`: any name, compared as it is."""
+"""`level`: an ordered word. `word`: one of a closed list. `tags`: a set of words. `name`: any name."""
 
 Side = Literal["request", "backend"]
 

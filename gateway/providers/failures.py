@@ -53,7 +53,7 @@ def error_object(
 
 
 def classify(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Failed:
-    """The failure in an error answer, whatever its shape. A status below 400 means that an error came as a success."""
+    """The failure in an error answer, whatever its shape. A status below 400: an error that came as a success."""
     error = _read(body)
     message, code = str(error["message"]), error["code"]
     words = f"{code or ''} {error['type']} {message}".lower()
@@ -73,7 +73,7 @@ def classify(status: int, body: bytes, headers: Mapping[str, str] | None = None)
 _NEUTRAL = {
     FailureKind.UNAUTHORIZED: "the backend does not accept the gateway's credentials; tell the gateway's operator",
     FailureKind.NO_CREDIT: "the gateway's account with the backend has no credit; tell the gateway's operator",
-    FailureKind.MODEL_MISSING: "the backend does not serve the model that the catalog names; tell the gateway's operator",
+    FailureKind.MODEL_MISSING: "the backend does not serve the model of the catalog; tell the gateway's operator",
 }
 
 

@@ -52,7 +52,7 @@ class _Choice(msgspec.Struct):
 class _Body(msgspec.Struct):
     """A chunk of a stream or a whole answer, as far as we look."""
 
-    choices: list[_Choice] | None | UnsetType = UNSET
+    choices: list[_Choice] | UnsetType | None = UNSET
     usage: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET
 
@@ -163,7 +163,7 @@ class Stream:
             return self._break(unreadable(str(error)))
         if len(events) == 1:
             return self._event(events[0])
-        return b"".join([self._event(event) for event in events if not self._done])
+        return b"".join(self._event(event) for event in events)
 
     def close(self) -> bytes:
         """What the client is still to see, now that the upstream has ended: the end that it left out, or an error."""
@@ -178,6 +178,8 @@ class Stream:
         return out + self._break(unreadable("the backend ended the stream before the answer was complete"))
 
     def _event(self, event: bytes) -> bytes:
+        if self._done:
+            return b""
         data = data_of(event)
         if not data.strip():
             return event  # a comment, or a bare field

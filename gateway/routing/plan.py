@@ -43,7 +43,7 @@ def plan(
 def _exclusion(
     backend: Backend, verdict: Verdict, chat: ChatRequest, not_offered: Mapping[str, str]
 ) -> Exclusion | None:
-    """Why a backend is out: capability first, since no policy could change that, then policy, then what is missing here."""
+    """Why a backend is out: what it cannot do, since no policy changes that, then the policy, then what is missing."""
     if lacking := chat.needs - backend.capabilities:
         return Exclusion(backend.id, "capability", (), f"lacks {', '.join(sorted(lacking))}")
     if backend.context is not None and (least := tokens.prompt_at_least(chat.text_bytes)) > backend.context:
@@ -55,8 +55,8 @@ def _exclusion(
         return Exclusion(backend.id, "policy", verdict.forbids, reason)
     if backend.price is None:
         return Exclusion(backend.id, "price", (), "has no price, so its cost could not be booked")
-    if reason := not_offered.get(backend.id):
-        return Exclusion(backend.id, "offer", (), reason)
+    if missing := not_offered.get(backend.id):
+        return Exclusion(backend.id, "offer", (), missing)
     return None
 
 
@@ -82,4 +82,6 @@ def refusal(decision: Decision) -> Refused:
         return Refused(Refusal.NO_BACKEND, f"no backend of {named} can be called here ({reasons})", retry_after=30)
     reasons = "; ".join(f"{e.backend} {e.reason}" for e in decision.excluded)
     kind = Refusal.CONTEXT_TOO_LONG if by == {"context"} else Refusal.UNSUPPORTED
-    return Refused(kind, f"no backend of {named} can do this: {reasons}", param="messages" if by == {"context"} else None)
+    return Refused(
+        kind, f"no backend of {named} can do this: {reasons}", param="messages" if by == {"context"} else None
+    )
