@@ -57,15 +57,16 @@ class StreamReader(Protocol):
     written_bytes: int
     written_events: int
 
-    @property
-    def finished(self) -> bool:
-        """The stream said that it is complete."""
+    done: bool  # nothing more may follow: it is complete, or it failed
 
     def feed(self, block: bytes) -> bytes:
         """What the client is to see of a block."""
 
     def close(self) -> bytes:
-        """What the client is still to see, now that the upstream has ended."""
+        """What the client is still to see, now that the upstream has ended. Then it is done."""
+
+    def broke_off(self, failed: Failed) -> bytes:
+        """What the client is still to see, now that the connection is lost. Then it is done, and failed."""
 
 
 class Answer(Protocol):

@@ -40,13 +40,14 @@ _MONOTONIC = time.perf_counter
 class _Hop:
     """One upstream call under way: what was asked, and what has come of it."""
 
-    __slots__ = ("answer", "attempt", "body", "chat", "dialect", "held", "opened", "reader", "sent_at")
+    __slots__ = ("answer", "attempt", "body", "chat", "dialect", "held", "most", "opened", "reader", "sent_at")
 
     def __init__(self, attempt: Attempt, chat: ChatRequest, dialect: Dialect, sent_at: float) -> None:
         self.attempt = attempt
         self.chat = chat
         self.dialect = dialect
         self.sent_at = sent_at
+        self.most = self._upper_bound()  # the most that this call can cost, in pico-USD
         self.opened: Opened | None = None
         self.reader: StreamReader | None = None  # a stream, from its first event on
         self.held = b""  # what came before it was known to be an answer
@@ -67,8 +68,7 @@ class _Hop:
             written = tokens.written_at_most(self.answer.written_bytes if self.answer else 0, 0)
         return Usage(input_uncached=prompt, output=written, source="estimated")
 
-    def upper_bound(self) -> int:
-        """The most that this call can cost, in pico-USD."""
+    def _upper_bound(self) -> int:
         backend, chat = self.attempt.candidate.backend, self.chat
         price = backend.price
         if price is None:
@@ -105,14 +105,14 @@ class _Hop:
         if self.reported is not None:
             return self.settled(failure)
         if failure.may_be_billed:
-            return self.tried("uncertain", NOTHING, self.upper_bound(), failure)
+            return self.tried("uncertain", NOTHING, self.most, failure)
         return self.tried("released", NOTHING, 0, failure)
 
     def interrupted(self) -> Tried:
         """Broken off by the client or by us: what went by is owed; of an answer that never came nobody knows."""
         if self.reader is not None or self.answer is not None:
             return self.settled()
-        return self.tried("uncertain", NOTHING, self.upper_bound())
+        return self.tried("uncertain", NOTHING, self.most)
 
 
 class Relay:
@@ -179,8 +179,8 @@ class Relay:
             end, status = End.TRUNCATED, 200
             headers = _headers(call, decision, sensitivity, hop)
             if hop.reader is None:  # a buffered answer
-                cost = hop.settled().cost_pico_usd
-                headers.append((b"x-gateway-cost-usd", usd(cost).encode()))
+                done.append(settled := hop.settled())
+                headers.append((b"x-gateway-cost-usd", usd(settled.cost_pico_usd).encode()))
                 headers.append((b"content-length", b"%d" % len(hop.body)))
                 await self._seal()
                 first_byte = first_token = _MONOTONIC()
@@ -194,32 +194,20 @@ class Relay:
             first_byte = _MONOTONIC()
             await reply.start(200, headers)  # the point of no return: from here on no fallback
             block = hop.held
-            while True:
-                if first_token is None and reader.content_seen:
-                    first_token = _MONOTONIC()
-                if reader.finished or reader.failed is not None:
-                    await self._seal()
-                if block:
+            try:
+                while True:
+                    if first_token is None and reader.content_seen:
+                        first_token = _MONOTONIC()
+                    if reader.done:
+                        break
                     await reply.write(block)
-                if reader.failed is not None:
-                    break
-                try:
-                    block = await opened.read()
-                except UpstreamError as error:
-                    failures += (error.failed,)
-                    await reply.write(b"data: " + msgspec.json.encode({"error": error.failed.error}) + b"\n\n")
-                    break
-                if not block:
-                    if rest := reader.close():
-                        await self._seal()
-                        await reply.write(rest)
-                    break
-                block = reader.feed(block)
-            if reader.finished:
-                end = End.COMPLETE
-            elif reader.failed is not None:
-                code = reader.failed.kind.code
-            await reply.end()
+                    block = reader.feed(block) if (block := await opened.read()) else reader.close()
+            except UpstreamError as error:
+                block = reader.broke_off(error.failed)
+            await self._seal()
+            await reply.end(block)
+            end = End.COMPLETE if reader.failed is None else End.TRUNCATED
+            code = reader.failed.kind.code if reader.failed is not None else None
         except Refused as refused:
             end, status, code = End.REFUSED, refused.refusal.status, refused.refusal.code
             raise
@@ -232,8 +220,9 @@ class Relay:
             if hop is not None:
                 if hop.opened is not None:
                     hop.opened.close()
-                complete = end in (End.COMPLETE, End.TRUNCATED)
-                done.append(hop.settled() if complete else hop.interrupted())
+                if len(done) < hop.attempt.hop:
+                    complete = end is End.COMPLETE or end is End.TRUNCATED
+                    done.append(hop.settled() if complete else hop.interrupted())
             record = Record(
                 call=call,
                 decision=decision,
@@ -258,7 +247,7 @@ class Relay:
         intent = entry_of(
             call,
             decision,
-            hop.tried("open", NOTHING, hop.upper_bound()),
+            hop.tried("open", NOTHING, hop.most),
             project=project,
             purpose=purpose,
             sensitivity=sensitivity,

@@ -1,9 +1,9 @@
 """The embedded ledger: a journal for what must not be lost, SQLite for what is asked.
 
 A call goes to the journal before it is sent and again when it ends, by write(2) on the event loop: one write for all
-calls of one turn of the loop, so it is in the kernel, and survives `kill -9`, before any answer can come. One thread carries ended calls to SQLite in groups. A journal segment is
-deleted once all it holds is in SQLite; at start, what segments are left are read, and calls that never ended become
-`uncertain` at their upper bound.
+calls of one turn of the loop, so it is in the kernel, and survives `kill -9`, before any answer can come. One thread
+carries ended calls to SQLite in groups. A journal segment is deleted once all it holds is in SQLite; at start, what
+segments are left are read, and calls that never ended become `uncertain` at their upper bound.
 """
 
 import asyncio

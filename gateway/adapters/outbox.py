@@ -9,7 +9,7 @@ from typing import Protocol
 
 from gateway.core.record import Record
 
-DELAY_SECONDS = 0.05
+DELAY_SECONDS = 0.01
 
 
 class Projection(Protocol):

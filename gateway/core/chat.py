@@ -101,7 +101,6 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _VIEW = msgspec.json.Decoder(View)
-_WHOLE = msgspec.json.Decoder()
 _CHAT = frozenset({"chat"})
 _NAMES: dict[str, bytes] = {
     name: b'"%b"' % name.encode() for name in (*View.__struct_fields__, "temperature", "top_p", "tool_choice", "user")
@@ -119,7 +118,8 @@ def parse(body: bytes) -> ChatRequest:
     Raises Refused (400) when it is not JSON, lacks a field, has one of a wrong type, or tries to redirect the call.
     """
     try:
-        _WHOLE.decode(body)  # every value, not only those we read: what we forward is valid JSON and UTF-8
+        if not body.isascii():
+            body.decode()  # what we forward unread is valid UTF-8, too
         fields = _FIELDS.decode(body)
         view = _VIEW.decode(body)
     except msgspec.ValidationError as error:

@@ -1,13 +1,22 @@
-"""The server's side of a connection: uvicorn's httptools protocol, and who to tell when the client hangs up.
+"""The server's side of a connection: uvicorn's httptools protocol, with two things that the hot route needs.
 
-Watching for the hang-up with a task of its own costs about a tenth of a request; being told costs nothing.
+It tells whoever serves a request when the client hangs up: a task of its own that watches costs a tenth of a request.
+And it takes an answer's head in one piece: header by header through ASGI costs as much as deciding and booking do.
 """
 
+import re
 from collections.abc import Callable
+from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.ports import Headers
+
 SCOPE_KEY = "gateway.connection"
+
+_STATUS_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+_UNSAFE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+"""What would end a header early: an upstream's or a catalog's text must not write our headers."""
 
 
 class Connection(HttpToolsProtocol):
@@ -26,3 +35,65 @@ class Connection(HttpToolsProtocol):
         if (tell := self.on_lost) is not None:
             self.on_lost = None
             tell()
+
+
+class ConnectionReply:
+    """The `Reply` port, straight to a connection. With a content length bodies go as they are, else in chunks."""
+
+    __slots__ = ("_chunked", "_cycle", "_head", "_transport", "gone", "started")
+
+    def __init__(self, connection: Connection) -> None:
+        self._cycle = connection.cycle
+        self._transport = connection.transport
+        self._chunked = True
+        self._head = b""  # goes out with the first block
+        self.started = False
+        self.gone = False
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Fixes status and headers. They leave with the first block, or at once for an answer in chunks."""
+        cycle = self._cycle
+        if self.started or cycle.response_started:
+            raise RuntimeError("the answer has begun already")
+        self.started = cycle.response_started = True
+        everything = [*cycle.default_headers, *headers]
+        lines = [b"%b: %b\r\n" % header for header in everything]
+        if _UNSAFE.search(b"".join([value for _, value in everything])):
+            lines = [b"%b: %b\r\n" % (name, _UNSAFE.sub(b" ", value)) for name, value in everything]
+        self._chunked = not any(name == b"content-length" for name, _ in headers)
+        if self._chunked:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        status_line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+        self._head = b"%b%b\r\n" % (status_line, b"".join(lines))
+        if self._chunked:
+            self._send(self._take_head())
+
+    async def write(self, block: bytes) -> None:
+        """Sends a block. Waits while the client is slow."""
+        if self._cycle.flow.write_paused:
+            await self._cycle.flow.drain()
+        if block:
+            self._send(self._take_head() + (b"%x\r\n%b\r\n" % (len(block), block) if self._chunked else block))
+
+    async def end(self, block: bytes = b"") -> None:
+        """Sends the last block and completes the answer."""
+        if self._chunked:
+            block = b"%x\r\n%b\r\n0\r\n\r\n" % (len(block), block) if block else b"0\r\n\r\n"
+        self._send(self._take_head() + block)
+        cycle = self._cycle
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.disconnected:
+            if not cycle.keep_alive:
+                self._transport.close()
+            cycle.on_response()
+
+    def _take_head(self) -> bytes:
+        head, self._head = self._head, b""
+        return head
+
+    def _send(self, data: bytes) -> None:
+        if data and not self._cycle.disconnected:
+            self._transport.write(data)

@@ -119,13 +119,13 @@ class Stream:
     __slots__ = (
         "_broken",
         "_continuous",
-        "_done",
         "_ended",
         "_pending_usage",
         "_splitter",
         "_usage_sent",
         "_wants_usage",
         "content_seen",
+        "done",
         "failed",
         "started",
         "usage",
@@ -140,27 +140,22 @@ class Stream:
         self._usage_sent = False
         self._pending_usage: bytes | None = None  # a usage chunk of our making, when the server has none of its own
         self._ended = False  # some choice has its finish reason
-        self._done = False  # nothing more may follow
         self.started = False
+        self.done = False
         self.content_seen = False
         self.failed: Failed | None = None
         self.usage: Usage | None = None
         self.written_bytes = 0
         self.written_events = 0
 
-    @property
-    def finished(self) -> bool:
-        """The stream said that it is complete."""
-        return (self._done or self._ended) and self.failed is None
-
     def feed(self, block: bytes) -> bytes:
         """What the client is to see of a block: usually the block itself."""
-        if self._done:
+        if self.done:
             return b""
         try:
             events = self._splitter.feed(block)
         except EventTooLarge as error:
-            return self._break(unreadable(str(error)))
+            return self.broke_off(unreadable(str(error)))
         if len(events) == 1:
             return self._event(events[0])
         return b"".join(self._event(event) for event in events)
@@ -169,16 +164,16 @@ class Stream:
         """What the client is still to see, now that the upstream has ended: the end that it left out, or an error."""
         out = b""
         rest = self._splitter.rest()
-        if rest.strip() and not self._done:
+        if rest.strip() and not self.done:
             out = self._event(rest.rstrip(b"\r\n") + b"\n\n")
-        if self._done:
+        if self.done:
             return out
         if self._ended:
             return out + self._finish(_DONE)
-        return out + self._break(unreadable("the backend ended the stream before the answer was complete"))
+        return out + self.broke_off(unreadable("the backend ended the stream before the answer was complete"))
 
     def _event(self, event: bytes) -> bytes:
-        if self._done:
+        if self.done:
             return b""
         data = data_of(event)
         if not data.strip():
@@ -189,10 +184,10 @@ class Stream:
         try:
             read = _BODY.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._break(unreadable("the backend sent an event that is no chunk of a chat completion"))
+            return self.broke_off(unreadable("the backend sent an event that is no chunk of a chat completion"))
         self.started = True
         if _present(read.error):
-            return self._break(classify(200, data))
+            return self.broke_off(classify(200, data))
         choices = read.choices or ()
         for choice in choices:
             if choice.finish_reason is not None:
@@ -223,14 +218,14 @@ class Stream:
         return _chunk(members)
 
     def _finish(self, last: bytes) -> bytes:
-        self._done = True
+        self.done = True
         if self._wants_usage and not self._usage_sent and self._pending_usage is not None:
             return self._pending_usage + last
         return last
 
-    def _break(self, failed: Failed) -> bytes:
+    def broke_off(self, failed: Failed) -> bytes:
         """Ends the stream with an error event, and without [DONE]: a broken stream never looks finished."""
-        self._done = True
+        self.done = True
         self.started = True
         self.failed = failed
         return b"data: " + msgspec.json.encode({"error": failed.error}) + b"\n\n"
