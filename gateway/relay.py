@@ -220,7 +220,7 @@ class Relay:
             if hop is not None:
                 if hop.opened is not None:
                     hop.opened.close()
-                if len(done) < hop.attempt.hop:
+                if not done or done[-1].hop != hop.attempt.hop:
                     complete = end is End.COMPLETE or end is End.TRUNCATED
                     done.append(hop.settled() if complete else hop.interrupted())
             record = Record(
