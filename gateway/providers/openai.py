@@ -44,6 +44,7 @@ class _UsageWire(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
+    index: int = 0
     delta: dict[str, Raw] | None = None
     message: dict[str, Raw] | None = None
     finish_reason: str | None = None
@@ -119,9 +120,10 @@ class Stream:
     __slots__ = (
         "_broken",
         "_continuous",
-        "_ended",
+        "_finished",
         "_pending_usage",
         "_splitter",
+        "_unfinished",
         "_usage_sent",
         "_wants_usage",
         "content_seen",
@@ -139,7 +141,8 @@ class Stream:
         self._continuous = continuous  # the client asked for usage on every chunk
         self._usage_sent = False
         self._pending_usage: bytes | None = None  # a usage chunk of our making, when the server has none of its own
-        self._ended = False  # some choice has its finish reason
+        self._unfinished: set[int] = set()  # choices that have begun
+        self._finished = False  # some choice has its finish reason
         self.started = False
         self.done = False
         self.content_seen = False
@@ -168,7 +171,7 @@ class Stream:
             out = self._event(rest.rstrip(b"\r\n") + b"\n\n")
         if self.done:
             return out
-        if self._ended:
+        if self._finished and not self._unfinished:
             return out + self._finish(_DONE)
         return out + self.broke_off(unreadable("the backend ended the stream before the answer was complete"))
 
@@ -190,8 +193,11 @@ class Stream:
             return self.broke_off(classify(200, data))
         choices = read.choices or ()
         for choice in choices:
-            if choice.finish_reason is not None:
-                self._ended = True
+            if choice.finish_reason is None:
+                self._unfinished.add(choice.index)
+            else:
+                self._unfinished.discard(choice.index)
+                self._finished = True
             if choice.delta and (size := _size(choice.delta)):
                 self.content_seen = True
                 self.written_bytes += size

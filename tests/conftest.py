@@ -1,0 +1,81 @@
+"""Fixtures: the scripted upstream, one gateway for all tests that need no special one, and the real model."""
+
+import contextlib
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from support.server import Server, backend, free_port, serving
+from support.upstream import Upstream
+
+from gateway.adapters import demo_model
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Upstream]:
+    server = Upstream()
+    yield server
+    server.stop()
+
+
+SCRIPTED = ("a", "b", "c")
+"""Names of the scripted backends of the shared gateway. `a` and `b` form the group `pair`, all three the group `all`."""
+
+
+@pytest.fixture(scope="session")
+def shared_gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    timeout = {"connect": "1s", "first_byte": "1s", "idle": "1s", "total": "5s"}
+    everything = ["chat", "tools", "vision", "json_schema", "logprobs"]
+    catalog = {
+        name: backend(
+            upstream.url(name),
+            timeout=timeout,
+            capabilities=everything,
+            aliases=["all", "pair"] if name != "c" else ["all"],
+            max_output=1000,
+        )
+        for name in SCRIPTED
+    }
+    catalog["small"] = backend(upstream.url("small"), context=100)
+    catalog["away"] = backend(upstream.url("away"), deployment="vendor_api", zone="us-vendors", trains_on_data="never", audience="anyone")
+    catalog["keyless"] = backend(upstream.url("keyless"), api_key="env:GATEWAY_TEST_NO_SUCH_KEY")
+    catalog["unpriced"] = {name: value for name, value in backend(upstream.url("unpriced")).items() if name != "price"}
+    catalog["down"] = backend(f"http://127.0.0.1:{free_port()}/v1", timeout=timeout)
+    with serving(tmp_path_factory.mktemp("gateway"), catalog) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def key(shared_gateway: Server) -> str:
+    return shared_gateway.key(sensitivity="public")
+
+
+@pytest.fixture
+def gateway(shared_gateway: Server, upstream: Upstream) -> Server:
+    upstream.scripts.clear()
+    upstream.seen.clear()
+    return shared_gateway
+
+
+@pytest.fixture(scope="session")
+def llama() -> Iterator[str]:
+    """The base URL of a real llama.cpp server with real weights."""
+    if demo_model.weights() is None:
+        pytest.skip("the demo model is not installed (make test installs it where it can)")
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway.adapters.demo_model", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait(10)

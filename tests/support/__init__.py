@@ -1,0 +1,1 @@
+"""What tests share: a scripted upstream, recorded wire bytes, and a gateway as its own process."""

@@ -1,0 +1,116 @@
+"""A gateway as users run it: its own process, its own state, loopback only."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """One `gateway serve`, with what a test wants to know of it."""
+
+    def __init__(self, directory: Path, policies: Path, catalog: dict | None = None, **settings: str) -> None:
+        self.directory = directory
+        self.state = directory / "state"
+        self.port, self.admin_port = free_port(), free_port()
+        extra = directory / "extra"
+        extra.mkdir(parents=True, exist_ok=True)
+        (extra / "test.yaml").write_text(json.dumps({"backends": catalog or {}}))
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")},
+            "GATEWAY_PORT": str(self.port),
+            "GATEWAY_ADMIN_PORT": str(self.admin_port),
+            "GATEWAY_STATE_DIR": str(self.state),
+            "GATEWAY_POLICIES": str(policies),
+            "GATEWAY_EXTRA_CATALOG": str(extra),
+            **settings,
+        }
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.log = directory / "gateway.log"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> "Server":
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gateway", "serve"], env=self.environment, stderr=log, stdout=log, cwd=self.directory
+            )
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{self.base}/readyz", timeout=2).close()
+                return self
+            time.sleep(0.05)
+        raise RuntimeError(f"the gateway did not start:\n{self.log.read_text()[-3000:]}")
+
+    def stop(self, signal_: int = signal.SIGTERM) -> int:
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(signal_)
+        return self.process.wait(40)
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", "gateway", *arguments], env=self.environment, cwd=self.directory, capture_output=True, text=True, timeout=60
+        )
+
+    def key(self, *, team: str = "t", app: str = "a", **options: str) -> str:
+        more = [part for name, value in options.items() for part in (f"--{name}", value)]
+        made = self.cli("keys", "create", "--team", team, "--app", app, "--format", "json", *more)
+        assert made.returncode == 0, made.stderr
+        return json.loads(made.stdout)["key"]
+
+    def ledger(self) -> list[dict]:
+        """All ledger rows, once everything that ended has been carried over."""
+        time.sleep(0.25)
+        db = sqlite3.connect(self.state / "ledger.sqlite", timeout=10)
+        db.row_factory = sqlite3.Row
+        rows = [dict(row) for row in db.execute("SELECT * FROM entries ORDER BY request_id, hop")]
+        db.close()
+        return rows
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample of a scrape, by its name and labels as Prometheus writes them."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5) as response:
+            lines = response.read().decode().splitlines()
+        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
+
+
+@contextlib.contextmanager
+def serving(directory: Path, catalog: dict | None = None, policies: Path | None = None, **settings: str) -> Iterator[Server]:
+    server = Server(directory, policies or ROOT / "routing_policies", catalog, **settings).start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def backend(base_url: str, **more: object) -> dict:
+    """A catalog row for a scripted backend: our own machine, a dollar per million tokens each way."""
+    return {
+        "provider": "openai-compatible",
+        "base_url": base_url,
+        "price": {"input": 1, "output": 1},
+        "deployment": "self_hosted",
+        "zone": "inhouse",
+        "status": "active",
+        **more,
+    }

@@ -1,0 +1,357 @@
+"""The hot path, through the whole gateway as its own process, against a scripted upstream."""
+
+import json
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import pytest
+from support.server import Server
+from support.upstream import (
+    CLOSE,
+    DONE,
+    HANG,
+    OK,
+    RESET,
+    STREAM_END,
+    STREAM_HEAD,
+    USAGE,
+    USAGE_EVENT,
+    Upstream,
+    answer,
+    chunk,
+    delta,
+    event,
+    stream,
+)
+
+ERROR = {"error": {"message": "m", "type": "t", "param": "p", "code": "c"}}
+
+
+def ask(gateway: Server, key: str, model: str = "a", headers: dict | None = None, **fields: object) -> httpx2.Response:
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
+    return httpx2.post(
+        f"{gateway.base}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}", **(headers or {})}, timeout=20
+    )
+
+
+def rows_of(gateway: Server, response: httpx2.Response) -> list[dict]:
+    return [row for row in gateway.ledger() if row["request_id"] == response.headers["x-request-id"]]
+
+
+def test_an_answer_passes_byte_for_byte_and_is_booked(gateway, upstream, key):
+    raw = json.dumps({**OK, "future": {"b": 1, "a": [1.50]}}, indent=1).encode()
+    upstream.scripts["a"] = [answer(raw, x_request_id="theirs")]
+    response = ask(gateway, key)
+    assert response.content == raw
+    (row,) = rows_of(gateway, response)
+    told = {name: response.headers[name] for name in response.headers if name.startswith(("x-", "content"))}
+    assert told == {
+        "content-type": "application/json",
+        "content-length": str(len(raw)),
+        "x-request-id": row["request_id"],
+        "x-gateway-decision": row["decision_id"],
+        "x-gateway-backend": "a",
+        "x-gateway-model": "a",
+        "x-gateway-sensitivity": "public",
+        "x-gateway-attempts": "1",
+        "x-gateway-cost-usd": "0.000015",
+        "x-upstream-request-id": "theirs",
+    }
+    assert (row["state"], row["input_uncached"], row["output"], row["usage_source"]) == ("settled", 10, 5, "reported")
+    assert (row["cost_pico_usd"], row["outcome"]) == (15_000_000, "complete")
+
+
+def test_unknown_fields_reach_the_upstream_and_our_headers_do_not(gateway, upstream, key):
+    upstream.scripts["a"] = [answer(OK)]
+    ask(gateway, key, seed=9007199254740993, thinking={"type": "enabled"}, headers={"cookie": "c", "x-secret": "s"})
+    (seen,) = upstream.requests("a")
+    assert seen.json == {
+        "model": "a",
+        "messages": [{"role": "user", "content": "hi"}],
+        "seed": 9007199254740993,
+        "thinking": {"type": "enabled"},
+    }
+    head = seen.head.decode().lower()
+    assert key.lower() not in head
+    assert "cookie" not in head
+    assert "x-secret" not in head
+
+
+def test_a_stream_passes_byte_for_byte_with_usage_hidden(gateway, upstream, key):
+    upstream.scripts["a"] = stream(delta("hel"), delta("lo", "stop"), USAGE_EVENT, DONE)
+    response = ask(gateway, key, stream=True)
+    assert response.content == delta("hel") + delta("lo", "stop") + DONE
+    assert response.headers["content-type"] == "text/event-stream"
+    assert upstream.requests("a")[0].json["stream_options"] == {"include_usage": True}
+    (row,) = rows_of(gateway, response)
+    assert (row["cost_pico_usd"], row["usage_source"], row["outcome"]) == (15_000_000, "reported", "complete")
+
+
+def test_a_stream_shows_usage_to_a_client_that_asks(gateway, upstream, key):
+    upstream.scripts["a"] = stream(delta("hello", "stop"), USAGE_EVENT, DONE)
+    response = ask(gateway, key, stream=True, stream_options={"include_usage": True})
+    assert response.content == delta("hello", "stop") + USAGE_EVENT + DONE
+
+
+def test_the_first_event_is_out_before_the_second_is_in(gateway, upstream, key):
+    upstream.scripts["a"] = [STREAM_HEAD, chunk(delta("first")), 0.5, chunk(delta("second", "stop") + DONE), STREAM_END]
+    body = {"model": "a", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+    with httpx2.stream("POST", f"{gateway.base}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}) as response:
+        started = time.monotonic()
+        blocks = [(block, time.monotonic() - started) for block in response.iter_raw()]
+    assert blocks[0][0] == delta("first")
+    assert blocks[0][1] < 0.3 < blocks[-1][1]
+
+
+def test_an_answer_without_usage_is_estimated_and_says_so(gateway, upstream, key):
+    upstream.scripts["a"] = [answer({name: value for name, value in OK.items() if name != "usage"})]
+    (row,) = rows_of(gateway, ask(gateway, key))
+    assert (row["state"], row["usage_source"]) == ("settled", "estimated")
+    assert row["output"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("script", "reason", "state"),
+    [
+        ([answer(ERROR, 500)], "server_error", "released"),
+        ([answer(ERROR, 503)], "overloaded", "released"),
+        ([answer(ERROR, 429)], "throttled", "released"),
+        ([answer(ERROR, 401)], "unauthorized", "released"),
+        ([answer({"error": {"message": "Insufficient Balance"}}, 402)], "no_credit", "released"),
+        ([answer({"error": {"message": "maximum context length is 5"}}, 400)], "context_too_long", "released"),
+        ([answer(b"<html>oops</html>", 200, "text/html")], "broken", "uncertain"),
+        ([answer({"error": {"message": "m"}}, 200)], "server_error", "released"),
+        ([RESET], "broken", "uncertain"),
+        ([CLOSE], "broken", "uncertain"),
+        ([b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", CLOSE], "broken", "uncertain"),
+        ([HANG], "timed_out", "uncertain"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_the_next_backend_answers_when_the_first_fails(gateway, upstream, key, script, reason, state):
+    upstream.scripts |= {"a": script, "b": [answer(OK)]}
+    response = ask(gateway, key, "pair", max_tokens=100)
+    assert (response.status_code, response.headers["x-gateway-backend"], response.headers["x-gateway-attempts"]) == (200, "b", "2")
+    first, second = rows_of(gateway, response)
+    assert (first["state"], first["failure"], first["outcome"]) == (state, reason, "failed")
+    assert (first["cost_pico_usd"] > 0) == (state == "uncertain")
+    assert (second["state"], second["outcome"]) == ("settled", "complete")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [event(ERROR), b"data: not json\n\n", b": only a comment\n\n"],
+)
+def test_a_stream_whose_first_event_is_an_error_falls_back(gateway, upstream, key, first):
+    upstream.scripts |= {"a": stream(first), "b": stream(delta("hello", "stop"), DONE)}
+    response = ask(gateway, key, "pair", stream=True)
+    assert response.content == delta("hello", "stop") + DONE
+    assert response.headers["x-gateway-backend"] == "b"
+
+
+def test_a_backend_that_cannot_be_reached_is_passed_over(gateway, key):
+    response = ask(gateway, key, "down")
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_unreachable")
+    (row,) = rows_of(gateway, response)
+    assert (row["state"], row["cost_pico_usd"], row["failure"]) == ("released", 0, "unreachable")
+
+
+def test_the_callers_own_mistake_is_not_retried(gateway, upstream, key):
+    upstream.scripts |= {"a": [answer({**ERROR, "n": 1}, 422)], "b": [answer(OK)]}
+    response = ask(gateway, key, "pair")
+    assert (response.status_code, response.json()) == (422, ERROR)
+    assert upstream.requests("b") == []
+
+
+def test_retry_after_and_code_survive(gateway, upstream, key):
+    upstream.scripts["a"] = [answer({"error": {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}, 429, retry_after="7")]
+    response = ask(gateway, key)
+    assert (response.status_code, response.headers["retry-after"], response.json()["error"]["code"]) == (429, "7", "rate_limit_exceeded")
+
+
+def test_when_all_fail_nobody_is_available(gateway, upstream, key):
+    upstream.scripts |= {"a": [answer(ERROR, 503)], "b": [answer(ERROR, 500)]}
+    response = ask(gateway, key, "pair")
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "no_backend_available")
+    assert "retry-after" in response.headers
+    assert [row["state"] for row in rows_of(gateway, response)] == ["released", "released"]
+
+
+def test_when_all_are_throttled_the_client_is_told_to_wait(gateway, upstream, key):
+    upstream.scripts |= {"a": [answer(ERROR, 429)], "b": [answer(ERROR, 429, retry_after="3")]}
+    response = ask(gateway, key, "pair")
+    assert (response.status_code, response.headers["retry-after"]) == (429, "3")
+
+
+def test_nothing_falls_back_after_the_first_byte(gateway, upstream, key):
+    upstream.scripts |= {"a": [STREAM_HEAD, chunk(delta("hel")), 0.2, RESET], "b": stream(delta("other", "stop"), DONE)}
+    response = ask(gateway, key, "pair", stream=True)
+    assert response.content.startswith(delta("hel") + b'data: {"error":')
+    assert b"[DONE]" not in response.content
+    assert upstream.requests("b") == []
+    (row,) = rows_of(gateway, response)
+    assert (row["state"], row["usage_source"], row["outcome"]) == ("settled", "estimated", "truncated")
+
+
+@pytest.mark.parametrize("end", [[STREAM_END], [CLOSE], [0.2, RESET]], ids=["clean", "closed", "reset"])
+def test_a_stream_that_breaks_off_never_looks_finished(gateway, upstream, key, end):
+    upstream.scripts["a"] = [STREAM_HEAD, chunk(delta("hel")), *end]
+    lines = ask(gateway, key, stream=True).content.split(b"\n\n")
+    assert b'"error"' in lines[-2]
+    assert b"[DONE]" not in b"".join(lines)
+
+
+def test_an_upstream_that_stalls_in_mid_stream_is_given_up(gateway, upstream, key):
+    upstream.scripts["a"] = [STREAM_HEAD, chunk(delta("hel")), HANG]
+    started = time.monotonic()
+    response = ask(gateway, key, stream=True)
+    assert 0.9 < time.monotonic() - started < 3
+    assert b'"upstream_timed_out"' in response.content
+    assert upstream.requests("a")[0].gone.wait(2)
+
+
+def test_a_long_silence_before_the_first_byte_is_a_timeout(gateway, upstream, key):
+    upstream.scripts["a"] = [HANG]
+    started = time.monotonic()
+    response = ask(gateway, key)
+    assert 0.9 < time.monotonic() - started < 3
+    assert (response.status_code, response.json()["error"]["code"]) == (504, "upstream_timed_out")
+    assert upstream.requests("a")[0].gone.wait(2)
+
+
+def hang_up(gateway: Server, key: str, *, streamed: bool, after: float) -> None:
+    """Sends a request and hangs up while it is being answered."""
+    body = json.dumps({"model": "a", "stream": streamed, "max_tokens": 50, "messages": [{"role": "user", "content": "hi"}]}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        client.sendall(head.encode() + body)
+        time.sleep(after)
+
+
+@pytest.mark.parametrize(
+    ("streamed", "script", "state"),
+    [
+        (True, [STREAM_HEAD, chunk(delta("hello ")), HANG], "settled"),
+        (True, [HANG], "uncertain"),
+        (False, [HANG], "uncertain"),
+    ],
+    ids=["in mid-stream", "before the first event", "not streamed"],
+)
+def test_a_client_that_leaves_cancels_the_upstream_and_is_booked(gateway, upstream, key, streamed, script, state):
+    upstream.scripts["a"] = script
+    before = len(gateway.ledger())
+    hang_up(gateway, key, streamed=streamed, after=0.3)
+    assert upstream.requests("a")[0].gone.wait(2)
+    rows = gateway.ledger()
+    assert len(rows) == before + 1
+    assert (rows[-1]["outcome"], rows[-1]["state"]) == ("client_gone", state)
+    assert rows[-1]["cost_pico_usd"] > 0
+
+
+def test_the_label_only_goes_up(gateway, upstream, key):
+    upstream.scripts["a"] = [answer(OK)]
+    confidential = gateway.key(sensitivity="confidential")
+    told = [
+        httpx2.post(
+            f"{gateway.base}/v1/chat/completions",
+            json={"model": "a", "messages": [{"role": "user", "content": "hi"}]},
+            headers=[("authorization", f"Bearer {used}"), *[("X-Gateway-Sensitivity", value) for value in values]],
+        ).headers["x-gateway-sensitivity"]
+        for used, values in [
+            (key, []),
+            (key, ["internal"]),
+            (key, ["Confidential"]),
+            (key, ["public", "restricted", "public"]),
+            (key, ["pubilc"]),
+            (confidential, ["public"]),
+        ]
+    ]
+    assert told == ["public", "internal", "confidential", "restricted", "restricted", "confidential"]
+
+
+def test_policy_denies_before_anything_is_sent(gateway, upstream, key):
+    upstream.scripts["away"] = [answer(OK)]
+    assert ask(gateway, key, "away").status_code == 200
+    denied = ask(gateway, key, "away", headers={"x-gateway-sensitivity": "confidential"})
+    error = denied.json()["error"]
+    assert (denied.status_code, error["code"]) == (403, "policy_denied")
+    assert "confidential-stays-home" in error["message"]
+    assert "dec-" in error["message"]
+    assert len(upstream.requests("away")) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "status", "code"),
+    [
+        ("nobody", {}, 404, "model_not_found"),
+        ("small", {"tools": [{"type": "function", "function": {"name": "f"}}]}, 400, "unsupported_capability"),
+        ("small", {"messages": [{"role": "user", "content": "word " * 1000}]}, 400, "context_length_exceeded"),
+        ("keyless", {}, 503, "no_backend_available"),
+        ("unpriced", {}, 503, "no_backend_available"),
+    ],
+)
+def test_what_cannot_be_served_is_refused(gateway, key, model, fields, status, code):
+    response = ask(gateway, key, model, **fields)
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+
+
+def test_a_purpose_that_is_not_granted_is_refused(gateway, key):
+    response = ask(gateway, key, headers={"x-gateway-purpose": "hr"})
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "not_granted")
+
+
+def test_metrics_and_ledger_say_the_same(gateway, upstream):
+    upstream.scripts |= {"a": [answer(ERROR, 500)], "b": [answer(OK)], "c": stream(delta("x", "stop"), USAGE_EVENT, DONE)}
+    team = gateway.key(team="books")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: ask(gateway, team, ("pair", "c")[n % 2], stream=bool(n % 2)), range(40)))
+    rows = [row for row in gateway.ledger() if row["team"] == "books"]
+    metrics = gateway.metrics()
+
+    def total(name: str, **labels: str) -> float:
+        return sum(
+            value
+            for sample, value in metrics.items()
+            if sample.startswith(name + "{") and 'team="books"' in sample and all(f'{k}="{v}"' in sample for k, v in labels.items())
+        )
+
+    assert total("gateway_requests_total") == 40
+    assert len(rows) == 60
+    assert round(total("gateway_cost_usd_total") * 1e12) == sum(row["cost_pico_usd"] for row in rows) == 40 * 15_000_000
+    assert total("gateway_tokens_total", bucket="output") == sum(row["output"] for row in rows) == 200
+
+
+def test_no_prompt_text_is_kept_anywhere(gateway, upstream, key):
+    canary = "canary-7f3a-quite-secret"
+    upstream.scripts["a"] = [answer({"error": {"message": f"I do not like {canary}", "code": "c"}}, 422)]
+    fields = {"messages": [{"role": "user", "content": canary, "name": canary}], "user": canary, "metadata": {"k": canary}, "x": canary}
+    ask(gateway, key, **fields)
+    ask(gateway, key, model=canary)
+    upstream.scripts["a"] = [answer({**OK, "choices": [{"index": 0, "message": {"content": canary}, "finish_reason": "stop"}]})]
+    ask(gateway, key, **fields)
+    gateway.ledger()
+    kept = [path for path in [gateway.log, *gateway.state.rglob("*")] if path.is_file()]
+    assert [path.name for path in kept if canary.encode() in path.read_bytes()] == []
+    assert canary not in str(gateway.metrics())
+
+
+def test_many_at_once_each_get_their_own_answer(gateway, upstream, key):
+    upstream.scripts["a"] = [0.02, answer(OK)]
+    ids = set()
+    lock = threading.Lock()
+
+    def one(_: int) -> None:
+        response = ask(gateway, key)
+        assert response.status_code == 200
+        with lock:
+            ids.add(response.headers["x-request-id"])
+
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(one, range(200)))
+    assert len(ids) == 200
+    assert USAGE["total_tokens"] * 1_000_000 * 200 == sum(
+        row["cost_pico_usd"] for row in gateway.ledger() if row["request_id"] in ids
+    )
