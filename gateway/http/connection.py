@@ -4,6 +4,7 @@ It tells whoever serves a request when the client hangs up: a task of its own th
 And it takes an answer's head in one piece: header by header through ASGI costs as much as deciding and booking do.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from http import HTTPStatus
@@ -24,10 +25,10 @@ class Connection(HttpToolsProtocol):
 
     on_lost: Callable[[], object] | None = None
 
-    def on_message_begin(self) -> None:
-        """Lets the application find its connection."""
-        super().on_message_begin()
-        self.scope[SCOPE_KEY] = self  # type: ignore[literal-required]
+    def on_headers_complete(self) -> None:
+        """Lets the application find the reply of just this request; others may be waiting behind it."""
+        super().on_headers_complete()
+        self.scope[SCOPE_KEY] = ConnectionReply(self)  # type: ignore[literal-required]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells whoever is serving the connection."""
@@ -40,15 +41,26 @@ class Connection(HttpToolsProtocol):
 class ConnectionReply:
     """The `Reply` port, straight to a connection. With a content length bodies go as they are, else in chunks."""
 
-    __slots__ = ("_chunked", "_cycle", "_head", "_transport", "gone", "started")
+    __slots__ = ("_chunked", "_connection", "_cycle", "_head", "_transport", "gone", "started")
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._cycle = connection.cycle
         self._transport = connection.transport
         self._chunked = True
         self._head = b""  # goes out with the first block
         self.started = False
         self.gone = False
+
+    def cancel_when_lost(self, task: "asyncio.Task[object] | None") -> None:
+        """Cancels the task if the client hangs up from now on; None: no more."""
+
+        def lost() -> None:
+            self.gone = True
+            if task is not None:
+                task.cancel()
+
+        self._connection.on_lost = None if task is None else lost
 
     async def start(self, status: int, headers: Headers) -> None:
         """Fixes status and headers. They leave with the first block, or at once for an answer in chunks."""

@@ -16,7 +16,7 @@ from gateway.core.errors import Refusal, Refused
 from gateway.core.labels import LEVELS, RANK
 from gateway.core.record import Call, Caller
 from gateway.http import errors
-from gateway.http.connection import SCOPE_KEY, Connection, ConnectionReply
+from gateway.http.connection import SCOPE_KEY, ConnectionReply
 from gateway.ports import Policies, Policy
 from gateway.relay import Relay
 
@@ -61,8 +61,7 @@ class ChatCompletions:
         """Serves one request. Is cancelled, and then ends quietly, when the client hangs up."""
         arrived, now = time.perf_counter(), time.time()
         id = request_id()
-        connection: Connection = scope[SCOPE_KEY]
-        reply = ConnectionReply(connection)
+        reply: ConnectionReply = scope[SCOPE_KEY]
         self.inflight += 1
         try:
             headers = _read_headers(scope)
@@ -78,7 +77,7 @@ class ChatCompletions:
                 _text(headers.get("project")),
                 _text(headers.get("client_request_id")),
             )
-            connection.on_lost = _canceller(reply)
+            reply.cancel_when_lost(asyncio.current_task())
             await self._relay.chat(call, body, reply)
         except Refused as refused:
             status, out, answer = errors.refusal(refused, id)
@@ -99,22 +98,11 @@ class ChatCompletions:
             raise
         finally:
             self.inflight -= 1
-            connection.on_lost = None
+            reply.cancel_when_lost(None)
 
 
 class ClientGone(Exception):
     """The client hung up before its request was complete."""
-
-
-def _canceller(reply: ConnectionReply) -> Callable[[], object]:
-    task = asyncio.current_task()
-    assert task is not None
-
-    def cancel() -> None:
-        reply.gone = True
-        task.cancel()
-
-    return cancel
 
 
 def _read_headers(scope: Scope) -> dict[str, bytes]:

@@ -84,8 +84,7 @@ def test_what_is_written_becomes_an_atom(written, side, test, values, text):
             "zzzz: 1",
             "request",
             [
-                "f:1:1 P104 unknown attribute `zzzz` of a request"
-                "; known: app, key, project, purpose, sensitivity, tags, team"
+                "f:1:1 P104 unknown attribute `zzzz` of a request; known: app, key, project, purpose, sensitivity, tags, team"
             ],
         ),
         ("purpose: hrr", "request", ["f:1:10 P103 unknown value `hrr` for request.purpose; did you mean `hr`?"]),

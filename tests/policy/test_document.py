@@ -1,5 +1,6 @@
 """Strict YAML: the place of every key and value, and nothing that expands."""
 
+import json
 import time
 from decimal import Decimal
 
@@ -184,8 +185,6 @@ PLAIN = st.recursive(
 
 @given(PLAIN)
 def test_json_is_read_as_what_it_says(data):
-    import json
-
     document = Document("f", json.dumps(data, ensure_ascii=False).encode())
     assert (document.data, document.problems) == (data, [])
 

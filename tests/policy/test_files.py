@@ -24,7 +24,6 @@ def wrong(model, data):
     [("5s", 5.0), ("500ms", 0.5), ("10m", 600.0), ("1.5h", 5400.0), ("0.25s", 0.25)],
 )
 def test_a_duration(written, seconds):
-    assert TimeoutsEntry.model_validate({"total": written}) == TimeoutsEntry(total=written)
     assert TimeoutsEntry.model_validate({"total": written}).total == pytest.approx(seconds)
 
 

@@ -27,7 +27,7 @@ def test_a_passport_fact_is_a_field_of_a_catalog_entry():
 
 
 def test_a_section_is_a_field_of_the_vocabulary_file():
-    assert SECTIONS == tuple(VocabularyFile.model_fields)
+    assert tuple(VocabularyFile.model_fields) == SECTIONS
 
 
 @pytest.mark.parametrize(("table", "side"), [(REQUEST, "request"), (BACKEND, "backend")])

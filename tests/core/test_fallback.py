@@ -1,0 +1,82 @@
+"""What to do next, for every history."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.catalog import Backend
+from gateway.core.decision import Candidate, Decision, Facts
+from gateway.core.errors import Failed, FailureKind
+from gateway.core.fallback import MAX_ATTEMPTS, Attempt, GiveUp, next_step
+
+FACTS = Facts("internal", frozenset(), "general", "default", "team", "app", "key")
+CANDIDATES = tuple(
+    Candidate(Backend(f"b{at}", "openai", "http://127.0.0.1:1", "m", {}), ("rule",), at) for at in range(6)
+)
+LOCAL, CLOUD = CANDIDATES[:2]
+THROTTLED = Failed(FailureKind.THROTTLED, 429, {"message": "later"})
+UNREACHABLE = Failed(FailureKind.UNREACHABLE, 502, {"message": "gone"})
+REJECTED = Failed(FailureKind.REJECTED, 400, {"message": "no"})
+FILTERED = Failed(FailureKind.CONTENT_FILTERED, 400, {"message": "no"})
+
+
+def decision(*candidates):
+    return Decision("dec-1", "digest", "auto", FACTS, candidates, ())
+
+
+@pytest.mark.parametrize(
+    ("candidates", "history", "expected"),
+    [
+        ((), (), GiveUp(None)),
+        ((LOCAL,), (), Attempt(1, LOCAL)),
+        ((LOCAL,), (THROTTLED,), GiveUp(THROTTLED)),
+        ((LOCAL,), (REJECTED,), GiveUp(REJECTED)),
+        ((LOCAL, CLOUD), (), Attempt(1, LOCAL)),
+        ((LOCAL, CLOUD), (THROTTLED,), Attempt(2, CLOUD)),
+        ((LOCAL, CLOUD), (REJECTED,), GiveUp(REJECTED)),
+        ((LOCAL, CLOUD), (FILTERED,), GiveUp(FILTERED)),
+        ((LOCAL, CLOUD), (THROTTLED, UNREACHABLE), GiveUp(UNREACHABLE)),
+        ((LOCAL, CLOUD), (UNREACHABLE, REJECTED), GiveUp(REJECTED)),
+        ((CLOUD, LOCAL), (UNREACHABLE,), Attempt(2, LOCAL)),
+        ((LOCAL, LOCAL), (THROTTLED,), Attempt(2, LOCAL)),  # a retry that the plan names
+        (CANDIDATES, (THROTTLED,) * 3, Attempt(4, CANDIDATES[3])),
+        (CANDIDATES, (THROTTLED,) * 4, GiveUp(THROTTLED)),
+    ],
+)
+def test_a_history_has_one_next_step(candidates, history, expected):
+    assert expected == next_step(decision(*candidates), history)
+
+
+@pytest.mark.parametrize(
+    ("most", "history", "expected"),
+    [
+        (0, (), GiveUp(None)),
+        (1, (), Attempt(1, LOCAL)),
+        (1, (THROTTLED,), GiveUp(THROTTLED)),
+        (2, (THROTTLED,), Attempt(2, CLOUD)),
+        (6, (THROTTLED,) * 5, Attempt(6, CANDIDATES[5])),
+        (99, (THROTTLED,) * 6, GiveUp(THROTTLED)),
+    ],
+)
+def test_the_attempts_are_bounded(most, history, expected):
+    assert expected == next_step(decision(*CANDIDATES), history, most)
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_the_table_of_failures_decides_whether_to_go_on(kind):
+    failed = Failed(kind, kind.status, {})
+    expected = Attempt(2, CLOUD) if kind.may_fall_back else GiveUp(failed)
+    assert expected == next_step(decision(LOCAL, CLOUD), (failed,))
+
+
+@given(st.integers(0, 6), st.lists(st.sampled_from(list(FailureKind)), min_size=8, max_size=8))
+@settings(max_examples=200, deadline=None)
+def test_candidates_are_asked_once_in_order_until_one_says_no_for_good(count, kinds):
+    asked, history = [], ()
+    while isinstance(step := next_step(decision(*CANDIDATES[:count]), history), Attempt):
+        assert len(asked) + 1 == step.hop
+        asked.append(step.candidate)
+        history += (Failed(kinds[len(history)], 500, {}),)
+    final = next((at for at, kind in enumerate(kinds, 1) if not kind.may_fall_back), len(kinds))
+    assert list(CANDIDATES[: min(count, MAX_ATTEMPTS, final)]) == asked
+    assert GiveUp(history[-1] if history else None) == step

@@ -1,0 +1,207 @@
+"""One record per request, one row per call, and no place for a prompt."""
+
+import enum
+import types
+import typing
+
+import msgspec
+import pytest
+
+from gateway.core.decision import Decision, Facts
+from gateway.core.errors import FailureKind
+from gateway.core.record import Call, Caller, End, Entry, Record, Tried, entries, entry_of
+from gateway.core.usage import NOTHING, Usage
+
+CALL = Call("req-1", Caller("key-1", "red", "chat", ("alpha",), ("support",), "public"), 5.0, 1_700_000_000.5)
+FACTS = Facts("internal", frozenset(), "support", "alpha", "red", "chat", "key-1")
+DECISION = Decision("dec-1", "digest-1", "fast", FACTS, (), ())
+USED = Usage(1, 2, 3, 4, 5)
+GUESSED = Usage(input_uncached=9, output=7, source="estimated")
+FIRST = Tried(1, "local", "llama", "m1", "inhouse", "released", NOTHING, 0, "book:m1", FailureKind.THROTTLED)
+SECOND = Tried(2, "cloud", "openai", "m2", "us-vendors", "settled", USED, 700, "book:m2")
+UNSURE = Tried(2, "cloud", "openai", "m2", "us-vendors", "uncertain", GUESSED, 900, "book:m2", FailureKind.TIMED_OUT)
+
+
+def record(*tried, decision=DECISION, end=End.COMPLETE, status=200):
+    return Record(CALL, decision, tried, end, status, None, False, 1.2345, 0.001, None, "internal", "support", "alpha")
+
+
+ROW_OF_FIRST = Entry(
+    request_id="req-1",
+    hop=1,
+    state="released",
+    time=1_700_000_000.5,
+    key="key-1",
+    team="red",
+    app="chat",
+    project="alpha",
+    purpose="support",
+    requested="fast",
+    backend="local",
+    model="m1",
+    provider="llama",
+    zone="inhouse",
+    sensitivity="internal",
+    decision_id="dec-1",
+    policy_digest="digest-1",
+    price_version="book:m1",
+    input_uncached=0,
+    cache_read=0,
+    cache_write=0,
+    output=0,
+    reasoning=0,
+    usage_source="reported",
+    cost_pico_usd=0,
+    outcome="failed",
+    failure="throttled",
+    status=200,
+    duration_ms=1234,
+)
+ROW_OF_SECOND = msgspec.structs.replace(
+    ROW_OF_FIRST,
+    hop=2,
+    state="settled",
+    backend="cloud",
+    model="m2",
+    provider="openai",
+    zone="us-vendors",
+    price_version="book:m2",
+    input_uncached=1,
+    cache_read=2,
+    cache_write=3,
+    output=4,
+    reasoning=5,
+    cost_pico_usd=700,
+    outcome="complete",
+    failure="",
+)
+ROW_OF_UNSURE = msgspec.structs.replace(
+    ROW_OF_SECOND,
+    state="uncertain",
+    input_uncached=9,
+    cache_read=0,
+    cache_write=0,
+    output=7,
+    reasoning=0,
+    usage_source="estimated",
+    cost_pico_usd=900,
+    outcome="failed",
+    failure="timed_out",
+    status=504,
+)
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        (record(), ()),
+        (record(decision=None, end=End.REFUSED, status=400), ()),
+        (record(SECOND), (ROW_OF_SECOND,)),
+        (record(FIRST, SECOND), (ROW_OF_FIRST, ROW_OF_SECOND)),
+        (
+            record(FIRST, UNSURE, end=End.FAILED, status=504),
+            (msgspec.structs.replace(ROW_OF_FIRST, status=504), ROW_OF_UNSURE),
+        ),
+    ],
+)
+def test_each_call_has_one_row(of, expected):
+    assert expected == entries(of)
+
+
+@pytest.mark.parametrize("end", End)
+def test_the_last_call_bears_the_outcome(end):
+    assert ["failed", end.value] == [row.outcome for row in entries(record(FIRST, SECOND, end=end))]
+
+
+def test_the_row_of_a_call_under_way_has_no_outcome_yet():
+    under_way = msgspec.structs.replace(SECOND, state="open")
+    expected = msgspec.structs.replace(ROW_OF_SECOND, state="open", outcome="", status=0, duration_ms=0)
+    assert expected == entry_of(CALL, DECISION, under_way, project="alpha", purpose="support", sensitivity="internal")
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_a_row_names_the_failure(kind):
+    (row,) = entries(record(msgspec.structs.replace(SECOND, failure=kind)))
+    assert kind.code == row.failure
+
+
+@pytest.mark.parametrize(
+    ("of", "served", "usage", "cost"),
+    [
+        (record(), None, NOTHING, 0),
+        (record(SECOND), SECOND, USED, 700),
+        (record(FIRST, SECOND), SECOND, USED, 700),
+        (record(SECOND, UNSURE), UNSURE, GUESSED, 1600),
+    ],
+)
+def test_a_record_costs_all_its_calls_and_used_what_the_last_did(of, served, usage, cost):
+    assert (served, usage, cost) == (of.served, of.usage, of.cost_pico_usd)
+
+
+def test_the_rows_of_a_record_cost_what_it_costs():
+    of = record(FIRST, SECOND, UNSURE)
+    assert of.cost_pico_usd == sum(row.cost_pico_usd for row in entries(of))
+
+
+def leaves(kind, path):
+    """Every (path, type) below a type that is no struct."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        for name, inner in typing.get_type_hints(kind).items():
+            yield from leaves(inner, f"{kind.__name__}.{name}")
+    elif typing.get_origin(kind) in (tuple, list, frozenset, set, types.UnionType, typing.Union):
+        for inner in typing.get_args(kind):
+            yield from leaves(inner, path)
+    else:
+        yield path, kind
+
+
+LEAVES = frozenset(leaves(Record, "")) | frozenset(leaves(Entry, ""))
+
+WORDS = {
+    "Call": "id sensitivity_hint purpose_hint project_hint client_request_id",
+    "Caller": "key team app projects purposes floor",
+    "Facts": "sensitivity tags purpose project team app key",
+    "Decision": "id policy_digest requested",
+    "Candidate": "rules",
+    "Exclusion": "backend rules reason",
+    "Backend": "id provider base_url model aliases key_ref capabilities",
+    "Price": "version",
+    "Tried": "backend provider model zone price_version",
+    "Record": "code sensitivity purpose project",
+    "Entry": "request_id key team app project purpose requested backend model provider zone sensitivity decision_id"
+    " policy_digest price_version usage_source outcome failure",
+}
+"""Every field of a record or a row that can hold text. A new one is added here, by somebody who asked whose text."""
+
+
+def test_only_these_fields_hold_text():
+    assert {f"{owner}.{name}" for owner, names in WORDS.items() for name in names.split()} == {
+        path for path, kind in LEAVES if kind is str
+    }
+
+
+def test_no_field_can_hold_just_anything():
+    plain = {str, int, float, bool, type(None), type(Ellipsis)}
+    odd = {
+        (path, kind)
+        for path, kind in LEAVES
+        if kind not in plain
+        and kind is not Ellipsis
+        and typing.get_origin(kind) is not typing.Literal
+        and not (isinstance(kind, type) and issubclass(kind, enum.Enum))
+    }
+    assert {("Backend.passport", dict[str, str])} == odd
+
+
+@pytest.mark.parametrize("word", ["message", "prompt", "content", "body", "text", "fields", "header", "error"])
+def test_no_field_is_named_after_what_is_never_kept(word):
+    assert [path for path, _ in LEAVES if word in path.split(".")[1].split("_")] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [(CALL, "id"), (CALL.caller, "key"), (SECOND, "state"), (record(SECOND), "end"), (ROW_OF_FIRST, "hop")],
+)
+def test_what_is_kept_is_frozen(value, field):
+    with pytest.raises(AttributeError):
+        setattr(value, field, "other")

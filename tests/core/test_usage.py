@@ -1,0 +1,42 @@
+"""Usage is disjoint, whole and never negative."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.usage import NOTHING, Usage
+
+BUCKETS = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
+
+
+@given(st.tuples(*(st.integers(0, 10**12) for _ in BUCKETS)))
+@settings(max_examples=100, deadline=None)
+def test_the_total_is_the_sum_of_the_buckets(counts):
+    assert sum(counts) == Usage(*counts).total
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_no_bucket_may_be_negative(bucket):
+    assert Usage(**{bucket: 1}).total == 1
+    with pytest.raises(ValueError, match="inconsistent usage"):
+        Usage(**{"input_uncached": 5, "output": 5, bucket: -1})
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_decoded_usage_validates_itself_too(bucket):
+    with pytest.raises(msgspec.ValidationError, match="inconsistent usage"):
+        msgspec.json.decode(b'{"%b":-1}' % bucket.encode(), type=Usage)
+
+
+def test_nothing_is_nothing():
+    assert (Usage(), 0, "reported") == (NOTHING, NOTHING.total, NOTHING.source)
+
+
+def test_every_count_is_a_bucket_of_the_total():
+    assert (*BUCKETS, "source") == Usage.__struct_fields__
+
+
+def test_usage_is_frozen():
+    with pytest.raises(AttributeError):
+        NOTHING.output = 1

@@ -1,0 +1,269 @@
+"""The plan only narrows what the policy permits, and says why."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.catalog import Backend
+from gateway.core.chat import parse
+from gateway.core.decision import Candidate, Decision, Exclusion, Facts, Ruling, Verdict
+from gateway.core.errors import Refusal
+from gateway.core.price import Price
+from gateway.routing.plan import TYPICAL_OUTPUT, plan, refusal
+
+FACTS = Facts("internal", frozenset(), "general", "default", "team", "app", "key")
+ASKED = Facts("confidential", frozenset(), "general", "default", "team", "app", "key")
+YES, NO, FORBIDDEN = Verdict(("p",), ()), Verdict((), ()), Verdict(("p",), ("f2", "f1"))
+CHEAP, DEAR, FREE = Price(1, 2, 1, 1, 2, "v"), Price(10, 20, 10, 10, 20, "v"), Price(0, 0, 0, 0, 0, "v")
+
+
+def backend(id, price=CHEAP, context=None, capabilities=("chat",)):
+    return Backend(
+        id, "openai", "http://127.0.0.1:1", "m", {}, price=price, context=context, capabilities=frozenset(capabilities)
+    )
+
+
+def chat(text="x" * 30, *members):
+    return parse(
+        b",".join([b'{"model":"auto","messages":[{"role":"user","content":"%b"}]' % text.encode(), *members]) + b"}"
+    )
+
+
+def planned(backends, verdicts, request=None, not_offered=None, order=()):
+    return plan(
+        id="dec-1",
+        digest="digest",
+        requested="auto",
+        backends=backends,
+        ruling=Ruling(FACTS, verdicts, frozenset(order)),
+        chat=request or chat(),
+        not_offered=not_offered or {},
+    )
+
+
+def ids(decision):
+    return [candidate.backend.id for candidate in decision.candidates]
+
+
+TOOLS = chat("x", b'"tools":[{}]', b'"logprobs":true')
+LONG = chat("x" * 808)
+
+
+@pytest.mark.parametrize(
+    ("of", "verdict", "request_", "not_offered", "expected"),
+    [
+        (backend("b"), NO, chat(), {}, Exclusion("b", "policy", (), "no rule permits it")),
+        (backend("b"), None, chat(), {}, Exclusion("b", "policy", (), "no rule permits it")),
+        (backend("b"), FORBIDDEN, chat(), {}, Exclusion("b", "policy", ("f2", "f1"), "forbidden")),
+        (
+            backend("b", None),
+            YES,
+            chat(),
+            {},
+            Exclusion("b", "price", (), "has no price, so its cost could not be booked"),
+        ),
+        (backend("b"), YES, chat(), {"b": "no key"}, Exclusion("b", "offer", (), "no key")),
+        (backend("b"), YES, TOOLS, {}, Exclusion("b", "capability", (), "lacks logprobs, tools")),
+        (
+            backend("b", capabilities=("chat", "tools")),
+            YES,
+            TOOLS,
+            {},
+            Exclusion("b", "capability", (), "lacks logprobs"),
+        ),
+        (
+            backend("b", context=100),
+            YES,
+            LONG,
+            {},
+            Exclusion("b", "context", (), "the prompt has at least 101 tokens, its context is 100"),
+        ),
+        # what no policy changes is said before the policy, what the operator can mend after it
+        (backend("b"), FORBIDDEN, TOOLS, {"b": "no key"}, Exclusion("b", "capability", (), "lacks logprobs, tools")),
+        (backend("b", None), NO, chat(), {"b": "no key"}, Exclusion("b", "policy", (), "no rule permits it")),
+    ],
+)
+def test_an_exclusion_has_its_reason(of, verdict, request_, not_offered, expected):
+    verdicts = {} if verdict is None else {"b": verdict}
+    assert Decision("dec-1", "digest", "auto", FACTS, (), (expected,)) == planned([of], verdicts, request_, not_offered)
+
+
+@pytest.mark.parametrize(
+    ("of", "request_"),
+    [
+        (backend("b"), chat()),
+        (backend("b", context=101), LONG),
+        (backend("b", context=1), chat("x" * 8)),
+        (backend("b", capabilities=("chat", "tools", "logprobs", "vision")), TOOLS),
+        (backend("b"), chat("x" * 10**6)),  # an undeclared context excludes nothing
+    ],
+)
+def test_what_can_and_may_is_a_candidate(of, request_):
+    assert ids(planned([of], {"b": YES}, request_, {"other": "no key"})) == ["b"]
+
+
+def test_a_plan_repeats_what_it_was_told():
+    ruling = Ruling(ASKED, {"b": Verdict(("p", "q"), ())}, frozenset())
+    of = backend("b")
+    expected = Decision("dec-9", "sha", "fast", ASKED, (Candidate(of, ("p", "q"), 18 + 2 * TYPICAL_OUTPUT),), ())
+    assert expected == plan(
+        id="dec-9", digest="sha", requested="fast", backends=[of], ruling=ruling, chat=chat(), not_offered={}
+    )
+
+
+@pytest.mark.parametrize(
+    ("backends", "order", "expected"),
+    [
+        ([backend("b", DEAR), backend("a", CHEAP)], (), ["a", "b"]),
+        ([backend("b", CHEAP), backend("a", DEAR)], (), ["a", "b"]),
+        ([backend("b", CHEAP), backend("a", DEAR)], ("cost",), ["b", "a"]),
+        ([backend("a", DEAR), backend("b", CHEAP)], ("cost",), ["b", "a"]),
+        ([backend("c"), backend("a"), backend("b")], ("cost",), ["a", "b", "c"]),
+        (
+            [backend("c", FREE), backend("b", DEAR), backend("a", DEAR), backend("d", CHEAP)],
+            ("cost",),
+            ["c", "d", "a", "b"],
+        ),
+        ([backend("b", CHEAP), backend("a", DEAR)], ("other",), ["a", "b"]),
+    ],
+)
+def test_the_order_is_by_cost_where_asked_and_then_by_id(backends, order, expected):
+    assert expected == ids(planned(backends, {each.id: YES for each in backends}, order=order))
+
+
+READS_CHEAP = backend("reads", Price(1, 100, 1, 1, 100, "v"))
+WRITES_CHEAP = backend("writes", Price(100, 1, 100, 100, 1, "v"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (chat("x" * 30), ["writes", "reads"]),
+        (chat("x" * 30_000), ["reads", "writes"]),
+        (chat("x" * 30, b'"max_tokens":1'), ["reads", "writes"]),
+        (chat("x" * 30, b'"max_tokens":0'), ["reads", "writes"]),
+        (chat("x" * 30, b'"max_tokens":1000000'), ["writes", "reads"]),
+        (chat("x" * 30, b'"max_tokens":1', b'"n":128'), ["writes", "reads"]),
+    ],
+    ids=["short", "long", "one token", "no token", "many tokens", "one token in each of 128 choices"],
+)
+def test_the_cheaper_for_this_request_comes_first(request_, expected):
+    decision = planned([READS_CHEAP, WRITES_CHEAP], {"reads": YES, "writes": YES}, request_, order=("cost",))
+    assert expected == ids(decision)
+
+
+@st.composite
+def situations(draw):
+    named = draw(st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=6))
+    capabilities = st.sets(st.sampled_from(["tools", "logprobs", "vision"])).map(lambda some: {"chat", *some})
+    backends = [
+        backend(
+            id,
+            draw(st.sampled_from([None, CHEAP, DEAR, FREE])),
+            draw(st.sampled_from([None, 1, 10**6])),
+            draw(capabilities),
+        )
+        for id in named
+    ]
+    verdicts = draw(st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([YES, NO, FORBIDDEN])))
+    not_offered = draw(st.dictionaries(st.sampled_from("abcdefgh"), st.just("no key"), max_size=3))
+    order = draw(st.sampled_from([(), ("cost",)]))
+    return backends, verdicts, draw(st.sampled_from([chat(), TOOLS, LONG])), not_offered, order
+
+
+@given(situations())
+@settings(max_examples=200, deadline=None)
+def test_no_candidate_is_one_that_the_ruling_does_not_permit(situation):
+    backends, verdicts, request, not_offered, _ = situation
+    decision = planned(*situation)
+    assert {
+        each.id
+        for each in backends
+        if verdicts.get(each.id, NO).permitted
+        and each.price is not None
+        and each.id not in not_offered
+        and request.needs <= each.capabilities
+        and (each.context != 1 or request.text_bytes < 16)
+    } == set(ids(decision))
+
+
+@given(situations())
+@settings(max_examples=100, deadline=None)
+def test_each_backend_is_a_candidate_or_excluded_once(situation):
+    decision = planned(*situation)
+    assert sorted(each.id for each in situation[0]) == sorted(
+        ids(decision) + [each.backend for each in decision.excluded]
+    )
+
+
+@given(situations(), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_the_order_of_the_catalog_never_matters(situation, random):
+    backends, *others = situation
+    shuffled = list(backends)
+    random.shuffle(shuffled)
+    assert planned(backends, *others).candidates == planned(shuffled, *others).candidates
+
+
+@pytest.mark.parametrize("by", ["policy", "offer", "price", "context", "capability"])
+@given(situations(), st.sampled_from("abcdefgh"))
+@settings(max_examples=60, deadline=None)
+def test_a_further_exclusion_takes_out_one_and_leaves_the_order(by, situation, id):
+    backends, verdicts, request, not_offered, order = situation
+    before = planned(*situation).candidates
+    worse = {"price": {"price": None}, "context": {"context": -1}, "capability": {"capabilities": frozenset()}}
+    backends = [msgspec.structs.replace(each, **worse.get(by, {})) if each.id == id else each for each in backends]
+    if by == "policy":
+        verdicts = {**verdicts, id: Verdict(("p",), ("new",))}
+    if by == "offer":
+        not_offered = {**not_offered, id: "new"}
+    after = planned(backends, verdicts, request, not_offered, order).candidates
+    assert tuple(candidate for candidate in before if candidate.backend.id != id) == after
+
+
+def excluded(*by):
+    return tuple(
+        Exclusion(f"b{at}", each, ("rule-2", "rule-1") if each == "policy" else (), "why") for at, each in enumerate(by)
+    )
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        (("policy",), (Refusal.POLICY_DENIED, 403, None, None)),
+        (("policy", "capability"), (Refusal.POLICY_DENIED, 403, None, None)),
+        (("capability", "policy"), (Refusal.POLICY_DENIED, 403, None, None)),
+        (("policy", "context"), (Refusal.POLICY_DENIED, 403, None, None)),
+        (("offer", "price", "capability", "context", "policy"), (Refusal.POLICY_DENIED, 403, None, None)),
+        (("capability",), (Refusal.UNSUPPORTED, 400, None, None)),
+        (("capability", "context"), (Refusal.UNSUPPORTED, 400, None, None)),
+        (("context",), (Refusal.CONTEXT_TOO_LONG, 400, "messages", None)),
+        (("context", "context"), (Refusal.CONTEXT_TOO_LONG, 400, "messages", None)),
+        (("offer",), (Refusal.NO_BACKEND, 503, None, 30)),
+        (("price",), (Refusal.NO_BACKEND, 503, None, 30)),
+        (("offer", "capability"), (Refusal.NO_BACKEND, 503, None, 30)),
+        (("offer", "context", "price"), (Refusal.NO_BACKEND, 503, None, 30)),
+        ((), (Refusal.NO_BACKEND, 503, None, 30)),
+    ],
+    ids=lambda value: "+".join(value) or "empty catalog" if all(isinstance(each, str) for each in value) else "",
+)
+def test_a_refusal_has_its_ruled_status(by, expected):
+    refused = refusal(Decision("dec-1", "digest", "fast", FACTS, (), excluded(*by)))
+    assert expected == (refused.refusal, refused.refusal.status, refused.param, refused.retry_after)
+
+
+@pytest.mark.parametrize(
+    ("exclusions", "expected"),
+    [
+        (excluded("policy"), "policy denies model `fast` for this request (rules: rule-1, rule-2); decision dec-1"),
+        (
+            (Exclusion("b", "policy", (), "no rule permits it"),),
+            "policy denies model `fast` for this request (no rule permits it); decision dec-1",
+        ),
+        (excluded("offer", "capability"), "no backend of model `fast` can be called here (b0: why)"),
+        (excluded("capability", "context"), "no backend of model `fast` can do this: b0 why; b1 why"),
+    ],
+)
+def test_a_refusal_says_what_stands_in_the_way(exclusions, expected):
+    assert expected == refusal(Decision("dec-1", "digest", "fast", FACTS, (), exclusions)).message
