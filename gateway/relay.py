@@ -349,12 +349,10 @@ def _headers(call: Call, decision: Decision, sensitivity: str, hop: _Hop) -> Hea
     return headers
 
 
-async def _give_up(
-    reply: Reply, call: Call, decision: Decision, failures: tuple[Failed, ...]
-) -> tuple[int, str | None]:
+async def _give_up(reply: Reply, call: Call, decision: Decision, failures: tuple[Failed, ...]) -> tuple[int, str]:
     """Tells the client how it failed: a single failure as it came, several as what they have in common."""
     last = failures[-1]
-    status, error, retry_after = last.status, last.error, last.retry_after
+    status, error, retry_after, code = last.status, last.error, last.retry_after, last.kind.code
     if len(failures) > 1 and last.kind.may_fall_back and last.kind is not FailureKind.CONTEXT_TOO_LONG:
         kinds = {failed.kind for failed in failures}
         if kinds != {FailureKind.THROTTLED}:
@@ -362,7 +360,7 @@ async def _give_up(
                 f"{candidate.backend.id}: {failed.kind.code}"
                 for candidate, failed in zip(decision.candidates, failures, strict=False)
             )
-            status, retry_after = 503, retry_after or "5"
+            status, retry_after, code = 503, retry_after or "5", Refusal.NO_BACKEND.code
             error = {
                 "message": f"no permitted backend is available ({named})",
                 "type": Refusal.NO_BACKEND.type,
@@ -381,8 +379,7 @@ async def _give_up(
         headers.append((b"retry-after", retry_after.encode("latin-1", "replace")))
     await reply.start(status, headers)
     await reply.end(body)
-    code = error.get("code")
-    return status, code if isinstance(code, str) else last.kind.code
+    return status, code  # our own word: the upstream's may quote anything
 
 
 _REVOKED = Failed(

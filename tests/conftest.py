@@ -40,7 +40,9 @@ def shared_gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory)
         for name in SCRIPTED
     }
     catalog["small"] = backend(upstream.url("small"), context=100)
-    catalog["away"] = backend(upstream.url("away"), deployment="vendor_api", zone="us-vendors", trains_on_data="never", audience="anyone")
+    catalog["away"] = backend(
+        upstream.url("away"), deployment="vendor_api", zone="us-vendors", trains_on_data="never", audience="anyone"
+    )
     catalog["keyless"] = backend(upstream.url("keyless"), api_key="env:GATEWAY_TEST_NO_SUCH_KEY")
     catalog["unpriced"] = {name: value for name, value in backend(upstream.url("unpriced")).items() if name != "price"}
     catalog["down"] = backend(f"http://127.0.0.1:{free_port()}/v1", timeout=timeout)
@@ -67,7 +69,9 @@ def llama() -> Iterator[str]:
         pytest.skip("the demo model is not installed (make test installs it where it can)")
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway.adapters.demo_model", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "gateway.adapters.demo_model", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         for _ in range(300):

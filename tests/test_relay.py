@@ -33,7 +33,10 @@ ERROR = {"error": {"message": "m", "type": "t", "param": "p", "code": "c"}}
 def ask(gateway: Server, key: str, model: str = "a", headers: dict | None = None, **fields: object) -> httpx2.Response:
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
     return httpx2.post(
-        f"{gateway.base}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}", **(headers or {})}, timeout=20
+        f"{gateway.base}/v1/chat/completions",
+        json=body,
+        headers={"authorization": f"Bearer {key}", **(headers or {})},
+        timeout=20,
     )
 
 
@@ -99,7 +102,9 @@ def test_a_stream_shows_usage_to_a_client_that_asks(gateway, upstream, key):
 def test_the_first_event_is_out_before_the_second_is_in(gateway, upstream, key):
     upstream.scripts["a"] = [STREAM_HEAD, chunk(delta("first")), 0.5, chunk(delta("second", "stop") + DONE), STREAM_END]
     body = {"model": "a", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-    with httpx2.stream("POST", f"{gateway.base}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}) as response:
+    with httpx2.stream(
+        "POST", f"{gateway.base}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}
+    ) as response:
         started = time.monotonic()
         blocks = [(block, time.monotonic() - started) for block in response.iter_raw()]
     assert blocks[0][0] == delta("first")
@@ -134,7 +139,11 @@ def test_an_answer_without_usage_is_estimated_and_says_so(gateway, upstream, key
 def test_the_next_backend_answers_when_the_first_fails(gateway, upstream, key, script, reason, state):
     upstream.scripts |= {"a": script, "b": [answer(OK)]}
     response = ask(gateway, key, "pair", max_tokens=100)
-    assert (response.status_code, response.headers["x-gateway-backend"], response.headers["x-gateway-attempts"]) == (200, "b", "2")
+    assert (response.status_code, response.headers["x-gateway-backend"], response.headers["x-gateway-attempts"]) == (
+        200,
+        "b",
+        "2",
+    )
     first, second = rows_of(gateway, response)
     assert (first["state"], first["failure"], first["outcome"]) == (state, reason, "failed")
     assert (first["cost_pico_usd"] > 0) == (state == "uncertain")
@@ -167,9 +176,19 @@ def test_the_callers_own_mistake_is_not_retried(gateway, upstream, key):
 
 
 def test_retry_after_and_code_survive(gateway, upstream, key):
-    upstream.scripts["a"] = [answer({"error": {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}, 429, retry_after="7")]
+    upstream.scripts["a"] = [
+        answer(
+            {"error": {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}},
+            429,
+            retry_after="7",
+        )
+    ]
     response = ask(gateway, key)
-    assert (response.status_code, response.headers["retry-after"], response.json()["error"]["code"]) == (429, "7", "rate_limit_exceeded")
+    assert (response.status_code, response.headers["retry-after"], response.json()["error"]["code"]) == (
+        429,
+        "7",
+        "rate_limit_exceeded",
+    )
 
 
 def test_when_all_fail_nobody_is_available(gateway, upstream, key):
@@ -224,7 +243,9 @@ def test_a_long_silence_before_the_first_byte_is_a_timeout(gateway, upstream, ke
 
 def hang_up(gateway: Server, key: str, *, streamed: bool, after: float) -> None:
     """Sends a request and hangs up while it is being answered."""
-    body = json.dumps({"model": "a", "stream": streamed, "max_tokens": 50, "messages": [{"role": "user", "content": "hi"}]}).encode()
+    body = json.dumps(
+        {"model": "a", "stream": streamed, "max_tokens": 50, "messages": [{"role": "user", "content": "hi"}]}
+    ).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", gateway.port)) as client:
         client.sendall(head.encode() + body)
@@ -304,7 +325,11 @@ def test_a_purpose_that_is_not_granted_is_refused(gateway, key):
 
 
 def test_metrics_and_ledger_say_the_same(gateway, upstream):
-    upstream.scripts |= {"a": [answer(ERROR, 500)], "b": [answer(OK)], "c": stream(delta("x", "stop"), USAGE_EVENT, DONE)}
+    upstream.scripts |= {
+        "a": [answer(ERROR, 500)],
+        "b": [answer(OK)],
+        "c": stream(delta("x", "stop"), USAGE_EVENT, DONE),
+    }
     team = gateway.key(team="books")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: ask(gateway, team, ("pair", "c")[n % 2], stream=bool(n % 2)), range(40)))
@@ -315,7 +340,9 @@ def test_metrics_and_ledger_say_the_same(gateway, upstream):
         return sum(
             value
             for sample, value in metrics.items()
-            if sample.startswith(name + "{") and 'team="books"' in sample and all(f'{k}="{v}"' in sample for k, v in labels.items())
+            if sample.startswith(name + "{")
+            and 'team="books"' in sample
+            and all(f'{k}="{v}"' in sample for k, v in labels.items())
         )
 
     assert total("gateway_requests_total") == 40
@@ -327,10 +354,17 @@ def test_metrics_and_ledger_say_the_same(gateway, upstream):
 def test_no_prompt_text_is_kept_anywhere(gateway, upstream, key):
     canary = "canary-7f3a-quite-secret"
     upstream.scripts["a"] = [answer({"error": {"message": f"I do not like {canary}", "code": "c"}}, 422)]
-    fields = {"messages": [{"role": "user", "content": canary, "name": canary}], "user": canary, "metadata": {"k": canary}, "x": canary}
+    fields = {
+        "messages": [{"role": "user", "content": canary, "name": canary}],
+        "user": canary,
+        "metadata": {"k": canary},
+        "x": canary,
+    }
     ask(gateway, key, **fields)
     ask(gateway, key, model=canary)
-    upstream.scripts["a"] = [answer({**OK, "choices": [{"index": 0, "message": {"content": canary}, "finish_reason": "stop"}]})]
+    upstream.scripts["a"] = [
+        answer({**OK, "choices": [{"index": 0, "message": {"content": canary}, "finish_reason": "stop"}]})
+    ]
     ask(gateway, key, **fields)
     gateway.ledger()
     kept = [path for path in [gateway.log, *gateway.state.rglob("*")] if path.is_file()]

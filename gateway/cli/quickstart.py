@@ -128,8 +128,9 @@ def _show_offers(settings: Settings, catalog: Path) -> None:
 
 
 def _show_how(base: str, settings: Settings, key: str, id: str, log: Path, model: str | None) -> None:
-    question = [{"role": "user", "content": "What is the capital of France?"}]
-    body = msgspec.json.encode({"model": model or "auto", "messages": question}).decode()
+    question = [{"role": "user", "content": "What is 2+2?"}]
+    asked = {"model": model or "auto", "messages": question, "max_tokens": 64, "temperature": 0}
+    body = msgspec.json.encode(asked).decode()
     typer.echo(
         f"""
 The gateway is running. Ctrl-C stops it and the demo model.

@@ -15,6 +15,11 @@ REDIRECTING = ("api_base", "base_url", "api_key", "api_version", "custom_llm_pro
 """Top-level fields by which a body could try to send the call somewhere else. They are refused, not forwarded."""
 
 
+_ABSENT = Raw(b"")
+PART_BYTES = 6000
+"""What an image, a sound or a file counts for as text; providers charge some hundred to two thousand tokens for one."""
+
+
 class Part(msgspec.Struct):
     """One content part. Other kinds than text are seen by their type alone."""
 
@@ -27,6 +32,10 @@ class Message(msgspec.Struct):
 
     role: str
     content: str | list[Part] | None = None
+    tool_calls: Raw = _ABSENT
+    function_call: Raw = _ABSENT
+    reasoning_content: Raw = _ABSENT
+    refusal: Raw = _ABSENT
 
 
 class StreamOptions(msgspec.Struct):
@@ -40,6 +49,7 @@ class ResponseFormat(msgspec.Struct):
     """The wanted shape of the answer."""
 
     type: str | None = None
+    json_schema: Raw = _ABSENT
 
 
 class View(msgspec.Struct):
@@ -62,7 +72,8 @@ class View(msgspec.Struct):
 class ChatRequest(msgspec.Struct, frozen=True):
     """A parsed request. `fields` are the top-level members, each value as its original bytes, in order.
 
-    `needs` are the capabilities that a backend must have; `text_bytes` is the size of all text in the messages.
+    `needs` are the capabilities that a backend must have; `text_bytes` is the size of all text that a model
+    reads: messages, earlier tool calls, tool descriptions, the wanted schema.
     """
 
     fields: dict[str, Raw]
@@ -151,14 +162,17 @@ def _measure(view: View) -> tuple[int, frozenset[str]]:
             size += len(content) if content.isascii() else len(content.encode())
         elif content:
             for part in content:
-                if part.text:
-                    size += len(part.text.encode())
+                size += PART_BYTES if part.type != "text" else len((part.text or "").encode())
                 if need := _PART_NEEDS.get(part.type):
                     needs.add(need)
+        for raw in (message.tool_calls, message.function_call, message.reasoning_content, message.refusal):
+            if raw is not _ABSENT:
+                size += len(bytes(raw))
     for raw in (*(view.tools or ()), *(view.functions or ())):
         size += len(bytes(raw))
         needs.add("tools")
     if view.response_format is not None and view.response_format.type == "json_schema":
+        size += len(bytes(view.response_format.json_schema))
         needs.add("json_schema")
     if view.logprobs:
         needs.add("logprobs")

@@ -37,10 +37,12 @@ def pico_per_token(usd_per_million: Decimal) -> int:
 
     Raises ValueError when it is negative or finer than a pico-USD: rounding a price is not ours to do.
     """
-    pico = usd_per_million * _PICO_PER_TOKEN
-    if pico < 0 or pico != pico.to_integral_value():
-        raise ValueError("a price is at least 0 and has at most 6 decimals (USD per million tokens)")
-    return int(pico)
+    if usd_per_million.is_finite() and usd_per_million >= 0:
+        numerator, denominator = usd_per_million.as_integer_ratio()
+        pico, rest = divmod(numerator * _PICO_PER_TOKEN, denominator)
+        if not rest:
+            return pico
+    raise ValueError("a price is at least 0 and has at most 6 decimals (USD per million tokens)")
 
 
 def per_million(
@@ -65,7 +67,7 @@ def per_million(
 
 def per_gpu_hour(version: str, *, usd_per_hour: Decimal, tokens_per_second: Decimal) -> Price:
     """What our own machine costs per token, read or written alike, rounded up; a cached prompt token costs nothing."""
-    if usd_per_hour < 0 or tokens_per_second <= 0:
+    if not (usd_per_hour.is_finite() and tokens_per_second.is_finite() and usd_per_hour >= 0 < tokens_per_second):
         raise ValueError("gpu_hour is at least 0 and tokens_per_second is above 0")
     exact = usd_per_hour * PICO_PER_USD / (tokens_per_second * 3600)
     pico = int(exact.to_integral_value(rounding="ROUND_CEILING"))

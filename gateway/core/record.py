@@ -155,7 +155,7 @@ def entries(record: Record) -> tuple[Entry, ...]:
             purpose=record.purpose,
             sensitivity=record.sensitivity,
             outcome=record.end.value if tried is record.served else "failed",
-            status=record.status,
+            status=record.status if tried is record.served or tried.failure is None else tried.failure.status,
             duration=record.duration,
         )
         for tried in record.tried

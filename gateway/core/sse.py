@@ -24,8 +24,13 @@ class Splitter:
 
     def feed(self, block: bytes) -> list[bytes]:
         """The events that the block completes, each with the blank line that ends it."""
-        if not self._held and block.endswith(b"\n\n") and b"\r" not in block:
-            # nearly every block of a real stream: whole events, LF only
+        if (
+            not self._held
+            and len(block) <= MAX_EVENT_BYTES
+            and block.endswith(b"\n\n")
+            and b"\r" not in block
+            and b"\n\n\n" not in block
+        ):  # nearly every block of a real stream: whole events, LF only
             if block.find(b"\n\n") == len(block) - 2:
                 return [block]
             return [part + b"\n\n" for part in block[:-2].split(b"\n\n")]
@@ -40,7 +45,7 @@ class Splitter:
             start = end.end()
         del held[:start]
         self._searched = max(0, len(held) - 3)
-        if len(held) > MAX_EVENT_BYTES:
+        if max(len(held), *map(len, events), 0) > MAX_EVENT_BYTES:
             raise EventTooLarge(f"an event exceeds {MAX_EVENT_BYTES} bytes")
         return events
 
@@ -48,6 +53,7 @@ class Splitter:
         """What is left when the stream has ended: an event whose last blank line is missing, or nothing."""
         rest = bytes(self._held)
         self._held.clear()
+        self._searched = 0
         return rest
 
 

@@ -117,7 +117,10 @@ def _read_headers(scope: Scope) -> dict[str, bytes]:
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else value[:_MAX_HINT].decode("latin-1")
+    """A hint as text. One that is too long is not cut, which could lower a label, but made unreadable."""
+    if value is None:
+        return None
+    return value.decode("latin-1") if len(value) <= _MAX_HINT else "too long"
 
 
 async def _read_body(receive: Receive, length: bytes | None, limit: int) -> bytes:

@@ -64,7 +64,7 @@ def _expected(price: Price, chat: ChatRequest) -> int:
     prompt = tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))
     limit = chat.output_limit
     written = TYPICAL_OUTPUT if limit is None else min(limit, TYPICAL_OUTPUT)
-    return prompt * price.input + written * price.output
+    return prompt * price.input + written * (chat.view.n or 1) * price.output
 
 
 def refusal(decision: Decision) -> Refused:
@@ -77,9 +77,11 @@ def refusal(decision: Decision) -> Refused:
         return Refused(
             Refusal.POLICY_DENIED, f"policy denies {named} for this request ({said}); decision {decision.id}"
         )
+    if not by:
+        return Refused(Refusal.NO_BACKEND, "the catalog is empty; the gateway's operator adds backends", retry_after=30)
     if "offer" in by or "price" in by:
         reasons = "; ".join(f"{e.backend}: {e.reason}" for e in decision.excluded if e.by in ("offer", "price"))
-        return Refused(Refusal.NO_BACKEND, f"no backend of {named} can be called here ({reasons})", retry_after=30)
+        return Refused(Refusal.NO_BACKEND, f"no backend of {named} can be called here ({reasons})")
     reasons = "; ".join(f"{e.backend} {e.reason}" for e in decision.excluded)
     kind = Refusal.CONTEXT_TOO_LONG if by == {"context"} else Refusal.UNSUPPORTED
     return Refused(

@@ -18,6 +18,7 @@ NO_TAGS: frozenset[str] = frozenset()
 
 def classify(floor: str, header: str | None) -> Classified:
     """Joins the key's floor and the header. Nothing scans the text yet, so there are no tags."""
+    floor = level_or_highest(floor)
     if header is None:
         return Classified(floor, NO_TAGS, (("key", floor),))
     asked = join(*(level_or_highest(part) for part in header.split(",")))

@@ -12,9 +12,7 @@ from gateway.core.record import Entry
 
 
 def entry(request: str = "req-1", *, hop: int = 1, state: str = "settled", cost: int = 7, **more: object) -> Entry:
-    blank = {
-        field.name: {str: "", int: 0, float: 1.0}.get(field.type, "") for field in msgspec.structs.fields(Entry)
-    }
+    blank = {field.name: {str: "", int: 0, float: 1.0}.get(field.type, "") for field in msgspec.structs.fields(Entry)}
     return Entry(**{**blank, "request_id": request, "hop": hop, "state": state, "cost_pico_usd": cost, **more})
 
 

@@ -53,7 +53,9 @@ def main() -> int:
             "key": key,
         }
         (work / "peers.toml").write_text(peers + ours)
-        return subprocess.call([sys.executable, bench / "run.py", "--peers", work / "peers.toml", *options], env=os.environ)
+        return subprocess.call(
+            [sys.executable, bench / "run.py", "--peers", work / "peers.toml", *options], env=os.environ
+        )
 
 
 if __name__ == "__main__":

@@ -393,7 +393,7 @@ def test_the_newer_limit_counts(members, expected):
         (content(b'{"type":"text","text":"ab"}', b'{"type":"text","text":"\xe2\x82\xac"}'), 5),
         (content(b'{"text":"ab"}'), 2),
         (content(b'{"type":"text","text":null}'), 0),
-        (content(b'{"type":"image_url","image_url":{"url":"data:,aaaa"}}'), 0),
+        (content(b'{"type":"image_url","image_url":{"url":"data:,aaaa"}}'), 6000),
         (body(b'"tools":[{"a":1}, [2]]'), 2 + 7 + 3),
         (body(b'"functions":[{"a":1}]'), 2 + 7),
     ],

@@ -54,11 +54,12 @@ ROW_OF_FIRST = Entry(
     cost_pico_usd=0,
     outcome="failed",
     failure="throttled",
-    status=200,
+    status=429,
     duration_ms=1234,
 )
 ROW_OF_SECOND = msgspec.structs.replace(
     ROW_OF_FIRST,
+    status=200,
     hop=2,
     state="settled",
     backend="cloud",
@@ -100,7 +101,7 @@ ROW_OF_UNSURE = msgspec.structs.replace(
         (record(FIRST, SECOND), (ROW_OF_FIRST, ROW_OF_SECOND)),
         (
             record(FIRST, UNSURE, end=End.FAILED, status=504),
-            (msgspec.structs.replace(ROW_OF_FIRST, status=504), ROW_OF_UNSURE),
+            (ROW_OF_FIRST, ROW_OF_UNSURE),
         ),
     ],
 )

@@ -11,7 +11,10 @@ from support.upstream import OK, answer
 
 def post(gateway, key, content: bytes, headers: dict | None = None) -> httpx2.Response:
     return httpx2.post(
-        f"{gateway.base}/v1/chat/completions", content=content, headers={"authorization": f"Bearer {key}", **(headers or {})}, timeout=10
+        f"{gateway.base}/v1/chat/completions",
+        content=content,
+        headers={"authorization": f"Bearer {key}", **(headers or {})},
+        timeout=10,
     )
 
 
@@ -31,11 +34,29 @@ GOOD = json.dumps({"model": "a", "messages": [{"role": "user", "content": "hi"}]
         (b'{"model": "a", "messages": []}', 400, "invalid_type", "messages"),
         (b'{"model": "a", "messages": [{"role": 1}]}', 400, "invalid_type", "messages[0].role"),
         (b'{"model": "a", "messages": [{"content": "x"}]}', 400, "missing_required_parameter", "messages[0].role"),
-        (b'{"model": "a", "messages": [{"role": "user", "content": "x"}], "stream": "yes"}', 400, "invalid_type", "stream"),
-        (b'{"model": "a", "messages": [{"role": "user", "content": "x"}], "api_base": "http://x"}', 400, "forbidden_parameter", "api_base"),
+        (
+            b'{"model": "a", "messages": [{"role": "user", "content": "x"}], "stream": "yes"}',
+            400,
+            "invalid_type",
+            "stream",
+        ),
+        (
+            b'{"model": "a", "messages": [{"role": "user", "content": "x"}], "api_base": "http://x"}',
+            400,
+            "forbidden_parameter",
+            "api_base",
+        ),
         (b'{"model": "nobody", "messages": [{"role": "user", "content": "x"}]}', 404, "model_not_found", "model"),
         (b"[" * 100_000, 400, "invalid_type", None),
-        (b'{"model": "a", "messages": [{"role": "user", "content": "x"}], "x": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001, 400, "invalid_json", None),
+        (
+            b'{"model": "a", "messages": [{"role": "user", "content": "x"}], "x": '
+            + b'{"a":' * 100_000
+            + b"1"
+            + b"}" * 100_001,
+            400,
+            "invalid_json",
+            None,
+        ),
         (b'{"model": "a", "messages": [{"role": "user", "content": "\xff"}]}', 400, "invalid_json", None),
         (b'{"model": "a", "messages": [{"role": "user", "content": NaN}]}', 400, "invalid_json", None),
         (b"\x1f\x8b\x08\x00" + b"\x00" * 100, 400, "invalid_json", None),
@@ -75,7 +96,10 @@ def test_a_chunked_body_is_counted_as_it_comes(gateway, upstream, key):
 
     def send(count: int) -> int:
         return httpx2.post(
-            f"{gateway.base}/v1/chat/completions", content=pieces(count), headers={"authorization": f"Bearer {key}"}, timeout=20
+            f"{gateway.base}/v1/chat/completions",
+            content=pieces(count),
+            headers={"authorization": f"Bearer {key}"},
+            timeout=20,
         ).status_code
 
     assert send(5) == 200
@@ -84,7 +108,14 @@ def test_a_chunked_body_is_counted_as_it_comes(gateway, upstream, key):
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"authorization": ""}, {"authorization": "Bearer"}, {"authorization": "Bearer sk-gw-wrong"}, {"authorization": "Basic abc"}, {"authorization": "Bearer ' OR '1'='1"}],
+    [
+        {},
+        {"authorization": ""},
+        {"authorization": "Bearer"},
+        {"authorization": "Bearer sk-gw-wrong"},
+        {"authorization": "Basic abc"},
+        {"authorization": "Bearer ' OR '1'='1"},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/models"])
@@ -124,7 +155,10 @@ def test_models_are_those_that_the_key_could_ever_use(gateway, key):
     assert listed(gateway.key(sensitivity="confidential")) == own
 
 
-@pytest.mark.parametrize(("name", "status"), [("a", 200), ("auto", 200), ("pair", 200), ("nobody", 404), ("unpriced", 404), ("keyless", 404), ("x/y:z", 404)])
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("a", 200), ("auto", 200), ("pair", 200), ("nobody", 404), ("unpriced", 404), ("keyless", 404), ("x/y:z", 404)],
+)
 def test_one_model(gateway, key, name, status):
     response = httpx2.get(f"{gateway.base}/v1/models/{name}", headers={"authorization": f"Bearer {key}"})
     assert response.status_code == status
@@ -133,7 +167,9 @@ def test_one_model(gateway, key, name, status):
 
 def test_a_client_that_leaves_while_it_sends_does_no_harm(gateway, upstream, key):
     upstream.scripts["a"] = [answer(OK)]
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: 1000\r\n\r\n"
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: 1000\r\n\r\n"
+    )
     with socket.create_connection(("127.0.0.1", gateway.port)) as client:
         client.sendall(head.encode() + b'{"model"')
     assert post(gateway, key, GOOD).status_code == 200
@@ -142,7 +178,10 @@ def test_a_client_that_leaves_while_it_sends_does_no_harm(gateway, upstream, key
 
 def test_pipelined_requests_are_answered_in_order(gateway, upstream, key):
     upstream.scripts["a"] = [answer(OK)]
-    one = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: {len(GOOD)}\r\n\r\n".encode() + GOOD
+    one = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: {len(GOOD)}\r\n\r\n".encode()
+        + GOOD
+    )
     with socket.create_connection(("127.0.0.1", gateway.port)) as client:
         client.settimeout(5)
         client.sendall(one * 3)
@@ -154,7 +193,10 @@ def test_pipelined_requests_are_answered_in_order(gateway, upstream, key):
 
 def test_http_1_0_and_connection_close_are_honoured(gateway, upstream, key):
     upstream.scripts["a"] = [answer(OK)]
-    request = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {key}\r\ncontent-length: {len(GOOD)}\r\n\r\n".encode() + GOOD
+    request = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {key}\r\ncontent-length: {len(GOOD)}\r\n\r\n".encode()
+        + GOOD
+    )
     with socket.create_connection(("127.0.0.1", gateway.port)) as client:
         client.settimeout(5)
         client.sendall(request)

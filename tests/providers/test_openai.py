@@ -205,12 +205,24 @@ def test_usage_is_not_asked_for_where_it_would_be_refused():
             {**USAGE, "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2}},
             Usage(input_uncached=4, cache_read=4, cache_write=2, output=5),
         ),
-        ({**USAGE, "completion_tokens_details": {"reasoning_tokens": 3}}, Usage(input_uncached=10, output=2, reasoning=3)),
-        ({**USAGE, "total_tokens": 22, "completion_tokens_details": {"reasoning_tokens": 7}}, Usage(input_uncached=10, output=5, reasoning=7)),
+        (
+            {**USAGE, "completion_tokens_details": {"reasoning_tokens": 3}},
+            Usage(input_uncached=10, output=2, reasoning=3),
+        ),
+        (
+            {**USAGE, "total_tokens": 22, "completion_tokens_details": {"reasoning_tokens": 7}},
+            Usage(input_uncached=10, output=5, reasoning=7),
+        ),
         ({**USAGE, "total_tokens": 19}, Usage(input_uncached=10, output=5, reasoning=4)),
-        ({**USAGE, "prompt_cache_hit_tokens": 8, "prompt_cache_miss_tokens": 2}, Usage(input_uncached=2, cache_read=8, output=5)),
+        (
+            {**USAGE, "prompt_cache_hit_tokens": 8, "prompt_cache_miss_tokens": 2},
+            Usage(input_uncached=2, cache_read=8, output=5),
+        ),
         ({**USAGE, "cached_tokens": 3}, Usage(input_uncached=7, cache_read=3, output=5)),
-        ({**USAGE, "prompt_tokens_details": None, "completion_tokens_details": None}, Usage(input_uncached=10, output=5)),
+        (
+            {**USAGE, "prompt_tokens_details": None, "completion_tokens_details": None},
+            Usage(input_uncached=10, output=5),
+        ),
         ({"prompt_tokens": 10}, None),
         ({**USAGE, "prompt_tokens": -1}, None),
         ({**USAGE, "prompt_tokens": 10**30}, None),
@@ -225,7 +237,11 @@ def test_usage_of(wire, usage):
 
 def test_a_usage_chunk_is_made_when_the_server_has_it_elsewhere():
     out, stream = play([delta("a") + delta(finish="stop", usage=USAGE) + DONE])
-    assert [(each["choices"] != [], each.get("usage")) for each in chunks(out)] == [(True, None), (True, None), (False, USAGE)]
+    assert [(each["choices"] != [], each.get("usage")) for each in chunks(out)] == [
+        (True, None),
+        (True, None),
+        (False, USAGE),
+    ]
     assert stream.usage == Usage(input_uncached=10, output=5)
 
 
@@ -240,7 +256,13 @@ def test_continuous_usage_is_left_alone_when_the_client_asked_for_it():
     [
         event({"error": {"message": "boom", "type": "server_error", "code": 500}}),
         event({"object": "error", "error": "boom"}),
-        event({"id": "x", "error": {"code": 502, "message": "boom"}, "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}),
+        event(
+            {
+                "id": "x",
+                "error": {"code": 502, "message": "boom"},
+                "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
+            }
+        ),
         b"data: {not json\n\n",
         b"data: <html>boom</html>\n\n",
         b'data: {"choices": 7}\n\n',
@@ -257,7 +279,18 @@ def test_an_error_in_a_stream_ends_it_without_done(broken):
 
 @pytest.mark.parametrize(
     "body",
-    [b"<html>502 Bad Gateway</html>", b"", b"null", b"[]", b"{}", b'{"choices": []}', b'{"choices": "x"}', b"\xff\xfe", b'{"error": "boom"}', b'{"error": {"message": "m", "code": 1}, "choices": []}'],
+    [
+        b"<html>502 Bad Gateway</html>",
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"choices": []}',
+        b'{"choices": "x"}',
+        b"\xff\xfe",
+        b'{"error": "boom"}',
+        b'{"error": {"message": "m", "code": 1}, "choices": []}',
+    ],
 )
 def test_a_body_that_is_no_answer_is_a_failure(body):
     assert OpenAI().answer(body).failed is not None
@@ -294,4 +327,6 @@ def test_any_bytes_end_in_an_error_or_in_done(raw, cut):
 
 
 def test_streamed_and_buffered_usage_agree():
-    assert OpenAI().answer(json.dumps(OK).encode()).usage == play([delta("hello", "stop") + USAGE_EVENT + DONE])[1].usage
+    assert (
+        OpenAI().answer(json.dumps(OK).encode()).usage == play([delta("hello", "stop") + USAGE_EVENT + DONE])[1].usage
+    )

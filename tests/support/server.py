@@ -48,7 +48,11 @@ class Server:
     def start(self) -> "Server":
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve"], env=self.environment, stderr=log, stdout=log, cwd=self.directory
+                [sys.executable, "-m", "gateway", "serve"],
+                env=self.environment,
+                stderr=log,
+                stdout=log,
+                cwd=self.directory,
             )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
@@ -69,7 +73,12 @@ class Server:
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, "-m", "gateway", *arguments], env=self.environment, cwd=self.directory, capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "gateway", *arguments],
+            env=self.environment,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
 
     def key(self, *, team: str = "t", app: str = "a", **options: str) -> str:
@@ -95,7 +104,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(directory: Path, catalog: dict | None = None, policies: Path | None = None, **settings: str) -> Iterator[Server]:
+def serving(
+    directory: Path, catalog: dict | None = None, policies: Path | None = None, **settings: str
+) -> Iterator[Server]:
     server = Server(directory, policies or ROOT / "routing_policies", catalog, **settings).start()
     try:
         yield server

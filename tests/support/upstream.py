@@ -45,7 +45,16 @@ def delta(text: str = "", finish: str | None = None, **more: object) -> bytes:
 
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-USAGE_EVENT = event({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [], "usage": USAGE})
+USAGE_EVENT = event(
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "scripted",
+        "choices": [],
+        "usage": USAGE,
+    }
+)
 DONE = b"data: [DONE]\n\n"
 OK = {
     "id": "chatcmpl-1",
@@ -132,7 +141,9 @@ class Upstream:
                     seen.gone.set()
                     return False
                 elif step == RESET:
-                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    writer.get_extra_info("socket").setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                    )
                     writer.transport.abort()
                     return False
                 elif step == CLOSE:
