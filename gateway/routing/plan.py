@@ -81,7 +81,7 @@ def refusal(decision: Decision) -> Refused:
         return Refused(Refusal.NO_BACKEND, "the catalog is empty; the gateway's operator adds backends", retry_after=30)
     if "offer" in by or "price" in by:
         reasons = "; ".join(f"{e.backend}: {e.reason}" for e in decision.excluded if e.by in ("offer", "price"))
-        return Refused(Refusal.NO_BACKEND, f"no backend of {named} can be called here ({reasons})")
+        return Refused(Refusal.NO_BACKEND, f"no backend of {named} can be called here ({reasons})", retry_after=30)
     reasons = "; ".join(f"{e.backend} {e.reason}" for e in decision.excluded)
     kind = Refusal.CONTEXT_TOO_LONG if by == {"context"} else Refusal.UNSUPPORTED
     return Refused(

@@ -366,7 +366,8 @@ def test_the_digest_changes_with_any_byte_and_name(tree, data):
     name = data.draw(st.sampled_from(sorted(tree)))
     moved = {(key if key != name else name + "x"): raw for key, raw in tree.items()}
     longer = tree | {name: tree[name] + b"\0"}
-    assert len({digest_of(each) for each in (tree, moved, longer, {**tree, "e": b""})}) == 4
+    flipped = longer | {name: tree[name] + b"\1"}
+    assert len({digest_of(each) for each in (tree, moved, longer, flipped, {**tree, "e": b""})}) == 5
 
 
 def test_the_digest_has_no_seams():
