@@ -1,0 +1,29 @@
+"""The log."""
+
+import json
+import os
+
+from gateway.adapters.logs import Log
+from gateway.core.record import Call, Caller, End, Record
+
+
+def test_lines_are_json_and_control_characters_are_escaped(tmp_path):
+    path = tmp_path / "log"
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+    log = Log(descriptor)
+    call = Call("req-1", Caller("k", "t\x1b[31m", "a\r\nb"), 0.0, 1.5, client_request_id="x\u2028y")
+    log.take([Record(call, None, (), End.REFUSED, 400, "invalid_json", False, 0.01, 0.01)] * 2)
+    log.event("stopped", why="ok")
+    os.close(descriptor)
+    raw = path.read_bytes()
+    lines = [json.loads(line) for line in raw.splitlines()]
+    assert [line["event"] for line in lines] == ["request", "request", "stopped"]
+    assert (lines[0]["request_id"], lines[0]["status"], lines[0]["end"], lines[0]["cost_pico_usd"]) == ("req-1", 400, "refused", 0)
+    assert b"\x1b" not in raw
+    assert b"\r" not in raw
+
+
+def test_a_closed_descriptor_stops_nobody(tmp_path):
+    descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
+    os.close(descriptor)
+    Log(descriptor).event("started")

@@ -1,0 +1,82 @@
+"""Metrics as projections of the record."""
+
+import pytest
+
+from gateway.adapters import metrics as module
+from gateway.adapters.metrics import Metrics
+from gateway.core.catalog import Backend
+from gateway.core.decision import Candidate, Decision, Exclusion, Facts
+from gateway.core.errors import FailureKind
+from gateway.core.record import Call, Caller, End, Record, Tried
+from gateway.core.usage import NOTHING, Usage
+
+BACKEND = Backend("b", "openai", "u", "m", {"zone": "inhouse", "status": "active"})
+FACTS = Facts("public", frozenset(), "general", "default", "t", "a", "k")
+PERMITTED = Decision("dec-1", "d", "b", FACTS, (Candidate(BACKEND, ("own",), 1),), ())
+DENIED = Decision("dec-1", "d", "b", FACTS, (), (Exclusion("b", "policy", ("stop", "halt"), "forbidden"),))
+USED = Tried(1, "b", "openai", "m", "inhouse", "settled", Usage(10, 1, 2, 5, 3), 2_000_000, "v")
+
+
+def record(*tried: Tried, decision: Decision | None = PERMITTED, team: str = "t", status: int = 200) -> Record:
+    call = Call("req-1", Caller("k", team, "a"), 0.0, 0.0)
+    return Record(call, decision, tried, End.COMPLETE, status, None, True, 2.0, 0.001, 1.0, "public", "general", "default")
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(inflight=lambda: 3, ledger_lag=lambda: 0.5)
+
+
+def value(metrics: Metrics, sample: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(sample, labels)
+
+
+WHO = {"team": "t", "app": "a", "model": "b", "provider": "openai"}
+
+
+def test_a_request_counts_once_everywhere(metrics):
+    metrics.take([record(USED)])
+    assert value(metrics, "gateway_requests_total", **WHO, status="200") == 1
+    buckets = {bucket: value(metrics, "gateway_tokens_total", **WHO, bucket=bucket) for bucket in ("input_uncached", "cache_read", "cache_write", "output", "reasoning")}
+    assert buckets == {"input_uncached": 10, "cache_read": 1, "cache_write": 2, "output": 5, "reasoning": 3}
+    assert value(metrics, "gateway_cost_usd_total", **WHO, zone="inhouse", sensitivity="public") == 2e-6
+    assert value(metrics, "gateway_cost_estimated_usd_total", **WHO, zone="inhouse", sensitivity="public") == 0
+    assert value(metrics, "gateway_time_to_first_token_seconds_sum", model="b", provider="openai") == 1.0
+    assert value(metrics, "gateway_output_tokens_per_second_sum", model="b", provider="openai") == 8.0
+    assert value(metrics, "gateway_policy_decisions_total", outcome="permit", rule="own", sensitivity="public", zone="inhouse") == 1
+
+
+def test_what_nobody_reported_is_shown_as_estimated(metrics):
+    metrics.take([record(Tried(1, "b", "openai", "m", "inhouse", "uncertain", NOTHING, 7_000_000, "v"))])
+    assert value(metrics, "gateway_cost_estimated_usd_total", **WHO, zone="inhouse", sensitivity="public") == 7e-6
+
+
+def test_denials_and_fallbacks(metrics):
+    failed = Tried(1, "x", "openai", "m", "inhouse", "released", NOTHING, 0, "v", FailureKind.THROTTLED)
+    metrics.take([record(decision=DENIED, status=403), record(failed, USED)])
+    assert value(metrics, "gateway_policy_denied_total", rule="stop") == value(metrics, "gateway_policy_denied_total", rule="halt") == 1
+    assert value(metrics, "gateway_fallbacks_total", **{"from": "x", "to": "b", "reason": "throttled"}) == 1
+
+
+def test_series_are_capped(metrics, monkeypatch):
+    monkeypatch.setattr(module, "MAX_CALLERS", 3)
+    metrics.take([record(USED, team=f"team-{n}") for n in range(10)])
+    assert value(metrics, "gateway_requests_total", **{**WHO, "team": "other", "app": "other"}, status="200") == 7
+    assert value(metrics, "gateway_series_dropped_total") == 7
+
+
+def test_the_policy_in_force(metrics):
+    metrics.policy_loaded("one", (BACKEND,))
+    metrics.policy_loaded("two", (BACKEND, Backend("s", "openai", "u", "m", {"status": "suspended"})))
+    metrics.policy_failed()
+    assert value(metrics, "gateway_policy_info", digest="one") is None
+    assert value(metrics, "gateway_policy_info", digest="two") == 1
+    assert value(metrics, "gateway_model_status", model="s") == 0
+    assert value(metrics, "gateway_policy_reload_failures_total") == 1
+
+
+def test_gauges_ask_when_they_are_scraped(metrics):
+    text = metrics.exposition().decode()
+    assert "gateway_inflight_requests 3.0" in text
+    assert "gateway_ledger_lag_seconds 0.5" in text
+    assert "_created" not in text

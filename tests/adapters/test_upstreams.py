@@ -1,0 +1,153 @@
+"""Calls to backends, against the scripted upstream. What holds here must hold for any client behind the port."""
+
+import asyncio
+import time
+
+import pytest
+from support.server import free_port
+from support.upstream import CLOSE, HANG, OK, RESET, STREAM_END, STREAM_HEAD, answer, chunk
+
+from gateway.adapters.secrets import Secret
+from gateway.adapters.upstreams import AiohttpUpstreams
+from gateway.core.catalog import Backend, Timeouts
+from gateway.core.errors import FailureKind
+from gateway.ports import UpstreamError
+
+PATH = "/chat/completions"
+
+
+@pytest.fixture
+async def client():
+    upstreams = AiohttpUpstreams(lambda reference: Secret("sk-upstream") if reference == "env:K" else None)
+    await upstreams.start()
+    yield upstreams
+    await upstreams.stop()
+
+
+@pytest.fixture
+def scripts(upstream):
+    upstream.scripts.clear()
+    upstream.seen.clear()
+    return upstream
+
+
+def backend(base_url: str, **more) -> Backend:
+    return Backend("u", "openai-compatible", base_url, "m", {}, **{"timeouts": Timeouts(0.5, 0.4, 0.4, 2.0), **more})
+
+
+async def test_an_answer_comes_as_it_was_sent(client, scripts):
+    scripts.scripts["u"] = [answer(OK, x_more="1")]
+    opened = await client.open(backend(scripts.url("u"), key_ref="env:K"), PATH, b'{"a": 1}')
+    assert (opened.status, opened.headers["X-More"]) == (200, "1")
+    assert b"chatcmpl-1" in await opened.read_all(10_000)
+    opened.close()
+    (seen,) = scripts.requests("u")
+    assert seen.body == b'{"a": 1}'
+    head = dict(line.split(": ", 1) for line in seen.head.decode().split("\r\n")[1:] if line)
+    assert head == {
+        "Host": f"127.0.0.1:{scripts.port}",
+        "Content-Type": "application/json",
+        "Accept": "*/*",
+        "Accept-Encoding": "identity",
+        "User-Agent": head["User-Agent"],
+        "Authorization": "Bearer sk-upstream",
+        "Content-Length": "8",
+    }
+
+
+async def test_a_backend_without_a_key_gets_none(client, scripts):
+    scripts.scripts["u"] = [answer(OK)]
+    (await client.open(backend(scripts.url("u")), PATH, b"{}")).close()
+    assert b"Authorization" not in scripts.requests("u")[0].head
+
+
+async def test_the_first_block_is_out_before_the_second_is_in(client, scripts):
+    scripts.scripts["u"] = [STREAM_HEAD, chunk(b"one"), 0.2, chunk(b"two"), STREAM_END]
+    opened = await client.open(backend(scripts.url("u")), PATH, b"{}")
+    started = time.monotonic()
+    assert await opened.read() == b"one"
+    assert time.monotonic() - started < 0.15
+    assert [await opened.read(), await opened.read()] == [b"two", b""]
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        ([HANG], FailureKind.TIMED_OUT),
+        ([RESET], FailureKind.BROKEN),
+        ([CLOSE], FailureKind.BROKEN),
+        ([b"nonsense\r\n\r\n"], FailureKind.BROKEN),
+        ([STREAM_HEAD, chunk(b"one"), HANG], FailureKind.TIMED_OUT),
+        ([STREAM_HEAD, chunk(b"one"), 0.05, RESET], FailureKind.BROKEN),
+        ([STREAM_HEAD, chunk(b"one"), CLOSE], FailureKind.BROKEN),
+        ([b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", CLOSE], FailureKind.BROKEN),
+    ],
+)
+async def test_what_goes_wrong_is_said(client, scripts, script, kind):
+    scripts.scripts["u"] = script
+    with pytest.raises(UpstreamError) as raised:
+        opened = await client.open(backend(scripts.url("u")), PATH, b"{}")
+        await opened.read_all(1000)
+    assert raised.value.failed.kind is kind
+
+
+async def test_nobody_there_is_unreachable(client):
+    for url in (f"http://127.0.0.1:{free_port()}/v1", "http://no-such-host.invalid/v1"):
+        with pytest.raises(UpstreamError) as raised:
+            await client.open(backend(url), PATH, b"{}")
+        assert raised.value.failed.kind is FailureKind.UNREACHABLE
+
+
+async def test_total_ends_a_stream_that_never_ends(client, scripts):
+    scripts.scripts["u"] = [STREAM_HEAD, *[part for _ in range(40) for part in (chunk(b"x"), 0.1)]]
+    opened = await client.open(backend(scripts.url("u"), timeouts=Timeouts(0.5, 0.4, 0.4, 0.6)), PATH, b"{}")
+    started = time.monotonic()
+    with pytest.raises(UpstreamError) as raised:
+        await opened.read_all(1000)
+    opened.close()
+    assert raised.value.failed.kind is FailureKind.TIMED_OUT
+    assert 0.4 < time.monotonic() - started < 1
+
+
+async def test_an_endless_answer_is_cut_at_the_limit(client, scripts):
+    scripts.scripts["u"] = [STREAM_HEAD, *[chunk(b"x" * 1000)] * 20, HANG]
+    opened = await client.open(backend(scripts.url("u")), PATH, b"{}")
+    with pytest.raises(UpstreamError):
+        await opened.read_all(5000)
+    opened.close()
+
+
+async def test_a_cancelled_call_hangs_up_and_stays_cancelled(client, scripts):
+    scripts.scripts["u"] = [HANG]
+    task = asyncio.create_task(client.open(backend(scripts.url("u"), timeouts=Timeouts(5, 5, 5, 5)), PATH, b"{}"))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(scripts.requests("u")[0].gone.wait, 2)
+
+
+async def test_closing_a_stream_half_way_hangs_up(client, scripts):
+    scripts.scripts["u"] = [STREAM_HEAD, chunk(b"one"), HANG]
+    opened = await client.open(backend(scripts.url("u")), PATH, b"{}")
+    await opened.read()
+    opened.close()
+    assert await asyncio.to_thread(scripts.requests("u")[0].gone.wait, 2)
+
+
+async def test_redirects_are_not_followed(client, scripts):
+    scripts.scripts |= {"u": [answer(b"", 307, location=scripts.url("v"))], "v": [answer(OK)]}
+    opened = await client.open(backend(scripts.url("u")), PATH, b"{}")
+    opened.close()
+    assert opened.status == 307
+    assert scripts.requests("v") == []
+
+
+async def test_connections_are_used_again(client, scripts):
+    scripts.scripts["u"] = [answer(OK)]
+    for _ in range(5):
+        opened = await client.open(backend(scripts.url("u")), PATH, b"{}")
+        await opened.read_all(10_000)
+        opened.close()
+    assert len(client._sessions["http"].connector._conns) == 1

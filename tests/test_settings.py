@@ -1,0 +1,67 @@
+"""Settings: where they come from, and what is said of wrong ones."""
+
+import pytest
+
+from gateway.settings import BadSettings, Settings, load
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch, tmp_path):
+    """No settings from outside."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"GATEWAY_{name.upper()}", raising=False)
+
+
+def test_defaults_listen_on_loopback():
+    settings = load()
+    assert (settings.host, settings.port, settings.admin_host, settings.admin_port) == ("127.0.0.1", 8080, "127.0.0.1", 8081)
+
+
+def test_flags_win_over_environment_over_file(monkeypatch, tmp_path):
+    (tmp_path / "gateway.toml").write_text('port = 1001\nadmin_port = 1002\nhost = "127.0.0.2"\n')
+    monkeypatch.setenv("GATEWAY_PORT", "2001")
+    monkeypatch.setenv("GATEWAY_ADMIN_PORT", "2002")
+    settings = load(port=3001, admin_port=None)
+    assert (settings.port, settings.admin_port, settings.host) == (3001, 2002, "127.0.0.2")
+
+
+def test_every_problem_is_told_at_once(monkeypatch):
+    monkeypatch.setenv("GATEWAY_PORT", "http")
+    monkeypatch.setenv("GATEWAY_DURABILITY", "forever")
+    with pytest.raises(BadSettings) as raised:
+        load()
+    assert "GATEWAY_PORT" in str(raised.value)
+    assert "GATEWAY_DURABILITY" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"workers": 2}, "workers: more than 1 needs a shared Valkey store"),
+        ({"admin_host": "0.0.0.0"}, "admin_host: 0.0.0.0 is not a loopback address"),
+        ({"admin_host": "example.org"}, "admin_host: example.org is not a loopback address"),
+        ({"port": 9000, "admin_port": 9000}, "admin_port: the same as port"),
+        ({"port": 0}, "port"),
+        ({"port": 70000}, "port"),
+    ],
+)
+def test_what_cannot_work_is_refused(flags, said):
+    with pytest.raises(BadSettings, match=said):
+        load(**flags)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
+def test_admin_may_listen_on_any_loopback(host):
+    assert load(admin_host=host).admin_host == host
+
+
+def test_an_unknown_name_in_the_file_is_refused(tmp_path):
+    (tmp_path / "gateway.toml").write_text("prot = 1\n")
+    with pytest.raises(BadSettings, match="prot: unknown setting; known: host"):
+        load()
+
+
+def test_secrets_do_not_show(monkeypatch):
+    monkeypatch.setenv("GATEWAY_SCRAPE_TOKEN", "hush")
+    assert "hush" not in repr(load())
