@@ -15,7 +15,12 @@ def _alone(monkeypatch, tmp_path):
 
 def test_defaults_listen_on_loopback():
     settings = load()
-    assert (settings.host, settings.port, settings.admin_host, settings.admin_port) == ("127.0.0.1", 8080, "127.0.0.1", 8081)
+    assert (settings.host, settings.port, settings.admin_host, settings.admin_port) == (
+        "127.0.0.1",
+        8080,
+        "127.0.0.1",
+        8081,
+    )
 
 
 def test_flags_win_over_environment_over_file(monkeypatch, tmp_path):

@@ -13,7 +13,7 @@ from watchfiles import awatch
 from gateway.adapters.secrets import not_offered
 from gateway.core.catalog import Backend
 from gateway.policy.decide import Eligibility
-from gateway.policy.document import Mark, Problem
+from gateway.policy.document import MAX_FILE_BYTES, Mark, Problem
 from gateway.policy.parse import Parsed, parse
 from gateway.providers import BASE_URLS
 
@@ -34,19 +34,28 @@ class ReloadState(msgspec.Struct, frozen=True):
 
 
 def read_tree(directory: Path) -> dict[str, bytes]:
-    """The files of a tree, each read once.
+    """Every YAML file below a directory, however deep, each read once; by its path from there.
 
     Raises Unreadable when the directory is missing, holds too much, or a file in it is no regular file.
     """
     if not directory.is_dir():
         raise Unreadable(f"no policy directory at {directory}; set GATEWAY_POLICIES or --policies")
-    return _read_all([*directory.glob("*.y*ml"), *directory.glob("*/*.y*ml")])
+    found: list[Path] = []
+    for folder, folders, files in os.walk(directory, onerror=_unreadable):
+        here = Path(folder)
+        for name in folders:
+            if (here / name).is_symlink() or name.endswith((".yaml", ".yml")):
+                raise Unreadable(
+                    f"{here / name} is a link or a folder where a file is expected; links are not followed"
+                )
+        found += [here / name for name in files if name.endswith((".yaml", ".yml"))]
+        if len(found) > MAX_FILES:
+            raise Unreadable(f"{directory} holds more than {MAX_FILES} policy files")
+    return {path.relative_to(directory).as_posix(): _read(path) for path in sorted(found)}
 
 
-def _read_all(paths: list[Path]) -> dict[str, bytes]:
-    if len(paths) > MAX_FILES:
-        raise Unreadable(f"{len(paths)} policy files; at most {MAX_FILES}")
-    return {str(path): _read(path) for path in sorted(paths)}
+def _unreadable(error: OSError) -> None:
+    raise Unreadable(f"cannot read {error.filename}: {error.strerror}")
 
 
 def _read(path: Path) -> bytes:
@@ -55,16 +64,23 @@ def _read(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise Unreadable(f"cannot read {path}: {error.strerror} (links are not followed)") from None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise Unreadable(f"{path} is no regular file")
-        return file.read()
+        return os.read(descriptor, min(status.st_size, MAX_FILE_BYTES) + 1)  # one more says that it is too large
+    finally:
+        os.close(descriptor)
 
 
 def load(directory: Path, extra_catalog: Path | None = None) -> Parsed:
     """The bundle in a directory, with a further folder of catalog files, or its problems."""
-    extra = _read_all([*extra_catalog.glob("*.y*ml")]) if extra_catalog is not None else {}
-    return parse(read_tree(directory), BASE_URLS, extra)
+    tree = read_tree(directory)
+    extra = read_tree(extra_catalog) if extra_catalog is not None else {}
+    extra = {f"extra catalog/{name}": raw for name, raw in extra.items()}
+    shown = {name: str(directory / name) for name in tree}
+    shown |= {name: str(extra_catalog / name.partition("/")[2]) for name in extra if extra_catalog is not None}
+    return parse(tree, BASE_URLS, extra, shown)
 
 
 class PolicyFiles:
@@ -97,7 +113,7 @@ class PolicyFiles:
         """Loads the tree anew. If it is not good, the snapshot in force stays and the state says stale."""
         try:
             parsed = await asyncio.to_thread(load, self._directory, self._extra)
-        except (Unreadable, OSError) as error:
+        except Exception as error:  # whatever it is, the snapshot in force stays, and the next change is seen
             parsed = Parsed(None, (Problem(Mark(str(self._directory)), "P004", str(error)),), {})
         if parsed.bundle is not None:
             self._take(parsed)

@@ -57,10 +57,7 @@ def check(
         print_json([_problem(problem) for problem in parsed.problems])
     elif format is Format.github:
         for problem in parsed.problems:
-            mark = problem.mark
-            typer.echo(
-                f"::error file={mark.file},line={mark.line},col={mark.column},title={problem.code}::{problem.message}"
-            )
+            typer.echo(_annotation(problem))
     elif parsed.problems:
         typer.echo(render(parsed.problems, parsed.sources))
     if parsed.bundle is None:
@@ -71,6 +68,15 @@ def check(
     if format is Format.text:
         bundle = parsed.bundle
         typer.echo(f"ok: {len(bundle.rules)} rules, {len(bundle.backends)} backends, digest {bundle.digest}")
+
+
+def _annotation(problem: Problem) -> str:
+    """A problem as a workflow command. What stands in a policy file must not become a command of its own."""
+    mark, message = problem.mark, problem.message
+    for character, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
+        message = message.replace(character, escaped)
+    file = mark.file.replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    return f"::error file={file},line={mark.line},col={mark.column},title={problem.code}::{message}"
 
 
 def _problem(problem: Problem) -> dict[str, object]:

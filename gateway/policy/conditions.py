@@ -20,10 +20,14 @@ class Conditions:
     """Reads conditions against the vocabulary and the catalog; adds to `problems` what it cannot accept."""
 
     def __init__(
-        self, vocabulary: Vocabulary, backends: frozenset[str], providers: frozenset[str], problems: list[Problem]
+        self,
+        vocabulary: Vocabulary,
+        backends: frozenset[str] | None,
+        providers: frozenset[str],
+        problems: list[Problem],
     ) -> None:
         self._vocabulary = vocabulary
-        self._words = {"backend": backends, "provider": providers}
+        self._words = {"backend": backends, "provider": providers}  # None: not known, so not checked
         self._problems = problems
 
     def atoms(self, document: Document, path: Path, written: dict[str, object], side: Side) -> tuple[Atom, ...]:

@@ -74,8 +74,9 @@ def known_only(facts: Facts, vocabulary: Vocabulary) -> Facts:
     """The facts, with each word that the vocabulary does not hold made unknown."""
     changes: dict[str, None] = {}
     for attribute in REQUEST.values():
-        if attribute.kind not in ("word", "level"):
+        if attribute.kind == "name":
             continue
-        if getattr(facts, attribute.name) not in vocabulary.words(attribute.section):
+        value, words = getattr(facts, attribute.name), vocabulary.words(attribute.section)
+        if not (value <= words if isinstance(value, frozenset) else value in words):
             changes[attribute.name] = None
     return msgspec.structs.replace(facts, **changes) if changes else facts

@@ -45,15 +45,31 @@ class Problem(msgspec.Struct, frozen=True, order=True):
         return f"{self.mark} {self.code} {self.message}"
 
 
+MAX_SHOWN = 200
+"""Problems that are shown at once."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def plain(text: str) -> str:
+    """Text without characters that would steer a terminal or end a line."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def render(problems: Iterable[Problem], sources: dict[str, str]) -> str:
-    """The problems, sorted, each with its source line and a caret."""
+    """The problems, sorted, each with its source line and a caret; the first `MAX_SHOWN` of them."""
+    found = sorted(set(problems))
+    lines = {file: text.split("\n") for file, text in sources.items()}
     blocks = []
-    for problem in sorted(set(problems)):
-        lines = sources.get(problem.mark.file, "").splitlines()
-        block = str(problem)
-        if 0 < problem.mark.line <= len(lines):
-            block += f"\n    {lines[problem.mark.line - 1]}\n    {' ' * (problem.mark.column - 1)}^"
+    for problem in found[:MAX_SHOWN]:
+        of_file = lines.get(problem.mark.file, [])
+        block = plain(str(problem))
+        if 0 < problem.mark.line <= len(of_file):
+            line = plain(of_file[problem.mark.line - 1].rstrip("\r"))
+            block += f"\n    {line}\n    {' ' * (problem.mark.column - 1)}^"
         blocks.append(block)
+    if len(found) > MAX_SHOWN:
+        blocks.append(f"... and {len(found) - MAX_SHOWN} more")
     return "\n".join(blocks)
 
 

@@ -19,16 +19,20 @@ def _seconds(value: object) -> object:
     raise ValueError("a duration is a number with a unit, for example `5s`, `500ms` or `10m`")
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86_400)]
 
 
 def _decimal(value: object) -> object:
     """A whole number in YAML is a number of any kind."""
-    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if isinstance(value, Decimal):
+        return value
+    raise ValueError("write a plain number, without quotes")
 
 
 Number = Annotated[Decimal, BeforeValidator(_decimal)]
-Usd = Annotated[Number, Field(ge=0, max_digits=18, decimal_places=6)]
+Usd = Annotated[Number, Field(ge=0, le=1_000_000, max_digits=18, decimal_places=6)]
 
 
 class _Entry(BaseModel):
@@ -57,16 +61,17 @@ class TokenPrice(_Entry):
 class MachinePrice(_Entry):
     """What our own machine costs, and what it serves."""
 
-    gpu_hour: Annotated[Number, Field(ge=0)]
-    tokens_per_second: Annotated[Number, Field(gt=0)]
+    gpu_hour: Annotated[Number, Field(ge=0, le=100_000)]
+    tokens_per_second: Annotated[Number, Field(ge=Decimal("0.001"))]
 
 
 def _price(value: object) -> object:
     """Picks the model by the fields that are there, so that an error speaks of the one that was meant."""
-    if isinstance(value, dict):
-        model = MachinePrice if {"gpu_hour", "tokens_per_second"} & value.keys() else TokenPrice
-        return model.model_validate(value)
-    return value
+    if value is None or value == "book":
+        return value
+    if not isinstance(value, dict):
+        raise ValueError("a price is `book`, `{input: ..., output: ...}` or `{gpu_hour: ..., tokens_per_second: ...}`")
+    return (MachinePrice if {"gpu_hour", "tokens_per_second"} & value.keys() else TokenPrice).model_validate(value)
 
 
 class BackendEntry(_Entry):
@@ -81,7 +86,8 @@ class BackendEntry(_Entry):
     capabilities: list[str] = ["chat"]
     context: Annotated[int, Field(gt=0)] | None = None
     max_output: Annotated[int, Field(gt=0)] | None = None
-    price: Annotated[Literal["book"] | TokenPrice | MachinePrice | None, BeforeValidator(_price)] = None
+    price: Annotated[Any, BeforeValidator(_price)] = None
+    """`book`, a TokenPrice, a MachinePrice, or None."""
     deployment: str | None = None
     zone: str | None = None
     region: str | None = None

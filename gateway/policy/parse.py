@@ -39,36 +39,42 @@ def digest_of(tree: Mapping[str, bytes]) -> str:
 
 
 def parse(
-    tree: Mapping[str, bytes], providers: Mapping[str, str | None], extra_catalog: Mapping[str, bytes] | None = None
+    tree: Mapping[str, bytes],
+    providers: Mapping[str, str | None],
+    extra_catalog: Mapping[str, bytes] | None = None,
+    shown: Mapping[str, str] | None = None,
 ) -> Parsed:
     """The bundle in a tree of files.
 
-    `tree` maps paths (as the user knows them, with `/`) to bytes, `extra_catalog` further catalog files that lie
-    elsewhere; `providers` maps each known provider to its default base URL, None if it has none.
+    `tree` maps paths below its root (with `/`) to bytes, `extra_catalog` further catalog files that lie elsewhere;
+    `providers` maps each known provider to its default base URL, None if it has none; `shown` says what a problem
+    calls a file, where that is not its path.
     """
-    return _Tree(tree, providers, extra_catalog or {}).parse()
+    return _Tree(tree, providers, extra_catalog or {}, shown or {}).parse()
 
 
 def kind_of(name: str) -> str | None:
     """Which kind of file a path in a tree is: vocabulary, prices, catalog, policies; None: no known kind."""
-    parts = name.split("/")
-    if parts[-1] in ("vocabulary.yaml", "prices.yaml"):
-        return parts[-1].removesuffix(".yaml")
-    if len(parts) > 1 and parts[-2] in ("catalog", "policies") and parts[-1].endswith(".yaml"):
-        return parts[-2]
-    return None
+    if name in ("vocabulary.yaml", "prices.yaml"):
+        return name.removesuffix(".yaml")
+    folder, _, file = name.partition("/")
+    return folder if folder in ("catalog", "policies") and file.endswith(".yaml") and "/" not in file else None
 
 
 class _Tree:
     def __init__(
-        self, tree: Mapping[str, bytes], providers: Mapping[str, str | None], extra_catalog: Mapping[str, bytes]
+        self,
+        tree: Mapping[str, bytes],
+        providers: Mapping[str, str | None],
+        extra_catalog: Mapping[str, bytes],
+        shown: Mapping[str, str],
     ) -> None:
         self.kinds = {name: kind_of(name) for name in tree} | dict.fromkeys(extra_catalog, "catalog")
-        self.tree = tree = {**tree, **extra_catalog}
+        self.tree = {**tree, **extra_catalog}
         self.providers = providers
         self.problems: list[Problem] = []
-        self._book_is_good = True
-        self.documents = {name: Document(name, raw) for name, raw in sorted(tree.items())}
+        self.shaky: set[str] = set()  # kinds with a bad file: a look-up in them would be a second problem
+        self.documents = {name: Document(shown.get(name, name), raw) for name, raw in sorted(self.tree.items())}
 
     def problem(self, mark: Mark, code: str, message: str) -> None:
         self.problems.append(Problem(mark, code, message))
@@ -76,9 +82,11 @@ class _Tree:
     def parse(self) -> Parsed:
         for name, document in self.documents.items():
             self.problems += document.problems
+            if document.problems and (kind := self.kinds[name]):
+                self.shaky.add(kind)
             if self.kinds[name] is None:
                 self.problem(
-                    Mark(name),
+                    Mark(document.file),
                     "P004",
                     "no known policy file; known: vocabulary.yaml, prices.yaml, catalog/*.yaml, policies/*.yaml",
                 )
@@ -86,7 +94,7 @@ class _Tree:
         prices = self._prices()
         backends = self._backends(vocabulary, prices)
         rules = self._rules(vocabulary, backends)
-        sources = {name: document.text for name, document in self.documents.items()}
+        sources = {document.file: document.text for document in self.documents.values()}
         bundle = Bundle(digest_of(self.tree), vocabulary, tuple(backends.values()), tuple(rules))
         return Parsed(None if self.problems else bundle, tuple(sorted(set(self.problems))), sources)
 
@@ -99,6 +107,7 @@ class _Tree:
             try:
                 found.append((document, model.model_validate(document.data)))
             except ValidationError as error:
+                self.shaky.add(kind)
                 self.problems += [_of_pydantic(document, model, detail) for detail in error.errors()]
         return found
 
@@ -117,13 +126,11 @@ class _Tree:
 
     def _prices(self) -> dict[str, Price]:
         book: dict[str, Price] = {}
-        known = len(self.problems)
         for document, file in self._of_kind("prices", files.PricesFile):
             for model, entry in file.models.items():
                 if model in book:
                     self.problem(document.key(("models", model)), "P105", f"model `{model}` is priced twice")
                 book[model] = _token_price(entry, f"{file.version}:{model}")
-        self._book_is_good = len(self.problems) == known  # else each lookup in it would be a problem of its own
         return book
 
     def _backends(self, vocabulary: Vocabulary, prices: dict[str, Price]) -> dict[str, Backend]:
@@ -138,7 +145,10 @@ class _Tree:
                     continue
                 marks[id] = document.key(path)
                 for position, alias in enumerate(entry.aliases):
-                    aliases.setdefault(alias, document.value((*path, "aliases", position)))
+                    at = document.value((*path, "aliases", position))
+                    aliases.setdefault(alias, at)
+                    if alias in entry.aliases[:position]:
+                        self.problem(at, "P105", f"alias `{alias}` is given twice")
                 backends[id] = self._backend(document, path, id, entry, vocabulary, prices)
         for name, mark in {**marks, **aliases}.items():
             if name == AUTO:
@@ -206,7 +216,7 @@ class _Tree:
                 return None
             case "book":
                 model = entry.model or id
-                if model not in prices and self._book_is_good:
+                if model not in prices and "prices" not in self.shaky:
                     self.problem(mark, "P108", f"the price book has no model `{model}`{suggestion(model, prices)}")
                 return prices.get(model)
             case files.MachinePrice() as machine:
@@ -221,7 +231,8 @@ class _Tree:
 
     def _rules(self, vocabulary: Vocabulary, backends: dict[str, Backend]) -> list[Rule]:
         rules: dict[str, Rule] = {}
-        conditions = Conditions(vocabulary, frozenset(backends), frozenset(self.providers), self.problems)
+        known = None if "catalog" in self.shaky else frozenset(backends)
+        conditions = Conditions(vocabulary, known, frozenset(self.providers), self.problems)
         for document, file in self._of_kind("policies", files.PolicyFile):
             for position, entry in enumerate(file.rules):
                 path: Path = ("rules", position)
@@ -229,7 +240,7 @@ class _Tree:
                 if entry.id in rules:
                     self.problem(mark, "P210", f"rule id `{entry.id}` is used twice, first at {rules[entry.id].mark}")
                     continue
-                effects = [effect for effect in EFFECTS if getattr(entry, effect) is not None]
+                effects = [effect for effect in EFFECTS if effect in entry.model_fields_set]
                 if len(effects) != 1:
                     said = " and ".join(f"`{effect}`" for effect in effects) or "none"
                     self.problem(
@@ -238,6 +249,11 @@ class _Tree:
                     continue
                 effect = effects[0]
                 scope = getattr(entry, effect)
+                if scope is None:
+                    self.problem(
+                        document.key((*path, effect)), "P102", f"`{effect}` is empty; write `{effect}: {{}}` for all"
+                    )
+                    continue
                 rules[entry.id] = Rule(
                     id=entry.id,
                     effect=effect,
@@ -281,6 +297,8 @@ def _of_pydantic(document: Document, model: type[BaseModel], detail: Mapping[str
             return Problem(document.value(path), "P103", f"unknown value `{detail['input']}`; known: {expected}")
         case "string_pattern_mismatch":
             return Problem(document.value(path), "P102", f"`{detail['input']}` is not a valid {word}")
+    if detail["type"] in ("model_type", "dict_type"):
+        return Problem(document.value(path), "P102", f"`{word}` wants fields, each with a value")
     message = str(detail["msg"]).removeprefix("Value error, ")
     return Problem(document.value(path), "P102", f"`{word}`: {message[:1].lower()}{message[1:]}")
 

@@ -54,12 +54,16 @@ def test_rows_are_valid_catalog_entries(listing):
 
 
 def test_models_that_are_relayed_to_a_hosted_service_are_left_out(listing):
-    listing["body"] = json.dumps({"data": [{"id": "gpt-oss:120b-cloud"}, {"id": "glm-5:cloud"}, {"id": "qwen3:8b"}]}).encode()
+    listing["body"] = json.dumps(
+        {"data": [{"id": "gpt-oss:120b-cloud"}, {"id": "glm-5:cloud"}, {"id": "qwen3:8b"}]}
+    ).encode()
     (found,) = discover(set())
     assert list(found.rows) == ["qwen3:8b"]
 
 
-@pytest.mark.parametrize(("status", "body"), [(404, b""), (200, b"<html>"), (200, b"[]"), (200, b'{"data": 1}'), (401, b"{}")])
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, b""), (200, b"<html>"), (200, b"[]"), (200, b'{"data": 1}'), (401, b"{}")]
+)
 def test_what_is_no_model_server_is_a_line_of_information(listing, status, body):
     listing.update(status=status, body=body)
     (line,) = discover(set())

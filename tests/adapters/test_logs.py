@@ -18,7 +18,12 @@ def test_lines_are_json_and_control_characters_are_escaped(tmp_path):
     raw = path.read_bytes()
     lines = [json.loads(line) for line in raw.splitlines()]
     assert [line["event"] for line in lines] == ["request", "request", "stopped"]
-    assert (lines[0]["request_id"], lines[0]["status"], lines[0]["end"], lines[0]["cost_pico_usd"]) == ("req-1", 400, "refused", 0)
+    assert (lines[0]["request_id"], lines[0]["status"], lines[0]["end"], lines[0]["cost_pico_usd"]) == (
+        "req-1",
+        400,
+        "refused",
+        0,
+    )
     assert b"\x1b" not in raw
     assert b"\r" not in raw
 

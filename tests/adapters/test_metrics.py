@@ -19,7 +19,9 @@ USED = Tried(1, "b", "openai", "m", "inhouse", "settled", Usage(10, 1, 2, 5, 3),
 
 def record(*tried: Tried, decision: Decision | None = PERMITTED, team: str = "t", status: int = 200) -> Record:
     call = Call("req-1", Caller("k", team, "a"), 0.0, 0.0)
-    return Record(call, decision, tried, End.COMPLETE, status, None, True, 2.0, 0.001, 1.0, "public", "general", "default")
+    return Record(
+        call, decision, tried, End.COMPLETE, status, None, True, 2.0, 0.001, 1.0, "public", "general", "default"
+    )
 
 
 @pytest.fixture
@@ -37,13 +39,26 @@ WHO = {"team": "t", "app": "a", "model": "b", "provider": "openai"}
 def test_a_request_counts_once_everywhere(metrics):
     metrics.take([record(USED)])
     assert value(metrics, "gateway_requests_total", **WHO, status="200") == 1
-    buckets = {bucket: value(metrics, "gateway_tokens_total", **WHO, bucket=bucket) for bucket in ("input_uncached", "cache_read", "cache_write", "output", "reasoning")}
+    buckets = {
+        bucket: value(metrics, "gateway_tokens_total", **WHO, bucket=bucket)
+        for bucket in ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
+    }
     assert buckets == {"input_uncached": 10, "cache_read": 1, "cache_write": 2, "output": 5, "reasoning": 3}
     assert value(metrics, "gateway_cost_usd_total", **WHO, zone="inhouse", sensitivity="public") == 2e-6
     assert value(metrics, "gateway_cost_estimated_usd_total", **WHO, zone="inhouse", sensitivity="public") == 0
     assert value(metrics, "gateway_time_to_first_token_seconds_sum", model="b", provider="openai") == 1.0
     assert value(metrics, "gateway_output_tokens_per_second_sum", model="b", provider="openai") == 8.0
-    assert value(metrics, "gateway_policy_decisions_total", outcome="permit", rule="own", sensitivity="public", zone="inhouse") == 1
+    assert (
+        value(
+            metrics,
+            "gateway_policy_decisions_total",
+            outcome="permit",
+            rule="own",
+            sensitivity="public",
+            zone="inhouse",
+        )
+        == 1
+    )
 
 
 def test_what_nobody_reported_is_shown_as_estimated(metrics):
@@ -54,7 +69,11 @@ def test_what_nobody_reported_is_shown_as_estimated(metrics):
 def test_denials_and_fallbacks(metrics):
     failed = Tried(1, "x", "openai", "m", "inhouse", "released", NOTHING, 0, "v", FailureKind.THROTTLED)
     metrics.take([record(decision=DENIED, status=403), record(failed, USED)])
-    assert value(metrics, "gateway_policy_denied_total", rule="stop") == value(metrics, "gateway_policy_denied_total", rule="halt") == 1
+    assert (
+        value(metrics, "gateway_policy_denied_total", rule="stop")
+        == value(metrics, "gateway_policy_denied_total", rule="halt")
+        == 1
+    )
     assert value(metrics, "gateway_fallbacks_total", **{"from": "x", "to": "b", "reason": "throttled"}) == 1
 
 

@@ -89,7 +89,7 @@ def test_a_good_tree_has_no_problems():
         ({"invariants.yaml": "{}"}, ["invariants.yaml:1:1 P004"]),
         ({"policies/a.yml": RULES}, ["policies/a.yml:1:1 P004"]),
         ({"vocabulary.yaml": None}, ["vocabulary.yaml:1:1 P005"]),
-        ({"x/vocabulary.yaml": VOCABULARY}, ["vocabulary.yaml:1:1 P005"]),
+        ({"x/vocabulary.yaml": VOCABULARY}, ["x/vocabulary.yaml:1:1 P004"]),
         # P101, P102: the shape of a file
         ({"catalog/b.yaml": backend("contxt: 1")}, ["catalog/b.yaml:4:5 P101"]),
         ({"catalog/b.yaml": backend("timeout: {connect: 5s, idel: 1s}")}, ["catalog/b.yaml:4:28 P101"]),
@@ -122,7 +122,7 @@ def test_a_good_tree_has_no_problems():
         ({"catalog/b.yaml": backend("aliases: [auto]")}, ["catalog/b.yaml:4:15 P105"]),
         ({"catalog/b.yaml": backend("region: eu", "auto")}, ["catalog/b.yaml:2:3 P105"]),
         ({"catalog/b.yaml": backend("aliases: [s, s]")}, ["catalog/b.yaml:4:18 P105"]),
-        ({"x/prices.yaml": PRICES}, ["x/prices.yaml:3:3 P105"]),
+        ({"x/prices.yaml": PRICES}, ["x/prices.yaml:1:1 P004"]),
         # P106: levels and effects
         (
             {"vocabulary.yaml": VOCABULARY.replace("public: a, internal: b", "internal: b, public: a")},
@@ -134,7 +134,7 @@ def test_a_good_tree_has_no_problems():
         ),
         ({"policies/a.yaml": rules("{id: a, permit: {}, forbid: {}}")}, ["policies/a.yaml:4:10 P106"]),
         ({"policies/a.yaml": rules("{id: a}")}, ["policies/a.yaml:4:10 P106"]),
-        ({"policies/a.yaml": rules("{id: a, permit: }")}, ["policies/a.yaml:4:10 P106"]),
+        ({"policies/a.yaml": rules("{id: a, permit: }")}, ["policies/a.yaml:4:13 P102"]),
         # P107, P108: what a backend needs
         ({"catalog/b.yaml": "backends:\n  x: {provider: vllm}\n"}, ["catalog/b.yaml:2:3 P107"]),
         ({"catalog/b.yaml": backend("price: book")}, ["catalog/b.yaml:4:12 P108"]),
@@ -171,7 +171,6 @@ def test_a_problem_has_its_place_and_code(changes, expected):
         ({"policies/a.yaml": rules("{id: a}")}, "rule `a` has exactly one of permit, forbid, prefer; it has none"),
         ({"policies/a.yaml": rules("{id: a, permit: {wen: {}}}")}, "unknown field `wen`; did you mean `when`?"),
         ({"vocabulary.yaml": None}, "a tree has exactly one vocabulary.yaml; found none"),
-        ({"x/vocabulary.yaml": VOCABULARY}, "a tree has exactly one vocabulary.yaml; found 2: vocabulary.yaml, x/vocabulary.yaml"),
         ({"notes.yaml": ""}, "no known policy file; known: vocabulary.yaml, prices.yaml, catalog/*.yaml, policies/*.yaml"),
         ({"vocabulary.yaml": VOCABULARY.replace("restricted: d", "secret: d")}, "levels are, in this order: public, internal, confidential, restricted"),
     ],
@@ -212,7 +211,7 @@ def test_every_problem_is_told_at_once_and_sorted():
             },
             ["catalog/a.yaml:6:5 P101"],
         ),
-        ({"catalog/b.yaml": backend("price: bok")}, ["catalog/b.yaml:4:12 P103"]),
+        ({"catalog/b.yaml": backend("price: bok")}, ["catalog/b.yaml:4:12 P102"]),
     ],
 )
 def test_one_mistake_is_one_problem(changes, expected):
@@ -239,8 +238,8 @@ def test_a_message_names_no_type_of_ours(changes):
         ("prices.yaml", "prices"),
         ("catalog/own.yaml", "catalog"),
         ("policies/base.yaml", "policies"),
-        ("/etc/gateway/policies/base.yaml", "policies"),
-        ("/etc/gateway/vocabulary.yaml", "vocabulary"),
+        ("/etc/gateway/policies/base.yaml", None),
+        ("/etc/gateway/vocabulary.yaml", None),
         ("catalog.yaml", None),
         ("policies/base.yml", None),
         ("policies/sub/base.yaml", None),
