@@ -76,6 +76,8 @@ def _read(path: Path) -> bytes:
 def load(directory: Path, extra_catalog: Path | None = None) -> Parsed:
     """The bundle in a directory, with a further folder of catalog files, or its problems."""
     tree = read_tree(directory)
+    if extra_catalog is not None and not extra_catalog.is_dir():
+        raise Unreadable(f"no catalog folder at {extra_catalog}; set GATEWAY_EXTRA_CATALOG")
     extra = read_tree(extra_catalog) if extra_catalog is not None else {}
     extra = {f"extra catalog/{name}": raw for name, raw in extra.items()}
     shown = {name: str(directory / name) for name in tree}
@@ -113,7 +115,7 @@ class PolicyFiles:
         """Loads the tree anew. If it is not good, the snapshot in force stays and the state says stale."""
         try:
             parsed = await asyncio.to_thread(load, self._directory, self._extra)
-        except Exception as error:  # whatever it is, the snapshot in force stays, and the next change is seen
+        except Exception as error:  # noqa: BLE001  whatever it is, the snapshot in force stays, and the next change is seen
             parsed = Parsed(None, (Problem(Mark(str(self._directory)), "P004", str(error)),), {})
         if parsed.bundle is not None:
             self._take(parsed)

@@ -64,8 +64,7 @@ def render(problems: Iterable[Problem], sources: dict[str, str]) -> str:
     for problem in found[:MAX_SHOWN]:
         of_file = lines.get(problem.mark.file, [])
         block = plain(str(problem))
-        if 0 < problem.mark.line <= len(of_file):
-            line = plain(of_file[problem.mark.line - 1].rstrip("\r"))
+        if problem.mark.line <= len(of_file) and (line := plain(of_file[problem.mark.line - 1].rstrip("\r"))):
             block += f"\n    {line}\n    {' ' * (problem.mark.column - 1)}^"
         blocks.append(block)
     if len(found) > MAX_SHOWN:

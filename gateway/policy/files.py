@@ -70,7 +70,9 @@ def _price(value: object) -> object:
     if value is None or value == "book":
         return value
     if not isinstance(value, dict):
-        raise ValueError("a price is `book`, `{input: ..., output: ...}` or `{gpu_hour: ..., tokens_per_second: ...}`")
+        raise ValueError(  # noqa: TRY004  pydantic takes ValueError
+            "a price is `book`, `{input: ..., output: ...}` or `{gpu_hour: ..., tokens_per_second: ...}`"
+        )
     return (MachinePrice if {"gpu_hour", "tokens_per_second"} & value.keys() else TokenPrice).model_validate(value)
 
 

@@ -61,9 +61,9 @@ def ids(parsed):
 def test_a_tree_is_its_files_by_path(tree):
     (tree / "README.md").write_text("not read")
     assert read_tree(tree) == {
-        f"{tree}/catalog/a.yaml": CATALOG.encode(),
-        f"{tree}/policies/a.yaml": RULES.encode(),
-        f"{tree}/vocabulary.yaml": VOCABULARY.encode(),
+        "catalog/a.yaml": CATALOG.encode(),
+        "policies/a.yaml": RULES.encode(),
+        "vocabulary.yaml": VOCABULARY.encode(),
     }
 
 
@@ -128,7 +128,7 @@ def test_too_many_files_are_refused(tree):
         (tree / f"policies/{number}.yaml").touch()
     assert len(read_tree(tree)) == MAX_FILES
     (tree / "policies/more.yaml").touch()
-    with pytest.raises(Unreadable, match=f"{MAX_FILES + 1} policy files; at most {MAX_FILES}"):
+    with pytest.raises(Unreadable, match=f"holds more than {MAX_FILES} policy files"):
         read_tree(tree)
 
 
@@ -144,7 +144,8 @@ def test_the_digest_changes_with_any_byte(tree, name):
 
 def test_a_further_catalog_is_read_beside_the_tree(tree, tmp_path):
     extra = tmp_path / "found"
-    assert ids(load(tree, extra)) == ["a"]  # not there yet
+    with pytest.raises(Unreadable, match="GATEWAY_EXTRA_CATALOG"):
+        load(tree, extra)
     extra.mkdir()
     (extra / "servers.yaml").write_text(FOUND)
     assert sorted(ids(load(tree, extra))) == ["a", "b"]
