@@ -7,6 +7,7 @@ segments are left are read, and calls that never ended become `uncertain` at the
 """
 
 import asyncio
+import contextlib
 import os
 import queue
 import sqlite3
@@ -203,6 +204,8 @@ class SqliteLedger:
 
     def _carry(self) -> None:
         """The writer thread: takes what has come, in one transaction, until told to stop."""
+        with contextlib.suppress(OSError, AttributeError):  # where a thread has a priority of its own: requests first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         going = True
         while going:
             batch = [self._queue.get()]

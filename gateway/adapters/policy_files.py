@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
-from watchfiles import awatch
+from watchfiles import Change, awatch
 
 from gateway.adapters.secrets import not_offered
 from gateway.core.catalog import Backend
@@ -22,6 +22,11 @@ MAX_FILES = 500
 
 class Unreadable(Exception):
     """A tree cannot be read at all. The message says which path and why."""
+
+
+def _matters(_: Change, path: str) -> bool:
+    """Whether a change can change the tree: a YAML file, or a folder, which may hold some."""
+    return path.endswith((".yaml", ".yml")) or not Path(path).suffix
 
 
 class ReloadState(msgspec.Struct, frozen=True):
@@ -118,7 +123,8 @@ class PolicyFiles:
         except Exception as error:  # noqa: BLE001  whatever it is, the snapshot in force stays, and the next change is seen
             parsed = Parsed(None, (Problem(Mark(str(self._directory)), "P004", str(error)),), {})
         if parsed.bundle is not None:
-            self._take(parsed)
+            if self.state.stale or parsed.bundle.digest != self.current.digest:
+                self._take(parsed)
         else:
             self.state = msgspec.structs.replace(self.state, stale=True, problems=parsed.problems)
             self._on_failure(parsed.problems)
@@ -126,7 +132,7 @@ class PolicyFiles:
     async def watch(self) -> None:
         """Reloads on every change, until cancelled. Changes that come together are taken together."""
         watched = [path for path in (self._directory, self._extra) if path is not None and path.is_dir()]
-        async for _ in awatch(*watched, debounce=200, step=50, rust_timeout=1000, recursive=True):
+        async for _ in awatch(*watched, watch_filter=_matters, debounce=200, step=50, rust_timeout=1000):
             await self.reload()
 
     def summary(self) -> Mapping[str, object]:

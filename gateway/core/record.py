@@ -104,10 +104,11 @@ class Record(msgspec.Struct, frozen=True):
         return sum(tried.cost_pico_usd for tried in self.tried)
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One ledger row: one upstream call. Written when it is sent (`open`, cost at its upper bound) and when it ends.
 
     The later one of the same (request, hop) replaces the earlier, so what a crash leaves open is already complete.
+    In the journal it is an array: a new field goes to the end, with a default.
     """
 
     request_id: str

@@ -22,6 +22,11 @@ class Splitter:
         self._held = bytearray()
         self._searched = 0  # up to here there is no event end, so that a long event is not searched again
 
+    @property
+    def holds(self) -> bool:
+        """An unfinished event is held."""
+        return bool(self._held)
+
     def feed(self, block: bytes) -> list[bytes]:
         """The events that the block completes, each with the blank line that ends it."""
         if (

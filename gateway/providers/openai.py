@@ -43,10 +43,22 @@ class _UsageWire(msgspec.Struct):
     prompt_cache_hit_tokens: _Count | None = None  # DeepSeek
 
 
+class _Generated(msgspec.Struct):
+    """What a model wrote: a delta of a stream, or a whole message. Each value as it came."""
+
+    content: Raw | UnsetType = UNSET
+    reasoning_content: Raw | UnsetType = UNSET
+    reasoning: Raw | UnsetType = UNSET
+    refusal: Raw | UnsetType = UNSET
+    tool_calls: Raw | UnsetType = UNSET
+    function_call: Raw | UnsetType = UNSET
+    audio: Raw | UnsetType = UNSET
+
+
 class _Choice(msgspec.Struct):
     index: int = 0
-    delta: dict[str, Raw] | None = None
-    message: dict[str, Raw] | None = None
+    delta: _Generated | None = None
+    message: _Generated | None = None
     finish_reason: str | None = None
 
 
@@ -61,7 +73,6 @@ class _Body(msgspec.Struct):
 _BODY = msgspec.json.Decoder(_Body)
 _USAGE = msgspec.json.Decoder(_UsageWire)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
-_GENERATED = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call", "audio")
 
 
 class OpenAI(msgspec.Struct, frozen=True):
@@ -155,31 +166,37 @@ class Stream:
         """What the client is to see of a block: usually the block itself."""
         if self.done:
             return b""
+        if (
+            block.startswith(b"data: ")
+            and block.endswith(b"\n\n")
+            and block.find(b"\n") == len(block) - 2
+            and b"\r" not in block
+            and not self._splitter.holds
+        ):  # nearly every block of a real stream is one event
+            return self._event(block, block[6:-2])
         try:
             events = self._splitter.feed(block)
         except EventTooLarge as error:
             return self.broke_off(unreadable(str(error)))
-        if len(events) == 1:
-            return self._event(events[0])
-        return b"".join(self._event(event) for event in events)
+        return b"".join(self._event(event, data_of(event)) for event in events)
 
     def close(self) -> bytes:
         """What the client is still to see, now that the upstream has ended: the end that it left out, or an error."""
         out = b""
         rest = self._splitter.rest()
         if rest.strip() and not self.done:
-            out = self._event(rest.rstrip(b"\r\n") + b"\n\n")
+            event = rest.rstrip(b"\r\n") + b"\n\n"
+            out = self._event(event, data_of(event))
         if self.done:
             return out
         if self._finished and not self._unfinished:
             return out + self._finish(_DONE)
         return out + self.broke_off(unreadable("the backend ended the stream before the answer was complete"))
 
-    def _event(self, event: bytes) -> bytes:
+    def _event(self, event: bytes, data: bytes) -> bytes:
         if self.done:
             return b""
-        data = data_of(event)
-        if not data.strip():
+        if not data or data.isspace():
             return event  # a comment, or a bare field
         if data.startswith(b"[DONE]"):
             self.started = True
@@ -278,14 +295,21 @@ def _present(raw: Raw | UnsetType) -> bool:
     return not isinstance(raw, UnsetType) and bytes(raw) not in _EMPTY
 
 
-def _size(generated: dict[str, Raw] | None) -> int:
+def _size(generated: _Generated | None) -> int:
     """Bytes of generated text in a delta or a message, as JSON writes it."""
-    if not generated:
+    if generated is None:
         return 0
     size = 0
-    for name in _GENERATED:
-        raw = generated.get(name)
-        if raw is not None and (text := bytes(raw)) not in _EMPTY:
+    for raw in (
+        generated.content,
+        generated.reasoning_content,
+        generated.reasoning,
+        generated.refusal,
+        generated.tool_calls,
+        generated.function_call,
+        generated.audio,
+    ):
+        if not isinstance(raw, UnsetType) and (text := bytes(raw)) not in _EMPTY:
             size += len(text) - 2
     return size
 

@@ -29,11 +29,11 @@ backends:
 _PEER = """
 [gateway]
 cmd = ["%(python)s", "-c", "%(start)s", "serve"]
-env = { GATEWAY_STATE_DIR = "${WORK}/state", GATEWAY_PORT = "${PORT}", GATEWAY_ADMIN_PORT = "${PORT2}", GATEWAY_POLICIES = "%(policies)s", GATEWAY_EXTRA_CATALOG = "${WORK}" }
+env = { GATEWAY_STATE_DIR = "${WORK}/state", GATEWAY_PORT = "${PORT}", GATEWAY_ADMIN_PORT = "${PORT2}", GATEWAY_POLICIES = "%(policies)s", GATEWAY_EXTRA_CATALOG = "${WORK}/catalog" }
 files = ["mock.yaml"]
 headers = { Authorization = "Bearer %(key)s" }
 """
-_START = "import shutil, os; shutil.copytree('{state}', os.environ['GATEWAY_STATE_DIR'], dirs_exist_ok=True); from gateway.cli import main; main()"
+_START = "import shutil, os; shutil.copytree('{state}', os.environ['GATEWAY_STATE_DIR'], dirs_exist_ok=True); os.makedirs('catalog', exist_ok=True); shutil.copy('mock.yaml', 'catalog'); from gateway.cli import main; main()"
 
 
 def main() -> int:
