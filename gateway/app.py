@@ -6,6 +6,7 @@ import gc
 import logging
 import signal
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -63,9 +64,9 @@ class Gateway:
         self.upstreams = AiohttpUpstreams(find)
         self.outbox = Outbox((self.metrics, self.log))
         relay = Relay(self.policies, self.upstreams, providers.DIALECTS, self.ledger, self.outbox)
-        self.chat = ChatCompletions(relay, self.keys.find, settings.max_body_bytes)
+        self.chat = ChatCompletions(relay, self.keys.find, self.outbox, settings.max_body_bytes)
         self.public = public_app(
-            {("POST", "/v1/chat/completions"): self.chat},
+            {"/v1/chat/completions": self.chat},
             [models_router(self.policies, self.keys.find, int(time.time()))],
             self.policies.summary,
             self._lifespan,
@@ -115,7 +116,10 @@ class Gateway:
         """Sees keys that another process made or revoked."""
         while True:
             await asyncio.sleep(_KEY_REFRESH_SECONDS)
-            self.keys.refresh()
+            try:
+                self.keys.refresh()
+            except sqlite3.Error as error:  # busy for a moment: the next look will see it
+                self.log.event("keys_not_read", error=str(error))
 
     async def serve(self) -> None:
         """Serves both listeners until SIGINT or SIGTERM, then lets running requests end."""
@@ -130,7 +134,9 @@ class Gateway:
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, _stop, servers)
-        await asyncio.gather(*(server.serve([listener]) for server, listener in zip(servers, sockets, strict=True)))
+        await asyncio.gather(
+            *(_serve(server, listener, servers) for server, listener in zip(servers, sockets, strict=True))
+        )
 
     def _config(self, app: FastAPI, *, lifespan: str) -> uvicorn.Config:
         return uvicorn.Config(
@@ -154,6 +160,15 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Captures nothing."""
         yield
+
+
+async def _serve(server: _Server, listener: socket.socket, servers: list[_Server]) -> None:
+    """Runs one server; when it ends, for whatever reason, the others do."""
+    try:
+        await server.serve([listener])
+    finally:
+        for each in servers:
+            each.should_exit = True
 
 
 def _stop(servers: list[_Server]) -> None:

@@ -30,11 +30,17 @@ class Opened(Protocol):
     def headers(self) -> Mapping[str, str]:
         """The answer's headers, found in any case."""
 
-    async def read(self) -> bytes:
-        """The next block as it came, b"" at the end. Raises UpstreamError when it breaks off or is late."""
+    async def read(self, *, first: bool = False) -> bytes:
+        """The next block as it came, b"" at the end. Raises UpstreamError when it breaks off or is late.
+
+        `first`: no event has come yet, so it is late when `first_byte` has passed since the call.
+        """
 
     async def read_all(self, limit: int) -> bytes:
         """All that is left. Raises UpstreamError when it breaks off, is late, or exceeds the limit (bytes)."""
+
+    async def drain(self) -> None:
+        """Takes the end that follows a complete answer, if it comes at once, so that the connection can serve again."""
 
     def close(self) -> None:
         """Ends the call: a connection that still has bytes to come is dropped, so the upstream stops working."""
@@ -43,8 +49,11 @@ class Opened(Protocol):
 class Upstreams(Protocol):
     """The only way out of the gateway that carries content."""
 
-    async def open(self, backend: Backend, path: str, body: bytes) -> Opened:
-        """Sends the body. Raises UpstreamError when no status comes back."""
+    async def open(self, backend: Backend, path: str, body: bytes, *, streamed: bool) -> Opened:
+        """Sends the body. Raises UpstreamError when no status comes back.
+
+        A buffered answer begins when it is complete, so it may take `total`; a streamed one `first_byte`.
+        """
 
 
 class StreamReader(Protocol):

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.core import tokens
-from gateway.core.catalog import ASSUMED_CONTEXT
+from gateway.core.catalog import ASSUMED_CONTEXT, Backend
 from gateway.core.chat import ChatRequest, parse
-from gateway.core.decision import Decision, Facts
+from gateway.core.decision import Decision, Facts, Verdict
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 from gateway.core.fallback import Attempt, next_step
 from gateway.core.price import charge, usd
@@ -29,7 +29,7 @@ from gateway.ports import (
     UpstreamError,
     Upstreams,
 )
-from gateway.routing.plan import plan, refusal
+from gateway.routing.plan import plan, refusal, without
 from gateway.sensitivity.classify import classify
 
 MAX_ERROR_BYTES = 1_000_000
@@ -40,13 +40,12 @@ _MONOTONIC = time.perf_counter
 class _Hop:
     """One upstream call under way: what was asked, and what has come of it."""
 
-    __slots__ = ("answer", "attempt", "body", "chat", "dialect", "held", "most", "opened", "reader", "sent_at")
+    __slots__ = ("answer", "attempt", "body", "chat", "dialect", "held", "most", "opened", "reader")
 
-    def __init__(self, attempt: Attempt, chat: ChatRequest, dialect: Dialect, sent_at: float) -> None:
+    def __init__(self, attempt: Attempt, chat: ChatRequest, dialect: Dialect) -> None:
         self.attempt = attempt
         self.chat = chat
         self.dialect = dialect
-        self.sent_at = sent_at
         self.most = self._upper_bound()  # the most that this call can cost, in pico-USD
         self.opened: Opened | None = None
         self.reader: StreamReader | None = None  # a stream, from its first event on
@@ -94,25 +93,24 @@ class _Hop:
             failure,
         )
 
-    def settled(self, failure: FailureKind | None = None) -> Tried:
-        """Owed as reported, or as estimated when nobody reported."""
-        usage = self.reported or self.estimated()
-        price = self.attempt.candidate.backend.price
-        return self.tried("settled", usage, charge(usage, price) if price else 0, failure)
-
     def failed(self, failure: FailureKind) -> Tried:
         """Not billed, or nobody knows: then the upper bound stands until somebody does."""
         if self.reported is not None:
-            return self.settled(failure)
+            return self._owed(self.reported, failure)
         if failure.may_be_billed:
             return self.tried("uncertain", NOTHING, self.most, failure)
         return self.tried("released", NOTHING, 0, failure)
 
-    def interrupted(self) -> Tried:
-        """Broken off by the client or by us: what went by is owed; of an answer that never came nobody knows."""
-        if self.reader is not None or self.answer is not None:
-            return self.settled()
-        return self.tried("uncertain", NOTHING, self.most)
+    def ended(self) -> Tried:
+        """Answered, or broken off by anyone: what went by is owed. Of an answer that never came nobody knows."""
+        if self.reader is None and self.answer is None:
+            return self.tried("uncertain", NOTHING, self.most)
+        broken = self.reader.failed if self.reader is not None else None
+        return self._owed(self.reported or self.estimated(), broken.kind if broken is not None else None)
+
+    def _owed(self, usage: Usage, failure: FailureKind | None) -> Tried:
+        price = self.attempt.candidate.backend.price
+        return self.tried("settled", usage, charge(usage, price) if price else 0, failure)
 
 
 class Relay:
@@ -158,14 +156,18 @@ class Relay:
                 raise refusal(decision)
 
             while isinstance(step := next_step(decision, failures), Attempt):
-                if (newest := self._policies.current) is not policy and not _permits(newest, facts, step):
-                    failures += (_REVOKED,)
-                    continue
                 backend = step.candidate.backend
-                hop = _Hop(step, chat, self._dialects[backend.provider], _MONOTONIC())
-                self._intend(call, decision, hop, sensitivity, purpose, project)
-                failed = await self._open(hop)
-                waited += _MONOTONIC() - hop.sent_at
+                if (newest := self._policies.current) is not policy and (now_denied := _denial(newest, facts, backend)):
+                    decision = without(decision, backend, now_denied)
+                    continue
+                asked = _Hop(step, chat, self._dialects[backend.provider])
+                self._intend(call, decision, asked, sensitivity, purpose, project)
+                hop = asked
+                sent_at = _MONOTONIC()
+                try:
+                    failed = await self._open(hop)
+                finally:
+                    waited += _MONOTONIC() - sent_at
                 if failed is None:
                     break
                 done.append(hop.failed(failed.kind))
@@ -173,25 +175,26 @@ class Relay:
                 hop = None
 
             if hop is None:
+                if not failures:  # all that were left were revoked under way
+                    raise refusal(decision)
                 end, (status, code) = End.FAILED, await _give_up(reply, call, decision, failures)
                 return
 
-            end, status = End.TRUNCATED, 200
             headers = _headers(call, decision, sensitivity, hop)
             if hop.reader is None:  # a buffered answer
-                done.append(settled := hop.settled())
+                done.append(settled := hop.ended())
                 headers.append((b"x-gateway-cost-usd", usd(settled.cost_pico_usd).encode()))
                 headers.append((b"content-length", b"%d" % len(hop.body)))
                 await self._seal()
                 first_byte = first_token = _MONOTONIC()
                 await reply.start(200, headers)
                 await reply.end(hop.body)
-                end = End.COMPLETE
+                end, status = End.COMPLETE, 200
                 return
 
             opened, reader = hop.opened, hop.reader
             assert opened is not None
-            first_byte = _MONOTONIC()
+            first_byte, status = _MONOTONIC(), 200
             await reply.start(200, headers)  # the point of no return: from here on no fallback
             block = hop.held
             try:
@@ -206,14 +209,18 @@ class Relay:
                 block = reader.broke_off(error.failed)
             await self._seal()
             await reply.end(block)
-            end = End.COMPLETE if reader.failed is None else End.TRUNCATED
-            code = reader.failed.kind.code if reader.failed is not None else None
+            if reader.failed is None:
+                end = End.COMPLETE
+                await opened.drain()
+            else:
+                end, code = End.TRUNCATED, reader.failed.kind.code
         except Refused as refused:
             end, status, code = End.REFUSED, refused.refusal.status, refused.refusal.code
             raise
         except CancelledError:  # the edge cancels us when the client hangs up, the server when it stops
-            end = End.CLIENT_GONE if reply.gone else End.STOPPED
-            status = 499 if not reply.started else status
+            if end is not End.COMPLETE:
+                end = End.CLIENT_GONE if reply.gone else End.STOPPED
+                status = status if reply.started else 499 if reply.gone else Refusal.STOPPING.status
             raise
         finally:  # total: awaits nothing, raises nothing
             now = _MONOTONIC()
@@ -221,8 +228,7 @@ class Relay:
                 if hop.opened is not None:
                     hop.opened.close()
                 if not done or done[-1].hop != hop.attempt.hop:
-                    complete = end is End.COMPLETE or end is End.TRUNCATED
-                    done.append(hop.settled() if complete else hop.interrupted())
+                    done.append(hop.ended())
             record = Record(
                 call=call,
                 decision=decision,
@@ -267,15 +273,18 @@ class Relay:
         """Sends the call and waits until it is known to be an answer, or how it failed: then nothing was relayed."""
         chat, dialect, backend = hop.chat, hop.dialect, hop.attempt.candidate.backend
         try:
-            opened = hop.opened = await self._upstreams.open(backend, dialect.path, dialect.encode(chat, backend))
+            body = dialect.encode(chat, backend)
+            opened = hop.opened = await self._upstreams.open(backend, dialect.path, body, streamed=chat.streamed)
             if opened.status != 200:
-                body = await opened.read_all(MAX_ERROR_BYTES)
-                failed: Failed | None = dialect.failure(opened.status, opened.headers, body)
+                answer = await opened.read_all(MAX_ERROR_BYTES)
+                failed: Failed | None = dialect.failure(opened.status, opened.headers, answer)
             elif chat.streamed and opened.headers.get("content-type", "").startswith("text/event-stream"):
                 reader = dialect.reader(chat)
                 while not reader.started:
-                    block = await opened.read()
+                    block = await opened.read(first=True)
                     hop.held += reader.feed(block) if block else reader.close()
+                    if len(hop.held) > MAX_ERROR_BYTES:
+                        hop.held = reader.broke_off(_NO_EVENT)
                 hop.reader, failed = reader, reader.failed
             else:
                 hop.body = await opened.read_all(MAX_ANSWER_BYTES)
@@ -311,10 +320,10 @@ def _decide(policy: Policy, facts: Facts, chat: ChatRequest, call: Call) -> Deci
     )
 
 
-def _permits(policy: Policy, facts: Facts, step: Attempt) -> bool:
-    """Whether a newer snapshot still lets this request reach this backend: a revocation counts under way."""
-    verdict = policy.ask(facts).verdicts.get(step.candidate.backend.id)
-    return verdict is not None and verdict.permitted
+def _denial(policy: Policy, facts: Facts, backend: Backend) -> Verdict | None:
+    """A newer snapshot's verdict, if it denies: a revocation takes effect under way, a loosening does not."""
+    verdict = policy.ask(facts).verdicts.get(backend.id, Verdict((), ()))
+    return None if verdict.permitted else verdict
 
 
 def _granted(what: str, hint: str | None, granted: tuple[str, ...]) -> str:
@@ -382,23 +391,10 @@ async def _give_up(reply: Reply, call: Call, decision: Decision, failures: tuple
     return status, code  # our own word: the upstream's may quote anything
 
 
-_REVOKED = Failed(
-    FailureKind.REVOKED,
-    FailureKind.REVOKED.status,
-    {
-        "message": "the policy changed while the request was under way",
-        "type": Refusal.POLICY_DENIED.type,
-        "param": None,
-        "code": Refusal.POLICY_DENIED.code,
-    },
-)
-_NOT_STREAMED = Failed(
-    FailureKind.BROKEN,
-    FailureKind.BROKEN.status,
-    {
-        "message": "the backend did not stream although it was asked to",
-        "type": "server_error",
-        "param": None,
-        "code": "upstream_broken",
-    },
-)
+def _broken(message: str) -> Failed:
+    error: dict[str, object] = {"message": message, "type": "server_error", "param": None, "code": "upstream_broken"}
+    return Failed(FailureKind.BROKEN, FailureKind.BROKEN.status, error)
+
+
+_NOT_STREAMED = _broken("the backend did not stream although it was asked to")
+_NO_EVENT = _broken("the backend sent a megabyte of comments and no event")

@@ -19,7 +19,6 @@ from support.upstream import (
     STREAM_HEAD,
     USAGE,
     USAGE_EVENT,
-    Upstream,
     answer,
     chunk,
     delta,
@@ -232,11 +231,12 @@ def test_an_upstream_that_stalls_in_mid_stream_is_given_up(gateway, upstream, ke
     assert upstream.requests("a")[0].gone.wait(2)
 
 
-def test_a_long_silence_before_the_first_byte_is_a_timeout(gateway, upstream, key):
+@pytest.mark.parametrize(("streamed", "least", "most"), [(True, 0.9, 3), (False, 4.5, 7)], ids=["first_byte", "total"])
+def test_a_long_silence_before_the_first_byte_is_a_timeout(gateway, upstream, key, streamed, least, most):
     upstream.scripts["a"] = [HANG]
     started = time.monotonic()
-    response = ask(gateway, key)
-    assert 0.9 < time.monotonic() - started < 3
+    response = ask(gateway, key, stream=streamed)
+    assert least < time.monotonic() - started < most
     assert (response.status_code, response.json()["error"]["code"]) == (504, "upstream_timed_out")
     assert upstream.requests("a")[0].gone.wait(2)
 
@@ -389,3 +389,51 @@ def test_many_at_once_each_get_their_own_answer(gateway, upstream, key):
     assert USAGE["total_tokens"] * 1_000_000 * 200 == sum(
         row["cost_pico_usd"] for row in gateway.ledger() if row["request_id"] in ids
     )
+
+
+def test_a_client_that_leaves_after_a_large_body_is_noticed(gateway, upstream, key):
+    upstream.scripts["a"] = [HANG]
+    body = json.dumps({"model": "a", "stream": True, "messages": [{"role": "user", "content": "x" * 500_000}]}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        client.sendall(head.encode())
+        time.sleep(0.1)
+        client.sendall(body)
+        time.sleep(0.4)
+    assert upstream.requests("a")[0].gone.wait(0.4)
+    assert gateway.ledger()[-1]["outcome"] == "client_gone"
+
+
+def test_a_slow_client_does_not_make_the_upstream_late(gateway, upstream, key):
+    big = delta("y" * 60_000)
+    upstream.scripts["a"] = [STREAM_HEAD, *[chunk(big)] * 80, chunk(delta("", "stop") + DONE), STREAM_END]
+    body = json.dumps({"model": "a", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        client.sendall(head.encode() + body)
+        time.sleep(2.5)  # more than idle and first_byte
+        client.settimeout(5)
+        got = b""
+        while block := client.recv(1 << 20):
+            got += block
+    assert DONE in got
+    assert gateway.ledger()[-1]["outcome"] == "complete"
+
+
+def test_a_stream_leaves_its_connection_for_the_next(gateway, upstream, key):
+    upstream.scripts["a"] = stream(delta("x", "stop"), DONE)
+    before = len(upstream.connections)
+    for _ in range(5):
+        ask(gateway, key, stream=True)
+    assert len(upstream.connections) - before <= 1
+
+
+def test_a_refused_request_is_counted_but_not_booked(gateway, key):
+    before, rows = gateway.metrics(), len(gateway.ledger())
+    httpx2.post(f"{gateway.base}/v1/chat/completions", headers={"authorization": "Bearer wrong"}, content=b"{}")
+    ask(gateway, key, "nobody")
+    after = gateway.metrics()
+    sample = 'gateway_requests_total{{app="{}",model="none",provider="none",status="{}",team="{}"}}'
+    for labels in [("none", "401", "none"), ("a", "404", "t")]:
+        assert after[sample.format(*labels)] == before.get(sample.format(*labels), 0) + 1
+    assert len(gateway.ledger()) == rows

@@ -14,6 +14,7 @@ from gateway.core.labels import DEFAULT_LEVEL
 from gateway.core.record import Caller
 
 PREFIX = "sk-gw-"
+_BUSY_SECONDS = 2.0
 _KEY_BYTES = 24  # 192 random bits
 _MIGRATIONS = (
     """
@@ -45,8 +46,9 @@ class Keys:
     def __init__(self, directory: Path) -> None:
         self._mac = hmac.new(_pepper(directory / "pepper"), digestmod="sha256")  # copied for each key: half the cost
         path = directory / "keys.sqlite"
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=10.0)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
         path.chmod(0o600)
+        self._db.execute("PRAGMA journal_mode=WAL")  # a reader never waits for a writer
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         for number, script in enumerate(_MIGRATIONS[version:], version + 1):
             self._db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")

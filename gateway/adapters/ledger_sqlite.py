@@ -1,7 +1,7 @@
 """The embedded ledger: a journal for what must not be lost, SQLite for what is asked.
 
-A call goes to the journal before it is sent and again when it ends, by write(2) on the event loop: one write for all
-calls of one turn of the loop, so it is in the kernel, and survives `kill -9`, before any answer can come. One thread
+A call goes to the journal before it is sent, by write(2) on the event loop (2 us), so that it is in the kernel and
+survives `kill -9`; and again when it ends, together with what else ended or began in that turn of the loop. One thread
 carries ended calls to SQLite in groups. A journal segment is deleted once all it holds is in SQLite; at start, what
 segments are left are read, and calls that never ended become `uncertain` at their upper bound.
 """
@@ -65,11 +65,19 @@ def connect(path: Path, *, durability: Durability = "process") -> sqlite3.Connec
     return db
 
 
-def _insert(rows: int) -> str:
-    return f"INSERT OR REPLACE INTO entries ({', '.join(_COLUMNS)}) VALUES {', '.join([_ROW] * rows)}"
+def _fsync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _insert(rows: int, otherwise: str = "REPLACE") -> str:
+    return f"INSERT OR {otherwise} INTO entries ({', '.join(_COLUMNS)}) VALUES {', '.join([_ROW] * rows)}"
 
 
 _INSERT_MANY, _INSERT_ONE = _insert(_ROWS_AT_ONCE), _insert(1)
+_INSERT_IF_NEW = _insert(1, "IGNORE")
 
 
 def _write(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
@@ -109,12 +117,12 @@ class SqliteLedger:
         self._thread.start()
 
     def open(self, entry: Entry) -> None:
-        """Notes a call that is about to be sent. Raises OSError while the journal takes nothing more."""
+        """Notes a call that is about to be sent, at once. Raises OSError when the journal does not take it."""
+        self._noted.append(entry)
+        self.flush()
         if self._refusing is not None:
-            self.flush()  # perhaps there is room again
-            if self._refusing is not None:
-                raise self._refusing
-        self._note(entry)
+            self._noted.remove(entry)
+            raise self._refusing
         self._under_way[entry.request_id, entry.hop] = entry
 
     def sealed(self) -> Awaitable[None] | None:
@@ -181,7 +189,7 @@ class SqliteLedger:
         async with self._syncing:
             if self._synced < wanted:
                 reached = self._written
-                await asyncio.to_thread(os.fsync, self._fd)
+                await asyncio.to_thread(_fsync, os.dup(self._fd))  # of its own: a rotation may close ours meanwhile
                 self._synced = reached
 
     def _new_segment(self, number: int) -> tuple[Path, int, int]:
@@ -222,7 +230,8 @@ class SqliteLedger:
             self._oldest_waiting = None if self._queue.empty() else time.monotonic()
             for item in batch:
                 if isinstance(item, Path):
-                    item.unlink(missing_ok=True)
+                    with contextlib.suppress(OSError):  # the next start reads it again, to no effect
+                        item.unlink(missing_ok=True)
             going = None not in batch
 
     def _recover(self) -> tuple[int, int]:
@@ -236,12 +245,18 @@ class SqliteLedger:
                 except (msgspec.DecodeError, UnicodeDecodeError):
                     continue  # torn: it was being written when the process died, so nothing had followed from it
                 last[entry.request_id, entry.hop] = entry
-        entries = [
-            msgspec.structs.replace(entry, state="uncertain", outcome="crashed") if entry.state == "open" else entry
+        ended = [entry for entry in last.values() if entry.state != "open"]
+        never_ended = [
+            msgspec.structs.replace(entry, state="uncertain", outcome="crashed")
             for entry in last.values()
+            if entry.state == "open"
         ]
-        if entries:
-            _write(self._db, entries)
+        if ended:
+            _write(self._db, ended)
+        before = self._db.total_changes
+        # a row that is there already ended after all: only its line was lost
+        self._db.executemany(_INSERT_IF_NEW, [msgspec.structs.astuple(entry) for entry in never_ended])
+        uncertain = self._db.total_changes - before
         for segment in segments:
             segment.unlink()
-        return len(entries), sum(entry.state == "uncertain" and entry.outcome == "crashed" for entry in entries)
+        return len(ended) + uncertain, uncertain

@@ -1,7 +1,9 @@
 """Model servers on this machine, as catalog rows: the demo one, and those that already run. Sends no content."""
 
+import re
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import msgspec
 
@@ -10,6 +12,7 @@ from gateway.adapters import demo_model
 _USUAL_PORTS = (("vllm", 8000), ("sglang", 30000), ("ollama", 11434), ("llamacpp", 8080), ("lmstudio", 1234))
 _PROBE_SECONDS = 0.5
 _MAX_MODELS = 20
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._:@/-]+")
 
 _FAMILIES = {
     "qwen": "cn",
@@ -87,6 +90,23 @@ def discover(skip_ports: set[int]) -> Iterator[Found | str]:
         yield Found(server, port, rows) if rows else f"{server:<12} on port {port} serves no model"
 
 
+def named(found: Found, taken: Collection[str]) -> dict[str, dict[str, object]]:
+    """The rows of a server under names that a catalog accepts and that nobody has yet; the model keeps its own."""
+    rows: dict[str, dict[str, object]] = {}
+    for model, row in found.rows.items():
+        name = _NOT_IN_NAMES.sub("-", model).strip("-./:@_")[:100] or "model"
+        if name in taken or name in rows:
+            name = f"{found.server}/{name}"
+        if name not in taken and name not in rows:
+            rows[name] = row | {"model": model}
+    return rows
+
+
+def ask(url: str, seconds: float) -> Any:
+    """Opens a URL of this machine, whatever proxy the environment names."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=seconds)
+
+
 class _Model(msgspec.Struct):
     id: str
 
@@ -96,9 +116,8 @@ class _Models(msgspec.Struct):
 
 
 def _models(port: int) -> list[str] | None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://127.0.0.1:{port}/v1/models", timeout=_PROBE_SECONDS) as response:
+        with ask(f"http://127.0.0.1:{port}/v1/models", _PROBE_SECONDS) as response:
             return [model.id for model in msgspec.json.decode(response.read(1_000_000), type=_Models).data]
     except (OSError, ValueError, msgspec.DecodeError):
         return None

@@ -1,6 +1,7 @@
 """Calls to backends, by aiohttp. One pool for all; blocks come out as they came in."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 
@@ -18,6 +19,9 @@ _IDLE_SECONDS = {"http": 4.0, "https": 55.0}
 """How long a connection may wait for its next call. Model servers close theirs after 5 s (llama.cpp, uvicorn); a call
 sent in that moment would be lost. Hosted APIs wait a minute or more, and a new connection costs them a handshake."""
 _SWEEP_SECONDS = 0.05
+_END_SECONDS = 0.1
+"""How long the end of a complete stream may follow its last event."""
+_NEVER = float("inf")
 _MESSAGES = {
     FailureKind.UNREACHABLE: "the backend cannot be reached",
     FailureKind.TIMED_OUT: "the backend did not answer in time",
@@ -57,25 +61,19 @@ class AiohttpUpstreams:
         for session in self._sessions.values():
             await session.close()
 
-    async def open(self, backend: Backend, path: str, body: bytes) -> "AiohttpOpened":
+    async def open(self, backend: Backend, path: str, body: bytes, *, streamed: bool) -> "AiohttpOpened":
         """Sends the body; returns when status and headers are in. Raises UpstreamError when they do not come."""
         url, headers, timeout = self._target(backend, path)
-        deadline = self._deadlines.enter(backend.timeouts.first_byte)
+        deadline = self._deadlines.enter(backend.timeouts.first_byte if streamed else backend.timeouts.total)
         try:
             response = await self._sessions[url.scheme].request(
                 "POST", url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             )
-        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
+        except BaseException as error:
             self._deadlines.leave(deadline)
-            raise _lost(FailureKind.UNREACHABLE) from None
-        except (aiohttp.ClientError, OSError):
-            self._deadlines.leave(deadline)
-            raise _lost(FailureKind.BROKEN) from None  # sent, then lost: it may be billed
-        except asyncio.CancelledError:
-            self._deadlines.leave(deadline)
-            if deadline.expired():
-                raise _lost(FailureKind.TIMED_OUT) from None
-            raise
+            if (lost := _lost_by(error, deadline)) is None:
+                raise
+            raise lost from None
         return AiohttpOpened(response, backend, deadline, self._deadlines)
 
     def _target(self, backend: Backend, path: str) -> tuple[URL, CIMultiDict[str], aiohttp.ClientTimeout]:
@@ -96,11 +94,22 @@ class AiohttpUpstreams:
         return known[1], known[2], known[3]
 
 
-class AiohttpOpened:
-    """An answer under way. Its first block must come within `first_byte` of the call, each further one within `idle`
-    of the one before, all within `total`."""
+def _lost_by(error: BaseException, deadline: "Deadline") -> UpstreamError | None:
+    """What an exception means for the call, None: it is not about the call."""
+    if isinstance(error, asyncio.CancelledError):
+        return _lost(FailureKind.TIMED_OUT) if deadline.expired() else None
+    if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
+        return _lost(FailureKind.UNREACHABLE)
+    if isinstance(error, aiohttp.ClientError | OSError):
+        return _lost(FailureKind.BROKEN)  # sent, then lost: it may be billed
+    return None
 
-    __slots__ = ("_content", "_deadline", "_deadlines", "_idle", "_response", "_until", "headers", "status")
+
+class AiohttpOpened:
+    """An answer under way. Its first event must come in time, each block within `idle` of being asked for, all within
+    `total`. The clock of a block runs only while it is waited for: a slow client is not the upstream's fault."""
+
+    __slots__ = ("_content", "_deadline", "_deadlines", "_first", "_idle", "_response", "_until", "headers", "status")
 
     def __init__(
         self, response: aiohttp.ClientResponse, backend: Backend, deadline: "Deadline", deadlines: "Deadlines"
@@ -109,23 +118,23 @@ class AiohttpOpened:
         self._content = response.content
         self._deadline = deadline
         self._deadlines = deadlines
+        self._first, deadline.at = deadline.at, _NEVER
         self._idle = backend.timeouts.idle
         self._until = deadline.started + backend.timeouts.total
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
-    async def read(self) -> bytes:
+    async def read(self, *, first: bool = False) -> bytes:
         """The next block as it came, b"" at the end."""
         deadline = self._deadline
+        deadline.at = self._first if first else min(self._deadlines.now() + self._idle, self._until)
         try:
             block: bytes = await self._content.readany()
-        except (aiohttp.ClientError, OSError):
-            raise _lost(FailureKind.BROKEN) from None
-        except asyncio.CancelledError:
-            if deadline.expired():
-                raise _lost(FailureKind.TIMED_OUT) from None
-            raise
-        deadline.at = min(self._deadlines.now() + self._idle, self._until)
+        except BaseException as error:
+            if (lost := _lost_by(error, deadline)) is None:
+                raise
+            raise lost from None
+        deadline.at = _NEVER
         return block
 
     async def read_all(self, limit: int) -> bytes:
@@ -141,6 +150,13 @@ class AiohttpOpened:
             if size > limit:
                 raise _lost(FailureKind.BROKEN)
         return b"".join(blocks)
+
+    async def drain(self) -> None:
+        """Takes the end that follows a complete answer, if it comes at once."""
+        if not self._content.at_eof():
+            self._idle = _END_SECONDS
+            with contextlib.suppress(UpstreamError):
+                await self.read()
 
     def close(self) -> None:
         """Ends the call. A connection whose answer is complete goes back to the pool, any other is dropped."""
@@ -165,7 +181,7 @@ class Deadline:
     def expire(self) -> None:
         """Interrupts the task."""
         self._expired = True
-        self.at = float("inf")
+        self.at = _NEVER
         self.task.cancel()
 
     def expired(self) -> bool:

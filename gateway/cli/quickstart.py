@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -22,7 +21,9 @@ from gateway.adapters import demo_model, local_servers, policy_files, state
 from gateway.adapters.keys import Keys
 from gateway.adapters.secrets import not_offered
 from gateway.cli.common import Policies, StateDir, cannot_run, settings_of
+from gateway.core.catalog import names
 from gateway.policy.document import render
+from gateway.policy.model import Bundle
 from gateway.settings import Settings
 
 _START_SECONDS = 120.0
@@ -92,6 +93,7 @@ def _run(settings: Settings, directory: Path, running: contextlib.ExitStack) -> 
 def _local_backends(settings: Settings, running: contextlib.ExitStack) -> dict[str, dict[str, object]]:
     """Catalog rows for the demo model and for every model server that answers on its usual port."""
     found: dict[str, dict[str, object]] = {}
+    taken = _names(settings)
     if demo_model.weights() is None:
         _say("demo model   not installed; own servers and hosted models only")
     else:
@@ -107,27 +109,39 @@ def _local_backends(settings: Settings, running: contextlib.ExitStack) -> dict[s
         if isinstance(each, str):
             _say(each)
         else:
-            _say(f"{each.server:<12} on port {each.port}: {', '.join(each.rows)}")
-            found |= {name: row for name, row in each.rows.items() if name not in found}
+            rows = local_servers.named(each, taken | found.keys())
+            _say(f"{each.server:<12} on port {each.port}: {', '.join(rows)}")
+            found |= rows
     return found
 
 
-def _show_offers(settings: Settings, catalog: Path) -> None:
+def _names(settings: Settings) -> set[str]:
+    """The names that the catalog gives already."""
+    return set(names(_load(settings, None).backends))
+
+
+def _load(settings: Settings, catalog: Path | None) -> Bundle:
     try:
         parsed = policy_files.load(settings.policies, catalog)
     except policy_files.Unreadable as error:
         cannot_run(str(error))
     if parsed.bundle is None:
         cannot_run(f"the policies do not load:\n{render(parsed.problems, parsed.sources)}")
-    missing = not_offered(parsed.bundle.backends)
-    for provider in dict.fromkeys(backend.provider for backend in parsed.bundle.backends if backend.key_ref):
-        rows = [backend for backend in parsed.bundle.backends if backend.provider == provider]
+    return parsed.bundle
+
+
+def _show_offers(settings: Settings, catalog: Path) -> None:
+    backends = _load(settings, catalog).backends
+    missing = not_offered(backends)
+    for provider in dict.fromkeys(backend.provider for backend in backends if backend.key_ref):
+        rows = [backend for backend in backends if backend.provider == provider]
         offered = [backend.id for backend in rows if backend.id not in missing]
         reason = next((missing[backend.id] for backend in rows if backend.id in missing), "")
         _say(f"{provider:<12} {', '.join(offered) if offered else f'not offered: {reason}'}")
 
 
 def _show_how(base: str, settings: Settings, key: str, id: str, log: Path, model: str | None) -> None:
+    gateway = sys.argv[0] if Path(sys.argv[0]).name == "gateway" else "python -m gateway"
     question = [{"role": "user", "content": "What is 2+2?"}]
     asked = {"model": model or "auto", "messages": question, "max_tokens": 64, "temperature": 0}
     body = msgspec.json.encode(asked).decode()
@@ -141,11 +155,11 @@ The gateway is running. Ctrl-C stops it and the demo model.
 
   curl -s {base}/v1/chat/completions -H 'authorization: Bearer {key}' -H 'content-type: application/json' -d '{body}'
 
-  spend     gateway spend --state-dir {settings.state_dir}
+  spend     {gateway} spend --state-dir {settings.state_dir}
   metrics   http://{settings.admin_host}:{settings.admin_port}/metrics
-  policy    {settings.policies} (edit and save: it reloads; `gateway policy explain` says why)
+  policy    {settings.policies} (edit and save: it reloads; `{gateway} policy explain` says why)
   log       {log}
-  key id    {id} (`gateway keys revoke {id}`); each start makes a new key, older ones stay in force
+  key id    {id} (`{gateway} keys revoke {id}`); each start makes a new key, older ones stay in force
 """
     )
     sys.stdout.flush()
@@ -197,7 +211,7 @@ def _wait(what: str, process: subprocess.Popen[bytes], url: str, log: Path) -> N
     typer.echo(f"{what}: starting", nl=False)
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  our own URL
+            with local_servers.ask(url, 2.0) as response:
                 if response.status == 200:
                     break
         except OSError:

@@ -40,7 +40,7 @@ ASSUMED_CONTEXT = 131_072
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """Seconds. `first_byte` runs from the call to the first event, `idle` between two blocks, `total` over all."""
+    """Seconds. `first_byte`: until a stream's first event; `idle`: between two blocks; `total`: all of it."""
 
     connect: float = 5.0
     first_byte: float = 60.0

@@ -11,7 +11,10 @@ from msgspec import Meta, Raw
 
 from gateway.core.errors import Refusal, Refused
 
-REDIRECTING = ("api_base", "base_url", "api_key", "api_version", "custom_llm_provider", "proxy", "proxies")
+REDIRECTING = (
+    *("api_base", "base_url", "api_key", "api_version", "custom_llm_provider", "proxy", "proxies"),
+    *("models", "route", "fallbacks", "preset", "provider"),  # by which a broker (OpenRouter) picks who serves
+)
 """Top-level fields by which a body could try to send the call somewhere else. They are refused, not forwarded."""
 
 

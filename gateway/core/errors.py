@@ -25,7 +25,6 @@ class FailureKind(Enum):
     UNAUTHORIZED = ("unauthorized", 502, True, False, False)  # our key is refused, not the caller's
     NO_CREDIT = ("no_credit", 502, True, False, False)  # our account is empty
     MODEL_MISSING = ("model_missing", 502, True, False, False)  # the catalog names a model that is not there
-    REVOKED = ("revoked", 403, True, False, False)  # the policy changed between two hops; nothing was sent
     CONTEXT_TOO_LONG = ("context_too_long", 400, True, False, False)
     CONTENT_FILTERED = ("content_filtered", 400, False, False, False)
     REJECTED = ("rejected", 400, False, False, False)  # the caller's fault: nobody else will like it better
@@ -67,6 +66,7 @@ class Refusal(Enum):
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405, "invalid_request_error")
     TOO_LARGE = ("request_too_large", 413, "invalid_request_error")
     INTERNAL = ("internal_error", 500, "server_error")
+    STOPPING = ("server_stopping", 503, "server_error")
     NO_BACKEND = ("no_backend_available", 503, "server_error")
     LEDGER_DOWN = ("ledger_unavailable", 503, "server_error")
 

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from gateway.core.decision import Decision
-from gateway.core.errors import FailureKind
+from gateway.core.errors import FailureKind, Refused
 from gateway.core.usage import NOTHING, Usage
 
 
@@ -102,6 +102,12 @@ class Record(msgspec.Struct, frozen=True):
     def cost_pico_usd(self) -> int:
         """What all calls of the request are booked at."""
         return sum(tried.cost_pico_usd for tried in self.tried)
+
+
+def refused_record(call: Call, refused: Refused, duration: float) -> Record:
+    """The record of a request that was refused before it was read."""
+    refusal = refused.refusal
+    return Record(call, None, (), End.REFUSED, refusal.status, refusal.code, False, duration, duration)
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):

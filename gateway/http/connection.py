@@ -13,7 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.ports import Headers
 
-SCOPE_KEY = "gateway.connection"
+SCOPE_KEY = "gateway.reply"
+CLIENT_STALL_SECONDS = 60.0
+"""How long a client may take nothing while there is something for it."""
 
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _UNSAFE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -61,6 +63,8 @@ class ConnectionReply:
                 task.cancel()
 
         self._connection.on_lost = None if task is None else lost
+        if task is not None:
+            self._cycle.flow.resume_reading()  # a large body pauses it, and then nobody would see the client leave
 
     async def start(self, status: int, headers: Headers) -> None:
         """Fixes status and headers. They leave with the first block, or at once for an answer in chunks."""
@@ -85,7 +89,7 @@ class ConnectionReply:
     async def write(self, block: bytes) -> None:
         """Sends a block. Waits while the client is slow."""
         if self._cycle.flow.write_paused:
-            await self._cycle.flow.drain()
+            await self._room()
         if block:
             self._send(self._take_head() + (b"%x\r\n%b\r\n" % (len(block), block) if self._chunked else block))
 
@@ -101,6 +105,20 @@ class ConnectionReply:
             if not cycle.keep_alive:
                 self._transport.close()
             cycle.on_response()
+
+    def abort(self) -> None:
+        """Drops the connection, so that an answer that is not complete does not look complete."""
+        self._transport.abort()
+
+    async def _room(self) -> None:
+        """Waits until the client has taken something; one that takes nothing counts as gone."""
+        try:
+            async with asyncio.timeout(CLIENT_STALL_SECONDS):
+                await self._cycle.flow.drain()
+        except TimeoutError:
+            self.gone = True
+            self.abort()
+            raise asyncio.CancelledError from None
 
     def _take_head(self) -> bytes:
         head, self._head = self._head, b""

@@ -14,13 +14,15 @@ from gateway.core.catalog import AUTO
 from gateway.core.decision import Facts
 from gateway.core.errors import Refusal, Refused
 from gateway.core.labels import LEVELS, RANK
-from gateway.core.record import Call, Caller
+from gateway.core.record import Call, Caller, refused_record
 from gateway.http import errors
 from gateway.http.connection import SCOPE_KEY, ConnectionReply
-from gateway.ports import Policies, Policy
+from gateway.ports import Policies, Policy, Sink
 from gateway.relay import Relay
 
 FindCaller = Callable[[bytes], Caller | None]
+NOBODY = Caller("none", "none", "none")
+"""Who stands in the record of a request without a valid key."""
 
 _HINTS = {
     b"x-gateway-sensitivity": "sensitivity",
@@ -51,17 +53,20 @@ def authenticate(header: bytes | None, find: FindCaller) -> Caller:
 class ChatCompletions:
     """POST /v1/chat/completions, from the socket to the relay."""
 
-    def __init__(self, relay: Relay, find: FindCaller, max_body_bytes: int) -> None:
+    def __init__(self, relay: Relay, find: FindCaller, sink: Sink, max_body_bytes: int) -> None:
         self._relay = relay
         self._find = find
+        self._sink = sink
         self._max_body_bytes = max_body_bytes
         self.inflight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, _: Send) -> None:
         """Serves one request. Is cancelled, and then ends quietly, when the client hangs up."""
-        arrived, now = time.perf_counter(), time.time()
+        now, arrived = time.time(), time.perf_counter()
         id = request_id()
         reply: ConnectionReply = scope[SCOPE_KEY]
+        caller = NOBODY
+        relayed = False
         self.inflight += 1
         try:
             headers = _read_headers(scope)
@@ -70,7 +75,7 @@ class ChatCompletions:
             call = Call(
                 id,
                 caller,
-                arrived,
+                time.perf_counter(),  # an upload's time is its client's, not ours
                 now,
                 _text(headers.get("sensitivity")),
                 _text(headers.get("purpose")),
@@ -78,27 +83,37 @@ class ChatCompletions:
                 _text(headers.get("client_request_id")),
             )
             reply.cancel_when_lost(asyncio.current_task())
+            relayed = True
             await self._relay.chat(call, body, reply)
         except Refused as refused:
-            status, out, answer = errors.refusal(refused, id)
-            await reply.start(status, out)
-            await reply.end(answer)
+            if not relayed:
+                call = Call(id, caller, arrived, now)
+                self._sink.put(refused_record(call, refused, time.perf_counter() - arrived))
+            await _refuse(reply, refused, id)
         except asyncio.CancelledError:
-            if not reply.gone:
-                raise
+            if reply.gone:
+                return
+            if reply.started:
+                reply.abort()
+            else:
+                await _refuse(reply, Refused(Refusal.STOPPING, "the gateway is stopping; try again", retry_after=5), id)
         except ClientGone:
             pass
         except Exception:
             if reply.started:
                 raise  # the server closes the connection, so that the answer does not look complete
-            fault = Refused(Refusal.INTERNAL, f"the gateway failed; tell its operator the request id {id}")
-            status, out, answer = errors.refusal(fault, id)
-            await reply.start(status, out)
-            await reply.end(answer)
+            message = f"the gateway failed; tell its operator the request id {id}"
+            await _refuse(reply, Refused(Refusal.INTERNAL, message), id)
             raise
         finally:
             self.inflight -= 1
             reply.cancel_when_lost(None)
+
+
+async def _refuse(reply: ConnectionReply, refused: Refused, id: str) -> None:
+    status, headers, body = errors.refusal(refused, id)
+    await reply.start(status, headers)
+    await reply.end(body)
 
 
 class ClientGone(Exception):
@@ -131,17 +146,17 @@ async def _read_body(receive: Receive, length: bytes | None, limit: int) -> byte
     if message["type"] != "http.request":
         raise ClientGone
     body: bytes = message["body"]
-    if not message["more_body"]:
+    if not message["more_body"] and len(body) <= limit:
         return body
     parts, size = [body], len(body)
-    while message["more_body"]:
+    while message["more_body"] and size <= limit:
         message = await receive()
         if message["type"] != "http.request":
             raise ClientGone
         parts.append(message["body"])
         size += len(message["body"])
-        if size > limit:
-            raise _too_large(limit)
+    if size > limit:
+        raise _too_large(limit)
     return b"".join(parts)
 
 

@@ -17,9 +17,9 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class GatewayApp(FastAPI):
-    """FastAPI, with one route that goes past its middleware: the hot one."""
+    """FastAPI, with routes that go past its middleware: the hot ones, by path; all are POST."""
 
-    def __init__(self, hot: Mapping[tuple[str, str], ASGIApp], lifespan: Lifespan) -> None:
+    def __init__(self, hot: Mapping[str, ASGIApp], lifespan: Lifespan) -> None:
         super().__init__(
             title="gateway", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
         )
@@ -27,14 +27,18 @@ class GatewayApp(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves the hot route itself, the rest by FastAPI."""
-        if scope["type"] == "http" and (route := self._hot.get((scope["method"], scope["path"]))) is not None:
-            await route(scope, receive, send)
+        if scope["type"] == "http" and (hot := self._hot.get(scope["path"])) is not None:
+            if scope["method"] == "POST":
+                await hot(scope, receive, send)
+            else:
+                refused = Refused(Refusal.METHOD_NOT_ALLOWED, f"{scope['method']} is not allowed here; allowed: POST")
+                await _answer(refused)(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
 
 def public_app(
-    hot: Mapping[tuple[str, str], ASGIApp],
+    hot: Mapping[str, ASGIApp],
     routers: list[APIRouter],
     policy_summary: Callable[[], Mapping[str, object]],
     lifespan: Lifespan,

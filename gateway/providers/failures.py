@@ -32,7 +32,6 @@ _NO_CREDIT = (
     "insufficient_quota",
     "insufficient balance",
     "insufficient_balance",
-    "credit balance is too low",
     "exceeded_current_quota_error",
     "billing_error",
     "arrearage",
@@ -55,9 +54,8 @@ def error_object(
 def classify(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Failed:
     """The failure in an error answer, whatever its shape. A status below 400: an error that came as a success."""
     error = _read(body)
-    message, code = str(error["message"]), error["code"]
-    words = f"{code or ''} {error['type']} {message}".lower()
-    kind = _kind(status, words)
+    names, message = f"{error['code'] or ''} {error['type']}".lower(), str(error["message"]).lower()
+    kind = _kind(status, names, message)
     if kind in (FailureKind.UNAUTHORIZED, FailureKind.NO_CREDIT, FailureKind.MODEL_MISSING):
         # the operator's affair: the caller cannot mend it and is not shown our account
         error = error_object(_NEUTRAL[kind], "server_error", f"upstream_{kind.code}")
@@ -77,17 +75,20 @@ _NEUTRAL = {
 }
 
 
-def _kind(status: int, words: str) -> FailureKind:
-    def says(table: tuple[str, ...]) -> bool:
-        return any(phrase in words for phrase in table)
+def _kind(status: int, names: str, message: str) -> FailureKind:
+    """The kind of an error. `names` are its code and type; a message may quote the prompt, so it counts only where
+    the status fits."""
 
-    if status == 402 or says(_NO_CREDIT):
+    def says(table: tuple[str, ...], *, also_message: bool = True) -> bool:
+        return any(phrase in names or (also_message and phrase in message) for phrase in table)
+
+    if status == 402 or says(_NO_CREDIT, also_message=status in (200, 403, 429)):
         return FailureKind.NO_CREDIT
     if status == 429 or (status < 400 and says(_TOO_MANY)):
         return FailureKind.THROTTLED
     if status in (401, 403):
         return FailureKind.CONTENT_FILTERED if says(_FILTERED) else FailureKind.UNAUTHORIZED
-    if says(_CONTEXT):
+    if says(_CONTEXT, also_message=status in (200, 400, 413, 422)):
         return FailureKind.CONTEXT_TOO_LONG
     if status in (503, 529):
         return FailureKind.OVERLOADED
@@ -95,7 +96,7 @@ def _kind(status: int, words: str) -> FailureKind:
         return FailureKind.TIMED_OUT
     if status >= 500 or status < 400:
         return FailureKind.SERVER_ERROR
-    if says(_FILTERED):
+    if says(_FILTERED, also_message=status == 400):
         return FailureKind.CONTENT_FILTERED
     if status == 404 and says(_NO_MODEL):
         return FailureKind.MODEL_MISSING

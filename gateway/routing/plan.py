@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from gateway.core import tokens
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
@@ -67,6 +69,13 @@ def _expected(price: Price, chat: ChatRequest) -> int:
     return prompt * price.input + written * (chat.view.n or 1) * price.output
 
 
+def without(decision: Decision, backend: Backend, verdict: Verdict) -> Decision:
+    """The decision without a candidate that the policy has come to deny."""
+    candidates = tuple(each for each in decision.candidates if each.backend.id != backend.id)
+    revoked = Exclusion(backend.id, "policy", verdict.forbids, "revoked while the request was under way")
+    return msgspec.structs.replace(decision, candidates=candidates, excluded=(*decision.excluded, revoked))
+
+
 def refusal(decision: Decision) -> Refused:
     """What to tell the client when nobody may be asked: what stands in the way, mildest last."""
     by = {exclusion.by for exclusion in decision.excluded}
@@ -80,8 +89,11 @@ def refusal(decision: Decision) -> Refused:
     if not by:
         return Refused(Refusal.NO_BACKEND, "the catalog is empty; the gateway's operator adds backends", retry_after=30)
     if "offer" in by or "price" in by:
-        reasons = "; ".join(f"{e.backend}: {e.reason}" for e in decision.excluded if e.by in ("offer", "price"))
-        return Refused(Refusal.NO_BACKEND, f"no backend of {named} can be called here ({reasons})", retry_after=30)
+        return Refused(
+            Refusal.NO_BACKEND,
+            f"no backend of {named} is in service; its operator finds the reason with `gateway policy explain`",
+            retry_after=30,
+        )
     reasons = "; ".join(f"{e.backend} {e.reason}" for e in decision.excluded)
     kind = Refusal.CONTEXT_TOO_LONG if by == {"context"} else Refusal.UNSUPPORTED
     return Refused(

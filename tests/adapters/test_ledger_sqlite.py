@@ -118,27 +118,28 @@ async def test_nothing_is_let_through_while_the_journal_takes_nothing(tmp_path, 
 
     with monkeypatch.context() as patch:
         patch.setattr("gateway.adapters.ledger_sqlite.os.write", no_space)
-        ledger.open(entry("req-1", state="open"))
-        await asyncio.sleep(0)
-        with pytest.raises(OSError, match="No space"):
-            ledger.open(entry("req-2", state="open"))
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space"):
+                ledger.open(entry("req-1", state="open"))
+        ledger.settle([entry("req-2")])  # one that was under way: kept until there is room
     ledger.open(entry("req-3", state="open"))
-    ledger.settle([entry("req-1"), entry("req-3")])
-    ledger.close()
-    assert [row[0] for row in rows(tmp_path)] == ["req-1", "req-3"]
+    ledger.settle([entry("req-3")])
+    abandon(ledger)
+    SqliteLedger(tmp_path).close()
+    assert [row[0] for row in rows(tmp_path)] == ["req-2", "req-3"]
 
 
-async def test_a_line_of_which_only_a_part_was_taken_is_written_again(tmp_path, monkeypatch):
+async def test_a_line_of_which_only_a_part_was_taken_does_not_spoil_the_next(tmp_path, monkeypatch):
     ledger = SqliteLedger(tmp_path)
     real = os.write
     with monkeypatch.context() as patch:
         patch.setattr("gateway.adapters.ledger_sqlite.os.write", lambda fd, data: real(fd, data[:20]))
-        ledger.open(entry("req-1", state="open", cost=100))
-        await asyncio.sleep(0)
-    ledger.flush()
+        with pytest.raises(OSError, match="only a part"):
+            ledger.open(entry("req-1", state="open", cost=100))
+    ledger.open(entry("req-2", state="open", cost=200))
     abandon(ledger)
     SqliteLedger(tmp_path).close()
-    assert rows(tmp_path) == [("req-1", 1, "uncertain", 100)]
+    assert rows(tmp_path) == [("req-2", 1, "uncertain", 200)]
 
 
 async def test_with_power_the_seal_is_an_fsync_that_serves_all_who_wait(tmp_path, monkeypatch):
@@ -159,3 +160,15 @@ async def test_without_power_nobody_waits(tmp_path):
     ledger = SqliteLedger(tmp_path)
     assert ledger.sealed() is None
     ledger.close()
+
+
+async def test_a_settled_row_outlives_a_lost_line(tmp_path):
+    ledger = SqliteLedger(tmp_path)
+    ledger.open(entry("req-1", state="open", cost=100))
+    opened = ledger._segment.read_bytes()
+    ledger.settle([entry("req-1")])
+    await asyncio.sleep(0.3)
+    ledger._segment.write_bytes(opened)
+    abandon(ledger)
+    SqliteLedger(tmp_path).close()
+    assert rows(tmp_path) == [("req-1", 1, "settled", 7)]

@@ -8,7 +8,7 @@ import pytest
 from support.vectors import ROOT, load
 
 from gateway.adapters import local_servers
-from gateway.adapters.local_servers import Found, discover
+from gateway.adapters.local_servers import Found, discover, named
 from gateway.policy.files import BackendEntry
 
 
@@ -18,7 +18,7 @@ def listing(monkeypatch):
     shown = {"status": 200, "body": b""}
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             self.send_response(shown["status"])
             self.end_headers()
             self.wfile.write(shown["body"])
@@ -74,3 +74,20 @@ def test_what_is_no_model_server_is_a_line_of_information(listing, status, body)
 def test_our_own_ports_are_not_asked(listing):
     ((_, port),) = local_servers._USUAL_PORTS
     assert list(discover({port})) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "taken", "name"),
+    [
+        ("qwen3:8b", (), "qwen3:8b"),
+        ("glm-5.2", ("glm-5.2",), "vllm/glm-5.2"),
+        ("/models/Qwen 3", (), "models/Qwen-3"),
+        ("C:\\m.gguf", (), "C:-m.gguf"),
+        ("auto", ("auto",), "vllm/auto"),
+        ("???", (), "model"),
+    ],
+)
+def test_a_found_model_gets_a_name_that_loads(model, taken, name):
+    assert named(Found("vllm", 8000, {model: {"provider": "vllm"}}), taken) == {
+        name: {"provider": "vllm", "model": model}
+    }

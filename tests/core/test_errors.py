@@ -71,7 +71,6 @@ def test_the_type_says_whose_fault_it_is(refusal):
         (FailureKind.UNAUTHORIZED, 502),
         (FailureKind.NO_CREDIT, 502),
         (FailureKind.MODEL_MISSING, 502),
-        (FailureKind.REVOKED, 403),
         (FailureKind.CONTEXT_TOO_LONG, 400),
         (FailureKind.CONTENT_FILTERED, 400),
         (FailureKind.REJECTED, 400),

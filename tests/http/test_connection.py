@@ -20,7 +20,7 @@ class Wire:
             disconnected=False,
             keep_alive=keep_alive,
             default_headers=[(b"date", b"now")],
-            flow=SimpleNamespace(write_paused=False),
+            flow=SimpleNamespace(write_paused=False, resume_reading=lambda: None),
             message_event=SimpleNamespace(set=lambda: None),
             on_response=self._responded,
         )

@@ -132,7 +132,7 @@ def test_every_bad_key_gets_the_same_401(gateway, headers, path):
     [
         ("GET", "/", 404, "not_found"),
         ("POST", "/v1/nope", 404, "not_found"),
-        ("GET", "/v1/chat/completions", 404, "not_found"),
+        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
         ("POST", "/v1/models", 405, "method_not_allowed"),
         ("GET", "/metrics", 404, "not_found"),
         ("GET", "/admin/policies", 404, "not_found"),

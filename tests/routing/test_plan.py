@@ -261,7 +261,10 @@ def test_a_refusal_has_its_ruled_status(by, expected):
             (Exclusion("b", "policy", (), "no rule permits it"),),
             "policy denies model `fast` for this request (no rule permits it); decision dec-1",
         ),
-        (excluded("offer", "capability"), "no backend of model `fast` can be called here (b0: why)"),
+        (
+            excluded("offer", "capability"),
+            "no backend of model `fast` is in service; its operator finds the reason with `gateway policy explain`",
+        ),
         (excluded("capability", "context"), "no backend of model `fast` can do this: b0 why; b1 why"),
     ],
 )

@@ -91,6 +91,7 @@ class Upstream:
     def __init__(self) -> None:
         self.scripts: dict[str, list] = {}
         self.seen: list[Seen] = []
+        self.connections: list[object] = []
         self._loop = asyncio.new_event_loop()
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self._socket.getsockname()[1]
@@ -118,6 +119,7 @@ class Upstream:
         self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.append(writer)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
