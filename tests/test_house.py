@@ -1,0 +1,83 @@
+"""The house agrees with itself: sizes, mirrors, documents."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.core.catalog import PASSPORT
+from gateway.core.decision import Facts
+from gateway.policy.files import BackendEntry
+from gateway.policy.vocabulary import BACKEND, REQUEST
+from gateway.providers import BASE_URLS, DIALECTS
+from gateway.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = sorted(path for path in (ROOT / "gateway").rglob("*.py") if path.name != "__init__.py")
+NO_TEST_OF_THEIR_OWN = {
+    "__main__.py": "calls main",
+    "ports.py": "Protocols",
+    "app.py": "started by every end-to-end test",
+    "cli/common.py": "seen through the commands",
+    "cli/serve.py": "started by every end-to-end test",
+    "cli/quickstart.py": "tests/test_end_to_end.py",
+}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT / "gateway").as_posix()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_fits_a_head(path):
+    assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_has_its_test(path):
+    module = path.relative_to(ROOT / "gateway")
+    has = (ROOT / "tests" / module.parent / f"test_{module.name}").exists()
+    assert has != (module.as_posix() in NO_TEST_OF_THEIR_OWN)
+
+
+def test_no_module_is_named_for_nothing():
+    assert [
+        name_of(path) for path in MODULES if re.search(r"manager|handler|helper|utils|service|context", path.name)
+    ] == []
+
+
+def test_every_setting_is_documented():
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in Settings.model_fields if f"GATEWAY_{name.upper()}" not in readme] == []
+
+
+def test_every_attribute_is_a_fact_and_documented():
+    readme = (ROOT / "routing_policies" / "README.md").read_text()
+    assert tuple(REQUEST) == Facts.__struct_fields__
+    assert set(BACKEND) == {"backend", "provider", *PASSPORT}
+    assert set(PASSPORT) <= set(BackendEntry.model_fields)
+    assert [name for name in (*REQUEST, *BACKEND) if f"`{name}`" not in readme] == []
+
+
+def test_every_provider_has_a_dialect():
+    assert DIALECTS.keys() == BASE_URLS.keys()
+
+
+def test_only_one_module_can_open_a_connection_with_content():
+    opens = [name_of(path) for path in MODULES if re.search(r"import (aiohttp|httpx2?|requests)\b", path.read_text())]
+    assert opens == ["adapters/upstreams.py"]
+
+
+def test_the_command_line_answers_quickly_and_says_what_it_can():
+    said = subprocess.run([sys.executable, "-m", "gateway", "--help"], capture_output=True, text=True)
+    assert said.returncode == 0
+    assert [word for word in ("serve", "quickstart", "policy", "keys", "spend") if word not in said.stdout] == []
+
+
+def test_no_path_of_a_machine_is_in_the_tree():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    texts = [ROOT / name for name in tracked if not name.startswith("tests/vectors/") and (ROOT / name).is_file()]
+    found = [path.name for path in texts if re.search(rb"/(work|root|home)/[a-z]+/", path.read_bytes())]
+    assert found == []
