@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 
 import aiohttp
-from multidict import CIMultiDict
+from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError, RawResponseMessage
+from aiohttp.streams import StreamReader
 from yarl import URL
 
 from gateway import __version__
@@ -21,6 +23,7 @@ sent in that moment would be lost. Hosted APIs wait a minute or more, and a new 
 _SWEEP_SECONDS = 0.05
 _END_SECONDS = 0.1
 """How long the end of a complete stream may follow its last event."""
+_ONE_WRITE_BYTES = 65_536
 _NEVER = float("inf")
 _MESSAGES = {
     FailureKind.UNREACHABLE: "the backend cannot be reached",
@@ -35,63 +38,99 @@ def _lost(kind: FailureKind) -> UpstreamError:
     return UpstreamError(Failed(kind, kind.status, error))
 
 
+class _Target:
+    """A backend as a call needs it, made once: the key of its pool, and the head of every request up to its length."""
+
+    __slots__ = ("backend", "connector", "head", "request", "timeout")
+
+    def __init__(self, backend: Backend, path: str, secret: Secret | None, connector: aiohttp.TCPConnector) -> None:
+        url = URL(backend.base_url + path)
+        self.backend = backend
+        self.connector = connector
+        self.timeout = aiohttp.ClientTimeout(total=None, sock_connect=backend.timeouts.connect)
+        self.request = aiohttp.ClientRequest("POST", url, loop=asyncio.get_running_loop())  # never sent
+        key = f"Authorization: Bearer {secret.reveal()}\r\n" if secret is not None else ""
+        self.head = (
+            f"POST {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
+            "Content-Type: application/json\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+            f"User-Agent: gateway/{__version__}\r\n{key}Content-Length: "
+        ).encode()
+
+
 class AiohttpUpstreams:
-    """The `Upstreams` port. `secret` finds the key of a backend; keys leave in the Authorization header only."""
+    """The `Upstreams` port. `secret` finds the key of a backend; keys leave in the Authorization header only.
+
+    aiohttp's pool, TLS, parser and streams, without its session: what a session prepares for each request (cookies,
+    redirects, proxies, a writer task) is either the same for every call to a backend or must not happen at all.
+    """
 
     def __init__(self, secret: Callable[[str], Secret | None]) -> None:
         self._secret = secret
-        self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._connectors: dict[str, aiohttp.TCPConnector] = {}
         self._deadlines = Deadlines()
-        self._targets: dict[str, tuple[Backend, URL, CIMultiDict[str], aiohttp.ClientTimeout]] = {}
+        self._targets: dict[str, _Target] = {}
 
     async def start(self) -> None:
         """Opens the pools."""
         self._deadlines.start()
         for scheme, seconds in _IDLE_SECONDS.items():
-            self._sessions[scheme] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=seconds),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,  # we ask for no encoding, and relay what comes
-                trust_env=False,  # a proxy in the environment must not redirect prompts
-            )
+            self._connectors[scheme] = aiohttp.TCPConnector(limit=0, keepalive_timeout=seconds)
 
     async def stop(self) -> None:
         """Closes all connections."""
         self._deadlines.stop()
-        for session in self._sessions.values():
-            await session.close()
+        for connector in self._connectors.values():
+            await connector.close()
 
     async def open(self, backend: Backend, path: str, body: bytes, *, streamed: bool) -> "AiohttpOpened":
         """Sends the body; returns when status and headers are in. Raises UpstreamError when they do not come."""
-        url, headers, timeout = self._target(backend, path)
+        target = self._target(backend, path)
         deadline = self._deadlines.enter(backend.timeouts.first_byte if streamed else backend.timeouts.total)
         try:
-            response = await self._sessions[url.scheme].request(
-                "POST", url, data=body, headers=headers, timeout=timeout, allow_redirects=False
-            )
+            connection = await _connect(target)
+            try:
+                message, content = await _exchange(connection, target, body)
+            except BaseException:
+                connection.close()
+                raise
         except BaseException as error:
             self._deadlines.leave(deadline)
             if (lost := _lost_by(error, deadline)) is None:
                 raise
             raise lost from None
-        return AiohttpOpened(response, backend, deadline, self._deadlines)
+        return AiohttpOpened(connection, message, content, backend, deadline, self._deadlines)
 
-    def _target(self, backend: Backend, path: str) -> tuple[URL, CIMultiDict[str], aiohttp.ClientTimeout]:
+    def _target(self, backend: Backend, path: str) -> _Target:
         known = self._targets.get(backend.id)
-        if known is None or known[0] is not backend:
-            headers: CIMultiDict[str] = CIMultiDict(
-                {
-                    "Content-Type": "application/json",
-                    "Accept": "*/*",
-                    "Accept-Encoding": "identity",
-                    "User-Agent": f"gateway/{__version__}",
-                }
-            )
-            if backend.key_ref is not None and (secret := self._secret(backend.key_ref)) is not None:
-                headers["Authorization"] = f"Bearer {secret.reveal()}"
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=backend.timeouts.connect)
-            known = self._targets[backend.id] = (backend, URL(backend.base_url + path), headers, timeout)
-        return known[1], known[2], known[3]
+        if known is None or known.backend is not backend:
+            secret = self._secret(backend.key_ref) if backend.key_ref is not None else None
+            connector = self._connectors[URL(backend.base_url).scheme]
+            known = self._targets[backend.id] = _Target(backend, path, secret, connector)
+        return known
+
+
+async def _connect(target: _Target) -> Connection:
+    try:
+        return await target.connector.connect(target.request, [], target.timeout)
+    except TimeoutError:
+        raise aiohttp.ConnectionTimeoutError from None
+
+
+async def _exchange(connection: Connection, target: _Target, body: bytes) -> tuple[RawResponseMessage, StreamReader]:
+    """Sends one request and reads the head of its answer, past any 1xx."""
+    protocol = connection.protocol
+    if protocol is None or protocol.transport is None:
+        raise aiohttp.ServerDisconnectedError
+    protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+    head = b"%b%d\r\n\r\n" % (target.head, len(body))
+    if len(body) < _ONE_WRITE_BYTES:
+        protocol.transport.write(head + body)
+    else:
+        protocol.transport.writelines([head, body])
+    while True:
+        message, content = await protocol.read()
+        if message.code >= 200:
+            return message, content
 
 
 def _lost_by(error: BaseException, deadline: "Deadline") -> UpstreamError | None:
@@ -100,7 +139,7 @@ def _lost_by(error: BaseException, deadline: "Deadline") -> UpstreamError | None
         return _lost(FailureKind.TIMED_OUT) if deadline.expired() else None
     if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
         return _lost(FailureKind.UNREACHABLE)
-    if isinstance(error, aiohttp.ClientError | OSError):
+    if isinstance(error, aiohttp.ClientError | HttpProcessingError | OSError):
         return _lost(FailureKind.BROKEN)  # sent, then lost: it may be billed
     return None
 
@@ -109,20 +148,26 @@ class AiohttpOpened:
     """An answer under way. Its first event must come in time, each block within `idle` of being asked for, all within
     `total`. The clock of a block runs only while it is waited for: a slow client is not the upstream's fault."""
 
-    __slots__ = ("_content", "_deadline", "_deadlines", "_first", "_idle", "_response", "_until", "headers", "status")
+    __slots__ = ("_connection", "_content", "_deadline", "_deadlines", "_first", "_idle", "_until", "headers", "status")
 
     def __init__(
-        self, response: aiohttp.ClientResponse, backend: Backend, deadline: "Deadline", deadlines: "Deadlines"
+        self,
+        connection: Connection,
+        message: RawResponseMessage,
+        content: StreamReader,
+        backend: Backend,
+        deadline: "Deadline",
+        deadlines: "Deadlines",
     ) -> None:
-        self._response = response
-        self._content = response.content
+        self._connection = connection
+        self._content = content
         self._deadline = deadline
         self._deadlines = deadlines
         self._first, deadline.at = deadline.at, _NEVER
         self._idle = backend.timeouts.idle
         self._until = deadline.started + backend.timeouts.total
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
+        self.status = message.code
+        self.headers: Mapping[str, str] = message.headers
 
     async def read(self, *, first: bool = False) -> bytes:
         """The next block as it came, b"" at the end."""
@@ -162,9 +207,9 @@ class AiohttpOpened:
         """Ends the call. A connection whose answer is complete goes back to the pool, any other is dropped."""
         self._deadlines.leave(self._deadline)
         if self._content.at_eof():
-            self._response.release()
+            self._connection.release()
         else:
-            self._response.close()
+            self._connection.close()
 
 
 class Deadline:
