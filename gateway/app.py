@@ -196,6 +196,7 @@ def run(settings: Settings) -> None:
 
     gateway = Gateway(settings)
     # What is alive now stays alive. Collecting it again and again was 7 % of the hot path; requests leave few cycles.
+    sys.setswitchinterval(0.0005)  # the ledger's thread gives way to requests within half a millisecond, not five
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

@@ -65,11 +65,14 @@ class Metrics:
         self._put_money: dict[tuple[str, ...], tuple[Counter, Counter, dict[str, Counter]]] = {}
 
     def take(self, records: Sequence[Record]) -> None:
-        """Counts requests that have ended."""
+        """Counts requests that have ended. Counters are added up first: most requests of a batch share theirs."""
+        sums: dict[Counter, float] = {}
         for record in records:
-            self._count(record)
+            self._count(record, sums)
+        for child, amount in sums.items():
+            child.inc(amount)
 
-    def _count(self, record: Record) -> None:
+    def _count(self, record: Record, sums: dict[Counter, float]) -> None:
         served = record.served
         caller = record.call.caller
         team, app = self._known(caller.team, caller.app)
@@ -84,7 +87,7 @@ class Metrics:
                 self._rate.labels(model, provider),
             )
         requests, duration, first, rate = children
-        requests.inc()
+        sums[requests] = sums.get(requests, 0) + 1
         duration.observe(record.duration)
         self._overhead.observe(record.overhead)
         if record.first_token is not None:
@@ -93,8 +96,8 @@ class Metrics:
             if record.streamed and served is not None and writing > 0:
                 rate.observe((served.usage.output + served.usage.reasoning) / writing)
         for tried in record.tried:
-            self._count_money(team, app, record.sensitivity, tried)
-        self._count_decision(record)
+            self._count_money(team, app, record.sensitivity, tried, sums)
+        self._count_decision(record, sums)
 
     def policy_loaded(self, digest: str, backends: Iterable[Backend]) -> None:
         """A policy came into force."""
@@ -121,7 +124,7 @@ class Metrics:
         self._dropped.inc()
         return "other", "other"
 
-    def _count_money(self, team: str, app: str, sensitivity: str, tried: Tried) -> None:
+    def _count_money(self, team: str, app: str, sensitivity: str, tried: Tried, sums: dict[Counter, float]) -> None:
         key = (team, app, tried.backend, tried.provider, tried.zone, sensitivity)
         children = self._put_money.get(key)
         if children is None:
@@ -131,20 +134,21 @@ class Metrics:
         cost, estimated, tokens = children
         usd = tried.cost_pico_usd / PICO_PER_USD
         if usd:
-            cost.inc(usd)
+            sums[cost] = sums.get(cost, 0) + usd
             if tried.state == "uncertain" or tried.usage.source != "reported":
-                estimated.inc(usd)
+                sums[estimated] = sums.get(estimated, 0) + usd
         for bucket, child in tokens.items():
             if amount := getattr(tried.usage, bucket):
-                child.inc(amount)
+                sums[child] = sums.get(child, 0) + amount
 
-    def _count_decision(self, record: Record) -> None:
+    def _count_decision(self, record: Record, sums: dict[Counter, float]) -> None:
         decision = record.decision
         if decision is None:
             return
         if decision.candidates:
             chosen = decision.candidates[0]
-            self._decided("permit", chosen.rules[0], record.sensitivity, chosen.backend.zone).inc()
+            decided = self._decided("permit", chosen.rules[0], record.sensitivity, chosen.backend.zone)
+            sums[decided] = sums.get(decided, 0) + 1
         else:
             rules = {rule for excluded in decision.excluded for rule in excluded.rules} or {"default-deny"}
             if any(excluded.by == "policy" for excluded in decision.excluded):

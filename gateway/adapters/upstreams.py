@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Mapping
 
 import aiohttp
@@ -172,7 +171,7 @@ class AiohttpOpened:
     async def read(self, *, first: bool = False) -> bytes:
         """The next block as it came, b"" at the end."""
         deadline = self._deadline
-        deadline.at = self._first if first else min(self._deadlines.now() + self._idle, self._until)
+        deadline.at = self._first if first else min(self._deadlines.now + self._idle, self._until)
         try:
             block: bytes = await self._content.readany()
         except BaseException as error:
@@ -242,12 +241,11 @@ class Deadlines:
         self._entered: set[Deadline] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.now: Callable[[], float] = time.monotonic
+        self.now = 0.0  # as of the last look: good enough for deadlines that are kept to a look
 
     def start(self) -> None:
         """Begins to look."""
         self._loop = asyncio.get_running_loop()
-        self.now = self._loop.time
         self._sweep()
 
     def stop(self) -> None:
@@ -260,8 +258,7 @@ class Deadlines:
         task = asyncio.current_task()
         if task is None or self._loop is None:
             raise RuntimeError("deadlines are for tasks, between start and stop")
-        now = self.now()
-        deadline = Deadline(task, now, now + seconds)
+        deadline = Deadline(task, self.now, self.now + seconds)
         self._entered.add(deadline)
         return deadline
 
@@ -271,7 +268,7 @@ class Deadlines:
 
     def _sweep(self) -> None:
         assert self._loop is not None
-        now = self.now()
+        now = self.now = self._loop.time()
         for deadline in [each for each in self._entered if each.at <= now]:
             deadline.expire()
         self._sweeper = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
