@@ -206,7 +206,7 @@ class Stream:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.broke_off(unreadable("the backend sent an event that is no chunk of a chat completion"))
         self.started = True
-        if _present(read.error):
+        if read.error is not UNSET and _present(read.error):
             return self.broke_off(classify(200, data))
         choices = read.choices or ()
         for choice in choices:
@@ -219,7 +219,7 @@ class Stream:
                 self.content_seen = True
                 self.written_bytes += size
                 self.written_events += 1
-        if _present(read.usage):
+        if read.usage is not UNSET and _present(read.usage):
             return self._with_usage(event, data, read.usage, bool(choices))
         return event
 
@@ -309,7 +309,7 @@ def _size(generated: _Generated | None) -> int:
         generated.function_call,
         generated.audio,
     ):
-        if not isinstance(raw, UnsetType) and (text := bytes(raw)) not in _EMPTY:
+        if raw is not UNSET and (text := bytes(raw)) not in _EMPTY:
             size += len(text) - 2
     return size
 
