@@ -44,6 +44,7 @@ def quickstart(
         directory = state.prepare(settings.state_dir)
     except state.StateTaken as error:
         cannot_run(str(error))
+    signal.signal(signal.SIGINT, _interrupt)  # also where a shell started us with it ignored
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     with contextlib.ExitStack() as running:
