@@ -1,6 +1,6 @@
 """Records on their way to their projections: handed over in batches, off the path of the request.
 
-Done in one go, fifty records cost half of what they cost one by one between two requests, and the log needs one write.
+The log then needs one write for many lines, and a counter one addition for many requests.
 """
 
 import asyncio
