@@ -234,8 +234,8 @@ class Deadline:
 
 
 class Deadlines:
-    """The deadlines of all calls, looked at together twenty times a second, so that no call needs a timer of its own, set
-    anew at each block. A deadline of a second is kept to a tenth."""
+    """The deadlines of all calls, looked at together twenty times a second, so that no call needs a timer of its own,
+    set anew at each block. A deadline of a second is kept to a tenth."""
 
     def __init__(self) -> None:
         self._entered: set[Deadline] = set()
