@@ -1,6 +1,6 @@
 """What the hot path needs from the outside, as Protocols. Adapters fill them; tests put their own in."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.core.catalog import Backend
@@ -34,6 +34,12 @@ class Opened(Protocol):
         """The next block as it came, b"" at the end. Raises UpstreamError when it breaks off or is late.
 
         `first`: no event has come yet, so it is late when `first_byte` has passed since the call.
+        """
+
+    async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
+        """Hands each block to `take` as it comes, until that wants no more for now. Returns whether the answer ended.
+
+        `take` must not wait. Raises UpstreamError as `read` does, and what `take` raises.
         """
 
     async def read_all(self, limit: int) -> bytes:
@@ -123,8 +129,11 @@ class Reply(Protocol):
     async def start(self, status: int, headers: Headers) -> None:
         """Sends status and headers: the point of no return."""
 
-    async def write(self, block: bytes) -> None:
-        """Sends a block of the body. Waits while the client is slow."""
+    def write(self, block: bytes) -> bool:
+        """Sends a block of the body. False: the client is slow, so the next one should wait for `room`."""
+
+    async def room(self) -> None:
+        """Waits while the client is slow."""
 
     async def end(self, block: bytes = b"") -> None:
         """Sends the last block and completes the answer."""

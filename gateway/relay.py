@@ -113,6 +113,31 @@ class _Hop:
         return self.tried("settled", usage, charge(usage, price) if price else 0, failure)
 
 
+class _Stream:
+    """An answer on its way from the upstream's socket to the client's. Its last block is kept until the charge is."""
+
+    __slots__ = ("_reader", "_reply", "first_token", "last")
+
+    def __init__(self, reader: StreamReader, reply: Reply, begun: bytes) -> None:
+        self._reader = reader
+        self._reply = reply
+        self.first_token: float | None = None
+        self.last = b""
+        self._pass(begun)
+
+    def take(self, block: bytes) -> bool:
+        """Sends on what the client is to see of a block. Returns whether the next one is wanted now."""
+        return self._pass(self._reader.feed(block))
+
+    def _pass(self, block: bytes) -> bool:
+        if self.first_token is None and self._reader.content_seen:
+            self.first_token = _MONOTONIC()
+        if self._reader.done:
+            self.last = block
+            return False
+        return self._reply.write(block)
+
+
 class Relay:
     """Serves chat completions. Holds no state of its own between requests."""
 
@@ -140,7 +165,7 @@ class Relay:
         failures: tuple[Failed, ...] = ()
         sensitivity, purpose, project = call.caller.floor, "unknown", "unknown"
         first_byte: float | None = None
-        first_token: float | None = None
+        stream: _Stream | None = None
         waited = 0.0  # for upstreams: not our share
         try:
             chat = parse(body)
@@ -186,7 +211,7 @@ class Relay:
                 headers.append((b"x-gateway-cost-usd", usd(settled.cost_pico_usd).encode()))
                 headers.append((b"content-length", b"%d" % len(hop.body)))
                 await self._seal()
-                first_byte = first_token = _MONOTONIC()
+                first_byte = _MONOTONIC()
                 await reply.start(200, headers)
                 await reply.end(hop.body)
                 end, status = End.COMPLETE, 200
@@ -196,19 +221,16 @@ class Relay:
             assert opened is not None
             first_byte, status = _MONOTONIC(), 200
             await reply.start(200, headers)  # the point of no return: from here on no fallback
-            block = hop.held
+            stream = _Stream(reader, reply, hop.held)
             try:
-                while True:
-                    if first_token is None and reader.content_seen:
-                        first_token = _MONOTONIC()
-                    if reader.done:
-                        break
-                    await reply.write(block)
-                    block = reader.feed(block) if (block := await opened.read()) else reader.close()
+                while not reader.done:
+                    await reply.room()
+                    if await opened.pass_on(stream.take):
+                        stream.last = reader.close()
             except UpstreamError as error:
-                block = reader.broke_off(error.failed)
+                stream.last = reader.broke_off(error.failed)
             await self._seal()
-            await reply.end(block)
+            await reply.end(stream.last)
             if reader.failed is None:
                 end = End.COMPLETE
                 await opened.drain()
@@ -224,6 +246,7 @@ class Relay:
             raise
         finally:  # total: awaits nothing, raises nothing
             now = _MONOTONIC()
+            first_token = stream.first_token if stream is not None else first_byte
             if hop is not None:
                 if hop.opened is not None:
                     hop.opened.close()

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.streams import StreamReader
@@ -35,6 +38,36 @@ def _lost(kind: FailureKind) -> UpstreamError:
     code = f"upstream_{kind.code}"
     error: dict[str, object] = {"message": _MESSAGES[kind], "type": "server_error", "param": None, "code": code}
     return UpstreamError(Failed(kind, kind.status, error))
+
+
+class _Link(ResponseHandler):
+    """aiohttp's protocol, which also tells whoever passes an answer on that there is news of it."""
+
+    came: Callable[[], object] | None = None
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.loop = loop
+
+    def data_received(self, data: bytes) -> None:
+        """Parses, then tells."""
+        super().data_received(data)
+        if (tell := self.came) is not None:
+            tell()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Ends the answer, then tells."""
+        super().connection_lost(exc)
+        if (tell := self.came) is not None:
+            tell()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """aiohttp's pool, of links."""
+
+    def __init__(self, keepalive_seconds: float) -> None:
+        super().__init__(limit=0, keepalive_timeout=keepalive_seconds)
+        self._factory = cast("functools.partial[ResponseHandler]", functools.partial(_Link, self._loop))
 
 
 class _Target:
@@ -73,7 +106,7 @@ class AiohttpUpstreams:
         """Opens the pools."""
         self._deadlines.start()
         for scheme, seconds in _IDLE_SECONDS.items():
-            self._connectors[scheme] = aiohttp.TCPConnector(limit=0, keepalive_timeout=seconds)
+            self._connectors[scheme] = _Connector(seconds)
 
     async def stop(self) -> None:
         """Closes all connections."""
@@ -181,13 +214,53 @@ class AiohttpOpened:
         deadline.at = _NEVER
         return block
 
+    async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
+        """Hands each block to `take` from within the callback that read it, so that no task wakes for it."""
+        link = self._connection.protocol
+        if not isinstance(link, _Link):
+            raise _lost(FailureKind.BROKEN)
+        deadline, content = self._deadline, self._content
+        ended: asyncio.Future[bool] = link.loop.create_future()
+
+        def came() -> None:
+            link.came = None  # reading lets the parser go on, which may call us again in between
+            if ended.done():
+                return
+            try:
+                while block := content.read_nowait():
+                    if not take(block):
+                        ended.set_result(False)
+                        return
+                if content.at_eof():
+                    ended.set_result(True)
+                    return
+            except Exception as error:  # noqa: BLE001 - whoever waits gets it
+                ended.set_exception(error)
+                return
+            deadline.at = min(self._deadlines.now + self._idle, self._until)
+            link.came = came
+
+        came()
+        try:
+            return await ended
+        except BaseException as error:
+            if (lost := _lost_by(error, deadline)) is None:
+                raise
+            raise lost from None
+        finally:
+            link.came = None
+            deadline.at = _NEVER
+
     async def read_all(self, limit: int) -> bytes:
         """All that is left."""
+        content = self._content
+        if content.is_eof() and content.exception() is None:  # nearly every answer comes in one piece
+            return content.read_nowait()
         first = await self.read()
-        if self._content.at_eof():
+        if content.at_eof():
             return first
         blocks, size = [first], len(first)
-        while not self._content.at_eof():
+        while not content.at_eof():
             block = await self.read()
             blocks.append(block)
             size += len(block)
@@ -255,8 +328,9 @@ class Deadlines:
 
     def enter(self, seconds: float) -> Deadline:
         """A deadline for the running task, so many seconds from now."""
-        task = asyncio.current_task()
-        if task is None or self._loop is None:
+        loop = self._loop
+        task = None if loop is None else asyncio.current_task(loop)  # without a loop, 3.11 asks the kernel for our pid
+        if task is None:
             raise RuntimeError("deadlines are for tasks, between start and stop")
         deadline = Deadline(task, self.now, self.now + seconds)
         self._entered.add(deadline)

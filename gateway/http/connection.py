@@ -54,17 +54,21 @@ class ConnectionReply:
         self.started = False
         self.gone = False
 
-    def cancel_when_lost(self, task: "asyncio.Task[object] | None") -> None:
-        """Cancels the task if the client hangs up from now on; None: no more."""
+    def cancel_when_lost(self) -> None:
+        """Cancels the running task if the client hangs up from now on, until `forget`."""
+        task = asyncio.current_task(self._connection.loop)
 
         def lost() -> None:
             self.gone = True
             if task is not None:
                 task.cancel()
 
-        self._connection.on_lost = None if task is None else lost
-        if task is not None:
-            self._cycle.flow.resume_reading()  # a large body pauses it, and then nobody would see the client leave
+        self._connection.on_lost = lost
+        self._cycle.flow.resume_reading()  # a large body pauses it, and then nobody would see the client leave
+
+    def forget(self) -> None:
+        """Whoever serves the request has ended."""
+        self._connection.on_lost = None
 
     async def start(self, status: int, headers: Headers) -> None:
         """Fixes status and headers. They leave with the first block, or at once for an answer in chunks."""
@@ -86,12 +90,23 @@ class ConnectionReply:
         if self._chunked:
             self._send(self._take_head())
 
-    async def write(self, block: bytes) -> None:
-        """Sends a block. Waits while the client is slow."""
-        if self._cycle.flow.write_paused:
-            await self._room()
+    def write(self, block: bytes) -> bool:
+        """Sends a block. False: the client is slow, so the next one should wait for `room`."""
         if block:
             self._send(self._take_head() + (b"%x\r\n%b\r\n" % (len(block), block) if self._chunked else block))
+        return not self._cycle.flow.write_paused
+
+    async def room(self) -> None:
+        """Waits until the client has taken something; one that takes nothing counts as gone."""
+        if not self._cycle.flow.write_paused:
+            return
+        try:
+            async with asyncio.timeout(CLIENT_STALL_SECONDS):
+                await self._cycle.flow.drain()
+        except TimeoutError:
+            self.gone = True
+            self.abort()
+            raise asyncio.CancelledError from None
 
     async def end(self, block: bytes = b"") -> None:
         """Sends the last block and completes the answer."""
@@ -109,16 +124,6 @@ class ConnectionReply:
     def abort(self) -> None:
         """Drops the connection, so that an answer that is not complete does not look complete."""
         self._transport.abort()
-
-    async def _room(self) -> None:
-        """Waits until the client has taken something; one that takes nothing counts as gone."""
-        try:
-            async with asyncio.timeout(CLIENT_STALL_SECONDS):
-                await self._cycle.flow.drain()
-        except TimeoutError:
-            self.gone = True
-            self.abort()
-            raise asyncio.CancelledError from None
 
     def _take_head(self) -> bytes:
         head, self._head = self._head, b""

@@ -1,9 +1,9 @@
 """The OpenAI surface. Chat completions are one raw ASGI callable; the rest is FastAPI."""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
+from random import getrandbits
 from typing import Any
 
 import msgspec
@@ -36,7 +36,7 @@ _MAX_HINT = 256
 
 def request_id() -> str:
     """A fresh id. It begins with the time (48 bits of milliseconds), so ledger rows are appended, not scattered."""
-    return f"req-{int(time.time() * 1000):012x}{os.urandom(6).hex()}"
+    return f"req-{int(time.time() * 1000):012x}{getrandbits(48):012x}"
 
 
 def authenticate(header: bytes | None, find: FindCaller) -> Caller:
@@ -82,7 +82,7 @@ class ChatCompletions:
                 _text(headers.get("project")),
                 _text(headers.get("client_request_id")),
             )
-            reply.cancel_when_lost(asyncio.current_task())
+            reply.cancel_when_lost()
             relayed = True
             await self._relay.chat(call, body, reply)
         except Refused as refused:
@@ -107,7 +107,7 @@ class ChatCompletions:
             raise
         finally:
             self.inflight -= 1
-            reply.cancel_when_lost(None)
+            reply.forget()
 
 
 async def _refuse(reply: ConnectionReply, refused: Refused, id: str) -> None:

@@ -51,8 +51,8 @@ async def test_a_stream_goes_out_in_chunks():
     await reply.start(200, [])
     assert wire.written.endswith(b"transfer-encoding: chunked\r\n\r\n")
     wire.written = b""
-    await reply.write(b"")
-    await reply.write(b"0123456789abcdef!")
+    reply.write(b"")
+    reply.write(b"0123456789abcdef!")
     await reply.end(b"z")
     assert wire.written == b"11\r\n0123456789abcdef!\r\n1\r\nz\r\n0\r\n\r\n"
 
