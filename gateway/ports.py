@@ -5,7 +5,7 @@ from typing import Protocol
 
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
-from gateway.core.decision import Facts, Ruling
+from gateway.core.decision import Facts, Project, Ruling
 from gateway.core.errors import Failed
 from gateway.core.record import Entry, Record
 from gateway.core.usage import Usage
@@ -174,8 +174,19 @@ class Policy(Protocol):
     def not_offered(self) -> Mapping[str, str]:
         """Backends that cannot be called here, with the reason."""
 
-    def ask(self, facts: Facts) -> Ruling:
-        """What the policy says of these facts, for every backend."""
+    @property
+    def projects(self) -> Mapping[str, Project]:
+        """What is declared of projects, by name."""
+
+    @property
+    def asks_hops(self) -> bool:
+        """Some rule asks about the hop, so each hop is a question of its own."""
+
+    def ask(self, facts: Facts, moment: float) -> Ruling:
+        """What the policy says of these facts, for every backend.
+
+        `moment` (Unix seconds, from a clock that is never set back) says which break-glass exceptions are open.
+        """
 
 
 class Policies(Protocol):
@@ -184,3 +195,6 @@ class Policies(Protocol):
     @property
     def current(self) -> Policy:
         """The snapshot in force."""
+
+    def moment(self) -> float:
+        """Now, in Unix seconds, by a clock that nobody sets back."""

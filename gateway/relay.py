@@ -9,7 +9,7 @@ import msgspec
 from gateway.core import tokens
 from gateway.core.catalog import ASSUMED_CONTEXT, Backend
 from gateway.core.chat import ChatRequest, parse
-from gateway.core.decision import Decision, Facts, Verdict
+from gateway.core.decision import Decision, Facts, Project, Verdict
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 from gateway.core.fallback import Attempt, next_step
 from gateway.core.price import charge, usd
@@ -30,7 +30,7 @@ from gateway.ports import (
     Upstreams,
 )
 from gateway.routing.plan import plan, refusal, without
-from gateway.sensitivity.classify import classify
+from gateway.sensitivity.classify import classify, facts_of
 
 MAX_ERROR_BYTES = 1_000_000
 MAX_ANSWER_BYTES = 256_000_000
@@ -170,19 +170,21 @@ class Relay:
         try:
             chat = parse(body)
             policy = self._policies.current
-            classified = classify(call.caller.floor, call.sensitivity_hint)
-            sensitivity = classified.sensitivity
             purpose = _granted("purpose", call.purpose_hint, call.caller.purposes)
             project = _granted("project", call.project_hint, call.caller.projects)
-            caller = call.caller
-            facts = Facts(sensitivity, classified.tags, purpose, project, caller.team, caller.app, caller.key)
-            decision = _decide(policy, facts, chat, call)
+            declared = policy.projects.get(project) or Project(project)
+            classified = classify(call.caller.floor, call.sensitivity_hint, declared.floor)
+            sensitivity = classified.sensitivity
+            facts = facts_of(call.caller, classified, purpose, declared)
+            decision = _decide(policy, facts, chat, call, self._policies.moment())
             if not decision.candidates:
                 raise refusal(decision)
 
             while isinstance(step := next_step(decision, failures), Attempt):
                 backend = step.candidate.backend
-                if (newest := self._policies.current) is not policy and (now_denied := _denial(newest, facts, backend)):
+                if (newest := self._policies.current) is not policy and (
+                    now_denied := _denial(newest, facts, backend, self._policies.moment())
+                ):
                     decision = without(decision, backend, now_denied)
                     continue
                 asked = _Hop(step, chat, self._dialects[backend.provider])
@@ -322,7 +324,7 @@ class Relay:
         return failed
 
 
-def _decide(policy: Policy, facts: Facts, chat: ChatRequest, call: Call) -> Decision:
+def _decide(policy: Policy, facts: Facts, chat: ChatRequest, call: Call, moment: float) -> Decision:
     """The ordered plan for a request. Raises Refused (404) for a name that nobody knows."""
     requested = chat.view.model
     backends = policy.names.get(requested)
@@ -337,15 +339,15 @@ def _decide(policy: Policy, facts: Facts, chat: ChatRequest, call: Call) -> Deci
         digest=policy.digest,
         requested=requested,
         backends=backends,
-        ruling=policy.ask(facts),
+        ruling=policy.ask(facts, moment),
         chat=chat,
         not_offered=policy.not_offered,
     )
 
 
-def _denial(policy: Policy, facts: Facts, backend: Backend) -> Verdict | None:
+def _denial(policy: Policy, facts: Facts, backend: Backend, moment: float) -> Verdict | None:
     """A newer snapshot's verdict, if it denies: a revocation takes effect under way, a loosening does not."""
-    verdict = policy.ask(facts).verdicts.get(backend.id, Verdict((), ()))
+    verdict = policy.ask(facts, moment).verdicts.get(backend.id, Verdict((), ()))
     return None if verdict.permitted else verdict
 
 

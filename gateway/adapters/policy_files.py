@@ -87,7 +87,7 @@ def load(directory: Path, extra_catalog: Path | None = None) -> Parsed:
     extra = {f"extra catalog/{name}": raw for name, raw in extra.items()}
     shown = {name: str(directory / name) for name in tree}
     shown |= {name: str(extra_catalog / name.partition("/")[2]) for name in extra if extra_catalog is not None}
-    return parse(tree, BASE_URLS, extra, shown)
+    return parse(tree, BASE_URLS, extra, shown, time.strftime("%Y-%m-%d", time.gmtime()))
 
 
 class PolicyFiles:
@@ -106,6 +106,7 @@ class PolicyFiles:
             raise ValueError("the first bundle must be good")
         self._directory = directory
         self._extra = extra_catalog
+        self._epoch = time.time() - time.monotonic()  # so that setting the clock back opens nothing again
         self._on_load = on_load
         self._on_failure = on_failure
         self._take(parsed)
@@ -115,6 +116,10 @@ class PolicyFiles:
         self.current = Eligibility(parsed.bundle, not_offered(parsed.bundle.backends))
         self.state = ReloadState(parsed.bundle.digest, time.time(), False, ())
         self._on_load(parsed.bundle.digest, parsed.bundle.backends)
+
+    def moment(self) -> float:
+        """Now, in Unix seconds, by a clock that nobody sets back."""
+        return self._epoch + time.monotonic()
 
     async def reload(self) -> None:
         """Loads the tree anew. If it is not good, the snapshot in force stays and the state says stale."""

@@ -12,7 +12,7 @@ from gateway.adapters.keys import Keys
 from gateway.adapters.secrets import not_offered
 from gateway.cli.common import Policies, StateDir, cannot_run, print_json, settings_of
 from gateway.core.chat import ChatRequest, parse
-from gateway.core.decision import Decision, Facts
+from gateway.core.decision import Decision, Project
 from gateway.core.errors import Refused
 from gateway.core.labels import DEFAULT_LEVEL, LEVELS
 from gateway.core.price import usd
@@ -23,7 +23,7 @@ from gateway.policy.explain import Explanation, Truth, explain
 from gateway.policy.model import Bundle
 from gateway.policy.parse import Parsed
 from gateway.routing.plan import plan
-from gateway.sensitivity.classify import classify
+from gateway.sensitivity.classify import classify, facts_of
 
 app = typer.Typer(help="Routing policy: check it, ask it.", no_args_is_help=True)
 
@@ -113,16 +113,10 @@ def explain_request(
         cannot_run(f"unknown level `{sensitivity}`; known: {', '.join(LEVELS)}")
     chat = _chat(request, model)
     caller = _caller(key, state_dir) if key else Caller("any", team, as_app, floor=sensitivity or DEFAULT_LEVEL)
-    classified = classify(caller.floor, sensitivity)
-    facts = Facts(
-        classified.sensitivity,
-        classified.tags,
-        purpose or caller.purposes[0],
-        project or caller.projects[0],
-        caller.team,
-        caller.app,
-        caller.key,
-    )
+    name = project or caller.projects[0]
+    declared = parsed.bundle.projects.get(name) or Project(name)
+    classified = classify(caller.floor, sensitivity, declared.floor)
+    facts = facts_of(caller, classified, purpose or caller.purposes[0], declared)
     decision = _decide(parsed.bundle, facts, chat)
     explanations = {each.backend: each for each in explain(parsed.bundle, facts)}
     if format is Format.json:

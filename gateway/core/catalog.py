@@ -32,6 +32,7 @@ PASSPORT = (
     "retention",
     "trains_on_data",
     "audience",
+    "eligible_persons",
 )
 """Facts that a policy may ask about a backend. One that is missing is unknown, never assumed."""
 
@@ -52,14 +53,15 @@ class Backend(msgspec.Struct, frozen=True):
     """One endpoint that serves one model.
 
     `key_ref` is where its API key is found (`env:NAME`, `file:PATH`), never the key itself; None: it wants none.
-    `context` and `max_output` are tokens, None: undeclared. `price` None: unpriced, so it is refused.
+    `context` and `max_output` are tokens, None: undeclared. `price` None: unpriced, so it is refused. `substitute` is
+    the backend that is asked instead while this one is suspended or retired; `review_by` is a date (YYYY-MM-DD).
     """
 
     id: str
     provider: str
     base_url: str
     model: str
-    passport: dict[str, str]
+    passport: dict[str, str | frozenset[str]]
     aliases: tuple[str, ...] = ()
     key_ref: str | None = None
     timeouts: Timeouts = Timeouts()
@@ -67,23 +69,44 @@ class Backend(msgspec.Struct, frozen=True):
     context: int | None = None
     max_output: int | None = None
     price: Price | None = None
+    substitute: str | None = None
+    review_by: str | None = None
 
-    def fact(self, name: str) -> str | None:
+    def fact(self, name: str) -> str | frozenset[str] | None:
         """A passport fact, or None when nobody declared it."""
         return self.passport.get(name)
+
+    def word(self, name: str) -> str:
+        """A passport fact for display and metrics: `unknown` when nobody declared it."""
+        value = self.passport.get(name)
+        return value if isinstance(value, str) else "unknown"
 
     @property
     def zone(self) -> str:
         """The zone for display and metrics."""
-        return self.passport.get("zone", "unknown")
+        return self.word("zone")
+
+    @property
+    def operator(self) -> str:
+        """Who runs it: `ourselves`, or the provider."""
+        return "ourselves" if self.passport.get("deployment") == "self_hosted" else self.provider
+
+
+OUT_OF_USE = ("suspended", "retired")
+"""Statuses in which a backend's declared substitute answers to its name."""
 
 
 def names(backends: tuple[Backend, ...]) -> dict[str, tuple[Backend, ...]]:
-    """Every model name that a client may send, with the backends behind it; `auto` stands for all."""
-    table: dict[str, tuple[Backend, ...]] = {AUTO: backends}
+    """Every model name that a client may send, with the backends behind it; `auto` stands for all.
+
+    Where one is out of use its substitute stands behind the same names; whether either may serve is the policy's.
+    """
+    by_id = {backend.id: backend for backend in backends}
+    table: dict[str, dict[str, Backend]] = {AUTO: by_id}
     for backend in backends:
-        table[backend.id] = (backend,)
-    for backend in backends:
-        for alias in backend.aliases:
-            table[alias] = (*table.get(alias, ()), backend)
-    return table
+        behind, at = {backend.id: backend}, backend
+        while at.word("status") in OUT_OF_USE and at.substitute in by_id and at.substitute not in behind:
+            at = behind[at.substitute] = by_id[at.substitute]
+        for name in (backend.id, *backend.aliases):
+            table[name] = table.get(name, {}) | behind
+    return {name: tuple(behind.values()) for name, behind in table.items()}

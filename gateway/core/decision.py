@@ -8,9 +8,10 @@ from gateway.core.catalog import Backend
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """Everything a policy may ask about a request. Flat, no text; None means unknown, never a default.
+    """Everything a policy may ask about a request at one hop. Flat, no text; None means unknown, never a default.
 
-    An attribute is one field here, one row in `policy.vocabulary`, and the line in `relay` that fills it.
+    An attribute is one field here, one row in `policy.vocabulary`, and the line in `relay` that fills it. From
+    `attempt` on the facts are about the hop: they are the only ones that change between the hops of a request.
     """
 
     sensitivity: str | None
@@ -20,13 +21,45 @@ class Facts(msgspec.Struct, frozen=True):
     team: str | None
     app: str | None
     key: str | None
+    source_sensitivity: str | None = None
+    redaction: str | None = "none"
+    jurisdiction: str | None = None
+    person: str | None = None
+    attempt: str | None = "1"
+    last_error: str | None = "none"
+    visited_regions: frozenset[str] | None = frozenset()
+    visited_operators: frozenset[str] | None = frozenset()
+
+
+class Project(msgspec.Struct, frozen=True):
+    """What is declared of a project; None: nothing, so it is unknown. `floor` is the least label of its requests."""
+
+    name: str
+    jurisdiction: str | None = None
+    floor: str | None = None
+
+
+class Obligation(msgspec.Struct, frozen=True, order=True):
+    """Something to be done before a call is sent: its name (`policy.obligations`) and its figure, 0 if it has none."""
+
+    name: str
+    amount: int = 0
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What the policy says of one backend: the permits that are true and the forbids that fire, by rule id."""
+    """What the policy says of one backend, by rule id.
+
+    `permits` are true and `forbids` fire; `do` is to be done before it is sent; `watched` are rules in shadow or warn
+    mode that would have fired; `broken` are forbids that a break-glass exception lifts; `revokes`: some forbid that
+    fires also cuts calls that are running.
+    """
 
     permits: tuple[str, ...]
     forbids: tuple[str, ...]
+    do: tuple[Obligation, ...] = ()
+    watched: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    revokes: bool = False
 
     @property
     def permitted(self) -> bool:

@@ -1,6 +1,6 @@
 """Prices and charges. Money is an integer number of pico-USD (1e-12 USD); every published price is exact in it."""
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 import msgspec
 
@@ -83,6 +83,11 @@ def charge(usage: Usage, price: Price) -> int:
         + usage.output * price.output
         + usage.reasoning * price.reasoning
     )
+
+
+def pico_usd(usd: Decimal) -> int:
+    """An amount of USD in pico-USD, rounded up."""
+    return int((usd * PICO_PER_USD).to_integral_value(ROUND_CEILING))
 
 
 def usd(pico: int) -> str:

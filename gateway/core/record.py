@@ -19,6 +19,7 @@ class Caller(msgspec.Struct, frozen=True):
     projects: tuple[str, ...] = ("default",)
     purposes: tuple[str, ...] = ("general",)
     floor: str = "internal"
+    person: str | None = None
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.core.catalog import AUTO
-from gateway.core.decision import Facts
+from gateway.core.decision import Project
 from gateway.core.errors import Refusal, Refused
 from gateway.core.labels import LEVELS, RANK
 from gateway.core.record import Call, Caller, refused_record
@@ -19,6 +19,7 @@ from gateway.http import errors
 from gateway.http.connection import SCOPE_KEY, ConnectionReply
 from gateway.ports import Policies, Policy, Sink
 from gateway.relay import Relay
+from gateway.sensitivity.classify import classify, facts_of
 
 FindCaller = Callable[[bytes], Caller | None]
 NOBODY = Caller("none", "none", "none")
@@ -172,13 +173,18 @@ def models_router(policies: Policies, find: FindCaller, created: int) -> APIRout
     async def list_models(request: Request) -> Response:
         """The names that this key may use."""
         caller = authenticate(_authorization(request), find)
-        return _json({"object": "list", "data": [_model(name, created) for name in usable(policies.current, caller)]})
+        return _json(
+            {
+                "object": "list",
+                "data": [_model(name, created) for name in usable(policies.current, caller, policies.moment())],
+            }
+        )
 
     @router.get("/v1/models/{name:path}")
     async def get_model(request: Request, name: str) -> Response:
         """One name, or 404 if this key may not use it."""
         caller = authenticate(_authorization(request), find)
-        if name not in usable(policies.current, caller):
+        if name not in usable(policies.current, caller, policies.moment()):
             raise Refused(
                 Refusal.MODEL_NOT_FOUND, "the model does not exist, or this key may not use it", param="model"
             )
@@ -187,14 +193,15 @@ def models_router(policies: Policies, find: FindCaller, created: int) -> APIRout
     return router
 
 
-def usable(policy: Policy, caller: Caller) -> list[str]:
+def usable(policy: Policy, caller: Caller, moment: float) -> list[str]:
     """The names that could ever serve a caller: for some label from its floor up, some granted purpose and project."""
     permitted: set[str] = set()
     for level in LEVELS[RANK[caller.floor] :]:
         for purpose in caller.purposes:
             for project in caller.projects:
-                facts = Facts(level, frozenset(), purpose, project, caller.team, caller.app, caller.key)
-                permitted |= {id for id, verdict in policy.ask(facts).verdicts.items() if verdict.permitted}
+                declared = policy.projects.get(project) or Project(project)
+                facts = facts_of(caller, classify(level, None, declared.floor), purpose, declared)
+                permitted |= {id for id, verdict in policy.ask(facts, moment).verdicts.items() if verdict.permitted}
     permitted -= policy.not_offered.keys()
     found = [
         name

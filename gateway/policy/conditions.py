@@ -1,8 +1,10 @@
 """Conditions as they are written, made into atoms. Everything becomes a finite set of values, so it stays decidable.
 
-team: legal                      the value                sensitivity: ">= confidential"    an ordered level
-team: [legal, hr]                one of                   tags: {any: [secret, pii]}        a set meets
-team: {not: [legal, hr]}         none of                  tags: {all: [...]}, {none: [...]} a set holds, avoids
+team: legal                  the value              sensitivity: ">= confidential"   an ordered level
+team: [legal, hr]            one of                 tags: {any: [secret, pii]}       a set meets
+team: {not: [legal, hr]}     none of                tags: {all: [...]}, {none: [...]} a set holds, avoids
+team: any                    no condition           region: declared                 a passport fact is written down
+principal.person: {in: backend.eligible_persons}, {not_in: ...}                      a word and a backend's set
 """
 
 import re
@@ -13,7 +15,12 @@ from gateway.policy.model import Atom, Test
 from gateway.policy.vocabulary import BACKEND, REQUEST, Attribute, Side, Vocabulary
 
 _COMPARISON = re.compile(r"(>=|<=|>|<)\s*(\S+)\Z")
-_TAG_TESTS: dict[str, Test] = {"any": "any", "all": "all", "none": "none"}
+_SET_TESTS: dict[str, Test] = {"any": "any", "all": "all", "none": "none"}
+_WORD_TESTS: dict[str, Test] = {"in": "in", "not": "not_in", "not_in": "not_in"}
+ANY = "any"
+DECLARED = "declared"
+WORDS_WITH_MEANING = frozenset({ANY, DECLARED, "unknown"})
+"""No vocabulary may have these words: they already mean something in a condition or a test."""
 
 
 class Conditions:
@@ -41,8 +48,7 @@ class Conditions:
                 other = "to" if name in BACKEND else "when" if name in REQUEST else ""
                 hint = f"; it belongs under `{other}`" if other else suggestion(name, table)
                 self._problem(document, at, "P104", f"unknown attribute `{name}` of a {side}{hint}", key=True)
-                continue
-            if atom := self._atom(document, at, attribute, condition):
+            elif condition != ANY and (atom := self._atom(document, at, attribute, condition)):
                 found.append(atom)
         return tuple(found)
 
@@ -51,27 +57,40 @@ class Conditions:
         self._problems.append(Problem(mark, code, message))
 
     def _atom(self, document: Document, path: Path, attribute: Attribute, condition: object) -> Atom | None:
+        mark, text = document.key(path), _text(attribute.name, condition)
+        if condition == DECLARED and attribute.side == "backend":
+            return Atom(attribute.side, attribute.name, "declared", frozenset(), text, mark)
+        tests = _SET_TESTS if attribute.kind == "set" else _WORD_TESTS
         test: Test = "in"
-        if attribute.kind == "tags":
-            if not (isinstance(condition, dict) and len(condition) == 1 and next(iter(condition)) in _TAG_TESTS):
-                example = "`{any: [secret]}`, `{all: [...]}` or `{none: [...]}`"
-                self._problem(document, path, "P102", f"`{attribute.name}` is a set; write {example}")
+        if isinstance(condition, dict):
+            if len(condition) != 1 or next(iter(condition)) not in tests:
+                self._problem(document, path, "P102", f"{_forms(attribute)} for `{attribute.name}`")
                 return None
-            ((name, condition),) = condition.items()
-            test, path = _TAG_TESTS[name], (*path, name)
-        elif isinstance(condition, dict):
-            if set(condition) != {"not"}:
-                self._problem(
-                    document, path, "P102", f"write a value, a list of values, or `{{not: ...}}` for `{attribute.name}`"
-                )
-                return None
-            test, condition, path = "not_in", condition["not"], (*path, "not")
-        values = self._values(document, path, attribute, condition)
-        if values is None:
+            ((form, condition),) = condition.items()
+            test, path = tests[form], (*path, form)
+        elif attribute.kind == "set":
+            self._problem(document, path, "P102", f"`{attribute.name}` is a set; {_forms(attribute)}")
             return None
-        return Atom(
-            attribute.side, attribute.name, test, values, _text(attribute.name, test, condition), document.key(path)
-        )
+        if isinstance(condition, str) and condition.startswith("backend."):
+            return self._comparison(document, path, attribute, test, condition.removeprefix("backend."), text)
+        values = self._values(document, path, attribute, condition)
+        return None if values is None else Atom(attribute.side, attribute.name, test, values, text, mark)
+
+    def _comparison(
+        self, document: Document, path: Path, attribute: Attribute, test: Test, other: str, text: str
+    ) -> Atom | None:
+        """A word of the request and a set of the backend, out of the same closed list."""
+        row = BACKEND.get(other)
+        if row is None or row.kind != "set" or attribute.side != "request" or row.section != attribute.section:
+            fitting = [
+                f"`{word.name}` with `backend.{many.name}`"
+                for many in BACKEND.values()
+                for word in REQUEST.values()
+                if many.kind == "set" and word.kind == "word" and word.section == many.section
+            ]
+            self._problem(document, path, "P102", f"these can be compared: {', '.join(fitting)}")
+            return None
+        return Atom(attribute.side, attribute.name, test, frozenset(), text, document.key(path), other)
 
     def _values(self, document: Document, path: Path, attribute: Attribute, condition: object) -> frozenset[str] | None:
         if isinstance(condition, str) and (match := _COMPARISON.match(condition)):
@@ -84,6 +103,8 @@ class Conditions:
         good: set[str] = set()
         for position, word in enumerate(words):
             at = (*path, position) if isinstance(condition, list) else path
+            if attribute.kind == "count" and type(word) is int:
+                word = str(word)  # noqa: PLW2901  a count may be written as the number it is
             if not isinstance(word, str):
                 self._problem(document, at, "P102", f"a value of `{attribute.name}` is a word; quote it if it is one")
             elif known is not None and word not in known:
@@ -99,28 +120,46 @@ class Conditions:
 
     def _known(self, attribute: Attribute) -> frozenset[str] | None:
         """The values that an attribute can have, None: any name."""
-        if attribute.kind == "name":
-            return None
-        if not attribute.section:
+        if attribute.name in self._words:
             return self._words[attribute.name]
-        return self._vocabulary.words(attribute.section) if self._vocabulary.sections else None
+        if attribute.section and not self._vocabulary.sections:
+            return None
+        values = self._vocabulary.values(attribute)
+        return None if values is None else frozenset(values)
 
     def _range(
-        self, document: Document, path: Path, attribute: Attribute, operator: str, level: str
+        self, document: Document, path: Path, attribute: Attribute, operator: str, word: str
     ) -> frozenset[str] | None:
-        if attribute.kind != "level":
+        if attribute.kind not in ("level", "count"):
             self._problem(document, path, "P102", f"`{attribute.name}` has no order; `{operator}` does not apply")
             return None
-        if level not in LEVELS:
-            self._problem(document, path, "P103", f"unknown level `{level}`{suggestion(level, LEVELS)}")
+        ordered = LEVELS if attribute.kind == "level" else attribute.values
+        if word not in ordered:
+            self._problem(document, path, "P103", f"unknown {attribute.kind} `{word}`{suggestion(word, ordered)}")
             return None
-        at = LEVELS.index(level)
-        return frozenset({">=": LEVELS[at:], ">": LEVELS[at + 1 :], "<=": LEVELS[: at + 1], "<": LEVELS[:at]}[operator])
+        at = ordered.index(word)
+        found = {">=": ordered[at:], ">": ordered[at + 1 :], "<=": ordered[: at + 1], "<": ordered[:at]}[operator]
+        if not found:
+            self._problem(document, path, "P102", f"nothing is `{operator} {word}`")
+            return None
+        return frozenset(found)
 
 
-def _text(name: str, test: Test, condition: object) -> str:
+def _forms(attribute: Attribute) -> str:
+    """What can be written for an attribute."""
+    if attribute.kind == "set":
+        return "write `{any: [...]}`, `{all: [...]}` or `{none: [...]}`"
+    return "write a value, a list of values, or `{not: ...}`"
+
+
+def _text(name: str, condition: object) -> str:
     """The condition in one line, for explanations."""
-    words = ", ".join(map(str, condition)) if isinstance(condition, list) else str(condition)
-    if test == "in":
-        return f"{name} {words}" if _COMPARISON.match(words) else f"{name} is {words}"
-    return f"{name} {'not' if test == 'not_in' else test} {words}"
+    if isinstance(condition, dict) and len(condition) == 1:
+        ((form, condition),) = condition.items()
+        return f"{name} {str(form).replace('_', ' ')} {_words(condition)}"
+    words = _words(condition)
+    return f"{name} {words}" if _COMPARISON.match(words) or words == DECLARED else f"{name} is {words}"
+
+
+def _words(condition: object) -> str:
+    return ", ".join(map(str, condition)) if isinstance(condition, list) else str(condition)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 Reference = Annotated[str, StringConstraints(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
+Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)\Z")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -96,12 +97,15 @@ class BackendEntry(_Entry):
     weights_origin: str | None = None
     operator_origin: str | None = None
     licence: str | None = None
-    status: str | None = None
+    status: str | dict[str, Day] | None = None
+    """A status, or statuses each with the day that it begins on."""
     retention: str | None = None
     trains_on_data: str | None = None
     audience: str | None = None
+    eligible_persons: list[str] | None = None
+    substitute: Name | None = None
     source: str | None = None
-    review_by: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    review_by: Day | None = None
 
 
 class CatalogFile(_Entry):
@@ -114,7 +118,7 @@ class BookPrice(TokenPrice):
     """One model of the price book, with where the figure comes from."""
 
     source: str
-    date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    date: Day
 
 
 class PricesFile(_Entry):
@@ -130,6 +134,8 @@ class VocabularyFile(_Entry):
     levels: dict[Word, str]
     tags: dict[Word, str]
     purposes: dict[Word, str]
+    jurisdictions: dict[Word, str] = {}
+    persons: dict[Word, str] = {}
     deployments: dict[Word, str]
     zones: dict[Word, str]
     regions: dict[Word, str]
@@ -141,11 +147,45 @@ class VocabularyFile(_Entry):
     audiences: dict[Word, str]
 
 
+class ProjectEntry(_Entry):
+    """What is known of a project."""
+
+    jurisdiction: str | None = None
+    floor: Literal["public", "internal", "confidential", "restricted"] | None = None
+    why: str | None = None
+
+
+class ProjectsFile(_Entry):
+    """projects.yaml"""
+
+    projects: dict[Name, ProjectEntry]
+
+
 class Scope(_Entry):
     """What a rule speaks of: requests (`when`) and backends (`to`)."""
 
     when: dict[str, Any] = {}
     to: dict[str, Any] = {}
+
+
+class Requirement(Scope):
+    """What is to be done before a call is sent: names, or names with a figure."""
+
+    do: Annotated[list[str | dict[str, int]], Field(min_length=1)]
+
+
+class Ceiling(_Entry):
+    """A ceiling on spending: so many USD per key, app, ..., or a share of all spending for one provider, zone, ..."""
+
+    usd: Usd | None = None
+    per: Literal["organisation", "team", "app", "key", "project", "provider", "zone"] | None = None
+    share: Annotated[Number, Field(gt=0, le=1)] | None = None
+    of: Literal["spend"] | None = None
+    by: Literal["team", "app", "key", "project", "provider", "zone"] | None = None
+    window: Annotated[str, StringConstraints(pattern=r"^(hour|day|week|month|[1-9][0-9]{0,3}[hd])$")]
+    min_sample_usd: Usd | None = None
+    then: Any = "deny"
+    on_store_down: Literal["deny", "local_quota"] = "deny"
 
 
 class Preference(_Entry):
@@ -156,18 +196,129 @@ class Preference(_Entry):
 
 
 class RuleEntry(_Entry):
-    """One rule: an id and exactly one effect."""
+    """One rule: an id and one effect. A `permit` may have a `require` beside it, which is then its own condition."""
 
     id: Name
     why: str | None = None
     permit: Scope | None = None
     forbid: Scope | None = None
+    require: Requirement | None = None
+    limit: Ceiling | list[Ceiling] | None = None
     prefer: Preference | None = None
+    breakable: Literal["never"] | bool = False
+    in_flight: Literal["finish", "revoke"] = "finish"
 
 
 class PolicyFile(_Entry):
-    """policies/*.yaml"""
+    """policies/*.yaml, and policies/projects/NAME/*.yaml"""
 
     policy: Name
     owner: str
+    mode: Literal["off", "shadow", "warn", "enforce"] = "enforce"
     rules: list[RuleEntry]
+
+
+class NeverEntry(_Entry):
+    """A pair that must not meet."""
+
+    request: dict[str, Any] = {}
+    backend: dict[str, Any] = {}
+
+
+class AlwaysEntry(_Entry):
+    """Requests that somebody must be able to serve."""
+
+    request: dict[str, Any] = {}
+
+
+class AfterEntry(_Entry):
+    """Backends that a request may not go to once it has been to others."""
+
+    left: dict[str, Any]
+    enter: dict[str, Any]
+
+
+class ChainEntry(_Entry):
+    """Bounds on the calls of one request."""
+
+    max_distinct_operators: Annotated[int, Field(ge=1, le=9)] | None = None
+    never_after: AfterEntry | None = None
+
+
+class NewAccessEntry(_Entry):
+    """The version that access is compared with."""
+
+    base: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$")]
+    unless_approved_by: str | None = None
+
+
+class InvariantEntry(_Entry):
+    """One invariant: an id and exactly one claim."""
+
+    id: Name
+    why: str | None = None
+    absolute: bool = False
+    over: Literal["catalog", "any_backend"] = "catalog"
+    never: NeverEntry | None = None
+    always_some: AlwaysEntry | None = None
+    backend: dict[str, Any] = {}
+    monotone: Literal["sensitivity"] | None = None
+    chain: ChainEntry | None = None
+    no_new_access: NewAccessEntry | None = None
+
+
+class InvariantsFile(_Entry):
+    """invariants.yaml"""
+
+    invariants: list[InvariantEntry]
+
+
+class ExpectEntry(_Entry):
+    """What a test expects."""
+
+    permit: list[Name] | None = None
+    deny: dict[Name, str | list[str] | None] | list[Name] | None = None
+    permit_only: dict[str, Any] | None = None
+    first: Name | None = None
+    decision: Literal["permit", "deny"] | None = None
+    http: Annotated[int, Field(ge=100, le=599)] | None = None
+    reason: str | None = None
+    hops: Annotated[int, Field(ge=0, le=9)] | None = None
+    sent_outside: Annotated[int, Field(ge=0, le=9)] | None = None
+
+
+class TestEntry(_Entry):
+    """One example. `request` has attributes, and `model` and `needs` (capabilities)."""
+
+    name: str
+    request: dict[str, Any] = {}
+    faults: dict[Name, int | str] = {}
+    at: str | None = None
+    expect: ExpectEntry
+
+
+class TestsFile(_Entry):
+    """tests/*.yaml"""
+
+    tests: list[TestEntry]
+
+
+class ExceptionEntry(_Entry):
+    """A break-glass exception."""
+
+    id: Name
+    rules: Annotated[list[Name], Field(min_length=1)]
+    principal: Annotated[dict[str, Any], Field(min_length=1)]
+    backends: Annotated[list[Name], Field(min_length=1)]
+    starts: str
+    expires: str
+    ticket: Annotated[str, StringConstraints(min_length=1)]
+    requested_by: Annotated[str, StringConstraints(min_length=1)]
+    approved_by: Annotated[list[str], Field(min_length=2, max_length=9)]
+    why: str | None = None
+
+
+class ExceptionsFile(_Entry):
+    """exceptions/*.yaml"""
+
+    exceptions: list[ExceptionEntry]

@@ -9,19 +9,27 @@ from typing import Literal
 import msgspec
 
 from gateway.core.catalog import Backend
-from gateway.core.decision import Facts
+from gateway.core.decision import Facts, Obligation, Project
 from gateway.policy.document import Mark
-from gateway.policy.vocabulary import Side, Vocabulary
+from gateway.policy.vocabulary import REQUEST, Side, Vocabulary
 
-Effect = Literal["permit", "forbid", "prefer"]
-Test = Literal["in", "not_in", "any", "all", "none"]
+Effect = Literal["permit", "forbid", "require", "limit", "prefer"]
+Mode = Literal["off", "shadow", "warn", "enforce"]
+Test = Literal["in", "not_in", "any", "all", "none", "declared", "undeclared"]
+
+InvariantKind = Literal["never", "always_some", "monotone", "chain", "no_new_access"]
+
+_FIELD = {name: attribute.field for name, attribute in REQUEST.items()}
+_OPPOSITE: dict[Test, Test] = {"in": "not_in", "any": "none", "declared": "undeclared"}
+_OPPOSITE |= {there: here for here, there in _OPPOSITE.items()}
 
 
 class Atom(msgspec.Struct, frozen=True):
     """One comparison of one attribute with a finite set of values.
 
-    `in`, `not_in`: the value (of a word, level or name). `any`, `all`, `none`: the set (of tags).
-    `text` is the condition as it was written.
+    `in`, `not_in`: the value (of a word, level, count or name). `any`, `all`, `none`: the set. `declared` and
+    `undeclared`: whether a backend's fact is written down at all. `other` names a backend's set whose words stand in
+    for `values`. `text` is the condition as it was written.
     """
 
     side: Side
@@ -30,9 +38,12 @@ class Atom(msgspec.Struct, frozen=True):
     values: frozenset[str]
     text: str
     mark: Mark
+    other: str = ""
 
     def holds(self, value: str | frozenset[str] | None) -> bool | None:
         """Whether it is true of a value; None when the value is unknown."""
+        if self.test in ("declared", "undeclared"):
+            return (value is None) is (self.test == "undeclared")
         if value is None:
             return None
         if isinstance(value, str):
@@ -44,8 +55,35 @@ class Atom(msgspec.Struct, frozen=True):
         return self.values.isdisjoint(value)
 
 
+class Clause(msgspec.Struct, frozen=True):
+    """A conjunction on behalf of a rule. A policy's eligibility is nothing but permitting and forbidding clauses:
+    permitted is whom some permitting clause is true of, and no forbidding clause true or unknown."""
+
+    rule: str
+    when: tuple[Atom, ...]
+    to: tuple[Atom, ...]
+
+
+class Spend(msgspec.Struct, frozen=True):
+    """A ceiling on what is spent. Either `pico_usd` per `per`, or a `share` (0 to 1) of all spending that one value of
+    `per` may have once `minimum_pico_usd` is spent. `downgrade` is the alias that is still served beyond it."""
+
+    per: str
+    window: str
+    pico_usd: int | None = None
+    share: float | None = None
+    minimum_pico_usd: int = 0
+    downgrade: str | None = None
+    on_store_down: str = "deny"
+
+
 class Rule(msgspec.Struct, frozen=True):
-    """One rule: it speaks of the requests in `when` and the backends in `to`. Both empty: of everything."""
+    """One rule: it speaks of the requests in `when` and the backends in `to`. Both empty: of everything.
+
+    `project` names the layer it stands in; empty: the organisation's. `breakable`: an exception may lift it.
+    `revoke`: what it comes to forbid is also cut while it is running. `do` is what a `require`, or a `permit` with one,
+    asks for. `order` is a `prefer`'s, `limits` a `limit`'s.
+    """
 
     id: str
     effect: Effect
@@ -55,7 +93,82 @@ class Rule(msgspec.Struct, frozen=True):
     policy: str
     owner: str
     mark: Mark
+    mode: Mode = "enforce"
+    project: str = ""
+    breakable: bool = False
+    revoke: bool = False
+    do: tuple[Obligation, ...] = ()
     order: tuple[str, ...] = ()
+    limits: tuple[Spend, ...] = ()
+
+
+class Exemption(msgspec.Struct, frozen=True):
+    """A break-glass exception: the rules it lifts, for whom, towards which backends, and until when (Unix seconds)."""
+
+    id: str
+    rules: frozenset[str]
+    when: tuple[Atom, ...]
+    backends: frozenset[str]
+    starts: float
+    expires: float
+    ticket: str
+    requested_by: str
+    approved_by: tuple[str, ...]
+    mark: Mark
+
+
+class Invariant(msgspec.Struct, frozen=True):
+    """What must hold whatever the rules say.
+
+    `never`: no request in `request` may reach a backend in `backend`. `always_some`: each such request may reach some
+    such backend. `monotone`: a higher `attribute` never adds a backend. `chain`: the calls of one request reach at most
+    `most_operators`, and no backend in `enter` after one in `left`. `no_new_access`: no one may do what `base` (a git
+    ref) did not let them, unless `approver` agrees. `absolute`: it also holds while every breakable rule is lifted.
+    """
+
+    id: str
+    kind: InvariantKind
+    mark: Mark
+    why: str = ""
+    absolute: bool = False
+    any_backend: bool = False
+    request: tuple[Atom, ...] = ()
+    backend: tuple[Atom, ...] = ()
+    attribute: str = ""
+    most_operators: int | None = None
+    left: tuple[Atom, ...] = ()
+    enter: tuple[Atom, ...] = ()
+    base: str = ""
+    approver: str = ""
+
+
+class Expectation(msgspec.Struct, frozen=True):
+    """What a case expects; None: nothing of the kind. `permit` is exactly whom; `deny` names rules that must be among
+    the reasons; `permit_only` is what everyone permitted must be; `first` heads the plan. `sent_outside` counts calls
+    to backends that are not self-hosted."""
+
+    permit: frozenset[str] | None = None
+    deny: dict[str, frozenset[str]] | None = None
+    permit_only: tuple[Atom, ...] = ()
+    first: str | None = None
+    decision: Literal["permit", "deny"] | None = None
+    http: int | None = None
+    reason: str | None = None
+    hops: int | None = None
+    sent_outside: int | None = None
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One example: a request by its facts, how backends would fail, and what is expected."""
+
+    name: str
+    mark: Mark
+    facts: Facts
+    model: str
+    needs: frozenset[str]
+    faults: dict[str, str]
+    expect: Expectation
+    at: float | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -65,10 +178,14 @@ class Bundle(msgspec.Struct, frozen=True):
     vocabulary: Vocabulary
     backends: tuple[Backend, ...]
     rules: tuple[Rule, ...]
+    projects: dict[str, Project] = {}
+    exemptions: tuple[Exemption, ...] = ()
+    invariants: tuple[Invariant, ...] = ()
+    cases: tuple[Case, ...] = ()
 
-    def effect(self, effect: Effect) -> tuple[Rule, ...]:
-        """The rules of one effect."""
-        return tuple(rule for rule in self.rules if rule.effect == effect)
+    def effect(self, effect: Effect, *modes: Mode) -> tuple[Rule, ...]:
+        """The rules of one effect that are in force, or in the given modes."""
+        return tuple(rule for rule in self.rules if rule.effect == effect and rule.mode in (modes or ("enforce",)))
 
 
 def every(truths: Iterable[bool | None]) -> bool | None:
@@ -82,9 +199,18 @@ def every(truths: Iterable[bool | None]) -> bool | None:
     return result
 
 
+def negated(atom: Atom) -> tuple[Atom, ...]:
+    """The atoms whose disjunction is the negation of one: `all` has as many as it names, every other has one."""
+    if atom.test == "all":
+        return tuple(
+            msgspec.structs.replace(atom, test="none", values=frozenset({value})) for value in sorted(atom.values)
+        )
+    return (msgspec.structs.replace(atom, test=_OPPOSITE[atom.test], text=f"not: {atom.text}"),)
+
+
 def of_request(atom: Atom, facts: Facts) -> bool | None:
-    """Whether an atom is true of a request."""
-    return atom.holds(getattr(facts, atom.attribute))
+    """Whether an atom is true of a request. One that compares with a backend is first bound to it: see `bound`."""
+    return atom.holds(getattr(facts, _FIELD[atom.attribute]))
 
 
 def of_backend(atom: Atom, backend: Backend) -> bool | None:
@@ -94,3 +220,11 @@ def of_backend(atom: Atom, backend: Backend) -> bool | None:
     if atom.attribute == "provider":
         return atom.holds(backend.provider)
     return atom.holds(backend.fact(atom.attribute))
+
+
+def bound(atom: Atom, backend: Backend) -> Atom | None:
+    """A request's atom with the backend's set put in for its name; None: the set is unknown, so the atom is, too."""
+    if not atom.other:
+        return atom
+    words = backend.fact(atom.other)
+    return msgspec.structs.replace(atom, values=words) if isinstance(words, frozenset) else None

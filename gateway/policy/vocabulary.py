@@ -9,34 +9,59 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["level", "word", "tags", "name"]
-"""`level`: an ordered word. `word`: one of a closed list. `tags`: a set of words. `name`: any name."""
+from gateway.core.errors import FailureKind
+from gateway.core.fallback import MAX_ATTEMPTS
+
+Kind = Literal["level", "count", "word", "set", "name"]
+"""`level`, `count`: ordered words. `word`: one of a closed list. `set`: several of one. `name`: any name."""
 
 Side = Literal["request", "backend"]
 
 
 class Attribute(msgspec.Struct, frozen=True):
-    """Something a condition may ask. `section` is the list in vocabulary.yaml that its values come from."""
+    """Something a condition may ask.
+
+    `section` is the list in vocabulary.yaml that its values come from; `values` are those that the code fixes. With
+    neither, the values are names, or the ids of what the tree declares.
+    """
 
     name: str
     side: Side
     kind: Kind
     section: str
     meaning: str
+    values: tuple[str, ...] = ()
+    hop: bool = False
+
+    @property
+    def field(self) -> str:
+        """The field of `Facts`: the name without its owner."""
+        return self.name.rpartition(".")[2]
 
 
 def _table(*rows: Attribute) -> dict[str, Attribute]:
     return {row.name: row for row in rows}
 
 
+_ATTEMPTS = tuple(map(str, range(1, MAX_ATTEMPTS + 1)))
+_ERRORS = ("none", *(kind.code for kind in FailureKind if kind.may_fall_back))
+
 REQUEST: Mapping[str, Attribute] = _table(
-    Attribute("sensitivity", "request", "level", "levels", "the label of the request, as dispatched"),
-    Attribute("tags", "request", "tags", "tags", "what the scanner found"),
+    Attribute("sensitivity", "request", "level", "levels", "the label of the request, as it would be sent"),
+    Attribute("source_sensitivity", "request", "level", "levels", "the label of the request, as it came"),
+    Attribute("tags", "request", "set", "tags", "what the scanner found"),
+    Attribute("redaction", "request", "word", "", "whether findings were taken out before", ("none", "done")),
     Attribute("purpose", "request", "word", "purposes", "what the call is for, chosen among those granted to the key"),
     Attribute("project", "request", "name", "", "the project, chosen among those granted to the key"),
+    Attribute("project.jurisdiction", "request", "word", "jurisdictions", "whose law the project is under"),
+    Attribute("principal.person", "request", "word", "persons", "what kind of person the key is for, in export law"),
     Attribute("team", "request", "name", "", "the team that owns the key"),
     Attribute("app", "request", "name", "", "the application that the key was made for"),
     Attribute("key", "request", "name", "", "the id of the key"),
+    Attribute("attempt", "request", "count", "", "which upstream call of the request this is", _ATTEMPTS, hop=True),
+    Attribute("last_error", "request", "word", "", "how the call before failed", _ERRORS, hop=True),
+    Attribute("visited_regions", "request", "set", "regions", "regions that an earlier call was sent to", hop=True),
+    Attribute("visited_operators", "request", "set", "origins", "operator origins of earlier calls", hop=True),
 )
 
 BACKEND: Mapping[str, Attribute] = _table(
@@ -52,6 +77,7 @@ BACKEND: Mapping[str, Attribute] = _table(
     Attribute("retention", "backend", "word", "retentions", "how long the operator keeps prompts"),
     Attribute("trains_on_data", "backend", "word", "training", "whether the operator trains on prompts"),
     Attribute("audience", "backend", "word", "audiences", "who may use it"),
+    Attribute("eligible_persons", "backend", "set", "persons", "the kinds of person that may use it"),
 )
 
 SECTIONS = tuple(dict.fromkeys(row.section for row in (*REQUEST.values(), *BACKEND.values()) if row.section))
@@ -66,3 +92,9 @@ class Vocabulary(msgspec.Struct, frozen=True):
     def words(self, section: str) -> frozenset[str]:
         """The words of a section."""
         return frozenset(self.sections.get(section, {}))
+
+    def values(self, attribute: Attribute) -> tuple[str, ...] | None:
+        """The closed list of an attribute's values, in order; None: it has none."""
+        if attribute.section:
+            return tuple(self.sections.get(attribute.section, ()))
+        return attribute.values or None

@@ -1,0 +1,166 @@
+"""The catalog and the price book: backends as values, every fact of them checked against the vocabulary."""
+
+from collections.abc import Mapping
+
+from gateway.core.catalog import AUTO, CAPABILITIES, PASSPORT, Backend, Timeouts
+from gateway.core.price import Price, per_gpu_hour, per_million
+from gateway.policy import files
+from gateway.policy.document import Document, Mark, Path, suggestion
+from gateway.policy.tree import Tree
+from gateway.policy.vocabulary import BACKEND, Vocabulary
+
+
+def prices(tree: Tree) -> dict[str, Price]:
+    """The price book, by model."""
+    book: dict[str, Price] = {}
+    for _, document, file in tree.of_kind("prices", files.PricesFile):
+        for model, entry in file.models.items():
+            if model in book:
+                tree.problem(document.key(("models", model)), "P105", f"model `{model}` is priced twice")
+            book[model] = _token_price(entry, f"{file.version}:{model}")
+    return book
+
+
+def backends(
+    tree: Tree,
+    vocabulary: Vocabulary,
+    book: Mapping[str, Price],
+    providers: Mapping[str, str | None],
+    today: str,
+) -> dict[str, Backend]:
+    """The backends, by id, as they are on a day (YYYY-MM-DD)."""
+    return _Catalog(tree, vocabulary, book, providers, today).read()
+
+
+class _Catalog:
+    def __init__(
+        self,
+        tree: Tree,
+        vocabulary: Vocabulary,
+        book: Mapping[str, Price],
+        providers: Mapping[str, str | None],
+        today: str,
+    ) -> None:
+        self.tree = tree
+        self.vocabulary = vocabulary
+        self.book = book
+        self.providers = providers
+        self.today = today
+        self.problem = tree.problem
+
+    def read(self) -> dict[str, Backend]:
+        backends: dict[str, Backend] = {}
+        marks: dict[str, Mark] = {}
+        aliases: dict[str, Mark] = {}
+        substitutes: dict[str, Mark] = {}
+        for _, document, file in self.tree.of_kind("catalog", files.CatalogFile):
+            for id, entry in file.backends.items():
+                path: Path = ("backends", id)
+                if id in backends:
+                    self.problem(document.key(path), "P105", f"backend `{id}` is declared twice, first at {marks[id]}")
+                    continue
+                marks[id] = document.key(path)
+                for position, alias in enumerate(entry.aliases):
+                    at = document.value((*path, "aliases", position))
+                    aliases.setdefault(alias, at)
+                    if alias in entry.aliases[:position]:
+                        self.problem(at, "P105", f"alias `{alias}` is given twice")
+                if entry.substitute is not None:
+                    substitutes[id] = document.value((*path, "substitute"))
+                backends[id] = self._backend(document, path, id, entry)
+        for name, mark in {**marks, **aliases}.items():
+            if name == AUTO:
+                self.problem(mark, "P105", f"`{AUTO}` stands for every backend and cannot be a name")
+        for alias, mark in aliases.items():
+            if alias in backends:
+                self.problem(mark, "P105", f"alias `{alias}` is also a backend, at {marks[alias]}")
+        for id, mark in substitutes.items():
+            substitute = backends[id].substitute or ""
+            if "catalog" not in self.tree.shaky and (substitute not in backends or substitute == id):
+                self.problem(mark, "P103", f"a substitute is another backend{suggestion(substitute, backends)}")
+        return backends
+
+    def _backend(self, document: Document, path: Path, id: str, entry: files.BackendEntry) -> Backend:
+        if entry.provider not in self.providers:
+            hint = suggestion(entry.provider, self.providers)
+            self.problem(document.value((*path, "provider")), "P103", f"unknown provider `{entry.provider}`{hint}")
+        base_url = entry.base_url or self.providers.get(entry.provider)
+        if base_url is None and entry.provider in self.providers:
+            self.problem(
+                document.key(path), "P107", f"backend `{id}` needs a `base_url`: `{entry.provider}` has no default"
+            )
+        for position, capability in enumerate(entry.capabilities):
+            if capability not in CAPABILITIES:
+                self.problem(
+                    document.value((*path, "capabilities", position)),
+                    "P103",
+                    f"unknown capability `{capability}`{suggestion(capability, CAPABILITIES)}",
+                )
+        return Backend(
+            id=id,
+            provider=entry.provider,
+            base_url=(base_url or "").rstrip("/"),
+            model=entry.model or id,
+            passport=self._passport(document, path, entry),
+            aliases=tuple(entry.aliases),
+            key_ref=entry.api_key,
+            timeouts=Timeouts(**entry.timeout.model_dump()),
+            capabilities=frozenset(entry.capabilities),
+            context=entry.context,
+            max_output=entry.max_output,
+            price=self._price(document, path, id, entry),
+            substitute=entry.substitute,
+            review_by=entry.review_by,
+        )
+
+    def _passport(self, document: Document, path: Path, entry: files.BackendEntry) -> dict[str, str | frozenset[str]]:
+        passport: dict[str, str | frozenset[str]] = {}
+        for fact in PASSPORT:
+            written = getattr(entry, fact)
+            if written is None:
+                continue
+            known = self.vocabulary.words(BACKEND[fact].section)
+            words = list(written) if isinstance(written, dict | list) else [written]
+            for position, word in enumerate(words):
+                if word not in known and self.vocabulary.sections:
+                    at = document.value((*path, fact, position) if isinstance(written, list) else (*path, fact))
+                    hint = suggestion(word, known)
+                    self.problem(at, "P103", f"unknown value `{word}` for backend.{fact}{hint}")
+            if isinstance(written, dict):  # a status for each date that it begins on
+                begun = sorted((day, word) for word, day in written.items() if day <= self.today)
+                if begun:
+                    passport[fact] = begun[-1][1]
+            else:
+                passport[fact] = frozenset(written) if isinstance(written, list) else written
+        return passport
+
+    def _price(self, document: Document, path: Path, id: str, entry: files.BackendEntry) -> Price | None:
+        mark, version = document.value((*path, "price")), f"catalog:{id}"
+        match entry.price:
+            case None:
+                return None
+            case "book":
+                model = entry.model or id
+                if model not in self.book and "prices" not in self.tree.shaky:
+                    self.problem(mark, "P108", f"the price book has no model `{model}`{suggestion(model, self.book)}")
+                return self.book.get(model)
+            case files.MachinePrice() as machine:
+                return per_gpu_hour(
+                    version,
+                    usd_per_hour=machine.gpu_hour,
+                    tokens_per_second=machine.tokens_per_second,
+                )
+            case files.TokenPrice() as tokens:
+                return _token_price(tokens, version)
+        raise AssertionError(entry.price)
+
+
+def _token_price(entry: files.TokenPrice, version: str) -> Price:
+    return per_million(
+        version,
+        input=entry.input,
+        output=entry.output,
+        cache_read=entry.cache_read,
+        cache_write=entry.cache_write,
+        reasoning=entry.reasoning,
+    )
