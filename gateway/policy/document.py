@@ -8,7 +8,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import yaml
@@ -34,15 +34,23 @@ class Mark(msgspec.Struct, frozen=True, order=True):
         return f"{self.file}:{self.line}:{self.column}"
 
 
+Severity = Literal["error", "warning", "info"]
+
+
 class Problem(msgspec.Struct, frozen=True, order=True):
-    """Something wrong in a policy tree. `code` is stable; `message` has the writer's words in backticks."""
+    """Something wrong in a policy tree, or worth knowing. Only errors keep a tree from loading.
+
+    `code` is stable; `message` has the writer's words in backticks.
+    """
 
     mark: Mark
     code: str
     message: str
+    severity: Severity = "error"
 
     def __str__(self) -> str:
-        return f"{self.mark} {self.code} {self.message}"
+        said = "" if self.severity == "error" else f"{self.severity}: "
+        return f"{self.mark} {self.code} {said}{self.message}"
 
 
 MAX_SHOWN = 200

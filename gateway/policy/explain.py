@@ -4,9 +4,9 @@ import msgspec
 
 from gateway.core.catalog import Backend
 from gateway.core.decision import Facts
+from gateway.policy.clauses import forbidding, permitting
 from gateway.policy.decide import known_only
 from gateway.policy.document import Mark
-from gateway.policy.clauses import forbidding, permitting
 from gateway.policy.model import Atom, Bundle, Clause, Effect, Rule, bound, every, of_backend, of_request
 
 Truth = bool | None

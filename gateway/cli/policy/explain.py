@@ -1,96 +1,30 @@
-"""`gateway policy`"""
+"""`gateway policy explain`"""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from gateway.adapters import policy_files
 from gateway.adapters.keys import Keys
 from gateway.adapters.secrets import not_offered
 from gateway.cli.common import Policies, StateDir, cannot_run, print_json, settings_of
+from gateway.cli.policy.common import Plain, good
 from gateway.core.chat import ChatRequest, parse
-from gateway.core.decision import Decision, Project
+from gateway.core.decision import Decision, Facts, Project
 from gateway.core.errors import Refused
 from gateway.core.labels import DEFAULT_LEVEL, LEVELS
 from gateway.core.price import usd
 from gateway.core.record import Caller
 from gateway.policy.decide import Eligibility
-from gateway.policy.document import Problem, render
 from gateway.policy.explain import Explanation, Truth, explain
 from gateway.policy.model import Bundle
-from gateway.policy.parse import Parsed
 from gateway.routing.plan import plan
 from gateway.sensitivity.classify import classify, facts_of
-
-app = typer.Typer(help="Routing policy: check it, ask it.", no_args_is_help=True)
 
 _TRUTH: dict[Truth, str] = {True: "T", False: "F", None: "U"}
 
 
-class Format(StrEnum):
-    """How `check` prints problems."""
-
-    text = "text"
-    json = "json"
-    github = "github"
-
-
-def _load(policies: Path | None) -> Parsed:
-    settings = settings_of(policies=policies)
-    try:
-        return policy_files.load(settings.policies, settings.extra_catalog)
-    except policy_files.Unreadable as error:
-        cannot_run(str(error))
-
-
-@app.command()
-def check(
-    policies: Annotated[Path | None, typer.Argument(help="The policy tree (GATEWAY_POLICIES).")] = None,
-    format: Annotated[Format, typer.Option(help="How to print.")] = Format.text,
-) -> None:
-    """Check a policy tree: everything that the server would check before it loads it."""
-    parsed = _load(policies)
-    if format is Format.json:
-        print_json([_problem(problem) for problem in parsed.problems])
-    elif format is Format.github:
-        for problem in parsed.problems:
-            typer.echo(_annotation(problem))
-    elif parsed.problems:
-        typer.echo(render(parsed.problems, parsed.sources))
-    if parsed.bundle is None:
-        if format is Format.text:
-            count = len(parsed.problems)
-            typer.echo(f"\n{count} problem{'s' if count != 1 else ''}; the tree would not load")
-        raise typer.Exit(1)
-    if format is Format.text:
-        bundle = parsed.bundle
-        typer.echo(f"ok: {len(bundle.rules)} rules, {len(bundle.backends)} backends, digest {bundle.digest}")
-
-
-def _annotation(problem: Problem) -> str:
-    """A problem as a workflow command. What stands in a policy file must not become a command of its own."""
-    mark, message = problem.mark, problem.message
-    for character, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
-        message = message.replace(character, escaped)
-    file = mark.file.replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
-    return f"::error file={file},line={mark.line},col={mark.column},title={problem.code}::{message}"
-
-
-def _problem(problem: Problem) -> dict[str, object]:
-    mark = problem.mark
-    return {
-        "file": mark.file,
-        "line": mark.line,
-        "column": mark.column,
-        "code": problem.code,
-        "message": problem.message,
-    }
-
-
-@app.command("explain")
 def explain_request(
     request: Annotated[Path | None, typer.Argument(help="A chat completion body (JSON); - for standard input.")] = None,
     model: Annotated[str, typer.Option(help="The model name, when there is no body.")] = "auto",
@@ -102,24 +36,21 @@ def explain_request(
     sensitivity: Annotated[str | None, typer.Option(help="What x-gateway-sensitivity says.")] = None,
     policies: Policies = None,
     state_dir: StateDir = None,
-    format: Annotated[Format, typer.Option(help="How to print.")] = Format.text,
+    format: Annotated[Plain, typer.Option(help="How to print.")] = Plain.text,
 ) -> None:
     """Explain a request: which backends may serve it, in which order, and every rule that says so."""
-    parsed = _load(policies)
-    if parsed.bundle is None:
-        typer.echo(render(parsed.problems, parsed.sources), err=True)
-        raise typer.Exit(1)
+    bundle = good(policies)
     if sensitivity is not None and sensitivity not in LEVELS:
         cannot_run(f"unknown level `{sensitivity}`; known: {', '.join(LEVELS)}")
     chat = _chat(request, model)
     caller = _caller(key, state_dir) if key else Caller("any", team, as_app, floor=sensitivity or DEFAULT_LEVEL)
     name = project or caller.projects[0]
-    declared = parsed.bundle.projects.get(name) or Project(name)
+    declared = bundle.projects.get(name) or Project(name)
     classified = classify(caller.floor, sensitivity, declared.floor)
     facts = facts_of(caller, classified, purpose or caller.purposes[0], declared)
-    decision = _decide(parsed.bundle, facts, chat)
-    explanations = {each.backend: each for each in explain(parsed.bundle, facts)}
-    if format is Format.json:
+    decision = _decide(bundle, facts, chat)
+    explanations = {each.backend: each for each in explain(bundle, facts)}
+    if format is Plain.json:
         print_json(_as_data(decision, explanations, classified.provenance))
     else:
         _print(decision, explanations, classified.provenance)
