@@ -1,12 +1,13 @@
 """What the hot path needs from the outside, as Protocols. Adapters fill them; tests put their own in."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Facts, Project, Ruling
 from gateway.core.errors import Failed
+from gateway.core.permit import Permit
 from gateway.core.record import Entry, Record
 from gateway.core.usage import Usage
 
@@ -55,8 +56,8 @@ class Opened(Protocol):
 class Upstreams(Protocol):
     """The only way out of the gateway that carries content."""
 
-    async def open(self, backend: Backend, path: str, body: bytes, *, streamed: bool) -> Opened:
-        """Sends the body. Raises UpstreamError when no status comes back.
+    async def open(self, permit: Permit, path: str, body: bytes, *, streamed: bool) -> Opened:
+        """Spends the permit: sends the body to its backend. Raises UpstreamError when no status comes back.
 
         A buffered answer begins when it is complete, so it may take `total`; a streamed one `first_byte`.
         """
@@ -106,6 +107,10 @@ class Dialect(Protocol):
     @property
     def path(self) -> str:
         """Where chat completions are, below the base URL."""
+
+    @property
+    def limit_field(self) -> str:
+        """The top-level field of a request that limits the tokens of an answer."""
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The body to send upstream."""
@@ -182,6 +187,10 @@ class Policy(Protocol):
     def asks_hops(self) -> bool:
         """Some rule asks about the hop, so each hop is a question of its own."""
 
+    @property
+    def warns(self) -> frozenset[str]:
+        """The rules in trial whose callers are told: see `Verdict.watched`."""
+
     def ask(self, facts: Facts, moment: float) -> Ruling:
         """What the policy says of these facts, for every backend.
 
@@ -198,3 +207,20 @@ class Policies(Protocol):
 
     def moment(self) -> float:
         """Now, in Unix seconds, by a clock that nobody sets back."""
+
+
+class Conversations(Protocol):
+    """Remembers which conversations had a label above their sender's floor, by what was said in them."""
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is remembered."""
+
+    def prefixes(self, turns: Iterable[bytes]) -> Sequence[bytes]:
+        """A name for each prefix of a conversation, shortest first. It tells nothing of the text."""
+
+    def label_of(self, prefixes: Sequence[bytes]) -> str | None:
+        """The highest label that any of these prefixes had, None: none is remembered."""
+
+    def remember(self, prefixes: Sequence[bytes], label: str) -> None:
+        """Keeps a label for the whole of a conversation. Never lowers one."""

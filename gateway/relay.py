@@ -268,6 +268,7 @@ class Relay:
                 sensitivity=sensitivity,
                 purpose=purpose,
                 project=project,
+                demand=None if chat is None else chat.demand,
             )
             if done:
                 self._ledger.settle(entries(record))

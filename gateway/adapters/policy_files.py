@@ -1,10 +1,11 @@
 """Policy trees on disk: read once, parsed as a whole, watched. A tree that does not load changes nothing."""
 
 import asyncio
+import contextlib
 import os
 import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -12,12 +13,20 @@ from watchfiles import Change, awatch
 
 from gateway.adapters.secrets import not_offered
 from gateway.core.catalog import Backend
+from gateway.policy import suspend
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import MAX_FILE_BYTES, Mark, Problem
-from gateway.policy.parse import Parsed, parse
+from gateway.policy.model import Bundle
+from gateway.policy.parse import Parsed, digest_of, parse
 from gateway.providers import BASE_URLS
+from gateway.review.load import check
 
 MAX_FILES = 500
+_LOOK_SECONDS = 0.5
+"""How often a folder that was replaced and a new day are looked for. Changes of files are seen as they come."""
+
+Loader = Callable[[Path, Path | None], Awaitable[Parsed]]
+"""What loads a tree and does not keep the event loop waiting."""
 
 
 class Unreadable(Exception):
@@ -30,7 +39,10 @@ def _matters(_: Change, path: str) -> bool:
 
 
 class ReloadState(msgspec.Struct, frozen=True):
-    """How the last load went. `stale`: a newer tree is on disk, and it did not load. `loaded` is Unix seconds."""
+    """How the last load went. `stale`: a newer tree is on disk, and it did not load. `loaded` is Unix seconds.
+
+    `problems` says why it did not, or what is worth knowing of the one that did.
+    """
 
     digest: str
     loaded: float
@@ -78,20 +90,54 @@ def _read(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def load(directory: Path, extra_catalog: Path | None = None) -> Parsed:
-    """The bundle in a directory, with a further folder of catalog files, or its problems."""
-    tree = read_tree(directory)
-    if extra_catalog is not None and not extra_catalog.is_dir():
-        raise Unreadable(f"no catalog folder at {extra_catalog}; set GATEWAY_EXTRA_CATALOG")
-    extra = read_tree(extra_catalog) if extra_catalog is not None else {}
-    extra = {f"extra catalog/{name}": raw for name, raw in extra.items()}
+def parse_files(directory: Path, extra_catalog: Path | None = None) -> Parsed:
+    """The bundle in a directory, with a further folder of catalog files, or its problems. Nothing is proved of it.
+
+    Raises Unreadable.
+    """
+    tree, extra = _read_all(directory, extra_catalog)
     shown = {name: str(directory / name) for name in tree}
     shown |= {name: str(extra_catalog / name.partition("/")[2]) for name in extra if extra_catalog is not None}
-    return parse(tree, BASE_URLS, extra, shown, time.strftime("%Y-%m-%d", time.gmtime()))
+    return parse(tree, BASE_URLS, extra, shown, _today())
+
+
+def load(directory: Path, extra_catalog: Path | None = None) -> Parsed:
+    """The bundle in a directory, if its invariants hold and its tests pass. Start, reload and commands load alike.
+
+    Raises Unreadable.
+    """
+    parsed = parse_files(directory, extra_catalog)
+    if parsed.bundle is None:
+        return parsed
+    problems = check(parsed.bundle)
+    failed = any(problem.severity == "error" for problem in problems)
+    return Parsed(None if failed else parsed.bundle, tuple(sorted({*parsed.problems, *problems})), parsed.sources)
+
+
+def _read_all(directory: Path, extra_catalog: Path | None) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    tree = read_tree(directory)
+    if extra_catalog is None:
+        return tree, {}
+    if not extra_catalog.is_dir():
+        raise Unreadable(f"no catalog folder at {extra_catalog}; set GATEWAY_EXTRA_CATALOG")
+    return tree, {f"extra catalog/{name}": raw for name, raw in read_tree(extra_catalog).items()}
+
+
+def _today() -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def _snapshot(bundle: Bundle, ids: frozenset[str]) -> Eligibility:
+    bundle = suspend.suspended(bundle, ids)
+    return Eligibility(bundle, not_offered(bundle.backends))
 
 
 class PolicyFiles:
-    """Holds the snapshot in force and follows the files. `current` is swapped as one reference."""
+    """Holds the snapshot in force and follows the files. `current` is swapped as one reference.
+
+    `on_load` is told of each snapshot once it is in force, `on_failure` of each tree that did not load. `suspended`
+    are the backends that are off by order: see `suspend`.
+    """
 
     def __init__(
         self,
@@ -99,23 +145,26 @@ class PolicyFiles:
         extra_catalog: Path | None,
         parsed: Parsed,
         *,
+        load_apart: Loader,
         on_load: Callable[[str, tuple[Backend, ...]], None],
         on_failure: Callable[[tuple[Problem, ...]], None],
+        suspended: Iterable[str] = (),
     ) -> None:
         if parsed.bundle is None:
             raise ValueError("the first bundle must be good")
         self._directory = directory
         self._extra = extra_catalog
         self._epoch = time.time() - time.monotonic()  # so that setting the clock back opens nothing again
+        self._load_apart = load_apart
         self._on_load = on_load
         self._on_failure = on_failure
-        self._take(parsed)
-
-    def _take(self, parsed: Parsed) -> None:
-        assert parsed.bundle is not None
-        self.current = Eligibility(parsed.bundle, not_offered(parsed.bundle.backends))
-        self.state = ReloadState(parsed.bundle.digest, time.time(), False, ())
-        self._on_load(parsed.bundle.digest, parsed.bundle.backends)
+        self._suspended = frozenset(suspended)
+        self._on_disk: str | None = parsed.bundle.digest
+        self._changed = asyncio.Event()
+        self._renewing = asyncio.Lock()
+        self.loaded = parsed.bundle  # as the files say; `current` is this, under the suspensions
+        self._put_in_force(_snapshot(parsed.bundle, self._suspended))
+        self.state = ReloadState(self.current.digest, time.time(), False, parsed.problems)
 
     def moment(self) -> float:
         """Now, in Unix seconds, by a clock that nobody sets back."""
@@ -124,21 +173,75 @@ class PolicyFiles:
     async def reload(self) -> None:
         """Loads the tree anew. If it is not good, the snapshot in force stays and the state says stale."""
         try:
-            parsed = await asyncio.to_thread(load, self._directory, self._extra)
+            parsed = await self._load_apart(self._directory, self._extra)
         except Exception as error:  # noqa: BLE001  whatever it is, the snapshot in force stays, and the next change is seen
             parsed = Parsed(None, (Problem(Mark(str(self._directory)), "P004", str(error)),), {})
-        if parsed.bundle is not None:
-            if self.state.stale or parsed.bundle.digest != self.current.digest:
-                self._take(parsed)
-        else:
+        if parsed.bundle is None:
             self.state = msgspec.structs.replace(self.state, stale=True, problems=parsed.problems)
             self._on_failure(parsed.problems)
+        elif self.state.stale or parsed.bundle != self.loaded:  # not by digest: a status may begin with the day
+            self.loaded = parsed.bundle
+            await self._renew()
+            self.state = ReloadState(self.current.digest, time.time(), False, parsed.problems)
+
+    async def suspend(self, ids: Iterable[str]) -> None:
+        """Exactly these backends are suspended from now on, in what is loaded and in what will be."""
+        self._suspended = frozenset(ids)
+        await self._renew()
+
+    async def _renew(self) -> None:
+        """Builds the snapshot beside the event loop and puts it in force."""
+        async with self._renewing:
+            self._put_in_force(await asyncio.to_thread(_snapshot, self.loaded, self._suspended))
+            self.state = msgspec.structs.replace(self.state, digest=self.current.digest)
+
+    def _put_in_force(self, snapshot: Eligibility) -> None:
+        self.current = snapshot
+        self._on_load(snapshot.digest, snapshot.bundle.backends)
 
     async def watch(self) -> None:
-        """Reloads on every change, until cancelled. Changes that come together are taken together."""
-        watched = [path for path in (self._directory, self._extra) if path is not None and path.is_dir()]
-        async for _ in awatch(*watched, watch_filter=_matters, debounce=200, step=50, rust_timeout=1000):
-            await self.reload()
+        """Reloads on every change, until cancelled. All that changes while a reload runs leads to one more."""
+        async with asyncio.TaskGroup() as together:
+            together.create_task(self._follow())
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                await self.reload()
+
+    async def _follow(self) -> None:
+        """Notes changes: of files, of a folder that another took the place of, of the day, which may begin a status."""
+        day = _today()
+        while True:
+            folders = self._folders()
+            began = True  # what changed before somebody watched is seen by reading
+            async with contextlib.aclosing(_looks(folders)) as looks:
+                async for changed in looks:
+                    today = _today()
+                    if changed or today != day or (began and await asyncio.to_thread(self._differs)):
+                        self._changed.set()
+                    began, day = False, today
+                    if self._folders() != folders:
+                        break
+
+    def _folders(self) -> dict[Path, tuple[int, int]]:
+        """The folders that are there, and which they are."""
+        found = {}
+        for path in (self._directory, self._extra):
+            if path is not None and path.is_dir():
+                with contextlib.suppress(OSError):
+                    status = path.stat()
+                    found[path] = status.st_dev, status.st_ino
+        return found
+
+    def _differs(self) -> bool:
+        """Whether the files are others than when this was last asked."""
+        before = self._on_disk
+        try:
+            tree, extra = _read_all(self._directory, self._extra)
+            self._on_disk = digest_of(tree | extra)
+        except Unreadable:
+            self._on_disk = None
+        return self._on_disk != before
 
     def summary(self) -> Mapping[str, object]:
         """What /readyz and /admin/policies tell."""
@@ -148,3 +251,23 @@ class PolicyFiles:
             "stale": self.state.stale,
             "problems": [str(problem) for problem in self.state.problems],
         }
+
+
+async def _looks(folders: Iterable[Path]) -> AsyncGenerator[set[tuple[Change, str]], None]:
+    """The changes in folders, taken together when they come together; an empty set every `_LOOK_SECONDS` without one.
+
+    It ends when the folders cannot be watched: then look again by reading.
+    """
+    try:
+        if watched := list(folders):
+            every = round(_LOOK_SECONDS * 1000)
+            found = awatch(
+                *watched, watch_filter=_matters, debounce=200, step=50, rust_timeout=every, yield_on_timeout=True
+            )
+            async with contextlib.aclosing(found):
+                async for changes in found:
+                    yield changes
+    except (OSError, RuntimeError):
+        pass  # gone meanwhile, or the system has no watches left
+    await asyncio.sleep(_LOOK_SECONDS)
+    yield set()

@@ -72,6 +72,20 @@ class View(msgspec.Struct):
     modalities: list[str] | None = None
 
 
+class Demand(msgspec.Struct, frozen=True):
+    """What a request asks of a backend, without its text: enough to plan it again.
+
+    `needs` are capabilities, `input_bytes` the size of all text that a model reads, `output_limit` the most tokens of
+    one choice (None: unlimited).
+    """
+
+    needs: frozenset[str]
+    input_bytes: int
+    messages: int
+    output_limit: int | None
+    choices: int
+
+
 class ChatRequest(msgspec.Struct, frozen=True):
     """A parsed request. `fields` are the top-level members, each value as its original bytes, in order.
 
@@ -100,6 +114,12 @@ class ChatRequest(msgspec.Struct, frozen=True):
         """Most tokens that the client lets one choice write, None: unlimited."""
         view = self.view
         return view.max_completion_tokens if view.max_completion_tokens is not None else view.max_tokens
+
+    @property
+    def demand(self) -> Demand:
+        """What is asked of a backend, as it may be kept."""
+        view = self.view
+        return Demand(self.needs, self.text_bytes, len(view.messages), self.output_limit, view.n or 1)
 
     def with_fields(self, changed: dict[str, bytes]) -> bytes:
         """The body with these top-level values (JSON) set; all other values keep their bytes and their order."""

@@ -1,5 +1,6 @@
 """What is asked of the policy, and what was decided."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -46,6 +47,14 @@ class Obligation(msgspec.Struct, frozen=True, order=True):
     amount: int = 0
 
 
+def strictest(due: Iterable[Obligation]) -> tuple[Obligation, ...]:
+    """Each obligation once, with its smallest figure."""
+    least: dict[str, Obligation] = {}
+    for obligation in sorted(due, reverse=True):
+        least[obligation.name] = obligation
+    return tuple(sorted(least.values()))
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """What the policy says of one backend, by rule id.
 
@@ -88,11 +97,18 @@ class Exclusion(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A backend that may be asked, the permits that admit it, and what it is expected to cost in pico-USD."""
+    """A backend that may be asked, the permits that admit it, and what it is expected to cost in pico-USD.
+
+    `do`, `watched` and `broken` are those of its verdict: what must be done before anything is sent to it, the rules in
+    trial that would have fired, and the forbids that a break-glass exception lifts.
+    """
 
     backend: Backend
     rules: tuple[str, ...]
     expected_pico_usd: int
+    do: tuple[Obligation, ...] = ()
+    watched: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True):

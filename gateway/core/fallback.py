@@ -2,11 +2,13 @@
 
 import msgspec
 
-from gateway.core.decision import Candidate, Decision
-from gateway.core.errors import Failed
+from gateway.core.catalog import Backend
+from gateway.core.decision import Candidate, Decision, Facts
+from gateway.core.errors import Failed, FailureKind, Refusal
 
 MAX_ATTEMPTS = 4
 """Most backends that one request may reach; a client's own retries multiply it."""
+_WAIT_SECONDS = "5"
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -22,6 +24,15 @@ class GiveUp(msgspec.Struct, frozen=True):
     last: Failed | None
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What the client is told when every call failed. `code` is our own word for it; `error` may quote a provider."""
+
+    status: int
+    error: dict[str, object]
+    retry_after: str | None
+    code: str
+
+
 def next_step(decision: Decision, failures: tuple[Failed, ...], max_attempts: int = MAX_ATTEMPTS) -> Attempt | GiveUp:
     """The next attempt, or why there is none. A candidate is asked once: a retry is a second candidate,
     put there by the policy, where everyone can see it."""
@@ -31,3 +42,37 @@ def next_step(decision: Decision, failures: tuple[Failed, ...], max_attempts: in
     if tried >= min(max_attempts, len(decision.candidates)):
         return GiveUp(failures[-1] if failures else None)
     return Attempt(tried + 1, decision.candidates[tried])
+
+
+def after(facts: Facts, backend: Backend, failed: Failed) -> Facts:
+    """The facts of the next hop. Whatever became of a call, its backend counts as visited."""
+    return msgspec.structs.replace(
+        facts,
+        attempt=None if facts.attempt is None else str(int(facts.attempt) + 1),
+        last_error=failed.kind.code,
+        visited_regions=_visited(facts.visited_regions, backend.fact("region")),
+        visited_operators=_visited(facts.visited_operators, backend.fact("operator_origin")),
+    )
+
+
+def _visited(places: frozenset[str] | None, place: str | frozenset[str] | None) -> frozenset[str] | None:
+    """One place more. After a place that nobody declared, nobody knows where the request has been."""
+    return places | {place} if places is not None and isinstance(place, str) else None
+
+
+def given_up(decision: Decision, failures: tuple[Failed, ...]) -> Told:
+    """How a request failed: a single failure as it came, several as what they have in common."""
+    last = failures[-1]
+    together = len(failures) > 1 and last.kind.may_fall_back and last.kind is not FailureKind.CONTEXT_TOO_LONG
+    if not together or {failed.kind for failed in failures} == {FailureKind.THROTTLED}:
+        return Told(last.status, last.error, last.retry_after, last.kind.code)
+    tried = ", ".join(
+        f"{candidate.backend.id}: {failed.kind.code}"
+        for candidate, failed in zip(decision.candidates, failures, strict=False)
+    )
+    rules = sorted({rule for excluded in decision.excluded for rule in excluded.rules})
+    denied = f"; policy denies others (rules: {', '.join(rules)})" if rules else ""
+    refusal = Refusal.NO_BACKEND
+    message = f"no permitted backend is available ({tried}){denied}"
+    error: dict[str, object] = {"message": message, "type": refusal.type, "param": None, "code": refusal.code}
+    return Told(refusal.status, error, last.retry_after or _WAIT_SECONDS, refusal.code)

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway.core.chat import Demand
 from gateway.core.decision import Decision
 from gateway.core.errors import FailureKind, Refused
 from gateway.core.usage import NOTHING, Usage
@@ -46,6 +47,7 @@ class End(Enum):
     CLIENT_GONE = "client_gone"  # the client hung up
     FAILED = "failed"  # every permitted backend failed, or one said no for good
     REFUSED = "refused"  # we did not try
+    REVOKED = "revoked"  # the policy came to forbid it while it was running; the client was told
     STOPPED = "stopped"  # this server was told to stop
     FAULT = "fault"  # a bug of ours
 
@@ -55,7 +57,10 @@ State = Literal["open", "settled", "released", "uncertain"]
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """One upstream call: where it went, how it failed (None: it did not), what was used and what is owed."""
+    """One upstream call: where it went, how it failed (None: it did not), what was used and what is owed.
+
+    `watched` are rules in trial that would have fired, `broken` the forbids that a break-glass exception lifted.
+    """
 
     hop: int
     backend: str
@@ -67,12 +72,15 @@ class Tried(msgspec.Struct, frozen=True):
     cost_pico_usd: int
     price_version: str
     failure: FailureKind | None = None
+    watched: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
 
 
 class Record(msgspec.Struct, frozen=True):
     """One request, whichever way it ended. Seconds are floats; absent ones did not happen.
 
     `overhead` is our own share of the time to the first byte; `first_token` counts from arrival to the first content.
+    `demand` None: the body could not be read.
     """
 
     call: Call
@@ -88,6 +96,7 @@ class Record(msgspec.Struct, frozen=True):
     sensitivity: str = "unknown"
     purpose: str = "unknown"
     project: str = "unknown"
+    demand: Demand | None = None
 
     @property
     def served(self) -> Tried | None:

@@ -27,8 +27,8 @@ def backends(
     book: Mapping[str, Price],
     providers: Mapping[str, str | None],
     today: str,
-) -> dict[str, Backend]:
-    """The backends, by id, as they are on a day (YYYY-MM-DD)."""
+) -> tuple[dict[str, Backend], dict[str, Mark]]:
+    """The backends as they are on a day (YYYY-MM-DD), and where each is declared, by id."""
     return _Catalog(tree, vocabulary, book, providers, today).read()
 
 
@@ -48,7 +48,7 @@ class _Catalog:
         self.today = today
         self.problem = tree.problem
 
-    def read(self) -> dict[str, Backend]:
+    def read(self) -> tuple[dict[str, Backend], dict[str, Mark]]:
         backends: dict[str, Backend] = {}
         marks: dict[str, Mark] = {}
         aliases: dict[str, Mark] = {}
@@ -78,7 +78,7 @@ class _Catalog:
             substitute = backends[id].substitute or ""
             if "catalog" not in self.tree.shaky and (substitute not in backends or substitute == id):
                 self.problem(mark, "P103", f"a substitute is another backend{suggestion(substitute, backends)}")
-        return backends
+        return backends, marks
 
     def _backend(self, document: Document, path: Path, id: str, entry: files.BackendEntry) -> Backend:
         if entry.provider not in self.providers:
@@ -124,9 +124,13 @@ class _Catalog:
             for position, word in enumerate(words):
                 if word not in known and self.vocabulary.sections:
                     at = document.value((*path, fact, position) if isinstance(written, list) else (*path, fact))
+                    if isinstance(written, dict):
+                        at = document.key((*path, fact, word))
                     hint = suggestion(word, known)
                     self.problem(at, "P103", f"unknown value `{word}` for backend.{fact}{hint}")
             if isinstance(written, dict):  # a status for each date that it begins on
+                if len(set(written.values())) < len(written):
+                    self.problem(document.value((*path, fact)), "P102", "two statuses begin on the same day")
                 begun = sorted((day, word) for word, day in written.items() if day <= self.today)
                 if begun:
                     passport[fact] = begun[-1][1]

@@ -1,13 +1,13 @@
 """What must hold: invariants, and the tests that stand beside the rules. From their files to values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from gateway.core.catalog import AUTO, CAPABILITIES
-from gateway.core.decision import Facts
+from gateway.core.decision import Facts, Project
 from gateway.core.errors import FailureKind
-from gateway.core.labels import DEFAULT_LEVEL
+from gateway.core.labels import DEFAULT_LEVEL, join
 from gateway.policy import files
 from gateway.policy.conditions import Conditions
 from gateway.policy.document import Document, Mark, Path, suggestion
@@ -103,10 +103,15 @@ def _invariant(
 
 
 def cases(
-    tree: Tree, conditions: Conditions, vocabulary: Vocabulary, rules: frozenset[str], backends: frozenset[str] | None
+    tree: Tree,
+    conditions: Conditions,
+    vocabulary: Vocabulary,
+    projects: Mapping[str, Project],
+    rules: frozenset[str],
+    backends: frozenset[str] | None,
 ) -> tuple[Case, ...]:
-    """The tests, in the order of their files."""
-    reader = _Cases(tree, conditions, vocabulary, rules, backends)
+    """The tests, in the order of their files. What projects.yaml declares of a test's project counts in the test."""
+    reader = _Cases(tree, conditions, vocabulary, projects, rules, backends)
     found = []
     names: dict[str, Mark] = {}
     for _, document, file in tree.of_kind("tests", files.TestsFile):
@@ -125,12 +130,14 @@ class _Cases:
         tree: Tree,
         conditions: Conditions,
         vocabulary: Vocabulary,
+        projects: Mapping[str, Project],
         rules: frozenset[str],
         backends: frozenset[str] | None,
     ) -> None:
         self.tree = tree
         self.conditions = conditions
         self.vocabulary = vocabulary
+        self.projects = projects
         self.rules = None if "policies" in tree.shaky else rules
         self.backends = backends
 
@@ -144,7 +151,7 @@ class _Cases:
         self._known(document, (*path, "request", "needs"), map(str, needs), CAPABILITIES, "capability")
         for backend, fault in entry.faults.items():
             at = (*path, "faults", backend)
-            self._known(document, at, [backend], self.backends, "backend")
+            self._known_key(document, at, backend)
             if str(fault) not in FAULTS:
                 self.tree.problem(
                     document.value(at), "P103", f"unknown fault `{fault}`{suggestion(str(fault), FAULTS)}"
@@ -168,9 +175,15 @@ class _Cases:
     def _known(
         self, document: Document, path: Path, words: Iterable[str], known: Iterable[str] | None, what: str
     ) -> None:
-        for word in words:
+        for position, word in enumerate(words):
             if known is not None and word not in known:
-                self.tree.problem(document.value(path), "P103", f"unknown {what} `{word}`{suggestion(word, known)}")
+                at = document.value((*path, position))
+                self.tree.problem(at, "P103", f"unknown {what} `{word}`{suggestion(word, known)}")
+
+    def _known_key(self, document: Document, path: Path, backend: str) -> None:
+        if self.backends is not None and backend not in self.backends:
+            hint = suggestion(backend, self.backends)
+            self.tree.problem(document.key(path), "P103", f"unknown backend `{backend}`{hint}")
 
     def _facts(self, document: Document, path: Path, written: dict[str, object]) -> Facts:
         changes: dict[str, object] = {}
@@ -182,13 +195,21 @@ class _Cases:
                 self.tree.problem(document.key(at), "P104", f"unknown attribute `{name}` of a request{hint}")
             else:
                 changes[attribute.field] = self._value(document, at, attribute, value)
+        of = changes.get("project", USUAL.project)
+        if isinstance(of, str) and (project := self.projects.get(of)):
+            changes.setdefault("jurisdiction", project.jurisdiction)
+            changes.setdefault("sensitivity", join(DEFAULT_LEVEL, project.floor or DEFAULT_LEVEL))
         changes.setdefault("source_sensitivity", changes.get("sensitivity", USUAL.sensitivity))
         return msgspec.structs.replace(USUAL, **changes)
 
     def _value(self, document: Document, path: Path, attribute: Attribute, written: object) -> object:
         if written == "unknown":
             return None
-        words = [str(word) for word in written] if isinstance(written, list) else [str(written)]
+        items = written if isinstance(written, list) else [written]
+        if not all(isinstance(item, str) or type(item) is int for item in items):
+            self.tree.problem(document.value(path), "P102", f"a value of `{attribute.name}` is a word")
+            return None
+        words = list(map(str, items))
         if self.vocabulary.sections:
             self._known(document, path, words, self.vocabulary.values(attribute), f"value for {attribute.name}")
         if attribute.kind == "set":
@@ -201,15 +222,16 @@ class _Cases:
         if not entry.model_fields_set:
             self.tree.problem(document.value(path), "P102", "a test expects something")
         deny: dict[str, frozenset[str]] | None = None
-        if entry.deny is not None:
-            items = entry.deny.items() if isinstance(entry.deny, dict) else ((id, None) for id in entry.deny)
-            deny = {
-                id: frozenset(rules if isinstance(rules, list) else [rules] if rules else []) for id, rules in items
-            }
-            for id, named in deny.items():
-                at = (*path, "deny", id)
-                self._known(document, at, [id], self.backends, "backend")
-                self._known(document, at, sorted(named), self.rules, "rule")
+        if isinstance(entry.deny, list):
+            self._known(document, (*path, "deny"), entry.deny, self.backends, "backend")
+            deny = {id: frozenset() for id in entry.deny}
+        elif entry.deny is not None:
+            deny = {}
+            for id, rules in entry.deny.items():
+                named = rules if isinstance(rules, list) else [rules] if rules else []
+                self._known_key(document, (*path, "deny", id), id)
+                self._known(document, (*path, "deny", id), named, self.rules, "rule")
+                deny[id] = frozenset(named)
         for field in ("permit", "first"):
             ids = getattr(entry, field) or []
             self._known(document, (*path, field), [ids] if isinstance(ids, str) else ids, self.backends, "backend")

@@ -37,8 +37,10 @@ class Conditions:
         self._words = {"backend": backends, "provider": providers}  # None: not known, so not checked
         self._problems = problems
 
-    def atoms(self, document: Document, path: Path, written: dict[str, object], side: Side) -> tuple[Atom, ...]:
-        """The atoms of a `when` (side request) or a `to` (side backend)."""
+    def atoms(
+        self, document: Document, path: Path, written: dict[str, object], side: Side, *, alone: bool = False
+    ) -> tuple[Atom, ...]:
+        """The atoms of a `when` (side request) or a `to` (side backend). `alone`: no backend to compare with."""
         table = REQUEST if side == "request" else BACKEND
         found = []
         for name, condition in written.items():
@@ -49,6 +51,8 @@ class Conditions:
                 hint = f"; it belongs under `{other}`" if other else suggestion(name, table)
                 self._problem(document, at, "P104", f"unknown attribute `{name}` of a {side}{hint}", key=True)
             elif condition != ANY and (atom := self._atom(document, at, attribute, condition)):
+                if alone and atom.other:
+                    self._problem(document, at, "P106", "no backend is known here that this could be compared with")
                 found.append(atom)
         return tuple(found)
 
@@ -107,6 +111,8 @@ class Conditions:
                 word = str(word)  # noqa: PLW2901  a count may be written as the number it is
             if not isinstance(word, str):
                 self._problem(document, at, "P102", f"a value of `{attribute.name}` is a word; quote it if it is one")
+            elif known is None and word in WORDS_WITH_MEANING:
+                self._problem(document, at, "P102", f"`{word}` is no value of `{attribute.name}`: it has a meaning")
             elif known is not None and word not in known:
                 self._problem(
                     document,

@@ -53,6 +53,7 @@ class Eligibility:
         self.not_offered: Mapping[str, str] = not_offered or {}
         self.projects = bundle.projects
         self.asks_hops = any(REQUEST[atom.attribute].hop for rule in bundle.rules for atom in rule.when)
+        self.warns = frozenset(rule.id for rule in bundle.rules if rule.mode == "warn")
         self._views = {backend.id: _view(bundle, backend) for backend in bundle.backends}
         self._preferences = bundle.effect("prefer")
         self._revoking = frozenset(rule.id for rule in bundle.rules if rule.revoke)

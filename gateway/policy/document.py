@@ -18,6 +18,16 @@ Path = tuple[str | int, ...]
 
 MAX_FILE_BYTES = 1_000_000
 _MAX_DEPTH = 32
+_MAX_VALUES = 20_000
+_MAX_TEXT = 4096
+_MAX_REFUSALS = 20
+"""Of one file: what is beyond these is refused before it is built, so that no file costs more than a moment."""
+
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
+"""What editors and reviews do not show, or show in another order. Some of it ends a line in YAML, so that what reads
+as a comment would be a rule."""
+
+_DIRECTIVE = re.compile("^%", re.MULTILINE)
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\Z")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,12}\Z")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -56,11 +66,12 @@ class Problem(msgspec.Struct, frozen=True, order=True):
 MAX_SHOWN = 200
 """Problems that are shown at once."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SHOWN_COLUMNS = 160
 
 
 def plain(text: str) -> str:
-    """Text without characters that would steer a terminal or end a line."""
+    """Text without characters that would steer a terminal, end a line, or cannot be written at all."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -73,7 +84,8 @@ def render(problems: Iterable[Problem], sources: dict[str, str]) -> str:
         of_file = lines.get(problem.mark.file, [])
         block = plain(str(problem))
         if problem.mark.line <= len(of_file) and (line := plain(of_file[problem.mark.line - 1].rstrip("\r"))):
-            block += f"\n    {line}\n    {' ' * (problem.mark.column - 1)}^"
+            cut = max(0, problem.mark.column - _SHOWN_COLUMNS // 2) if len(line) > _SHOWN_COLUMNS else 0
+            block += f"\n    {line[cut : cut + _SHOWN_COLUMNS]}\n    {' ' * (problem.mark.column - 1 - cut)}^"
         blocks.append(block)
     if len(found) > MAX_SHOWN:
         blocks.append(f"... and {len(found) - MAX_SHOWN} more")
@@ -103,12 +115,17 @@ class Document:
             return
         try:
             raw.decode("utf-8")
-            self._refuse_references()
+        except UnicodeDecodeError as error:
+            mark = self._mark_after(raw[: error.start].decode())
+            self._problem(mark, "P001", f"file is not UTF-8 (byte {error.start})")
+            return
+        try:
+            self._refuse_characters()
+            if not self.problems:
+                self._refuse_references()
             if not self.problems:
                 node = yaml.compose(self.text, Loader=yaml.CSafeLoader)
                 self.data = None if node is None else self._build(node, ())
-        except UnicodeDecodeError as error:
-            self._problem(Mark(file), "P001", f"file is not UTF-8 (byte {error.start})")
         except yaml.MarkedYAMLError as error:
             mark = self._mark(error.problem_mark or error.context_mark)
             self._problem(mark, "P001", f"not YAML: {error.problem or error.context}")
@@ -137,24 +154,38 @@ class Document:
     def _problem(self, mark: Mark, code: str, message: str) -> None:
         self.problems.append(Problem(mark, code, message))
 
+    def _mark_after(self, text: str) -> Mark:
+        """The mark of the character that comes after a beginning of the file."""
+        return Mark(self.file, text.count("\n") + 1, len(text) - text.rfind("\n"))
+
+    def _refuse_characters(self) -> None:
+        """Finds the first character that does not show, and the first directive (which the parser is slow with)."""
+        if match := _UNSEEN.search(self.text):
+            mark = self._mark_after(self.text[: match.start()])
+            self._problem(mark, "P001", f"the character U+{ord(match[0]):04X} is not accepted: it does not show")
+        elif match := _DIRECTIVE.search(self.text):
+            self._problem(self._mark_after(self.text[: match.start()]), "P003", "directives are not accepted")
+
     def _refuse_references(self) -> None:
-        """Finds anchors, aliases, tags and depth in the event stream: an alias bomb is never expanded."""
-        depth = 0
+        """Finds anchors, aliases, tags, depth and mass in the event stream: no bomb is ever expanded or built."""
+        depth = values = documents = 0
         for event in yaml.parse(self.text, Loader=yaml.CSafeLoader):
-            mark = self._mark(event.start_mark)
-            if isinstance(event, yaml.AliasEvent):
-                self._problem(mark, "P003", "aliases are not accepted; write the value out")
-            elif getattr(event, "anchor", None) is not None:
-                self._problem(mark, "P003", "anchors are not accepted; write the value out")
-            elif getattr(event, "tag", None) is not None:
-                self._problem(mark, "P003", "tags are not accepted")
+            if isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            elif isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    self._problem(self._mark(event.start_mark), "P001", "a file is one document")
+                    return
+            if not isinstance(event, yaml.NodeEvent):
+                continue
+            values += 1
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
-                if depth > _MAX_DEPTH:
-                    self._problem(mark, "P003", f"nested deeper than {_MAX_DEPTH}")
-                    return
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
+            for code, message in _refusals(event, depth, values):
+                self._problem(self._mark(event.start_mark), code, message)
+            if depth > _MAX_DEPTH or values > _MAX_VALUES or len(self.problems) >= _MAX_REFUSALS:
+                return
 
     def _build(self, node: yaml.Node, path: Path) -> object:
         mark = self._mark(node.start_mark)
@@ -181,6 +212,22 @@ class Document:
                 continue
             seen[name] = self._keys[*path, name] = mark
             yield name, self._build(value, (*path, name))
+
+
+def _refusals(event: yaml.NodeEvent, depth: int, values: int) -> Iterator[tuple[str, str]]:
+    """What is not acceptable about one value: codes and messages."""
+    if isinstance(event, yaml.AliasEvent):
+        yield "P003", "aliases are not accepted; write the value out"
+    elif event.anchor is not None:
+        yield "P003", "anchors are not accepted; write the value out"
+    elif getattr(event, "tag", None) is not None:
+        yield "P003", "tags are not accepted"
+    if depth > _MAX_DEPTH:
+        yield "P003", f"nested deeper than {_MAX_DEPTH}"
+    if values > _MAX_VALUES:
+        yield "P001", f"more than {_MAX_VALUES} values; make several files of it"
+    if isinstance(event, yaml.ScalarEvent) and len(event.value) > _MAX_TEXT:
+        yield "P001", f"a text of more than {_MAX_TEXT} characters"
 
 
 def _scalar(node: yaml.Node) -> object:

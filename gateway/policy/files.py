@@ -1,26 +1,49 @@
 """The shape of each file in a policy tree, as pydantic models: what may stand where, before it means anything."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$")]
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
-Reference = Annotated[str, StringConstraints(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
-Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)\Z")
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$"
+_WORD = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+_REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
+_URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
+_DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+_REF = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$"
+_WINDOW = r"^(hour|day|week|month|[1-9][0-9]{0,3}[hd])$"
+FORMS: Mapping[str, str] = {
+    _NAME: "a name of letters, digits and `._:@/-`",
+    _WORD: "a word of small letters, digits and `_.-`",
+    _REFERENCE: "`env:NAME` or `file:PATH`, never the key itself",
+    _URL: "`http://host/path` or `https://host/path`, without user, query or fragment",
+    _DAY: "a day such as `2026-11-22`",
+    _REF: "a git ref such as `origin/main`",
+    _WINDOW: "`hour`, `day`, `week`, `month`, or a number of hours or days such as `12h` or `7d`",
+}
+"""What text that has to match a pattern should be, in words."""
+
+SECRET = frozenset({_REFERENCE, _URL})
+"""Patterns of fields where somebody may have put a secret: what stands there is not repeated."""
+
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
+Word = Annotated[str, StringConstraints(pattern=_WORD)]
+Reference = Annotated[str, StringConstraints(pattern=_REFERENCE)]
+Day = Annotated[str, StringConstraints(pattern=_DAY)]
+_DURATION = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)$")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def _seconds(value: object) -> object:
-    if isinstance(value, str) and (match := _DURATION.match(value)):
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
         return float(match[1]) * _SECONDS[match[2]]
     raise ValueError("a duration is a number with a unit, for example `5s`, `500ms` or `10m`")
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86_400)]
+_Duration = Annotated[str, StringConstraints(pattern=_DURATION.pattern)]
+Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=_Duration), Field(gt=0, le=86_400)]
 
 
 def _decimal(value: object) -> object:
@@ -32,7 +55,7 @@ def _decimal(value: object) -> object:
     raise ValueError("write a plain number, without quotes")
 
 
-Number = Annotated[Decimal, BeforeValidator(_decimal)]
+Number = Annotated[Decimal, BeforeValidator(_decimal, json_schema_input_type=float)]
 Usd = Annotated[Number, Field(ge=0, le=1_000_000, max_digits=18, decimal_places=6)]
 
 
@@ -81,7 +104,7 @@ class BackendEntry(_Entry):
     """A backend: how it is reached, what it can do, what it costs, and its passport."""
 
     provider: str
-    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")] | None = None
+    base_url: Annotated[str, StringConstraints(pattern=_URL)] | None = None
     api_key: Reference | None = None
     model: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
     aliases: list[Name] = []
@@ -89,7 +112,9 @@ class BackendEntry(_Entry):
     capabilities: list[str] = ["chat"]
     context: Annotated[int, Field(gt=0)] | None = None
     max_output: Annotated[int, Field(gt=0)] | None = None
-    price: Annotated[Any, BeforeValidator(_price)] = None
+    price: Annotated[
+        Any, BeforeValidator(_price, json_schema_input_type=Literal["book"] | TokenPrice | MachinePrice | None)
+    ] = None
     """`book`, a TokenPrice, a MachinePrice, or None."""
     deployment: str | None = None
     zone: str | None = None
@@ -171,7 +196,7 @@ class Scope(_Entry):
 class Requirement(Scope):
     """What is to be done before a call is sent: names, or names with a figure."""
 
-    do: Annotated[list[str | dict[str, int]], Field(min_length=1)]
+    do: Annotated[list[Any], Field(min_length=1)]
 
 
 class Ceiling(_Entry):
@@ -182,7 +207,7 @@ class Ceiling(_Entry):
     share: Annotated[Number, Field(gt=0, le=1)] | None = None
     of: Literal["spend"] | None = None
     by: Literal["team", "app", "key", "project", "provider", "zone"] | None = None
-    window: Annotated[str, StringConstraints(pattern=r"^(hour|day|week|month|[1-9][0-9]{0,3}[hd])$")]
+    window: Annotated[str, StringConstraints(pattern=_WINDOW)]
     min_sample_usd: Usd | None = None
     then: Any = "deny"
     on_store_down: Literal["deny", "local_quota"] = "deny"
@@ -248,7 +273,7 @@ class ChainEntry(_Entry):
 class NewAccessEntry(_Entry):
     """The version that access is compared with."""
 
-    base: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$")]
+    base: Annotated[str, StringConstraints(pattern=_REF)]
     unless_approved_by: str | None = None
 
 

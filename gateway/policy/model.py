@@ -172,7 +172,10 @@ class Case(msgspec.Struct, frozen=True):
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """A whole policy tree: vocabulary, catalog and rules, under the digest of the bytes they were read from."""
+    """A whole policy tree: vocabulary, catalog and rules, under the digest of the bytes they were read from.
+
+    `places` says where each backend is declared.
+    """
 
     digest: str
     vocabulary: Vocabulary
@@ -182,6 +185,7 @@ class Bundle(msgspec.Struct, frozen=True):
     exemptions: tuple[Exemption, ...] = ()
     invariants: tuple[Invariant, ...] = ()
     cases: tuple[Case, ...] = ()
+    places: dict[str, Mark] = {}
 
     def effect(self, effect: Effect, *modes: Mode) -> tuple[Rule, ...]:
         """The rules of one effect that are in force, or in the given modes."""
@@ -227,4 +231,4 @@ def bound(atom: Atom, backend: Backend) -> Atom | None:
     if not atom.other:
         return atom
     words = backend.fact(atom.other)
-    return msgspec.structs.replace(atom, values=words) if isinstance(words, frozenset) else None
+    return msgspec.structs.replace(atom, values=words, other="") if isinstance(words, frozenset) else None

@@ -26,7 +26,7 @@ def digest_of(tree: Mapping[str, bytes]) -> str:
     """The digest that names exactly these files and bytes."""
     total = hashlib.sha256()
     for name in sorted(tree):
-        total.update(f"{name}\0{len(tree[name])}\0".encode())
+        total.update(f"{name}\0{len(tree[name])}\0".encode("utf-8", "surrogateescape"))
         total.update(tree[name])
     return total.hexdigest()[:16]
 
@@ -46,7 +46,7 @@ def parse(
     """
     read = Tree(tree, extra_catalog or {}, shown or {})
     vocabulary = _vocabulary(read)
-    backends = catalog.backends(read, vocabulary, catalog.prices(read), providers, today)
+    backends, places = catalog.backends(read, vocabulary, catalog.prices(read), providers, today)
     known = None if "catalog" in read.shaky else frozenset(backends)
     conditions = Conditions(vocabulary, known, frozenset(providers), read.problems)
     projects = rules.projects(read, vocabulary)
@@ -59,7 +59,8 @@ def parse(
         projects,
         rules.exemptions(read, conditions, written, known),
         claims.invariants(read, conditions),
-        claims.cases(read, conditions, vocabulary, frozenset(written), known),
+        claims.cases(read, conditions, vocabulary, projects, frozenset(written), known),
+        places,
     )
     sources = {document.file: document.text for document in read.documents.values()}
     return Parsed(None if read.problems else bundle, tuple(sorted(set(read.problems))), sources)

@@ -17,6 +17,8 @@ from gateway.policy.vocabulary import Vocabulary
 
 EFFECTS: tuple[Effect, ...] = ("permit", "forbid", "require", "limit", "prefer")
 LONGEST_EXEMPTION_SECONDS = 4 * 3600
+PRINCIPALS = ("key", "app", "team", "project", "principal.person")
+"""Attributes that say whom an exception is for; others may narrow it further."""
 _MOMENT = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?Z\Z")
 
 
@@ -122,7 +124,8 @@ class _Reader:
 
     def _atoms(self, effect: str, part: str, written: dict[str, object]) -> tuple[Atom, ...]:
         side = "request" if part == "when" else "backend"
-        return self.conditions.atoms(self.document, (*self.path, effect, part), written, side)  # type: ignore[arg-type]
+        at = (*self.path, effect, part)
+        return self.conditions.atoms(self.document, at, written, side, alone=effect == "prefer")  # type: ignore[arg-type]
 
     def _do(self, *, beside: bool) -> tuple[Obligation, ...]:
         """The obligations of a require; of one beside a permit, whose scope is the permit's."""
@@ -137,23 +140,26 @@ class _Reader:
         found = []
         for position, item in enumerate(requirement.do):
             at = self.document.value((*path, "do", position))
-            if isinstance(item, dict) and len(item) != 1:
+            if not isinstance(item, str) and (not isinstance(item, dict) or len(item) != 1):
                 self.tree.problem(at, "P102", "write an obligation, or `name: figure`")
                 continue
-            ((name, amount),) = item.items() if isinstance(item, dict) else ((item, 0),)
+            ((name, amount),) = item.items() if isinstance(item, dict) else ((item, None),)
             row = OBLIGATIONS.get(name)
             if row is None:
                 self.tree.problem(at, "P103", f"unknown obligation `{name}`{suggestion(name, OBLIGATIONS)}")
-            elif row.takes is not isinstance(item, dict) or (row.takes and amount < 1):
-                form = f"`{name}: 1000`" if row.takes else f"`{name}`"
-                self.tree.problem(at, "P102", f"write {form}")
+            elif row.takes and not (type(amount) is int and amount >= 1):
+                self.tree.problem(at, "P102", f"write `{name}: 1000`")
+            elif not row.takes and isinstance(item, dict):
+                self.tree.problem(at, "P102", f"write `{name}`")
             else:
-                found.append(Obligation(name, amount))
+                found.append(Obligation(name, amount or 0))
         return tuple(found)
 
     def _limits(self, written: files.Ceiling | list[files.Ceiling]) -> tuple[Spend, ...]:
         several = isinstance(written, list)
         found = []
+        if not written:
+            self.tree.problem(self.document.value((*self.path, "limit")), "P102", "an empty list limits nothing")
         for position, entry in enumerate(written if isinstance(written, list) else [written]):
             path: Path = (*self.path, "limit", position) if several else (*self.path, "limit")
             if (entry.usd is None) == (entry.share is None):
@@ -223,9 +229,15 @@ def exemptions(
                     hint = suggestion(id, backends)
                     tree.problem(document.value((*path, "backends", at)), "P103", f"no backend `{id}`{hint}")
             starts, expires = (_moment(tree, document, (*path, field), getattr(entry, field)) for field in _ENDS)
-            if not 0 < expires - starts <= LONGEST_EXEMPTION_SECONDS:
+            if starts and expires and not 0 < expires - starts <= LONGEST_EXEMPTION_SECONDS:
                 tree.problem(document.value((*path, "expires")), "P110", "an exception lasts 4 hours at most")
-            signers = {name.strip().lower() for name in entry.approved_by}
+            before = len(tree.problems)
+            principal = conditions.atoms(document, (*path, "principal"), entry.principal, "request", alone=True)
+            named = any(atom.attribute in PRINCIPALS and atom.test == "in" for atom in principal)
+            if not named and len(tree.problems) == before:
+                at_key = document.key((*path, "principal"))
+                tree.problem(at_key, "P110", f"a principal is named by {', '.join(PRINCIPALS)}")
+            signers = {name.strip().lower() for name in entry.approved_by} - {""}
             if len(signers) < 2 or entry.requested_by.strip().lower() in signers:
                 tree.problem(
                     document.value((*path, "approved_by")), "P110", "two people approve, neither of whom requested it"
@@ -233,7 +245,7 @@ def exemptions(
             found[entry.id] = Exemption(
                 id=entry.id,
                 rules=frozenset(entry.rules),
-                when=conditions.atoms(document, (*path, "principal"), entry.principal, "request"),
+                when=principal,
                 backends=frozenset(entry.backends),
                 starts=starts,
                 expires=expires,

@@ -1,12 +1,14 @@
 """A policy tree while it is read: its documents, their kinds, and every problem found so far."""
 
-from collections.abc import Mapping
-from typing import TypeVar
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from gateway.policy import files
-from gateway.policy.document import Document, Mark, Path, Problem, suggestion
+from gateway.policy.document import Document, Mark, Path, Problem, plain, suggestion
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -23,11 +25,15 @@ KINDS: Mapping[str, type[BaseModel]] = {
 """Every kind of file, with its shape: the first four are single files, the others folders."""
 
 _SINGLE = ("vocabulary", "prices", "projects", "invariants")
+_PART = re.compile(r"\w[\w .@+-]*\Z")
+"""A folder or file as a tree may name it: not hidden, and no step up or aside."""
 
 
 def kind_of(name: str) -> str | None:
     """Which kind of file a path in a tree is; None: no known kind."""
     *folders, file = name.split("/")
+    if not all(map(_PART.match, (*folders, file))):
+        return None
     if not folders:
         kind = file.removesuffix(".yaml")
         return kind if kind in _SINGLE and file.endswith(".yaml") else None
@@ -51,7 +57,7 @@ class Tree:
         self.bytes = {**tree, **extra_catalog}
         self.problems: list[Problem] = []
         self.shaky: set[str] = set()
-        self.documents = {name: Document(shown.get(name, name), raw) for name, raw in sorted(self.bytes.items())}
+        self.documents = {name: Document(plain(shown.get(name, name)), raw) for name, raw in sorted(self.bytes.items())}
         for name, document in self.documents.items():
             self.problems += document.problems
             if document.problems and (kind := self.kinds[name]):
@@ -75,32 +81,98 @@ class Tree:
                 found.append((name, document, model.model_validate(document.data)))
             except ValidationError as error:
                 self.shaky.add(kind)
-                self.problems += [_of_pydantic(document, model, detail) for detail in error.errors()]
+                self.problems += _of_pydantic(document, model, error)
         return found
 
 
-def _of_pydantic(document: Document, model: type[BaseModel], detail: Mapping[str, object]) -> Problem:
-    """A pydantic error as a problem of ours: at its line, in our words."""
-    location = detail["loc"]
-    path: Path = tuple(part for part in location if isinstance(part, str | int)) if isinstance(location, tuple) else ()
-    word = str(path[-1]) if path else document.file
+_KEY = "[key]"
+"""Where pydantic says that a key is wrong, not its value."""
+
+_FIELDS = "fields, each with a value"
+_WANTED = {
+    "model_type": _FIELDS,
+    "dict_type": _FIELDS,
+    "list_type": "a list",
+    "string_type": "a word",
+    "int_type": "a whole number",
+    "bool_type": "`true` or `false`",
+}
+_BOUNDS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+    "too_short": ("a list of at least", "min_length"),
+    "too_long": ("a list of at most", "max_length"),
+}
+
+
+def _of_pydantic(document: Document, model: type[BaseModel], error: ValidationError) -> Iterator[Problem]:
+    """What does not fit a model as problems of ours: at its line, in our words, one for each mistake.
+
+    Where a value may have several forms pydantic has an error for each; the form that went deepest was meant.
+    """
+    forks: dict[Path, dict[str, dict[Path, list[ErrorDetails]]]] = {}
+    for detail in error.errors(include_url=False):
+        path, fork, form = _place(document.data, detail)
+        forks.setdefault(fork, {}).setdefault(form, {}).setdefault(path, []).append(detail)
+    for forms in forks.values():
+        deepest = max(len(path) for places in forms.values() for path in places)
+        meant: dict[Path, list[ErrorDetails]] = {}
+        for places in forms.values():
+            if max(map(len, places)) == deepest:
+                for path, details in places.items():
+                    meant.setdefault(path, []).extend(details)
+        for path, details in meant.items():
+            yield _problem(document, model, path, details)
+
+
+def _place(data: Any, detail: ErrorDetails) -> tuple[Path, Path, str]:
+    """Where an error is in a document, and where it forks into forms, with the name that pydantic gives this one."""
+    path: Path = ()
+    fork, form = None, ""
+    *loc, last = detail["loc"] or ("",)
+    for part in loc if detail["type"] == "missing" else detail["loc"]:
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):
+            data, path = data[part], (*path, part)
+        elif fork is None and part != _KEY:
+            fork, form = path, str(part)
+    if detail["type"] == "missing" or last == _KEY:
+        path = (*path, last)
+    return path, path if fork is None else fork, form
+
+
+def _expected(detail: ErrorDetails) -> str:
+    """The words that could stand where none of them does."""
+    return str(detail.get("ctx", {}).get("expected", "another form")).replace("'", "`")
+
+
+def _problem(document: Document, model: type[BaseModel], path: Path, details: list[ErrorDetails]) -> Problem:
+    """One problem out of everything that pydantic says about one place."""
+    detail, context = details[0], details[0].get("ctx", {})
+    mark, word = document.value(path), next((part for part in reversed(path) if isinstance(part, str)), document.file)
+    if len(details) > 1 or detail["type"] in _WANTED:
+        wanted = [_WANTED.get(each["type"]) or _expected(each) for each in details]
+        return Problem(mark, "P102", f"`{word}` wants {', or '.join(dict.fromkeys(wanted))}")
     match detail["type"]:
         case "extra_forbidden":
-            return Problem(
-                document.key(path), "P101", f"unknown field `{word}`{suggestion(word, _fields(model, path))}"
-            )
+            hint = suggestion(word, _fields(model, path))
+            return Problem(document.key(path), "P101", f"unknown field `{word}`{hint}")
         case "missing":
             return Problem(document.value(path[:-1]), "P102", f"missing field `{word}`")
         case "literal_error":
-            context = detail.get("ctx")
-            expected = context.get("expected", "") if isinstance(context, dict) else ""
-            return Problem(document.value(path), "P103", f"unknown value `{detail['input']}`; known: {expected}")
+            return Problem(mark, "P103", f"unknown value `{detail['input']}`; known: {_expected(detail)}")
         case "string_pattern_mismatch":
-            return Problem(document.value(path), "P102", f"`{detail['input']}` is not a valid {word}")
-    if detail["type"] in ("model_type", "dict_type"):
-        return Problem(document.value(path), "P102", f"`{word}` wants fields, each with a value")
+            pattern = str(context["pattern"])
+            if path[-1] == _KEY:
+                mark = document.key(path)
+            said = f"`{word}`" if pattern in files.SECRET else f"`{detail['input']}`"
+            return Problem(mark, "P102", f"{said} is not {files.FORMS.get(pattern, f'a valid {word}')}")
+    if detail["type"] in _BOUNDS:
+        bound, name = _BOUNDS[detail["type"]]
+        figure = str(context[name]).removeprefix("Decimal('").removesuffix("')")  # as pydantic writes it
+        return Problem(mark, "P102", f"`{word}` is {bound} {figure}")
     message = str(detail["msg"]).removeprefix("Value error, ")
-    return Problem(document.value(path), "P102", f"`{word}`: {message[:1].lower()}{message[1:]}")
+    return Problem(mark, "P102", f"`{word}`: {message[:1].lower()}{message[1:]}")
 
 
 def _fields(model: type[BaseModel], path: Path) -> list[str]:
@@ -118,6 +190,11 @@ def _fields(model: type[BaseModel], path: Path) -> list[str]:
         "prefer": files.Preference,
         "projects": files.ProjectEntry,
         "invariants": files.InvariantEntry,
+        "never": files.NeverEntry,
+        "always_some": files.AlwaysEntry,
+        "chain": files.ChainEntry,
+        "never_after": files.AfterEntry,
+        "no_new_access": files.NewAccessEntry,
         "tests": files.TestEntry,
         "expect": files.ExpectEntry,
         "exceptions": files.ExceptionEntry,

@@ -79,10 +79,12 @@ class OpenAI(msgspec.Struct, frozen=True):
     """The dialect, with the quirks of one provider.
 
     `base_url` is the provider's default, None: it has none. `asks_usage`: a stream reports usage only when asked.
+    `limit_field` is what it calls the most tokens that one choice may have.
     """
 
     base_url: str | None = None
     asks_usage: bool = True
+    limit_field: str = "max_tokens"
     path: str = "/chat/completions"
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:

@@ -6,15 +6,18 @@ import msgspec
 
 from gateway.core import tokens
 from gateway.core.catalog import Backend
-from gateway.core.chat import ChatRequest
-from gateway.core.decision import Candidate, Decision, Exclusion, Ruling, Verdict
+from gateway.core.chat import Demand
+from gateway.core.decision import Candidate, Decision, Exclusion, Ruling, Verdict, strictest
+from gateway.core.discharge import demanded, undoable
 from gateway.core.errors import Refusal, Refused
+from gateway.core.fallback import Attempt
 from gateway.core.price import Price
 
 TYPICAL_OUTPUT = 512
 """Tokens that an answer is expected to have when the client set no limit; only for comparing prices."""
 
-_DENIED = Verdict((), ())
+DENIED = Verdict((), ())
+"""What a ruling says of a backend that it does not name."""
 
 
 def plan(
@@ -24,18 +27,21 @@ def plan(
     requested: str,
     backends: Iterable[Backend],
     ruling: Ruling,
-    chat: ChatRequest,
+    demand: Demand,
     not_offered: Mapping[str, str],
 ) -> Decision:
     """Splits the backends behind a name into ordered candidates and exclusions, each with its reason."""
     candidates: list[Candidate] = []
     excluded: list[Exclusion] = []
     for backend in backends:
-        verdict = ruling.verdicts.get(backend.id, _DENIED)
-        if found := _exclusion(backend, verdict, chat, not_offered):
+        verdict = ruling.verdicts.get(backend.id, DENIED)
+        do = verdict.do
+        asked = demanded(demand, do) if do and not undoable(do) else demand
+        if found := _exclusion(backend, verdict, asked, not_offered):
             excluded.append(found)
         elif backend.price is not None:
-            candidates.append(Candidate(backend, verdict.permits, _expected(backend.price, chat)))
+            expected = _expected(backend.price, asked)
+            candidates.append(Candidate(backend, verdict.permits, expected, do, verdict.watched, verdict.broken))
     if len(candidates) > 1:
         by_cost = "cost" in ruling.order
         candidates.sort(key=lambda each: (each.expected_pico_usd if by_cost else 0, each.backend.id))
@@ -43,18 +49,20 @@ def plan(
 
 
 def _exclusion(
-    backend: Backend, verdict: Verdict, chat: ChatRequest, not_offered: Mapping[str, str]
+    backend: Backend, verdict: Verdict, demand: Demand, not_offered: Mapping[str, str]
 ) -> Exclusion | None:
     """Why a backend is out: what it cannot do, since no policy changes that, then the policy, then what is missing."""
-    if lacking := chat.needs - backend.capabilities:
+    if lacking := demand.needs - backend.capabilities:
         return Exclusion(backend.id, "capability", (), f"lacks {', '.join(sorted(lacking))}")
-    if backend.context is not None and (least := tokens.prompt_at_least(chat.text_bytes)) > backend.context:
+    if backend.context is not None and (least := tokens.prompt_at_least(demand.input_bytes)) > backend.context:
         return Exclusion(
             backend.id, "context", (), f"the prompt has at least {least} tokens, its context is {backend.context}"
         )
     if not verdict.permitted:
         reason = "forbidden" if verdict.forbids else "no rule permits it"
         return Exclusion(backend.id, "policy", verdict.forbids, reason)
+    if verdict.do and (undone := undoable(verdict.do)):
+        return Exclusion(backend.id, "policy", (), f"requires what cannot be done here: {', '.join(undone)}")
     if backend.price is None:
         return Exclusion(backend.id, "price", (), "has no price, so its cost could not be booked")
     if missing := not_offered.get(backend.id):
@@ -62,11 +70,11 @@ def _exclusion(
     return None
 
 
-def _expected(price: Price, chat: ChatRequest) -> int:
-    prompt = tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))
-    limit = chat.output_limit
+def _expected(price: Price, demand: Demand) -> int:
+    prompt = tokens.prompt_at_most(demand.input_bytes, demand.messages)
+    limit = demand.output_limit
     written = TYPICAL_OUTPUT if limit is None else min(limit, TYPICAL_OUTPUT)
-    return prompt * price.input + written * (chat.view.n or 1) * price.output
+    return prompt * price.input + written * demand.choices * price.output
 
 
 def without(decision: Decision, backend: Backend, verdict: Verdict) -> Decision:
@@ -76,16 +84,48 @@ def without(decision: Decision, backend: Backend, verdict: Verdict) -> Decision:
     return msgspec.structs.replace(decision, candidates=candidates, excluded=(*decision.excluded, revoked))
 
 
+def narrowed(decision: Decision, attempt: Attempt, pinned: Verdict, newest: Verdict) -> Decision:
+    """The decision once the pinned and the newest policy were asked about an attempt: itself if both say what it says.
+
+    Its candidate is out when either denies it. It stays, with the obligations of both, when those have become more.
+    """
+    candidate = attempt.candidate
+    for verdict in (pinned, newest):
+        if not verdict.permitted or undoable(verdict.do):
+            return without(decision, candidate.backend, verdict)
+    told = (
+        pinned.do if pinned.do == newest.do else strictest(pinned.do + newest.do),
+        tuple(dict.fromkeys(pinned.watched + newest.watched)),
+        tuple(dict.fromkeys(pinned.broken + newest.broken)),
+    )
+    if told == (candidate.do, candidate.watched, candidate.broken):
+        return decision
+    do, watched, broken = told
+    again = msgspec.structs.replace(candidate, do=do, watched=watched, broken=broken)
+    at = attempt.hop - 1
+    candidates = (*decision.candidates[:at], again, *decision.candidates[at + 1 :])
+    return msgspec.structs.replace(decision, candidates=candidates)
+
+
+def planned_again(decision: Decision, calls: int, fresh: Decision) -> Decision:
+    """The decision after so many calls: those that were called, then what the facts of the next hop have made the
+    plan. A backend is called once, so none of them comes a second time."""
+    called = decision.candidates[:calls]
+    ids = {candidate.backend.id for candidate in called}
+    return msgspec.structs.replace(
+        decision,
+        candidates=(*called, *(candidate for candidate in fresh.candidates if candidate.backend.id not in ids)),
+        excluded=tuple(excluded for excluded in fresh.excluded if excluded.backend not in ids),
+    )
+
+
 def refusal(decision: Decision) -> Refused:
     """What to tell the client when nobody may be asked: what stands in the way, mildest last."""
     by = {exclusion.by for exclusion in decision.excluded}
     named = f"model `{decision.requested}`"
     if "policy" in by:
-        rules = sorted({rule for exclusion in decision.excluded for rule in exclusion.rules})
-        said = f"rules: {', '.join(rules)}" if rules else "no rule permits it"
-        return Refused(
-            Refusal.POLICY_DENIED, f"policy denies {named} for this request ({said}); decision {decision.id}"
-        )
+        rules = {rule for exclusion in decision.excluded for rule in exclusion.rules}
+        return _denial(f"policy denies {named} for this request", rules, decision)
     if not by:
         return Refused(Refusal.NO_BACKEND, "the catalog is empty; the gateway's operator adds backends", retry_after=30)
     if "offer" in by or "price" in by:
@@ -99,3 +139,14 @@ def refusal(decision: Decision) -> Refused:
     return Refused(
         kind, f"no backend of {named} can do this: {reasons}", param="messages" if by == {"context"} else None
     )
+
+
+def revocation(decision: Decision, verdict: Verdict) -> Refused:
+    """What to tell the client when a call was cut while it was running."""
+    named = f"model `{decision.requested}`"
+    return _denial(f"policy has come to deny {named} while it was answering", verdict.forbids, decision)
+
+
+def _denial(what: str, rules: Iterable[str], decision: Decision) -> Refused:
+    said = f"rules: {', '.join(sorted(rules))}" if rules else "no rule permits it"
+    return Refused(Refusal.POLICY_DENIED, f"{what} ({said}); decision {decision.id}")

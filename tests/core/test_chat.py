@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.chat import REDIRECTING, parse
+from gateway.core.chat import REDIRECTING, Demand, parse
 from gateway.core.errors import Refusal, Refused
 
 MESSAGES = b'"messages":[{"role":"user","content":"hi"}]'
@@ -415,3 +415,17 @@ def test_text_is_measured_in_bytes(raw, expected):
 )
 def test_all_text_of_the_messages_is_measured(message):
     assert parse(body(b'"messages":[' + message + b"]")).text_bytes >= 3000
+
+
+@pytest.mark.parametrize(
+    ("members", "limit", "choices", "needs"),
+    [
+        ((), None, 1, {"chat"}),
+        ((b'"max_tokens":7', b'"n":3', b'"logprobs":true'), 7, 3, {"chat", "logprobs"}),
+        ((b'"max_tokens":7', b'"max_completion_tokens":9'), 9, 1, {"chat"}),
+    ],
+)
+def test_a_demand_is_what_a_plan_needs_and_holds_no_text(members, limit, choices, needs):
+    chat = parse(body(*members))
+    assert chat.demand == Demand(frozenset(needs), chat.text_bytes, len(chat.view.messages), limit, choices)
+    assert (chat.demand.input_bytes, chat.demand.messages) == (2, 1)

@@ -163,6 +163,7 @@ WORDS = {
     "Caller": "key team app projects purposes floor",
     "Facts": "sensitivity tags purpose project team app key",
     "Decision": "id policy_digest requested",
+    "Demand": "needs",
     "Candidate": "rules",
     "Exclusion": "backend rules reason",
     "Backend": "id provider base_url model aliases key_ref capabilities",

@@ -1,0 +1,97 @@
+"""Limits on spending: what they bound, and the windows they count in. Money is pico-USD, time Unix seconds (UTC)."""
+
+import calendar
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+Dimension = Literal["organisation", "team", "app", "key", "project", "provider", "zone"]
+
+EVERYTHING = "all"
+"""The one value of the dimension `organisation`."""
+
+_UNITS = {"h": 3600, "d": 86_400}
+_DAY = 86_400
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """A ceiling: `pico_usd` for each value of `per` in a window, or the `share` (0 to 1) of all spending that one value
+    of `per` may have, once `minimum_pico_usd` is spent in all.
+
+    `window` is `hour`, `day`, `week`, `month` (calendar, UTC) or `7d`, `24h` (rolling). `downgrade` names the alias
+    that is served beyond the limit; None: nothing is. `project`: it binds that project alone; empty: everyone.
+    """
+
+    id: str
+    per: Dimension
+    window: str
+    pico_usd: int | None = None
+    share: float | None = None
+    minimum_pico_usd: int = 0
+    downgrade: str | None = None
+    project: str = ""
+
+    def value(self, spender: Mapping[str, str]) -> str | None:
+        """Whose account a call goes to, None: the limit does not concern it."""
+        if self.project and spender.get("project") != self.project:
+            return None
+        return EVERYTHING if self.per == "organisation" else spender[self.per]
+
+
+class Window(msgspec.Struct, frozen=True):
+    """A window at a moment: it covers buckets from `start` on, and what is in it now has left it at `end`."""
+
+    start: float
+    end: float
+
+
+def bucket_seconds(window: str) -> int:
+    """How finely spending in a rolling window is kept: a sixtieth of an hour, a twenty-fourth of a day."""
+    return 60 if _rolls(window) and window.endswith("h") else 3600
+
+
+def _rolls(window: str) -> bool:
+    return window[:-1].isdigit() and window[-1] in _UNITS
+
+
+def window_at(window: str, moment: float) -> Window:
+    """The window that a moment is in. A rolling one begins with the bucket that its first second is in."""
+    if _rolls(window):
+        length, bucket = int(window[:-1]) * _UNITS[window[-1]], bucket_seconds(window)
+        return Window((moment - length) // bucket * bucket, moment + length)
+    day = int(moment // _DAY)
+    match window:
+        case "hour":
+            start = moment // 3600 * 3600
+            return Window(start, start + 3600)
+        case "day":
+            return Window(day * _DAY, (day + 1) * _DAY)
+        case "week":  # begins on Monday; the first of January 1970 was a Thursday
+            start = (day - (day + 3) % 7) * _DAY
+            return Window(start, start + 7 * _DAY)
+        case "month":
+            year, month = _month(day)
+            following = (year + 1, 1) if month == 12 else (year, month + 1)
+            return Window(*(float(calendar.timegm((y, m, 1, 0, 0, 0))) for y, m in ((year, month), following)))
+    raise ValueError(f"no window `{window}`")
+
+
+def _month(day: int) -> tuple[int, int]:
+    """Year and month of a day since 1970, by counting in eras of 400 years that begin in March."""
+    era, of_era = divmod(day + 719_468, 146_097)
+    year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    month = (5 * of_year + 2) // 153
+    return year + era * 400 + (month >= 10), month + 3 if month < 10 else month - 9
+
+
+class Exceeded(msgspec.Struct, frozen=True):
+    """A call that a limit has no room for: what was spent and is reserved, the ceiling, and when the window ends."""
+
+    limit: Limit
+    value: str
+    spent_pico_usd: int
+    reserved_pico_usd: int
+    ceiling_pico_usd: int
+    resets: float

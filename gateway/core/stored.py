@@ -1,0 +1,40 @@
+"""A decision as it is kept: what was asked, what was decided, and what came of it. No prompt text."""
+
+import msgspec
+
+from gateway.core.chat import Demand
+from gateway.core.decision import By, Facts
+from gateway.core.record import End
+from gateway.core.usage import Usage
+
+
+class Denied(msgspec.Struct, frozen=True):
+    """A backend that was not to be asked: which stage said so, and the rules if it was the policy."""
+
+    backend: str
+    by: By
+    rules: tuple[str, ...]
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """One request that reached a decision. Enough to decide it again under another policy, and to price it again.
+
+    `time` is Unix seconds. `facts` are as the policy read them: a word that its vocabulary did not hold is None.
+    `plan` are the backends that could be asked, in that order. `backend` is the one whose answer the client got, or
+    the last one tried; None: nothing was sent. `usage` is of that last call, `cost_pico_usd` of all calls.
+    """
+
+    decision_id: str
+    request_id: str
+    time: float
+    policy_digest: str
+    requested: str
+    facts: Facts
+    demand: Demand
+    plan: tuple[str, ...]
+    denied: tuple[Denied, ...]
+    backend: str | None
+    usage: Usage
+    cost_pico_usd: int
+    end: End
+    status: int

@@ -1,0 +1,25 @@
+"""The turns of a conversation as bytes that stay the same however a client writes them down again."""
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Raw
+
+from gateway.core.chat import ChatRequest
+
+_MESSAGES = msgspec.json.Decoder(list[Raw])
+_MEMBERS = msgspec.json.Decoder(dict[str, object])
+_SORTED = msgspec.json.Encoder(order="sorted")
+
+
+def turns(chat: ChatRequest) -> Iterator[bytes]:
+    """Each message in one canonical form: members sorted, escapes resolved, no spaces; null is the same as absent.
+
+    A message that nobody can read stands as it came: that it is the same again is then up to the client.
+    """
+    for raw in _MESSAGES.decode(chat.fields["messages"]):
+        try:
+            members = _MEMBERS.decode(raw)
+            yield _SORTED.encode({name: value for name, value in members.items() if value is not None})
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            yield bytes(raw)

@@ -1,0 +1,255 @@
+"""One upstream call under way, and a stream on its way from the upstream's socket to the client's."""
+
+import time
+from asyncio import CancelledError, Task
+
+from gateway.core import tokens
+from gateway.core.catalog import ASSUMED_CONTEXT
+from gateway.core.chat import ChatRequest
+from gateway.core.decision import Decision, Facts, Verdict
+from gateway.core.discharge import discharged
+from gateway.core.errors import Failed, FailureKind
+from gateway.core.permit import Permit
+from gateway.core.price import charge
+from gateway.core.record import Call, State, Tried
+from gateway.core.usage import NOTHING, Usage
+from gateway.ports import Answer, Dialect, Headers, Opened, Reply, StreamReader, UpstreamError, Upstreams
+
+MAX_ERROR_BYTES = 1_000_000
+MAX_ANSWER_BYTES = 256_000_000
+_MONOTONIC = time.perf_counter
+
+
+class Hop:
+    """One upstream call: what is asked, and what has come of it.
+
+    The permit says whom, and what must be done to the request first: that is done here, and nowhere else. `facts` are
+    those that it was permitted for. `task` is the one that serves the request.
+    """
+
+    __slots__ = (
+        "_task",
+        "answer",
+        "backend",
+        "body",
+        "chat",
+        "cut",
+        "dialect",
+        "facts",
+        "held",
+        "most",
+        "opened",
+        "permit",
+        "reader",
+    )
+
+    def __init__(
+        self, permit: Permit, chat: ChatRequest, dialect: Dialect, facts: Facts, task: "Task[object] | None"
+    ) -> None:
+        self.permit = permit
+        self.backend = permit.backend
+        do = permit.candidate.do
+        self.chat = discharged(chat, do, dialect.limit_field) if do else chat
+        self.dialect = dialect
+        self.facts = facts
+        self._task = task
+        self.most = self._upper_bound()  # the most that this call can cost, in pico-USD
+        self.opened: Opened | None = None
+        self.reader: StreamReader | None = None  # a stream, from its first event on
+        self.held = b""  # what came before it was known to be an answer
+        self.answer: Answer | None = None  # a buffered answer
+        self.body = b""
+        self.cut: Verdict | None = None  # why we broke it off
+
+    async def open(self, upstreams: Upstreams) -> Failed | None:
+        """Sends the call and waits until it is known to be an answer, or how it failed: then nothing was relayed."""
+        chat, dialect = self.chat, self.dialect
+        try:
+            body = dialect.encode(chat, self.backend)
+            opened = self.opened = await upstreams.open(self.permit, dialect.path, body, streamed=chat.streamed)
+            if opened.status != 200:
+                answer = await opened.read_all(MAX_ERROR_BYTES)
+                failed: Failed | None = dialect.failure(opened.status, opened.headers, answer)
+            elif chat.streamed and opened.headers.get("content-type", "").startswith("text/event-stream"):
+                reader = dialect.reader(chat)
+                while not reader.started:
+                    block = await opened.read(first=True)
+                    self.held += reader.feed(block) if block else reader.close()
+                    if len(self.held) > MAX_ERROR_BYTES:
+                        self.held = reader.broke_off(_NO_EVENT)
+                self.reader, failed = reader, reader.failed
+            else:
+                self.body = await opened.read_all(MAX_ANSWER_BYTES)
+                self.answer = dialect.answer(self.body)
+                failed = self.answer.failed
+                if failed is None and chat.streamed:
+                    failed = _NOT_STREAMED
+        except UpstreamError as error:
+            failed = error.failed
+        except CancelledError:
+            if not self.was_cut():
+                raise
+            failed = _REVOKED
+        if failed is not None:
+            self.close()
+        return failed
+
+    async def relay(self, reply: Reply, stream: "Stream") -> None:
+        """Passes the stream on until it is done, which it is also when it breaks off or is cut."""
+        opened, reader = self.opened, stream.reader
+        assert opened is not None
+        try:
+            while not reader.done:
+                await reply.room()
+                if await opened.pass_on(stream.take):
+                    stream.last = reader.close()
+        except UpstreamError as error:
+            stream.last = reader.broke_off(error.failed)
+        except CancelledError:
+            if not self.was_cut():
+                raise
+            if not reader.done:
+                opened.close()
+                stream.last = reader.broke_off(_REVOKED)
+
+    def revoke(self, verdict: Verdict) -> None:
+        """Breaks the call off, from outside of the task that serves it."""
+        self.cut = verdict
+        if self._task is not None:
+            self._task.cancel()
+
+    def was_cut(self) -> bool:
+        """Whether the interruption was ours alone: then it is taken back. Asked once, by the task itself."""
+        return self.cut is not None and self._task is not None and self._task.uncancel() == 0
+
+    def close(self) -> None:
+        """Ends the call. May be told twice."""
+        if self.opened is not None:
+            self.opened.close()
+
+    def headers(self, call: Call, decision: Decision, sensitivity: str, warnings: list[str]) -> Headers:
+        """The head of the client's answer. `warnings` are rules in trial that would deny it."""
+        backend, opened = self.backend, self.opened
+        upstream = opened.headers if opened is not None else {}
+        headers = [
+            (b"content-type", upstream.get("content-type", "application/json").encode()),
+            (b"x-request-id", call.id.encode()),
+            (b"x-gateway-decision", decision.id.encode()),
+            (b"x-gateway-backend", backend.id.encode()),
+            (b"x-gateway-model", backend.model.encode("ascii", "replace")),
+            (b"x-gateway-sensitivity", sensitivity.encode()),
+            (b"x-gateway-attempts", b"%d" % self.permit.hop),
+        ]
+        if warnings:
+            headers.append((b"x-gateway-policy-warning", ", ".join(warnings).encode("ascii", "replace")))
+        if self.reader is not None:
+            headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        if upstream_id := upstream.get("x-request-id"):
+            headers.append((b"x-upstream-request-id", upstream_id.encode("latin-1", "replace")))
+        return headers
+
+    @property
+    def reported(self) -> Usage | None:
+        """What was used, if the upstream said so."""
+        source = self.reader or self.answer
+        return source.usage if source else None
+
+    def estimated(self) -> Usage:
+        """What was used as far as we saw, counted high."""
+        prompt = tokens.prompt_at_most(self.chat.text_bytes, len(self.chat.view.messages))
+        if self.reader is not None:
+            written = tokens.written_at_most(self.reader.written_bytes, self.reader.written_events)
+        else:
+            written = tokens.written_at_most(self.answer.written_bytes if self.answer else 0, 0)
+        return Usage(input_uncached=prompt, output=written, source="estimated")
+
+    def _upper_bound(self) -> int:
+        backend, chat = self.backend, self.chat
+        price = backend.price
+        if price is None:
+            return 0
+        most = backend.max_output or backend.context or ASSUMED_CONTEXT
+        limit = chat.output_limit
+        written = (most if limit is None else min(limit, most)) * (chat.view.n or 1)
+        prompt = tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))
+        return prompt * price.dearest_input + written * price.dearest_output
+
+    def tried(self, state: State, usage: Usage, cost_pico_usd: int, failure: FailureKind | None = None) -> Tried:
+        """The call as it is recorded."""
+        backend, candidate = self.backend, self.permit.candidate
+        return Tried(
+            self.permit.hop,
+            backend.id,
+            backend.provider,
+            backend.model,
+            backend.zone,
+            state,
+            usage,
+            cost_pico_usd,
+            backend.price.version if backend.price else "",
+            failure,
+            candidate.watched,
+            candidate.broken,
+        )
+
+    def failed(self, failure: FailureKind) -> Tried:
+        """Not billed, or nobody knows: then the upper bound stands until somebody does."""
+        if self.reported is not None:
+            return self._owed(self.reported, failure)
+        if failure.may_be_billed:
+            return self.tried("uncertain", NOTHING, self.most, failure)
+        return self.tried("released", NOTHING, 0, failure)
+
+    def ended(self) -> Tried:
+        """Answered, or broken off by anyone: what went by is owed. Of an answer that never came nobody knows."""
+        if self.reader is None and self.answer is None:
+            return self.tried("uncertain", NOTHING, self.most)
+        broken = self.reader.failed if self.reader is not None else None
+        return self._owed(self.reported or self.estimated(), broken.kind if broken is not None else None)
+
+    def _owed(self, usage: Usage, failure: FailureKind | None) -> Tried:
+        price = self.backend.price
+        return self.tried("settled", usage, charge(usage, price) if price else 0, failure)
+
+
+class Stream:
+    """An answer on its way from the upstream's socket to the client's. Its last block is kept until the charge is."""
+
+    __slots__ = ("_reply", "first_token", "last", "reader")
+
+    def __init__(self, reader: StreamReader, reply: Reply, begun: bytes) -> None:
+        self.reader = reader
+        self._reply = reply
+        self.first_token: float | None = None
+        self.last = b""
+        self._pass(begun)
+
+    def take(self, block: bytes) -> bool:
+        """Sends on what the client is to see of a block. Returns whether the next one is wanted now."""
+        return self._pass(self.reader.feed(block))
+
+    def _pass(self, block: bytes) -> bool:
+        if self.first_token is None and self.reader.content_seen:
+            self.first_token = _MONOTONIC()
+        if self.reader.done:
+            self.last = block
+            return False
+        return self._reply.write(block)
+
+
+def _failure(kind: FailureKind, message: str, type: str, code: str) -> Failed:
+    return Failed(kind, kind.status, {"message": message, "type": type, "param": None, "code": code})
+
+
+_NOT_STREAMED = _failure(
+    FailureKind.BROKEN, "the backend did not stream although it was asked to", "server_error", "upstream_broken"
+)
+_NO_EVENT = _failure(
+    FailureKind.BROKEN, "the backend sent a megabyte of comments and no event", "server_error", "upstream_broken"
+)
+_REVOKED = _failure(
+    FailureKind.REVOKED,
+    "policy has come to deny this while it was answered",
+    "permission_error",
+    FailureKind.REVOKED.code,
+)

@@ -1,0 +1,257 @@
+"""A policy as a finite space: every request, and every conceivable backend, falls into a cell that rules cannot split.
+
+Each attribute is one variable whose classes are its values, `(any other)` for names that no rule mentions, and
+`unknown`; a set is one variable for whether it is known and one for each word. A permitting clause becomes the cubes
+in which it is true, a forbidding one those in which it is true or unknown. So questions about all requests are
+questions about cubes, and exact (`policy.space` answers them).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from itertools import product
+from operator import or_
+
+import msgspec
+
+from gateway.core.catalog import Backend
+from gateway.core.decision import Facts
+from gateway.core.labels import LEVELS
+from gateway.policy.clauses import Clauses
+from gateway.policy.model import Atom, Bundle, Clause, bound, every, of_backend
+from gateway.policy.space import Cube, Variable, intersect
+from gateway.policy.vocabulary import BACKEND, REQUEST, Attribute
+
+UNKNOWN = "unknown"
+OTHER = "(any other)"
+_KNOWN = ("known", UNKNOWN)
+_MEMBER = ("no", "yes")
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Some cells on behalf of a rule."""
+
+    rule: str
+    cube: Cube
+
+
+class Cells:
+    """The space that a bundle's clauses, and further atoms asked about it, live in.
+
+    With `any_backend` a backend's facts are variables too (named `backend.…`), else they are put in. `impossible` are
+    cells that no request is in: an undeclared project has no jurisdiction, a first call has no error before it.
+    """
+
+    def __init__(self, bundle: Bundle, atoms: Iterable[Atom], *, any_backend: bool = False) -> None:
+        self.bundle = bundle
+        self._any_backend = any_backend
+        mentioned: dict[str, set[str]] = {}
+        for atom in atoms:
+            if atom.side == "request" or any_backend:
+                mentioned.setdefault(_variable(atom), set()).update(atom.values)
+                if atom.other and any_backend:
+                    mentioned.setdefault(f"backend.{atom.other}", set())
+        if "project.jurisdiction" in mentioned or ("project" in mentioned and "sensitivity" in mentioned):
+            mentioned.setdefault("project", set()).update(bundle.projects)
+        self.variables = tuple(
+            variable
+            for prefix, table in (("", REQUEST), ("backend.", BACKEND))
+            for attribute in table.values()
+            if f"{prefix}{attribute.name}" in mentioned
+            for variable in self._variables(prefix, attribute, mentioned[f"{prefix}{attribute.name}"])
+        )
+        self._index = {variable.name: at for at, variable in enumerate(self.variables)}
+        self.whole: Cube = tuple((1 << len(variable.values)) - 1 for variable in self.variables)
+        self.impossible = tuple(self._impossible())
+
+    def _variables(self, prefix: str, attribute: Attribute, mentioned: set[str]) -> list[Variable]:
+        name = f"{prefix}{attribute.name}"
+        closed = self.bundle.vocabulary.values(attribute)
+        if attribute.kind == "set":
+            words = closed if prefix and closed else sorted(mentioned)
+            return [Variable(name, _KNOWN), *(Variable(f"{name}:{word}", _MEMBER) for word in words)]
+        if closed is not None:
+            return [Variable(name, (*closed, UNKNOWN))]
+        return [Variable(name, (OTHER, *sorted(mentioned), UNKNOWN))]
+
+    def permits(self, found: Clauses, backend: Backend | None = None) -> list[Piece]:
+        """Where permits are true of a backend; without one, of any."""
+        return [piece for clause in found.permits for piece in self._pieces(clause, backend, certain=True)]
+
+    def forbids(self, found: Clauses, backend: Backend | None = None) -> list[Piece]:
+        """Where forbids are true or unknown."""
+        return [piece for clause in found.forbids for piece in self._pieces(clause, backend, certain=False)]
+
+    def _pieces(self, clause: Clause, backend: Backend | None, *, certain: bool) -> list[Piece]:
+        if backend is None:
+            return [Piece(clause.rule, cube) for cube in self.cubes((*clause.when, *clause.to), certain=certain)]
+        truth = every(of_backend(atom, backend) for atom in clause.to)
+        when = [bound(atom, backend) for atom in clause.when]
+        if truth is False or (certain and (truth is None or None in when)):
+            return []
+        return [Piece(clause.rule, cube) for cube in self.cubes([a for a in when if a is not None], certain=certain)]
+
+    def cubes(self, atoms: Iterable[Atom], *, certain: bool) -> list[Cube]:
+        """Where all atoms are true, or, unless `certain`, none is false."""
+        found = [self.whole]
+        for atom in atoms:
+            options = self._options(atom, certain=certain)
+            crossed = (intersect(cube, option) for cube, option in product(found, options))
+            found = list(dict.fromkeys(cube for cube in crossed if cube is not None))
+        return found
+
+    def where(self, masks: Mapping[str, int]) -> Cube:
+        """The cells in which some variables are within masks."""
+        cube = list(self.whole)
+        for name, mask in masks.items():
+            cube[self._index[name]] &= mask
+        return tuple(cube)
+
+    def mask(self, name: str, values: Iterable[str]) -> int:
+        """The mask of some values of a variable. Values that it does not have are in its `(any other)`."""
+        known = self.variables[self._index[name]].values
+        bits = (1 << known.index(value if value in known else OTHER) for value in values)
+        return reduce(or_, bits, 0)
+
+    def has(self, name: str) -> bool:
+        """Whether the space has a variable of this name."""
+        return name in self._index
+
+    def at(self, name: str) -> int:
+        """The position of a variable."""
+        return self._index[name]
+
+    def _full(self, name: str) -> int:
+        return self.whole[self._index[name]]
+
+    def _options(self, atom: Atom, *, certain: bool) -> list[Cube]:
+        """The cubes whose union is where one atom is true, or not false."""
+        name = _variable(atom)
+        attribute = (REQUEST if atom.side == "request" else BACKEND)[atom.attribute]
+        unknown = [] if certain else [self.where({name: self.mask(name, [UNKNOWN])})]
+        if atom.test in ("declared", "undeclared"):
+            missing = self.mask(name, [UNKNOWN])
+            return [self.where({name: missing if atom.test == "undeclared" else self._full(name) & ~missing})]
+        if atom.other:
+            return unknown + self._compared(atom, name, certain=certain)
+        if attribute.kind == "set":
+            known = self.mask(name, ["known"])
+            if atom.test == "any":
+                members = [{f"{name}:{word}": _YES} for word in sorted(atom.values)]
+            else:
+                members = [{f"{name}:{word}": _YES if atom.test == "all" else _NO for word in atom.values}]
+            return unknown + [self.where({name: known, **each}) for each in members]
+        named = self.mask(name, atom.values)
+        if atom.test == "not_in":
+            named = self._full(name) & ~named & ~self.mask(name, [UNKNOWN])
+        return [self.where({name: named if certain else named | self.mask(name, [UNKNOWN])})]
+
+    def _compared(self, atom: Atom, name: str, *, certain: bool) -> list[Cube]:
+        """A word of the request in, or not in, the set of a backend whose facts are variables."""
+        other = f"backend.{atom.other}"
+        member = _YES if atom.test == "in" else _NO
+        known = self.mask(other, ["known"])
+        unknown = [] if certain else [self.where({other: self.mask(other, [UNKNOWN])})]
+        words = self.bundle.vocabulary.values(BACKEND[atom.other]) or ()
+        return unknown + [
+            self.where({name: self.mask(name, [word]), other: known, f"{other}:{word}": member}) for word in words
+        ]
+
+    def _impossible(self) -> Iterable[Cube]:
+        for variable in self.variables:
+            name, _, word = variable.name.partition(":")
+            if word:  # nothing is in a set that nobody knows: one cell for it is enough
+                yield self.where({name: self.mask(name, [UNKNOWN]), variable.name: _YES})
+            elif name in REQUEST and REQUEST[name].values:  # the gateway itself fills it
+                yield self.where({name: self.mask(name, [UNKNOWN])})
+        if self.has("project") and self.has("project.jurisdiction"):
+            for value in self.variables[self._index["project"]].values:
+                declared = self.bundle.projects.get(value)
+                whose = (declared.jurisdiction if declared else None) or UNKNOWN
+                other = self._full("project.jurisdiction") & ~self.mask("project.jurisdiction", [whose])
+                yield self.where({"project": self.mask("project", [value]), "project.jurisdiction": other})
+        if self.has("project") and self.has("sensitivity"):
+            for project in self.bundle.projects.values():
+                if project.floor and (below := LEVELS[: LEVELS.index(project.floor)]):
+                    here = self.mask("project", [project.name])
+                    yield self.where({"project": here, "sensitivity": self.mask("sensitivity", below)})
+        if self.has("source_sensitivity") and self.has("sensitivity"):
+            unredacted = {"redaction": self.mask("redaction", ["none"])} if self.has("redaction") else {}
+            for level in (*LEVELS, UNKNOWN):
+                other = self._full("source_sensitivity") & ~self.mask("source_sensitivity", [level])
+                at = {"sensitivity": self.mask("sensitivity", [level]), "source_sensitivity": other}
+                yield self.where(at | unredacted)
+        if self.has("attempt"):
+            first = self.mask("attempt", ["1"])
+            if self.has("last_error"):
+                none = self.mask("last_error", ["none"])
+                yield self.where({"attempt": first, "last_error": self._full("last_error") & ~none})
+                yield self.where({"attempt": self._full("attempt") & ~first, "last_error": none})
+            for variable in self.variables:
+                if variable.name.startswith("visited_"):
+                    yield self.where({"attempt": first, variable.name: 0b10})
+
+    def read(self, cell: Cube) -> dict[str, str | frozenset[str] | None]:
+        """The values of the variables in one cell (the lowest of each mask); None: unknown."""
+        found: dict[str, str | frozenset[str] | None] = {}
+        members: dict[str, set[str]] = {}
+        for variable, mask in zip(self.variables, cell, strict=True):
+            value = variable.values[(mask & -mask).bit_length() - 1]
+            name, _, word = variable.name.partition(":")
+            if not word:
+                found[name] = None if value == UNKNOWN else value
+                if value == "known":
+                    members[name] = set()
+            elif value == "yes" and name in members:
+                members[name].add(word)
+        return found | {name: frozenset(words) for name, words in members.items()}
+
+    def facts(self, cell: Cube, usual: Facts) -> Facts:
+        """A request in a cell; what the space does not ask is as in `usual`."""
+        values = {
+            REQUEST[name].field: "any-other" if value == OTHER else value
+            for name, value in self.read(cell).items()
+            if name in REQUEST
+        }
+        if "source_sensitivity" not in values and "sensitivity" in values:
+            values["source_sensitivity"] = values["sensitivity"]
+        return msgspec.structs.replace(usual, **values)
+
+    def words(self, cube: Cube) -> dict[str, str]:
+        """What a cube says, attribute by attribute, in words; attributes that it leaves open are left out."""
+        found: dict[str, str] = {}
+        for variable, mask, full in zip(self.variables, cube, self.whole, strict=True):
+            if mask == full:
+                continue
+            values = [value for at, value in enumerate(variable.values) if mask >> at & 1]
+            name, _, word = variable.name.partition(":")
+            if word:
+                said = f"{'with' if values == ['yes'] else 'without'} {word}"
+                found[name] = f"{found[name]}, {said}" if name in found and found[name] != "known" else said
+            elif values == ["known"]:
+                found.setdefault(name, "known")
+            else:
+                found[name] = _said(variable, values)
+        return found
+
+
+_NO, _YES = 0b01, 0b10
+
+
+def _variable(atom: Atom) -> str:
+    return atom.attribute if atom.side == "request" else f"backend.{atom.attribute}"
+
+
+def _said(variable: Variable, values: Sequence[str]) -> str:
+    """Some values of a variable, or all but those that are missing, whichever is shorter."""
+    missing = [value for value in variable.values if value not in values]
+    if len(missing) < len(values) and OTHER in values:
+        return f"not {', '.join(missing)}"
+    return ", ".join(values)
+
+
+def atoms_of(bundle: Bundle, found: Clauses) -> list[Atom]:
+    """Every atom that can matter to a bundle's clauses and invariants."""
+    atoms = [atom for clause in (*found.permits, *found.forbids) for atom in (*clause.when, *clause.to)]
+    for invariant in bundle.invariants:
+        atoms += [*invariant.request, *invariant.backend, *invariant.left, *invariant.enter]
+    return atoms

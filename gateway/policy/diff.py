@@ -1,0 +1,320 @@
+"""What a change of policy changes: who may now reach which backend and could not before, or the other way round.
+
+Exact: a statement is a cube of requests without some exceptions, and together the statements are all the cells in
+which the two sides disagree. They are few because a cell is newly permitted for one of two reasons only: a forbid that
+covered it is gone, or a permit covers it that did not.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+import msgspec
+
+from gateway.core.decision import Facts
+from gateway.policy.cells import OTHER, UNKNOWN, Cells, Piece
+from gateway.policy.changes import Change, changes, meaning
+from gateway.policy.claims import USUAL
+from gateway.policy.decide import Eligibility
+from gateway.policy.joint import Joint, View
+from gateway.policy.model import Bundle, Exemption, Rule
+from gateway.policy.space import Cube, intersect, merge, point, witness
+from gateway.policy.vocabulary import REQUEST
+
+Direction = Literal["now allowed", "no longer allowed"]
+NOW: Direction = "now allowed"
+NO_LONGER: Direction = "no longer allowed"
+Verdict = Literal["same", "more permissive", "less permissive", "incomparable"]
+Fate = Literal["added", "removed", "changed", "unchanged"]
+
+_NEVER = -1.0
+"""A moment at which no break-glass exception is open."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """A rule that made the difference, on the side where it does, and what became of it.
+
+    An `unchanged` one decides otherwise because a backend's facts, a project or the vocabulary changed.
+    """
+
+    side: Literal["old", "new"]
+    rule: Rule
+    fate: Fate
+
+
+class Except(msgspec.Struct, frozen=True):
+    """Requests for which a statement does not hold, since rules decide them alike on both sides."""
+
+    cube: Cube
+    words: dict[str, str]
+    rules: tuple[str, ...]
+
+
+class Example(msgspec.Struct, frozen=True):
+    """One request that a statement speaks of, as each side reads it: they differ where a project's declaration does.
+    `moment` (Unix seconds) is when its exceptions are open."""
+
+    backend: str
+    old: Facts
+    new: Facts
+    moment: float
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """Some requests that may now, or may no longer, be sent to some backends.
+
+    `words` say which requests, attribute by attribute; none: every request. `fate` is the backends': `added` ones are
+    in the new catalog only. `open` names break-glass exceptions while which it holds.
+    """
+
+    direction: Direction
+    cube: Cube
+    words: dict[str, str]
+    exceptions: tuple[Except, ...]
+    backends: tuple[str, ...]
+    fate: Fate
+    reasons: tuple[Reason, ...]
+    example: Example
+    open: tuple[str, ...] = ()
+
+
+class Diff(msgspec.Struct, frozen=True):
+    """All that differs between two policies: what is decided otherwise, and what else was changed."""
+
+    old: str
+    new: str
+    statements: tuple[Statement, ...]
+    also: tuple[Change, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the new policy lets more happen, or less."""
+        directions = {statement.direction for statement in self.statements}
+        if not directions:
+            return "same"
+        if len(directions) == 2:
+            return "incomparable"
+        return "more permissive" if NOW in directions else "less permissive"
+
+    def of(self, direction: Direction) -> tuple[Statement, ...]:
+        """The statements in one direction."""
+        return tuple(statement for statement in self.statements if statement.direction == direction)
+
+
+def diff(old: Bundle, new: Bundle) -> Diff:
+    """Compares two policies, cell by cell."""
+    return Diff(old.digest, new.digest, tuple(_Diff(old, new).statements()), changes(old, new))
+
+
+class _Gain(msgspec.Struct, frozen=True):
+    """Cells that one side permits and the other does not: a cube without exceptions, and the rules that did it."""
+
+    cube: Cube
+    exceptions: tuple[tuple[Cube, tuple[str, ...]], ...]
+    forbids: tuple[str, ...]
+    permits: tuple[str, ...]
+
+
+class _Diff:
+    def __init__(self, old: Bundle, new: Bundle) -> None:
+        self.joint = Joint(old, new)
+        self.cells = self.joint.cells
+        self.asked = (Eligibility(old), Eligibility(new))
+        self.rules = tuple({rule.id: rule for rule in bundle.rules} for bundle in (old, new))
+        self.ids = sorted(self.joint.old.backends.keys() | self.joint.new.backends.keys())
+
+    def statements(self) -> Iterator[Statement]:
+        """The statements: the permissive first, the broader first."""
+        found: list[Statement] = []
+        for moment in _moments(self.joint.old.bundle, self.joint.new.bundle):
+            known = {(each.direction, each.cube, each.exceptions, each.backends) for each in found}
+            here = self._at(moment)
+            found += [each for each in here if (each.direction, each.cube, each.exceptions, each.backends) not in known]
+        yield from found
+
+    def _at(self, moment: float) -> list[Statement]:
+        """The statements while the exceptions of one moment are open."""
+        old, new = self.joint.old, self.joint.new
+        open_old, open_new = _open(old.bundle, moment), _open(new.bundle, moment)
+        groups: dict[tuple[View, View], list[str]] = {}
+        for id in self.ids:
+            groups.setdefault((old.view(id, open_old), new.view(id, open_new)), []).append(id)
+        gained: dict[tuple[Direction, Fate, _Gain], list[str]] = {}
+        for (before, after), ids in groups.items():
+            sides: tuple[tuple[Direction, View, View], ...] = (NOW, before, after), (NO_LONGER, after, before)
+            for direction, closed, opened in sides:
+                for gain in self._gains(closed, opened):
+                    for id in ids:
+                        gained.setdefault((direction, self._fate(id), gain), []).append(id)
+        names = tuple(sorted({exemption.id for exemption in (*open_old, *open_new)}))
+        found = [self._statement(*key, tuple(ids), moment, names) for key, ids in gained.items()]
+        return sorted(found, key=lambda each: (each.direction == NO_LONGER, _breadth(each.cube), each.backends))
+
+    def _fate(self, id: str) -> Fate:
+        before, after = self.joint.old.backends.get(id), self.joint.new.backends.get(id)
+        if before is None or after is None:
+            return "added" if before is None else "removed"
+        return "unchanged" if before.passport == after.passport and before.provider == after.provider else "changed"
+
+    def _gains(self, before: View, after: View) -> Iterator[_Gain]:
+        """What `after` permits and `before` does not."""
+        stay, were = [each.cube for each in after.forbids], [each.cube for each in before.permits]
+        gone = [each for each in before.forbids if not _within(each.cube, stay)]
+        come = [each for each in after.permits if not _within(each.cube, were)]
+        opened = [both for f in gone for p in after.permits if (both := intersect(f.cube, p.cube))]
+        admitted = [each.cube for each in come]
+        bases = self._bases(opened, after.forbids)
+        for cube in bases:
+            yield self._gain(cube, after.forbids, gone, ())
+        for cube in self._bases(admitted, (*after.forbids, *before.permits), beside=bases):
+            yield self._gain(cube, (*after.forbids, *before.permits), (), come)
+
+    def _bases(self, cubes: list[Cube], minus: Sequence[Piece], beside: Sequence[Cube] = ()) -> list[Cube]:
+        """Few cubes that are, but for `minus` and what is `beside` them, the same cells as many."""
+        without = [each.cube for each in minus]
+        tight = (_tightened(cube, without) for cube in merge(cubes))
+        found = merge(self._widened(cube) for cube in tight if cube is not None)
+        without += self.cells.impossible
+        for cube in reversed(found):
+            others = [other for other in found if other is not cube]
+            if witness(cube, [*without, *others, *beside]) is None:
+                found = others
+        return found
+
+    def _widened(self, cube: Cube) -> Cube:
+        """A cube without conditions that hold for every possible request in it."""
+        for at, full in enumerate(self.cells.whole):
+            if rest := full & ~cube[at]:
+                other = (*cube[:at], rest, *cube[at + 1 :])
+                if witness(other, self.cells.impossible) is None:
+                    cube = (*cube[:at], full, *cube[at + 1 :])
+        return cube
+
+    def _gain(self, cube: Cube, minus: Iterable[Piece], gone: Iterable[Piece], come: Iterable[Piece]) -> _Gain:
+        exceptions: dict[Cube, set[str]] = {}
+        for piece in minus:
+            both = intersect(cube, piece.cube)
+            if both and witness(both, self.cells.impossible) is not None:
+                exceptions.setdefault(both, set()).add(piece.rule)
+        largest = merge(exceptions)
+        rules = {each: {r for e, ids in exceptions.items() if _within(e, [each]) for r in ids} for each in largest}
+        return _Gain(
+            cube,
+            tuple((each, tuple(sorted(rules[each]))) for each in largest),
+            _responsible(cube, gone),
+            _responsible(cube, come),
+        )
+
+    def _statement(
+        self,
+        direction: Direction,
+        fate: Fate,
+        gain: _Gain,
+        backends: tuple[str, ...],
+        moment: float,
+        open: tuple[str, ...],
+    ) -> Statement:
+        forbade, permits = (0, 1) if direction == NOW else (1, 0)
+        reasons = [self._reason(forbade, id) for id in gain.forbids]
+        reasons += [self._reason(permits, id) for id in gain.permits]
+        return Statement(
+            direction=direction,
+            cube=gain.cube,
+            words=self.cells.words(gain.cube),
+            exceptions=tuple(
+                Except(cube, self._words_within(cube, gain.cube), rules) for cube, rules in gain.exceptions
+            ),
+            backends=backends,
+            fate=fate,
+            reasons=tuple(reasons),
+            example=self._example(direction, gain, backends[0], moment),
+            open=open,
+        )
+
+    def _words_within(self, cube: Cube, region: Cube) -> dict[str, str]:
+        """What an exception says beyond what the statement says already."""
+        pairs = zip(cube, region, self.cells.whole, strict=True)
+        return self.cells.words(tuple(full if not within & ~mask else mask for mask, within, full in pairs))
+
+    def _reason(self, side: int, id: str) -> Reason:
+        here, there = self.rules[side][id], self.rules[1 - side].get(id)
+        if there is None:
+            fate: Fate = "added" if side else "removed"
+        else:
+            fate = "unchanged" if meaning(here) == meaning(there) else "changed"
+        return Reason("new" if side else "old", here, fate)
+
+    def _example(self, direction: Direction, gain: _Gain, backend: str, moment: float) -> Example:
+        """A request as usual as it can be, asked of both sides: what is claimed is also what is decided."""
+        minus = [*(cube for cube, _ in gain.exceptions), *self.cells.impossible]
+        cell = witness(gain.cube, minus)
+        assert cell is not None
+        region = gain.cube
+        for at, mask in enumerate(_usual(self.cells)):
+            nearer = (*region[:at], region[at] & mask, *region[at + 1 :])
+            if nearer[at] and (found := witness(nearer, minus)):
+                region, cell = nearer, found
+        facts = self.cells.facts(point(cell), USUAL)
+        old, new = self.joint.old.facts(facts), self.joint.new.facts(facts)
+        allowed = [
+            backend in verdicts and verdicts[backend].permitted
+            for verdicts in (
+                self.asked[0].ask(old, moment).verdicts,
+                self.asked[1].ask(new, moment).verdicts,
+            )
+        ]
+        if allowed != [direction == NO_LONGER, direction == NOW]:
+            raise AssertionError(f"{direction}: {backend} for {facts}, but it is decided as {allowed}")
+        return Example(backend, old, new, moment)
+
+
+def _responsible(cube: Cube, pieces: Iterable[Piece]) -> tuple[str, ...]:
+    return tuple(sorted({piece.rule for piece in pieces if intersect(cube, piece.cube)}))
+
+
+def _within(cube: Cube, others: Sequence[Cube]) -> bool:
+    return cube in others or any(all(not mask & ~bound for mask, bound in zip(cube, o, strict=True)) for o in others)
+
+
+def _tightened(cube: Cube, minus: Sequence[Cube]) -> Cube | None:
+    """A cube without what others cut off straight, so that it takes one `not` and no exception; None: all of it."""
+    before = None
+    while before != cube:
+        before = cube
+        for other in minus:
+            short = [at for at, (mask, bound) in enumerate(zip(cube, other, strict=True)) if mask & ~bound]
+            if not short:
+                return None
+            if len(short) == 1 and intersect(cube, other):
+                at = short[0]
+                cube = (*cube[:at], cube[at] & ~other[at], *cube[at + 1 :])
+    return cube
+
+
+def _breadth(cube: Cube) -> tuple[int, Cube]:
+    """Sorts what says least first."""
+    return -sum(map(int.bit_count, cube)), cube
+
+
+def _usual(cells: Cells) -> Iterator[int]:
+    """The value that each variable has for a request that says nothing special, as a mask; 0: it has none."""
+    for variable in cells.variables:
+        name, _, word = variable.name.partition(":")
+        usual = getattr(USUAL, REQUEST[name].field)
+        value = UNKNOWN if usual is None else "no" if word else "known" if isinstance(usual, frozenset) else usual
+        known = variable.values
+        yield 1 << known.index(value) if value in known else 1 if known[0] == OTHER else 0
+
+
+def _moments(old: Bundle, new: Bundle) -> Iterator[float]:
+    """Moments that stand for all: one when no break-glass exception is open, one for each pair of open sets."""
+    ends = {end for bundle in (old, new) for each in bundle.exemptions for end in (each.starts, each.expires)}
+    seen = set()
+    for moment in (_NEVER, *sorted(ends)):
+        state = tuple(frozenset(map(meaning, _open(bundle, moment))) for bundle in (old, new))
+        if state not in seen:
+            seen.add(state)
+            yield moment
+
+
+def _open(bundle: Bundle, moment: float) -> tuple[Exemption, ...]:
+    return tuple(each for each in bundle.exemptions if each.starts <= moment < each.expires)

@@ -1,0 +1,180 @@
+"""What each field of a policy file means: one table, for the editor's hover and for the generated reference."""
+
+from collections.abc import Iterator, Mapping
+
+from pydantic import BaseModel
+
+from gateway.policy import files
+from gateway.policy.vocabulary import BACKEND
+
+_WHEN = "conditions on the request; all must hold, none: every request"
+_TO = "conditions on the backend; all must hold, none: every backend"
+
+MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
+    files.VocabularyFile: {
+        "levels": "how much harm a leak does, lowest first; the four names are fixed, what they mean is yours",
+        "tags": "what a scanner may find in a request",
+        "purposes": "what a call is for; a key is granted some, the first is its default",
+        "jurisdictions": "whose law a project is under",
+        "persons": "kinds of person, as export law sees them",
+        "deployments": "who runs the machine",
+        "zones": "groups of backends, as reports show them",
+        "regions": "where requests are processed",
+        "origins": "where weights were made, and under whose law an operator stands",
+        "licences": "licences of weights",
+        "statuses": "whether a backend may be used now",
+        "retentions": "how long an operator keeps prompts",
+        "training": "whether an operator trains on prompts",
+        "audiences": "who may use a backend",
+    },
+    files.PricesFile: {
+        "version": "a name for this state of the list; ledger rows keep it",
+        "models": "a price for each model, by the name that the provider gives it",
+    },
+    files.TokenPrice: {
+        "input": "USD per million tokens of the prompt",
+        "output": "USD per million tokens of the answer",
+        "cache_read": "USD per million tokens that the provider's cache knew; default: `input`",
+        "cache_write": "USD per million tokens that it took into its cache; default: `input`",
+        "reasoning": "USD per million tokens of reasoning; default: `output`",
+    },
+    files.BookPrice: {
+        "source": "where the price stands",
+        "date": "the day it stood there",
+    },
+    files.MachinePrice: {
+        "gpu_hour": "USD that the machine costs in an hour",
+        "tokens_per_second": "tokens that it serves in a second, all requests together",
+    },
+    files.TimeoutsEntry: {
+        "connect": "until the connection stands, for example `5s`",
+        "first_byte": "until a stream's first event",
+        "idle": "between two parts of an answer",
+        "total": "the whole call",
+    },
+    files.CatalogFile: {"backends": "each backend under the name that clients may send as `model`"},
+    files.BackendEntry: {
+        "base_url": "where it is; default: the provider's own",
+        "api_key": "where its key is, `env:NAME` or `file:PATH`; while it is not there the backend is not offered",
+        "model": "the name that is sent to it; default: the backend's own",
+        "aliases": "further names; backends that share one form a group",
+        "timeout": "how long its calls may take",
+        "capabilities": "what it can do; a request that needs more is not sent to it",
+        "context": "tokens that prompt and answer may have together",
+        "max_output": "tokens that an answer may have",
+        "price": "`book` (its row in prices.yaml), USD per million tokens, or what the machine costs; none: not used",
+        "substitute": "the backend that answers to its name while it is suspended or retired",
+        "source": "where these facts come from",
+        "review_by": "the day by which somebody looks at them again",
+    },
+    files.ProjectsFile: {"projects": "what is known of each project"},
+    files.ProjectEntry: {
+        "jurisdiction": "whose law it is under",
+        "floor": "the least label of its requests",
+        "why": "why, in words",
+    },
+    files.PolicyFile: {
+        "policy": "a name for the rules of this file",
+        "owner": "who answers for them",
+        "mode": "`enforce`: they decide; `warn`, `shadow`: decisions only note what they would have done; `off`",
+        "rules": "the rules",
+    },
+    files.RuleEntry: {
+        "id": "its name in decisions, tests and reports; once in the whole tree",
+        "why": "the reason, for whoever is denied by it",
+        "permit": "a backend may serve a request when everything in one permit is true, and nothing forbids it",
+        "forbid": "denies when nothing in it is false: what is unknown counts as true",
+        "require": "what is to be done first, else it denies. Beside a permit: where it cannot be done, the permit does not count",
+        "limit": "ceilings on spending",
+        "prefer": "the order among those permitted; it never adds any",
+        "breakable": "`true`: a break-glass exception may lift this forbid",
+        "in_flight": "`revoke`: what it comes to forbid is also cut while it is being answered; `finish`: it may end",
+    },
+    files.Scope: {"when": _WHEN, "to": _TO},
+    files.Requirement: {"do": "the obligations, by name"},
+    files.Ceiling: {
+        "usd": "at most so many USD, for each `per`",
+        "per": "what has a ceiling of its own",
+        "share": "at most this part of all spending (0.6 is 60 %), for each `by`",
+        "of": "what it is a part of",
+        "by": "what has at most that share",
+        "window": "`hour`, `day`, `week`, `month`: by the calendar, in UTC; `12h`, `7d`: the time just past",
+        "min_sample_usd": "a share counts once so many USD are spent",
+        "then": "`deny`, or `[downgrade: ALIAS, deny]`: first only that group is left",
+        "on_store_down": "while nobody can count: `deny`, or `local_quota`, each process its part",
+    },
+    files.Preference: {"order": "what to order by: `cost`, the cheapest first", "when": _WHEN},
+    files.InvariantsFile: {"invariants": "what must hold"},
+    files.InvariantEntry: {
+        "id": "its name in reports",
+        "why": "the reason, in words",
+        "absolute": "it also holds while every breakable rule is lifted",
+        "over": "`catalog`: for the backends there are; `any_backend`: for every one that could be entered",
+        "never": "no such request reaches such a backend",
+        "always_some": "each such request may be served by some backend that is as `backend` says",
+        "backend": "for `always_some`: conditions on the backend",
+        "monotone": "a higher label never adds a backend",
+        "chain": "bounds on the calls of one request",
+        "no_new_access": "nobody may do what an earlier version of the tree did not let them",
+    },
+    files.NeverEntry: {"request": _WHEN, "backend": _TO},
+    files.AlwaysEntry: {"request": _WHEN},
+    files.ChainEntry: {
+        "max_distinct_operators": "operator origins that the calls of one request reach at most",
+        "never_after": "no backend of one kind after one of another",
+    },
+    files.AfterEntry: {"left": "backends that were called", "enter": "backends that are not called after them"},
+    files.NewAccessEntry: {
+        "base": "the version to compare with: a git branch, tag or commit",
+        "unless_approved_by": "who may agree to more",
+    },
+    files.TestsFile: {"tests": "the tests"},
+    files.TestEntry: {
+        "name": "what it shows, in words; once in the whole tree",
+        "request": "its facts, `model` and `needs`; the rest is as if an application had changed only its base URL",
+        "faults": "backends that fail, each with a status, a kind of failure, or `timeout`",
+        "at": "the moment, for break-glass exceptions: `2026-11-22T18:00:00Z`",
+        "expect": "what comes of it",
+    },
+    files.ExpectEntry: {
+        "permit": "exactly these may be asked, of those behind the model's name",
+        "deny": "these are denied by the policy, by the rules named",
+        "permit_only": "everyone who may be asked is as these conditions say",
+        "first": "who is asked first",
+        "decision": "whether anybody serves it",
+        "http": "the status that the client sees",
+        "reason": "the error code that the client sees",
+        "hops": "calls that are made",
+        "sent_outside": "calls to machines that we do not run",
+    },
+    files.ExceptionsFile: {"exceptions": "the exceptions"},
+    files.ExceptionEntry: {
+        "id": "its name in decisions and reports",
+        "rules": "the rules that it lifts; each is `breakable: true`",
+        "principal": "for whom: conditions on the request, among them a key, app, team, project or person",
+        "backends": "towards which backends",
+        "starts": "from when, in UTC: `2026-11-22T18:00:00Z`",
+        "expires": "until when; at most four hours later",
+        "ticket": "where it was asked for",
+        "requested_by": "who asked",
+        "approved_by": "two people or more, none of whom asked",
+        "why": "the reason, in words",
+    },
+}
+
+
+def meaning(model: type[BaseModel], field: str) -> str:
+    """What a field means; KeyError when nobody wrote it down. A passport fact means what its attribute means."""
+    for each in model.__mro__:
+        if each in MEANINGS and field in MEANINGS[each]:
+            return MEANINGS[each][field]
+    if model is files.BackendEntry:
+        return BACKEND[field].meaning
+    raise KeyError(f"{model.__name__}.{field}")
+
+
+def models() -> Iterator[type[BaseModel]]:
+    """Every model of a policy file."""
+    for value in vars(files).values():
+        if isinstance(value, type) and issubclass(value, BaseModel) and value.model_fields:
+            yield value

@@ -1,0 +1,218 @@
+"""What is odd about a tree that loads: found by asking the space of all requests, not by reading the text.
+
+Everything here is a hint (warning or info), never a reason not to load.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from gateway.core.catalog import AUTO, OUT_OF_USE, Backend, names
+from gateway.core.fallback import MAX_ATTEMPTS
+from gateway.policy.cells import UNKNOWN, Cells, Piece, atoms_of
+from gateway.policy.clauses import Clauses, clauses, permitting
+from gateway.policy.document import Mark, Problem, Severity
+from gateway.policy.model import Atom, Bundle, Clause, Rule, every, of_backend
+from gateway.policy.space import Cube, intersect, merge, remainder, witness
+
+_SOON_SECONDS = 14 * 86_400.0
+_MOST_CLASSES = 5
+"""Request classes without a backend that are shown."""
+
+
+def lint(bundle: Bundle, today: str, moment: float) -> tuple[Problem, ...]:
+    """The hints for a bundle, sorted. `today` is a date (YYYY-MM-DD), `moment` Unix seconds."""
+    return tuple(sorted(set(_Lint(bundle).all(today, moment))))
+
+
+class _Lint:
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.clauses = clauses(bundle)
+        atoms = atoms_of(bundle, self.clauses)
+        self.cells = Cells(bundle, atoms)
+        self.anywhere = Cells(bundle, atoms, any_backend=True)
+        self.views = _views(bundle, self.cells, self.clauses)
+        self.rules = {rule.id: rule for rule in bundle.rules}
+
+    def all(self, today: str, moment: float) -> Iterator[Problem]:
+        idle = set()
+        for rule in (*self.bundle.effect("permit"), *self.bundle.effect("forbid"), *self.bundle.effect("require")):
+            if said := self._never_matches(rule):
+                idle.add(rule.id)
+                yield _hint(rule.mark, "P201", f"rule `{rule.id}` {said}")
+            elif rule.effect == "permit" and not self._fits(rule):
+                idle.add(rule.id)
+                said = f"rule `{rule.id}` permits nobody today: no backend of the catalog fits its `to`"
+                yield _hint(rule.mark, "P201", said, "info")
+            else:
+                yield from self._implied(rule)
+        for rule in self.bundle.effect("permit"):
+            if rule.id not in idle:
+                yield from self._permit(rule)
+        for rule in self.bundle.effect("forbid"):
+            if rule.id not in idle:
+                yield from self._forbid(rule)
+        yield from self._backends()
+        yield from self._nobody()
+        yield from self._dated(today, moment)
+        yield from self._chains()
+
+    def _possible(self, cells: Cells, cubes: Iterable[Cube]) -> bool:
+        return any(witness(cube, cells.impossible) is not None for cube in cubes)
+
+    def _never_matches(self, rule: Rule) -> str:
+        found = permitting(rule) if rule.effect == "permit" else (Clause(rule.id, rule.when, rule.to),)
+        if not found:
+            return "permits nobody: what it requires cannot be done by this gateway"
+        certain = [cube for each in found for cube in self.anywhere.cubes((*each.when, *each.to), certain=True)]
+        if not self._possible(self.anywhere, certain):
+            return "never matches: its conditions contradict each other"
+        return ""
+
+    def _fits(self, rule: Rule) -> bool:
+        return any(every(of_backend(atom, backend) for atom in rule.to) is True for backend in self.bundle.backends)
+
+    def _implied(self, rule: Rule) -> Iterator[Problem]:
+        """Conditions that another one of the same rule makes superfluous."""
+        atoms = [atom for atom in (*rule.when, *rule.to) if atom.mark != rule.mark]
+        for atom in atoms:
+            rest = [other for other in (*rule.when, *rule.to) if other is not atom]
+            if rest and self._same(rest, (*rule.when, *rule.to), certain=rule.effect == "permit"):
+                yield _hint(atom.mark, "P211", f"`{atom.text}` follows from the rule's other conditions")
+
+    def _same(self, wider: Iterable[Atom], narrower: Iterable[Atom], *, certain: bool) -> bool:
+        minus = [*self.anywhere.cubes(narrower, certain=certain), *self.anywhere.impossible]
+        return all(witness(cube, minus) is None for cube in self.anywhere.cubes(wider, certain=certain))
+
+    def _permit(self, rule: Rule) -> Iterator[Problem]:
+        needed, cut = False, {}
+        for _, permits, forbids in self.views:
+            mine = [piece.cube for piece in permits if piece.rule == rule.id]
+            others = [piece.cube for piece in permits if piece.rule != rule.id]
+            minus = [*others, *(piece.cube for piece in forbids), *self.cells.impossible]
+            needed = needed or any(witness(cube, minus) is not None for cube in mine)
+            for piece in forbids:
+                for cube in mine:
+                    both = intersect(cube, piece.cube) if piece.rule not in cut else None
+                    if both and (cell := witness(both, self.cells.impossible)):
+                        cut[piece.rule] = cell
+        if not needed:
+            yield _hint(
+                rule.mark, "P202", f"permit `{rule.id}` changes nothing: other rules decide all that it speaks of"
+            )
+        elif cut:
+            first, cell = next(iter(sorted(cut.items())))
+            more = f" (and {len(cut) - 1} more)" if len(cut) > 1 else ""
+            words = ", ".join(f"{name} {value}" for name, value in self.cells.words(cell).items()) or "every request"
+            said = f"permit `{rule.id}` is cut by forbid `{first}`{more}, for example for {words}"
+            yield _hint(rule.mark, "P204", said, "info")
+
+    def _forbid(self, rule: Rule) -> Iterator[Problem]:
+        """Redundant when, for any conceivable backend, other forbids cover it; a guard when no permit reaches it."""
+        pieces = self.anywhere.forbids(self.clauses)
+        mine = [piece.cube for piece in pieces if piece.rule == rule.id]
+        minus = [piece.cube for piece in pieces if piece.rule != rule.id]
+        minus += self.anywhere.impossible
+        if all(witness(cube, minus) is None for cube in mine):
+            yield _hint(rule.mark, "P203", f"forbid `{rule.id}` changes nothing: other forbids cover all of it")
+            return
+        permits = [piece.cube for piece in self.anywhere.permits(self.clauses)]
+        reached = (both for cube in mine for permit in permits if (both := intersect(cube, permit)))
+        if all(witness(both, minus) is None for both in reached):
+            said = f"forbid `{rule.id}` is a guard: no permit reaches what it forbids today"
+            yield _hint(rule.mark, "P203", said, "info")
+
+    def _backends(self) -> Iterator[Problem]:
+        for group, permits, forbids in self.views:
+            minus = [*(piece.cube for piece in forbids), *self.cells.impossible]
+            if any(witness(piece.cube, minus) is not None for piece in permits):
+                continue
+            for backend in group:
+                yield _hint(self._mark(backend), "P205", f"no request can reach backend `{backend.id}`")
+
+    def _nobody(self) -> Iterator[Problem]:
+        """Classes of requests, with all facts known and at their first call, that no backend may serve."""
+        known = list(self.cells.whole)
+        for at, variable in enumerate(self.cells.variables):
+            if UNKNOWN in variable.values and ":" not in variable.name:
+                known[at] &= ~(1 << variable.values.index(UNKNOWN))
+        if self.cells.has("attempt"):
+            known[self.cells.at("attempt")] = self.cells.mask("attempt", ["1"])
+        found = []
+        for cube in self._stuck(tuple(known), 0):
+            found.append(cube)
+            if len(found) > 50 * _MOST_CLASSES:
+                break
+        classes = merge(found)
+        for cube in classes[:_MOST_CLASSES]:
+            words = ", ".join(f"{name} {value}" for name, value in self._meant(cube, tuple(known)).items())
+            yield _hint(Mark("policies"), "P206", f"nobody may serve: {words or 'any request'}")
+        if len(classes) > _MOST_CLASSES:
+            yield _hint(
+                Mark("policies"), "P206", f"nobody may serve {len(classes) - _MOST_CLASSES} more classes", "info"
+            )
+
+    def _meant(self, cube: Cube, known: Cube) -> dict[str, str]:
+        """The words for a cube within the known facts."""
+        opened = tuple(
+            full if mask == within else mask for mask, within, full in zip(cube, known, self.cells.whole, strict=True)
+        )
+        return self.cells.words(opened)
+
+    def _stuck(self, region: Cube, at: int) -> Iterator[Cube]:
+        """What is left of a region when every group of backends from `at` on has taken what it may serve."""
+        if at == len(self.views):
+            yield from remainder(region, self.cells.impossible)
+            return
+        _, permits, forbids = self.views[at]
+        for rest in remainder(region, [piece.cube for piece in permits]):
+            yield from self._stuck(rest, at + 1)
+        seen: list[Cube] = []
+        for permit in permits:
+            inside = intersect(region, permit.cube)
+            for forbid in forbids:
+                both = intersect(inside, forbid.cube) if inside else None
+                if both is not None:
+                    for fresh in remainder(both, seen):
+                        yield from self._stuck(fresh, at + 1)
+                    seen.append(both)
+
+    def _dated(self, today: str, moment: float) -> Iterator[Problem]:
+        for backend in self.bundle.backends:
+            if backend.review_by is not None and backend.review_by < today:
+                said = f"the facts of backend `{backend.id}` were to be reviewed by {backend.review_by}"
+                yield _hint(self._mark(backend), "P207", said)
+        for exemption in self.bundle.exemptions:
+            if exemption.expires <= moment:
+                yield _hint(exemption.mark, "P208", f"exception `{exemption.id}` has expired; delete it")
+            elif exemption.expires < moment + _SOON_SECONDS:
+                yield _hint(exemption.mark, "P208", f"exception `{exemption.id}` expires within 14 days", "info")
+
+    def _chains(self) -> Iterator[Problem]:
+        by_id = {backend.id: backend for backend in self.bundle.backends}
+        for backend in self.bundle.backends:
+            substitute = by_id.get(backend.substitute or "")
+            if substitute is not None and substitute.word("status") in OUT_OF_USE and substitute.substitute is None:
+                said = f"the substitute of `{backend.id}`, `{substitute.id}`, is {substitute.word('status')} itself"
+                yield _hint(self._mark(backend), "P212", said)
+        for name, behind in names(self.bundle.backends).items():
+            if name != AUTO and len(behind) > MAX_ATTEMPTS:
+                said = f"{len(behind)} backends are behind `{name}`; a request calls {MAX_ATTEMPTS} of them at most"
+                yield _hint(self._mark(behind[0]), "P212", said, "info")
+
+    def _mark(self, backend: Backend) -> Mark:
+        return self.bundle.places.get(backend.id, Mark("catalog"))
+
+
+def _hint(mark: Mark, code: str, message: str, severity: Severity = "warning") -> Problem:
+    return Problem(mark, code, message, severity)
+
+
+def _views(
+    bundle: Bundle, cells: Cells, found: Clauses
+) -> list[tuple[list[Backend], tuple[Piece, ...], tuple[Piece, ...]]]:
+    """Backends that all rules treat alike, with their permits and forbids."""
+    groups: dict[tuple[tuple[Piece, ...], tuple[Piece, ...]], list[Backend]] = {}
+    for backend in bundle.backends:
+        view = (tuple(cells.permits(found, backend)), tuple(cells.forbids(found, backend)))
+        groups.setdefault(view, []).append(backend)
+    return [(backends, *view) for view, backends in groups.items()]

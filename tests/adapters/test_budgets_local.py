@@ -1,0 +1,170 @@
+"""Reservations: a wall that concurrency does not pass, shares, exemptions, and restoration from the ledger."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.adapters.budgets_local import LocalBudgets, Reservation
+from gateway.adapters.ledger_sqlite import SqliteLedger
+from gateway.core.budget import Exceeded, Limit
+from gateway.core.record import Entry
+
+NOON = 1_795_348_800.0
+DAY = 86_400.0
+SPENDER = {"team": "red", "app": "chat", "key": "k1", "project": "alpha", "provider": "openai", "zone": "us"}
+PER_KEY = Limit("per-key", "key", "day", 100)
+
+
+def budgets(*limits, directory=None):
+    found = LocalBudgets(directory or Path("/nonexistent"))
+    found.enforce(limits, {})
+    return found
+
+
+def spend(books, amount, moment=NOON, **who):
+    reservation = books.reserve(SPENDER | who, amount, moment, None)
+    assert isinstance(reservation, Reservation), reservation
+    books.settle(reservation, amount, moment)
+
+
+def room(books, amount, moment=NOON, exempt=None, **who):
+    return isinstance(books.reserve(SPENDER | who, amount, moment, exempt), Reservation)
+
+
+def test_what_is_reserved_is_not_there_for_the_next():
+    books = budgets(PER_KEY)
+    first = books.reserve(SPENDER, 60, NOON, None)
+    assert not room(books, 41)
+    books.settle(first, 10, NOON)
+    assert room(books, 90)
+    assert not room(books, 1)
+
+
+def test_the_refusal_has_the_figures():
+    books = budgets(PER_KEY)
+    spend(books, 30)
+    books.reserve(SPENDER, 20, NOON, None)
+    assert books.reserve(SPENDER, 60, NOON, None) == Exceeded(PER_KEY, "k1", 30, 20, 100, NOON // DAY * DAY + DAY)
+
+
+def test_a_call_that_cost_more_than_reserved_is_booked_in_full():
+    books = budgets(PER_KEY)
+    books.settle(books.reserve(SPENDER, 10, NOON, None), 99, NOON)
+    assert room(books, 1)
+    assert not room(books, 1)
+
+
+def test_a_released_call_leaves_nothing():
+    books = budgets(PER_KEY)
+    books.settle(books.reserve(SPENDER, 100, NOON, None), 0, NOON)
+    assert room(books, 100)
+
+
+def test_accounts_are_apart_and_a_reservation_is_made_in_all_or_in_none():
+    books = budgets(Limit("team", "team", "day", 50), Limit("all", "organisation", "day", 80))
+    spend(books, 50)
+    assert not room(books, 1)
+    assert not room(books, 31, team="blue")
+    assert room(books, 30, team="blue")
+
+
+@pytest.mark.parametrize(
+    ("window", "later", "free"), [("day", DAY, True), ("1d", DAY - 3600, False), ("1d", DAY + 3600, True)]
+)
+def test_windows_end(window, later, free):
+    books = budgets(Limit("l", "key", window, 100))
+    spend(books, 100)
+    assert room(books, 100, NOON + later) is free
+
+
+def test_a_share_counts_from_its_minimum_on():
+    books = budgets(Limit("share", "provider", "7d", share=0.6, minimum_pico_usd=100))
+    spend(books, 99)
+    assert not room(books, 1)  # all of 100 would be one provider's
+    spend(books, 60, provider="mistral")
+    assert room(books, 1, provider="mistral")
+    assert not room(books, 1)  # 100 of 160
+    spend(books, 10, provider="mistral")
+    assert room(books, 1)
+
+
+def test_the_limit_that_a_request_was_downgraded_by_is_passed_and_others_are_not():
+    books = budgets(PER_KEY, Limit("team", "team", "day", 110))
+    spend(books, 100)
+    assert not room(books, 10)
+    assert room(books, 10, exempt="per-key")
+    assert not room(books, 10, exempt="per-key")
+
+
+def test_a_project_limit_binds_that_project_alone():
+    books = budgets(Limit("alpha", "organisation", "day", 10, project="alpha"))
+    assert not room(books, 11)
+    assert room(books, 11, project="beta")
+
+
+def test_limits_that_change_keep_what_others_counted():
+    books = budgets(PER_KEY, Limit("team", "team", "day", 100))
+    spend(books, 60)
+    open_call = books.reserve(SPENDER, 10, NOON, None)
+    books.enforce([PER_KEY, Limit("team", "team", "day", 70)], {("team", "red"): {int(NOON // 3600 * 3600): 60}})
+    assert not room(books, 31)  # the key's account: 60 spent, 10 reserved
+    books.settle(open_call, 10, NOON)
+    assert not room(books, 1)  # the team's, restored: 60 and the 10 that were under way
+    books.enforce([], {})
+    assert room(books, 10**18)
+
+
+def entry(**fields):
+    names = Entry.__struct_fields__
+    plain = dict.fromkeys(names, "") | {
+        name: 0 for name in names if name in ("hop", "status", "duration_ms", "cost_pico_usd") or "cache" in name
+    }
+    plain |= dict.fromkeys(("input_uncached", "output", "reasoning"), 0) | {"time": NOON, "state": "settled", "hop": 1}
+    return Entry(**(plain | SPENDER | fields))
+
+
+async def test_what_the_ledger_holds_is_restored(tmp_path):
+    ledger = SqliteLedger(tmp_path)
+    big = 7 * 10**12 + 3
+    ledger.settle(
+        [
+            entry(request_id="a", cost_pico_usd=big),
+            entry(request_id="b", cost_pico_usd=5, key="k2"),
+            entry(request_id="c", cost_pico_usd=1000, time=NOON - 2 * DAY),
+            entry(request_id="d", cost_pico_usd=2, project="beta"),
+        ]
+    )
+    ledger.flush()
+    ledger.close()
+    limits = [
+        msgspec.structs.replace(PER_KEY, pico_usd=big + 10),
+        Limit("beta", "organisation", "day", 3, project="beta"),
+        Limit("share", "provider", "day", share=0.5, minimum_pico_usd=10**15),
+    ]
+    books = LocalBudgets(tmp_path)
+    books.enforce(limits, books.restore(limits, NOON))
+    assert not room(books, 9)
+    assert room(books, 8)
+    assert not room(books, 2, project="beta", key="k3")
+    assert room(books, 1, project="beta", key="k3")
+    assert books.restore(limits, NOON) == {}  # nothing new
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60), st.booleans()), max_size=30))
+def test_what_was_spent_never_passes_the_ceiling(calls):
+    books = budgets(PER_KEY)
+    spent, under_way = 0, []
+    for most, actual, settle_now in calls:
+        reservation = books.reserve(SPENDER, most, NOON, None)
+        if isinstance(reservation, Exceeded):
+            continue
+        under_way.append((reservation, min(most, actual)))
+        if settle_now:
+            reservation, cost = under_way.pop(0)
+            books.settle(reservation, cost, NOON)
+            spent += cost
+        assert spent + sum(reservation.pico_usd for reservation, _ in under_way) <= 100

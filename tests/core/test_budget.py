@@ -1,0 +1,72 @@
+"""Windows against the calendar of the standard library, and whose account a call goes to."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.budget import EVERYTHING, Limit, bucket_seconds, window_at
+
+SPENDER = {"team": "red", "app": "chat", "key": "k1", "project": "alpha", "provider": "openai", "zone": "us"}
+MOMENT = st.floats(0, 4e9)
+
+
+def at(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("window", "moment", "start", "end"),
+    [
+        ("hour", "2026-11-22T18:59:59", "2026-11-22T18:00", "2026-11-22T19:00"),
+        ("day", "2026-11-22T00:00:00", "2026-11-22", "2026-11-23"),
+        ("week", "2026-11-22T23:59:59", "2026-11-16", "2026-11-23"),
+        ("week", "2026-11-23T00:00:00", "2026-11-23", "2026-11-30"),
+        ("month", "2024-02-29T12:00:00", "2024-02-01", "2024-03-01"),
+        ("month", "2026-12-31T23:59:59", "2026-12-01", "2027-01-01"),
+        ("24h", "2026-11-22T18:30:30", "2026-11-21T18:30", "2026-11-23T18:30:30"),
+        ("7d", "2026-11-22T18:30:00", "2026-11-15T18:00", "2026-11-29T18:30"),
+    ],
+)
+def test_windows(window, moment, start, end):
+    found = window_at(window, at(moment))
+    assert (found.start, found.end) == (at(start), at(end))
+
+
+@settings(max_examples=300, derandomize=True)
+@given(MOMENT)
+def test_calendar_windows_agree_with_the_standard_library(moment):
+    now = datetime.fromtimestamp(moment, UTC)
+    month, week = window_at("month", moment), window_at("week", moment)
+    assert month.start == now.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
+    assert datetime.fromtimestamp(month.end - 1, UTC).month == now.month
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert week.start == (midnight - timedelta(days=now.weekday())).timestamp()
+
+
+@settings(max_examples=100, derandomize=True)
+@given(MOMENT, st.sampled_from(["hour", "day", "week", "month", "1h", "36h", "1d", "30d"]))
+def test_a_moment_is_in_its_window_and_windows_begin_with_a_bucket(moment, window):
+    found = window_at(window, moment)
+    assert found.start <= moment < found.end
+    assert found.start % bucket_seconds(window) == 0
+
+
+def test_a_window_that_nobody_knows_is_refused():
+    with pytest.raises(ValueError, match="fortnight"):
+        window_at("fortnight", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("per", "project", "value"),
+    [
+        ("organisation", "", EVERYTHING),
+        ("key", "", "k1"),
+        ("provider", "", "openai"),
+        ("team", "alpha", "red"),
+        ("team", "beta", None),
+    ],
+)
+def test_whose_account_a_call_goes_to(per, project, value):
+    assert Limit("l", per, "day", 1, project=project).value(SPENDER) == value
