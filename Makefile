@@ -20,6 +20,7 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/gateway policy check routing_policies
+	$(BIN)/gateway policy schema --check routing_policies
 
 nightly: .venv/dev ## the full amounts; bounded, hours at most
 	GATEWAY_TEST_AMOUNTS=full $(BIN)/python -m pytest --timeout 3600

@@ -6,33 +6,37 @@ import gc
 import logging
 import signal
 import socket
-import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import uvicorn
 from fastapi import FastAPI
 
 from gateway import __version__, providers
 from gateway.adapters import metrics as metrics_adapter
-from gateway.adapters import policy_files, state
+from gateway.adapters import policy_files, state, suspensions
+from gateway.adapters.conversations import Conversations
+from gateway.adapters.decisions import Decisions
 from gateway.adapters.keys import Keys
 from gateway.adapters.ledger_sqlite import SqliteLedger
 from gateway.adapters.logs import Log
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.outbox import Outbox
+from gateway.adapters.policy_worker import PolicyWorker
 from gateway.adapters.secrets import find
+from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
+from gateway.core.errors import Refusal, Refused
 from gateway.http.connection import Connection
 from gateway.http.openai import ChatCompletions, models_router
 from gateway.http.ops import admin_app, public_app
-from gateway.policy.document import Problem, render
+from gateway.policy.document import Problem, render, suggestion
 from gateway.relay import Relay
 from gateway.settings import Settings
 
-_KEY_REFRESH_SECONDS = 0.5
+_REFRESH_SECONDS = 0.5
 
 
 class CannotStart(Exception):
@@ -45,6 +49,7 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.log = Log()
+        self.relay: Relay | None = None  # the policies are there before it
         try:
             parsed = policy_files.load(settings.policies, settings.extra_catalog)
         except policy_files.Unreadable as error:
@@ -58,13 +63,22 @@ class Gateway:
         self.keys = Keys(settings.state_dir)
         self.ledger = SqliteLedger(settings.state_dir, settings.durability)
         self.metrics = Metrics(inflight=lambda: self.chat.inflight, ledger_lag=self.ledger.lag_seconds)
+        self.suspensions = Suspensions(settings.state_dir)
+        self.decisions = Decisions(settings.state_dir, self._not_kept)
+        self.worker = PolicyWorker()
         self.policies = policy_files.PolicyFiles(
-            settings.policies, settings.extra_catalog, parsed, on_load=self._loaded, on_failure=self._not_loaded
+            settings.policies,
+            settings.extra_catalog,
+            parsed,
+            load_apart=self.worker.load,
+            on_load=self._loaded,
+            on_failure=self._not_loaded,
+            suspended=self.suspensions.in_force,
         )
         self.upstreams = AiohttpUpstreams(find)
-        self.outbox = Outbox((self.metrics, self.log))
-        relay = Relay(self.policies, self.upstreams, providers.DIALECTS, self.ledger, self.outbox)
-        self.chat = ChatCompletions(relay, self.keys.find, self.outbox, settings.max_body_bytes)
+        self.outbox = Outbox((self.metrics, self.log, self.decisions))
+        self.relay = Relay(self.policies, self.upstreams, providers.DIALECTS, self.ledger, self.outbox, Conversations())
+        self.chat = ChatCompletions(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
         self.public = public_app(
             {"/v1/chat/completions": self.chat},
             [models_router(self.policies, self.keys.find, int(time.time()))],
@@ -76,6 +90,7 @@ class Gateway:
             self._scrape,
             metrics_adapter.CONTENT_TYPE,
             self.policies.summary,
+            self,
             token.get_secret_value() if token else None,
         )
 
@@ -86,6 +101,11 @@ class Gateway:
     def _loaded(self, digest: str, backends: tuple[Backend, ...]) -> None:
         self.metrics.policy_loaded(digest, backends)
         self.log.event("policy_loaded", digest=digest, backends=len(backends))
+        if self.relay is not None:
+            self.relay.policy_changed()
+
+    def _not_kept(self, records: int, why: str) -> None:
+        self.log.event("decisions_not_kept", records=records, error=why)
 
     def _not_loaded(self, problems: tuple[Problem, ...]) -> None:
         self.metrics.policy_failed()
@@ -97,8 +117,10 @@ class Gateway:
         if taken:
             self.log.event("ledger_recovered", entries=taken, uncertain=uncertain)
         self.keys.refresh()
+        for order in self.suspensions.in_force.values():
+            self._log_order(order)
         await self.upstreams.start()
-        loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_keys())]
+        loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
         self.log.event("started", version=__version__, port=self.settings.port, admin_port=self.settings.admin_port)
         try:
             yield
@@ -108,18 +130,59 @@ class Gateway:
             await asyncio.gather(*loops, return_exceptions=True)
             await self.upstreams.stop()
             self.outbox.flush()
+            await self.worker.close()
             await asyncio.to_thread(self.ledger.close)
+            await asyncio.to_thread(self.decisions.close)
             self.keys.close()
+            self.suspensions.close()
             self.log.event("stopped")
 
-    async def _follow_keys(self) -> None:
-        """Sees keys that another process made or revoked."""
+    async def _follow_state(self) -> None:
+        """Sees keys and suspensions that another process made or ended."""
         while True:
-            await asyncio.sleep(_KEY_REFRESH_SECONDS)
+            await asyncio.sleep(_REFRESH_SECONDS)
             try:
                 self.keys.refresh()
-            except sqlite3.Error as error:  # busy for a moment: the next look will see it
-                self.log.event("keys_not_read", error=str(error))
+                await self._follow_orders()
+            except Exception as error:  # noqa: BLE001  busy for a moment, say: the next look will see it
+                self.log.event("state_not_read", error=str(error))
+
+    async def _follow_orders(self) -> None:
+        if news := self.suspensions.news():
+            for order in news:
+                self._log_order(order)
+            await self.policies.suspend(self.suspensions.in_force)
+
+    def shown(self) -> Sequence[suspensions.Shown]:
+        """The backends of the snapshot in force, and what was ordered of them."""
+        policy = self.policies.current
+        return suspensions.shown(policy.bundle.backends, policy.not_offered, self.suspensions.in_force)
+
+    async def suspend(self, id: str, reason: str) -> None:
+        """Suspends a backend by order of the admin listener; in force when this returns."""
+        known = {backend.id for backend in self.policies.current.bundle.backends}
+        if id not in known:
+            raise Refused(Refusal.NOT_FOUND, f"no backend `{id}` in the catalog{suggestion(id, known)}")
+        await asyncio.to_thread(self._order, id, suspended=True, reason=reason)
+        await self._follow_orders()
+
+    async def resume(self, id: str, reason: str) -> None:
+        """Ends a suspension by order of the admin listener."""
+        if not await asyncio.to_thread(self._order, id, suspended=False, reason=reason):
+            raise Refused(Refusal.NOT_FOUND, f"`{id}` is not suspended by order")
+        await self._follow_orders()
+
+    def _order(self, id: str, *, suspended: bool, reason: str) -> bool:
+        """Keeps an order, as another process would: what is on disk is what is in force."""
+        with contextlib.closing(Suspensions(self.settings.state_dir)) as orders:
+            if not suspended:
+                return orders.resume(id, by="admin", reason=reason)
+            orders.suspend(id, by="admin", reason=reason)
+            return True
+
+    def _log_order(self, order: suspensions.Order) -> None:
+        said = "backend_suspended" if order.suspended else "backend_resumed"
+        self.log.event(said, backend=order.backend, by=order.by, ordered=order.time, reason=order.reason)
 
     async def serve(self) -> None:
         """Serves both listeners until SIGINT or SIGTERM, then lets running requests end."""

@@ -112,6 +112,11 @@ class Hop:
                 opened.close()
                 stream.last = reader.broke_off(_REVOKED)
 
+    async def drain(self) -> None:
+        """Takes the end that follows a complete answer, if it comes at once."""
+        if self.opened is not None:
+            await self.opened.drain()
+
     def revoke(self, verdict: Verdict) -> None:
         """Breaks the call off, from outside of the task that serves it."""
         self.cut = verdict

@@ -1,145 +1,33 @@
 """The hot path: one request, top to bottom. One coroutine owns it, and its `finally` keeps the one record."""
 
+import asyncio
 import time
 from asyncio import CancelledError
 from collections.abc import Mapping
 
 import msgspec
 
-from gateway.core import tokens
-from gateway.core.catalog import ASSUMED_CONTEXT, Backend
-from gateway.core.chat import ChatRequest, parse
-from gateway.core.decision import Decision, Facts, Project, Verdict
+from gateway.core.chat import ChatRequest, Demand, parse
+from gateway.core.decision import Decision, Facts, Project, Ruling
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
-from gateway.core.fallback import Attempt, next_step
-from gateway.core.price import charge, usd
-from gateway.core.record import Call, End, Record, State, Tried, entries, entry_of
-from gateway.core.usage import NOTHING, Usage
-from gateway.ports import (
-    Answer,
-    Dialect,
-    Headers,
-    Ledger,
-    Opened,
-    Policies,
-    Policy,
-    Reply,
-    Sink,
-    StreamReader,
-    UpstreamError,
-    Upstreams,
-)
-from gateway.routing.plan import plan, refusal, without
-from gateway.sensitivity.classify import classify, facts_of
+from gateway.core.fallback import Attempt, after, given_up, next_step
+from gateway.core.permit import mint
+from gateway.core.price import usd
+from gateway.core.record import Call, End, Record, Tried, entries, entry_of
+from gateway.core.turns import turns
+from gateway.core.usage import NOTHING
+from gateway.hop import Hop, Stream
+from gateway.ports import Conversations, Dialect, Ledger, Policies, Policy, Reply, Sink, Upstreams
+from gateway.routing.plan import DENIED, narrowed, plan, planned_again, refusal, revocation
+from gateway.sensitivity.classify import Classified, classify, facts_of
 
-MAX_ERROR_BYTES = 1_000_000
-MAX_ANSWER_BYTES = 256_000_000
 _MONOTONIC = time.perf_counter
-
-
-class _Hop:
-    """One upstream call under way: what was asked, and what has come of it."""
-
-    __slots__ = ("answer", "attempt", "body", "chat", "dialect", "held", "most", "opened", "reader")
-
-    def __init__(self, attempt: Attempt, chat: ChatRequest, dialect: Dialect) -> None:
-        self.attempt = attempt
-        self.chat = chat
-        self.dialect = dialect
-        self.most = self._upper_bound()  # the most that this call can cost, in pico-USD
-        self.opened: Opened | None = None
-        self.reader: StreamReader | None = None  # a stream, from its first event on
-        self.held = b""  # what came before it was known to be an answer
-        self.answer: Answer | None = None  # a buffered answer
-        self.body = b""
-
-    @property
-    def reported(self) -> Usage | None:
-        source = self.reader or self.answer
-        return source.usage if source else None
-
-    def estimated(self) -> Usage:
-        """What was used as far as we saw, counted high."""
-        prompt = tokens.prompt_at_most(self.chat.text_bytes, len(self.chat.view.messages))
-        if self.reader is not None:
-            written = tokens.written_at_most(self.reader.written_bytes, self.reader.written_events)
-        else:
-            written = tokens.written_at_most(self.answer.written_bytes if self.answer else 0, 0)
-        return Usage(input_uncached=prompt, output=written, source="estimated")
-
-    def _upper_bound(self) -> int:
-        backend, chat = self.attempt.candidate.backend, self.chat
-        price = backend.price
-        if price is None:
-            return 0
-        most = backend.max_output or backend.context or ASSUMED_CONTEXT
-        limit = chat.output_limit
-        written = (most if limit is None else min(limit, most)) * (chat.view.n or 1)
-        prompt = tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))
-        return prompt * price.dearest_input + written * price.dearest_output
-
-    def tried(self, state: State, usage: Usage, cost_pico_usd: int, failure: FailureKind | None = None) -> Tried:
-        backend = self.attempt.candidate.backend
-        return Tried(
-            self.attempt.hop,
-            backend.id,
-            backend.provider,
-            backend.model,
-            backend.zone,
-            state,
-            usage,
-            cost_pico_usd,
-            backend.price.version if backend.price else "",
-            failure,
-        )
-
-    def failed(self, failure: FailureKind) -> Tried:
-        """Not billed, or nobody knows: then the upper bound stands until somebody does."""
-        if self.reported is not None:
-            return self._owed(self.reported, failure)
-        if failure.may_be_billed:
-            return self.tried("uncertain", NOTHING, self.most, failure)
-        return self.tried("released", NOTHING, 0, failure)
-
-    def ended(self) -> Tried:
-        """Answered, or broken off by anyone: what went by is owed. Of an answer that never came nobody knows."""
-        if self.reader is None and self.answer is None:
-            return self.tried("uncertain", NOTHING, self.most)
-        broken = self.reader.failed if self.reader is not None else None
-        return self._owed(self.reported or self.estimated(), broken.kind if broken is not None else None)
-
-    def _owed(self, usage: Usage, failure: FailureKind | None) -> Tried:
-        price = self.attempt.candidate.backend.price
-        return self.tried("settled", usage, charge(usage, price) if price else 0, failure)
-
-
-class _Stream:
-    """An answer on its way from the upstream's socket to the client's. Its last block is kept until the charge is."""
-
-    __slots__ = ("_reader", "_reply", "first_token", "last")
-
-    def __init__(self, reader: StreamReader, reply: Reply, begun: bytes) -> None:
-        self._reader = reader
-        self._reply = reply
-        self.first_token: float | None = None
-        self.last = b""
-        self._pass(begun)
-
-    def take(self, block: bytes) -> bool:
-        """Sends on what the client is to see of a block. Returns whether the next one is wanted now."""
-        return self._pass(self._reader.feed(block))
-
-    def _pass(self, block: bytes) -> bool:
-        if self.first_token is None and self._reader.content_seen:
-            self.first_token = _MONOTONIC()
-        if self._reader.done:
-            self.last = block
-            return False
-        return self._reply.write(block)
+_SLICE_SECONDS = 0.002
+"""How long running calls are looked at in one go, once the policy has changed."""
 
 
 class Relay:
-    """Serves chat completions. Holds no state of its own between requests."""
+    """Serves chat completions. Between requests it holds nothing but which calls are running."""
 
     def __init__(
         self,
@@ -148,58 +36,79 @@ class Relay:
         dialects: Mapping[str, Dialect],
         ledger: Ledger,
         sink: Sink,
+        conversations: Conversations,
     ) -> None:
         self._policies = policies
         self._upstreams = upstreams
         self._dialects = dialects
         self._ledger = ledger
         self._sink = sink
+        self._conversations = conversations
+        self._running: set[Hop] = set()  # those that may be cut
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def chat(self, call: Call, body: bytes, reply: Reply) -> None:
         """Answers one request. Raises Refused when nothing was sent to the client; the edge words it."""
         end, status, code = End.FAULT, 500, None  # a bug of ours, until a line below says otherwise
         chat: ChatRequest | None = None
+        demand: Demand | None = None
         decision: Decision | None = None
-        hop: _Hop | None = None
+        hop: Hop | None = None
         done: list[Tried] = []
         failures: tuple[Failed, ...] = ()
         sensitivity, purpose, project = call.caller.floor, "unknown", "unknown"
         first_byte: float | None = None
-        stream: _Stream | None = None
+        stream: Stream | None = None
         waited = 0.0  # for upstreams: not our share
         try:
             chat = parse(body)
+            demand = chat.demand
             policy = self._policies.current
             purpose = _granted("purpose", call.purpose_hint, call.caller.purposes)
             project = _granted("project", call.project_hint, call.caller.projects)
             declared = policy.projects.get(project) or Project(project)
-            classified = classify(call.caller.floor, call.sensitivity_hint, declared.floor)
+            classified = self._classify(call, declared, chat)
             sensitivity = classified.sensitivity
-            facts = facts_of(call.caller, classified, purpose, declared)
-            decision = _decide(policy, facts, chat, call, self._policies.moment())
+            facts = here = facts_of(call.caller, classified, purpose, declared)
+            pinned = policy.ask(facts, self._policies.moment())
+            decision = _decide(policy, pinned, chat.view.model, demand, call)
             if not decision.candidates:
                 raise refusal(decision)
 
             while isinstance(step := next_step(decision, failures), Attempt):
-                backend = step.candidate.backend
-                if (newest := self._policies.current) is not policy and (
-                    now_denied := _denial(newest, facts, backend, self._policies.moment())
-                ):
-                    decision = without(decision, backend, now_denied)
-                    continue
-                asked = _Hop(step, chat, self._dialects[backend.provider])
+                newest = pinned
+                if failures or self._policies.current is not policy:
+                    pinned, newest = self._ask_again(policy, facts, here)
+                    id = step.candidate.backend.id
+                    narrower = narrowed(
+                        decision, step, pinned.verdicts.get(id, DENIED), newest.verdicts.get(id, DENIED)
+                    )
+                    if narrower is not decision:
+                        decision = narrower
+                        continue
+                permit = mint(call.id, decision, step, pinned, newest)
+                asked = Hop(permit, chat, self._dialects[permit.backend.provider], here, self._task())
                 self._intend(call, decision, asked, sensitivity, purpose, project)
                 hop = asked
+                self._running.add(hop)
                 sent_at = _MONOTONIC()
                 try:
-                    failed = await self._open(hop)
+                    failed = await hop.open(self._upstreams)
                 finally:
                     waited += _MONOTONIC() - sent_at
                 if failed is None:
                     break
+                self._running.discard(hop)
                 done.append(hop.failed(failed.kind))
+                if hop.cut is not None and failed.kind is FailureKind.REVOKED:
+                    raise revocation(decision, hop.cut)
                 failures += (failed,)
+                here = after(here, hop.backend, failed)
                 hop = None
+                if policy.asks_hops:  # a rule may admit somebody only now
+                    pinned = policy.ask(here, self._policies.moment())
+                    fresh = _decide(policy, pinned, chat.view.model, demand, call)
+                    decision = planned_again(decision, len(failures), fresh)
 
             if hop is None:
                 if not failures:  # all that were left were revoked under way
@@ -207,8 +116,11 @@ class Relay:
                 end, (status, code) = End.FAILED, await _give_up(reply, call, decision, failures)
                 return
 
-            headers = _headers(call, decision, sensitivity, hop)
+            watched = hop.permit.candidate.watched
+            warnings = [rule for rule in watched if rule in policy.warns] if watched else []
+            headers = hop.headers(call, decision, sensitivity, warnings)
             if hop.reader is None:  # a buffered answer
+                self._running.discard(hop)
                 done.append(settled := hop.ended())
                 headers.append((b"x-gateway-cost-usd", usd(settled.cost_pico_usd).encode()))
                 headers.append((b"content-length", b"%d" % len(hop.body)))
@@ -219,27 +131,22 @@ class Relay:
                 end, status = End.COMPLETE, 200
                 return
 
-            opened, reader = hop.opened, hop.reader
-            assert opened is not None
             first_byte, status = _MONOTONIC(), 200
             await reply.start(200, headers)  # the point of no return: from here on no fallback
-            stream = _Stream(reader, reply, hop.held)
-            try:
-                while not reader.done:
-                    await reply.room()
-                    if await opened.pass_on(stream.take):
-                        stream.last = reader.close()
-            except UpstreamError as error:
-                stream.last = reader.broke_off(error.failed)
+            stream = Stream(hop.reader, reply, hop.held)
+            await hop.relay(reply, stream)
+            self._running.discard(hop)
             await self._seal()
             await reply.end(stream.last)
-            if reader.failed is None:
+            if (broken := hop.reader.failed) is None:
                 end = End.COMPLETE
-                await opened.drain()
+                await hop.drain()
             else:
-                end, code = End.TRUNCATED, reader.failed.kind.code
+                end = End.REVOKED if broken.kind is FailureKind.REVOKED else End.TRUNCATED
+                code = broken.kind.code
         except Refused as refused:
-            end, status, code = End.REFUSED, refused.refusal.status, refused.refusal.code
+            cut = hop is not None and hop.cut is not None
+            end, status, code = End.REVOKED if cut else End.REFUSED, refused.refusal.status, refused.refusal.code
             raise
         except CancelledError:  # the edge cancels us when the client hangs up, the server when it stops
             if end is not End.COMPLETE:
@@ -250,9 +157,9 @@ class Relay:
             now = _MONOTONIC()
             first_token = stream.first_token if stream is not None else first_byte
             if hop is not None:
-                if hop.opened is not None:
-                    hop.opened.close()
-                if not done or done[-1].hop != hop.attempt.hop:
+                self._running.discard(hop)
+                hop.close()
+                if not done or done[-1].hop != hop.permit.hop:
                     done.append(hop.ended())
             record = Record(
                 call=call,
@@ -268,13 +175,62 @@ class Relay:
                 sensitivity=sensitivity,
                 purpose=purpose,
                 project=project,
-                demand=None if chat is None else chat.demand,
+                demand=demand,
             )
             if done:
                 self._ledger.settle(entries(record))
             self._sink.put(record)
 
-    def _intend(self, call: Call, decision: Decision, hop: _Hop, sensitivity: str, purpose: str, project: str) -> None:
+    def policy_changed(self) -> None:
+        """Cuts the running calls that the snapshot in force revokes. Called by the loop, once a new one is in force.
+
+        A stream gets an error event, what has not begun a 403. They are looked at a slice at a time, from this turn of
+        the loop on, so that a thousand calls do not stop it.
+        """
+        if self._running:
+            asyncio.get_running_loop().call_soon(self._cut_revoked, list(self._running))
+
+    def _cut_revoked(self, running: list[Hop]) -> None:
+        policy, moment = self._policies.current, self._policies.moment()
+        until = _MONOTONIC() + _SLICE_SECONDS
+        while running:
+            hop = running.pop()
+            if hop in self._running:
+                verdict = policy.ask(hop.facts, moment).verdicts.get(hop.backend.id, DENIED)
+                if verdict.revokes:
+                    self._running.discard(hop)
+                    hop.revoke(verdict)
+            if _MONOTONIC() > until:
+                asyncio.get_running_loop().call_soon(self._cut_revoked, running)
+                return
+
+    def _classify(self, call: Call, project: Project, chat: ChatRequest) -> Classified:
+        """The label, with what earlier turns had. While nothing is remembered or raised, no text is looked at."""
+        conversations, floor = self._conversations, call.caller.floor
+        if conversations.empty:
+            classified = classify(floor, call.sensitivity_hint, project.floor)
+            if classified.sensitivity != floor:
+                conversations.remember(conversations.prefixes(turns(chat)), classified.sensitivity)
+            return classified
+        prefixes = conversations.prefixes(turns(chat))
+        classified = classify(floor, call.sensitivity_hint, project.floor, conversations.label_of(prefixes))
+        if classified.sensitivity != floor:
+            conversations.remember(prefixes, classified.sensitivity)
+        return classified
+
+    def _ask_again(self, policy: Policy, first: Facts, here: Facts) -> tuple[Ruling, Ruling]:
+        """What the pinned and the newest snapshot say of the hop to come, at this moment: both must permit it, so a
+        revocation takes effect under way, a loosening does not. Without rules about hops the first facts do."""
+        moment, newest = self._policies.moment(), self._policies.current
+        pinned = policy.ask(here if policy.asks_hops else first, moment)
+        return pinned, pinned if newest is policy else newest.ask(here if newest.asks_hops else first, moment)
+
+    def _task(self) -> "asyncio.Task[object] | None":
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return asyncio.current_task(self._loop)  # without a loop, 3.11 asks the kernel for our pid
+
+    def _intend(self, call: Call, decision: Decision, hop: Hop, sensitivity: str, purpose: str, project: str) -> None:
         """Notes in the ledger that a call is about to be sent, at its upper bound. What cannot be noted is not sent."""
         intent = entry_of(
             call,
@@ -295,39 +251,9 @@ class Relay:
         if (sealed := self._ledger.sealed()) is not None:
             await sealed
 
-    async def _open(self, hop: _Hop) -> Failed | None:
-        """Sends the call and waits until it is known to be an answer, or how it failed: then nothing was relayed."""
-        chat, dialect, backend = hop.chat, hop.dialect, hop.attempt.candidate.backend
-        try:
-            body = dialect.encode(chat, backend)
-            opened = hop.opened = await self._upstreams.open(backend, dialect.path, body, streamed=chat.streamed)
-            if opened.status != 200:
-                answer = await opened.read_all(MAX_ERROR_BYTES)
-                failed: Failed | None = dialect.failure(opened.status, opened.headers, answer)
-            elif chat.streamed and opened.headers.get("content-type", "").startswith("text/event-stream"):
-                reader = dialect.reader(chat)
-                while not reader.started:
-                    block = await opened.read(first=True)
-                    hop.held += reader.feed(block) if block else reader.close()
-                    if len(hop.held) > MAX_ERROR_BYTES:
-                        hop.held = reader.broke_off(_NO_EVENT)
-                hop.reader, failed = reader, reader.failed
-            else:
-                hop.body = await opened.read_all(MAX_ANSWER_BYTES)
-                hop.answer = dialect.answer(hop.body)
-                failed = hop.answer.failed
-                if failed is None and chat.streamed:
-                    failed = _NOT_STREAMED
-        except UpstreamError as error:
-            failed = error.failed
-        if failed is not None and hop.opened is not None:
-            hop.opened.close()
-        return failed
 
-
-def _decide(policy: Policy, facts: Facts, chat: ChatRequest, call: Call, moment: float) -> Decision:
+def _decide(policy: Policy, ruling: Ruling, requested: str, demand: Demand, call: Call) -> Decision:
     """The ordered plan for a request. Raises Refused (404) for a name that nobody knows."""
-    requested = chat.view.model
     backends = policy.names.get(requested)
     if backends is None:
         raise Refused(
@@ -340,16 +266,10 @@ def _decide(policy: Policy, facts: Facts, chat: ChatRequest, call: Call, moment:
         digest=policy.digest,
         requested=requested,
         backends=backends,
-        ruling=policy.ask(facts, moment),
-        chat=chat,
+        ruling=ruling,
+        demand=demand,
         not_offered=policy.not_offered,
     )
-
-
-def _denial(policy: Policy, facts: Facts, backend: Backend, moment: float) -> Verdict | None:
-    """A newer snapshot's verdict, if it denies: a revocation takes effect under way, a loosening does not."""
-    verdict = policy.ask(facts, moment).verdicts.get(backend.id, Verdict((), ()))
-    return None if verdict.permitted else verdict
 
 
 def _granted(what: str, hint: str | None, granted: tuple[str, ...]) -> str:
@@ -365,44 +285,10 @@ def _granted(what: str, hint: str | None, granted: tuple[str, ...]) -> str:
     return hint
 
 
-def _headers(call: Call, decision: Decision, sensitivity: str, hop: _Hop) -> Headers:
-    backend, opened = hop.attempt.candidate.backend, hop.opened
-    upstream = opened.headers if opened is not None else {}
-    headers = [
-        (b"content-type", upstream.get("content-type", "application/json").encode()),
-        (b"x-request-id", call.id.encode()),
-        (b"x-gateway-decision", decision.id.encode()),
-        (b"x-gateway-backend", backend.id.encode()),
-        (b"x-gateway-model", backend.model.encode("ascii", "replace")),
-        (b"x-gateway-sensitivity", sensitivity.encode()),
-        (b"x-gateway-attempts", b"%d" % hop.attempt.hop),
-    ]
-    if hop.reader is not None:
-        headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-    if upstream_id := upstream.get("x-request-id"):
-        headers.append((b"x-upstream-request-id", upstream_id.encode("latin-1", "replace")))
-    return headers
-
-
 async def _give_up(reply: Reply, call: Call, decision: Decision, failures: tuple[Failed, ...]) -> tuple[int, str]:
-    """Tells the client how it failed: a single failure as it came, several as what they have in common."""
-    last = failures[-1]
-    status, error, retry_after, code = last.status, last.error, last.retry_after, last.kind.code
-    if len(failures) > 1 and last.kind.may_fall_back and last.kind is not FailureKind.CONTEXT_TOO_LONG:
-        kinds = {failed.kind for failed in failures}
-        if kinds != {FailureKind.THROTTLED}:
-            named = ", ".join(
-                f"{candidate.backend.id}: {failed.kind.code}"
-                for candidate, failed in zip(decision.candidates, failures, strict=False)
-            )
-            status, retry_after, code = 503, retry_after or "5", Refusal.NO_BACKEND.code
-            error = {
-                "message": f"no permitted backend is available ({named})",
-                "type": Refusal.NO_BACKEND.type,
-                "param": None,
-                "code": Refusal.NO_BACKEND.code,
-            }
-    body = msgspec.json.encode({"error": error})
+    """Tells the client how it failed."""
+    told = given_up(decision, failures)
+    body = msgspec.json.encode({"error": told.error})
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
@@ -410,17 +296,8 @@ async def _give_up(reply: Reply, call: Call, decision: Decision, failures: tuple
         (b"x-gateway-decision", decision.id.encode()),
         (b"x-gateway-attempts", b"%d" % len(failures)),
     ]
-    if retry_after is not None:
-        headers.append((b"retry-after", retry_after.encode("latin-1", "replace")))
-    await reply.start(status, headers)
+    if told.retry_after is not None:
+        headers.append((b"retry-after", told.retry_after.encode("latin-1", "replace")))
+    await reply.start(told.status, headers)
     await reply.end(body)
-    return status, code  # our own word: the upstream's may quote anything
-
-
-def _broken(message: str) -> Failed:
-    error: dict[str, object] = {"message": message, "type": "server_error", "param": None, "code": "upstream_broken"}
-    return Failed(FailureKind.BROKEN, FailureKind.BROKEN.status, error)
-
-
-_NOT_STREAMED = _broken("the backend did not stream although it was asked to")
-_NO_EVENT = _broken("the backend sent a megabyte of comments and no event")
+    return told.status, told.code

@@ -437,3 +437,75 @@ def test_a_refused_request_is_counted_but_not_booked(gateway, key):
     for labels in [("none", "401", "none"), ("a", "404", "t")]:
         assert after[sample.format(*labels)] == before.get(sample.format(*labels), 0) + 1
     assert len(gateway.ledger()) == rows
+
+
+POLICIES = """
+policy: trial
+owner: me
+rules:
+  - {id: everyone, permit: {}}
+  - {id: short, require: {when: {purpose: bulk}, do: [{max_output_tokens: 20}]}}
+  - {id: blind, require: {when: {purpose: bulk}, do: [strip_images]}}
+  - {id: stay, forbid: {when: {attempt: ">= 2"}, to: {backend: v}}}
+"""
+WARN = "policy: soon\nowner: me\nmode: warn\nrules:\n  - {id: no-coding, forbid: {when: {purpose: coding}}}\n"
+OFF = "policy: off\nowner: me\nrules:\n  - {id: is-off, forbid: {to: {backend: u}}, in_flight: revoke}\n"
+
+
+@pytest.fixture
+def house(tmp_path, upstream):
+    """A gateway with a policy tree of its own, which a test may change: its server, and the folder of its rules."""
+    upstream.scripts.clear()
+    upstream.seen.clear()
+    tree = tmp_path / "policies"
+    (tree / "policies").mkdir(parents=True)
+    for name in ("vocabulary.yaml", "prices.yaml"):
+        shutil.copy(ROOT / "routing_policies" / name, tree / name)
+    (tree / "policies" / "trial.yaml").write_text(POLICIES)
+    (tree / "policies" / "soon.yaml").write_text(WARN)
+    catalog = {id: backend(upstream.url(id), aliases=["uv"], max_output=1000) for id in ("u", "v")}
+    with serving(tmp_path, catalog, tree) as server:
+        yield server, tree / "policies"
+
+
+def granted(server, *purposes, **more):
+    return server.key(sensitivity="public", purpose=purposes[0], **more)
+
+
+def test_a_policy_that_revokes_cuts_running_streams_within_a_second(house, upstream):
+    server, rules = house
+    upstream.scripts |= {name: [STREAM_HEAD, chunk(delta("hel")), HANG] for name in "uv"}
+    key = server.key()
+    got: dict[str, tuple[bytes, float]] = {}
+
+    def ask_(name: str) -> None:
+        body = {"model": name, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+        answer = httpx2.post(
+            f"{server.base}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}, timeout=15
+        )
+        got[name] = answer.content, time.monotonic()
+
+    threads = [threading.Thread(target=ask_, args=(name,)) for name in "uv"]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 5
+    while len(upstream.seen) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.3)
+    (rules / "off.yaml").write_text(OFF)
+    while server.ready()["digest"] == server.first_digest:
+        time.sleep(0.01)
+    in_force = time.monotonic()
+    threads[0].join(5)
+    body, ended = got["u"]
+    assert ended - in_force < 1
+    assert body.startswith(delta("hel") + b'data: {"error":')
+    assert b'"policy_revoked"' in body
+    assert b"[DONE]" not in body
+    assert upstream.requests("u")[0].gone.wait(1)
+    assert threads[1].is_alive()
+    assert [(row["outcome"], row["state"], row["failure"]) for row in server.ledger() if row["backend"] == "u"] == [
+        ("revoked", "settled", "policy_revoked")
+    ]
+    threads[1].join(15)

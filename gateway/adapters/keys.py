@@ -21,13 +21,18 @@ _MIGRATIONS = (
     CREATE TABLE keys (
         id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, shown TEXT NOT NULL, team TEXT NOT NULL, app TEXT NOT NULL,
         projects TEXT NOT NULL, purposes TEXT NOT NULL, floor TEXT NOT NULL, created REAL NOT NULL, revoked REAL
-    );
+    )
     """,
+    "ALTER TABLE keys ADD COLUMN person TEXT",
 )
+"""One statement each."""
 
 
 class KeyRow(msgspec.Struct, frozen=True):
-    """A key as it may be shown: `shown` is its prefix and last four. Unix seconds; `revoked` None: in force."""
+    """A key as it may be shown: `shown` is its prefix and last four. Unix seconds; `revoked` None: in force.
+
+    `person` is what kind of person it is for, None: nobody said, so it is unknown.
+    """
 
     id: str
     shown: str
@@ -38,6 +43,7 @@ class KeyRow(msgspec.Struct, frozen=True):
     floor: str
     created: float
     revoked: float | None
+    person: str | None = None
 
 
 class Keys:
@@ -49,9 +55,7 @@ class Keys:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
         path.chmod(0o600)
         self._db.execute("PRAGMA journal_mode=WAL")  # a reader never waits for a writer
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        for number, script in enumerate(_MIGRATIONS[version:], version + 1):
-            self._db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
+        _migrate(self._db)
         self._callers: dict[bytes, Caller] = {}
         self._version = -1
 
@@ -63,12 +67,14 @@ class Keys:
         projects: Sequence[str] = ("default",),
         purposes: Sequence[str] = ("general",),
         floor: str = DEFAULT_LEVEL,
+        person: str | None = None,
     ) -> tuple[str, str]:
         """A new key: (id, key). The key cannot be had again."""
         key = PREFIX + secrets.token_urlsafe(_KEY_BYTES)
         id = "key_" + secrets.token_hex(6)
         self._db.execute(
-            "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            "INSERT INTO keys (id, digest, shown, team, app, projects, purposes, floor, created, person)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 id,
                 self._digest(key.encode()),
@@ -79,6 +85,7 @@ class Keys:
                 msgspec.json.encode(purposes).decode(),
                 floor,
                 time.time(),
+                person,
             ),
         )
         return id, key
@@ -86,11 +93,12 @@ class Keys:
     def rows(self) -> list[KeyRow]:
         """All keys, oldest first."""
         found = self._db.execute(
-            "SELECT id, shown, team, app, projects, purposes, floor, created, revoked FROM keys ORDER BY created, id"
+            "SELECT id, shown, team, app, projects, purposes, floor, created, revoked, person FROM keys"
+            " ORDER BY created, id"
         )
         return [
-            KeyRow(id, shown, team, app, _words(projects), _words(purposes), floor, created, revoked)
-            for id, shown, team, app, projects, purposes, floor, created, revoked in found
+            KeyRow(id, shown, team, app, _words(projects), _words(purposes), floor, created, revoked, person)
+            for id, shown, team, app, projects, purposes, floor, created, revoked, person in found
         ]
 
     def revoke(self, id: str) -> bool:
@@ -103,11 +111,11 @@ class Keys:
         (version,) = self._db.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             found = self._db.execute(
-                "SELECT digest, id, team, app, projects, purposes, floor FROM keys WHERE revoked IS NULL"
+                "SELECT digest, id, team, app, projects, purposes, floor, person FROM keys WHERE revoked IS NULL"
             )
             self._callers = {
-                digest: Caller(id, team, app, _words(projects), _words(purposes), floor)
-                for digest, id, team, app, projects, purposes, floor in found
+                digest: Caller(id, team, app, _words(projects), _words(purposes), floor, person)
+                for digest, id, team, app, projects, purposes, floor, person in found
             }
             self._version = version
 
@@ -127,6 +135,18 @@ class Keys:
         mac = self._mac.copy()
         mac.update(key)
         return mac.digest()
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    """Brings the store up to date. Of two processes that start at once, one does it and the other waits."""
+    if db.execute("PRAGMA user_version").fetchone()[0] >= len(_MIGRATIONS):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    for statement in _MIGRATIONS[version:]:
+        db.execute(statement)
+    db.execute(f"PRAGMA user_version={len(_MIGRATIONS)}")
+    db.execute("COMMIT")
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core.record import Record
+from gateway.core.record import Record, Tried
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -19,7 +19,7 @@ class Log:
 
     def take(self, records: Sequence[Record]) -> None:
         """The lines of requests, in one write."""
-        self._write(b"".join([_ENCODE(_line(record)) + b"\n" for record in records]))
+        self._write(b"".join([_ENCODE(line) + b"\n" for record in records for line in _lines(record)]))
 
     def event(self, event: str, **fields: object) -> None:
         """The line of something that the server did."""
@@ -46,6 +46,7 @@ class RequestLine(msgspec.Struct, frozen=True):
     backend: str | None
     attempts: int
     failures: list[str]
+    watched: tuple[str, ...]
     sensitivity: str
     status: int
     code: str | None
@@ -56,6 +57,41 @@ class RequestLine(msgspec.Struct, frozen=True):
     cost_pico_usd: int
     duration_ms: float
     overhead_ms: float
+
+
+class BreakGlassLine(msgspec.Struct, frozen=True):
+    """The line of one call that `rules` forbid and that was sent because a break-glass exception lifts them."""
+
+    time: float
+    event: str
+    level: str
+    request_id: str
+    decision_id: str | None
+    policy_digest: str | None
+    key: str
+    team: str
+    backend: str
+    rules: tuple[str, ...]
+
+
+def _lines(record: Record) -> list[RequestLine | BreakGlassLine]:
+    return [_line(record), *(_broken(record, tried) for tried in record.tried if tried.broken)]
+
+
+def _broken(record: Record, tried: Tried) -> BreakGlassLine:
+    decision = record.decision
+    return BreakGlassLine(
+        time=record.call.time,
+        event="breakglass_used",
+        level="warning",
+        request_id=record.call.id,
+        decision_id=decision.id if decision else None,
+        policy_digest=decision.policy_digest if decision else None,
+        key=record.call.caller.key,
+        team=record.call.caller.team,
+        backend=tried.backend,
+        rules=tried.broken,
+    )
 
 
 def _line(record: Record) -> RequestLine:
@@ -72,6 +108,7 @@ def _line(record: Record) -> RequestLine:
         backend=served.backend if served else None,
         attempts=len(record.tried),
         failures=[tried.failure.code for tried in record.tried if tried.failure],
+        watched=served.watched if served else (),
         sensitivity=record.sensitivity,
         status=record.status,
         code=record.code,

@@ -52,6 +52,8 @@ class Metrics:
         self._unpriced = counter("gateway_unpriced_requests", "Refused for want of a price", ())
         self._decisions = counter("gateway_policy_decisions", "Decisions", ("outcome", "rule", "sensitivity", "zone"))
         self._denied = counter("gateway_policy_denied", "Requests that a rule denied", ("rule",))
+        self._watched = counter("gateway_policy_watched", "Answers that a rule in trial would stop", ("rule",))
+        self._broken = counter("gateway_breakglass", "Calls that an exception let past a rule", ("rule",))
         self._fallbacks = counter("gateway_fallbacks", "Steps to the next backend", ("from", "to", "reason"))
         self._dropped = counter("gateway_series_dropped", "Requests counted under `other`", ())
         self._reload_failures = counter("gateway_policy_reload_failures", "Policy trees that did not load", ())
@@ -157,6 +159,12 @@ class Metrics:
                     self._denied.labels(rule).inc()
             if any(excluded.by == "price" for excluded in decision.excluded):
                 self._unpriced.inc()
+        if (served := record.served) is not None:
+            for rule in served.watched:
+                self._watched.labels(rule).inc()
+        for tried in record.tried:
+            for rule in tried.broken:
+                self._broken.labels(rule).inc()
         for failed, following in pairwise(record.tried):
             reason = failed.failure.code if failed.failure else "none"
             self._fallbacks.labels(failed.backend, following.backend, reason).inc()

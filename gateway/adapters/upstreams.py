@@ -17,6 +17,7 @@ from gateway import __version__
 from gateway.adapters.secrets import Secret
 from gateway.core.catalog import Backend
 from gateway.core.errors import Failed, FailureKind
+from gateway.core.permit import Permit
 from gateway.ports import UpstreamError
 
 _IDLE_SECONDS = {"http": 4.0, "https": 55.0}
@@ -114,8 +115,9 @@ class AiohttpUpstreams:
         for connector in self._connectors.values():
             await connector.close()
 
-    async def open(self, backend: Backend, path: str, body: bytes, *, streamed: bool) -> "AiohttpOpened":
+    async def open(self, permit: Permit, path: str, body: bytes, *, streamed: bool) -> "AiohttpOpened":
         """Sends the body; returns when status and headers are in. Raises UpstreamError when they do not come."""
+        backend = permit.spend()
         target = self._target(backend, path)
         deadline = self._deadlines.enter(backend.timeouts.first_byte if streamed else backend.timeouts.total)
         try:

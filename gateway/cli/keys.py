@@ -35,6 +35,9 @@ def create(
     sensitivity: Annotated[
         str, typer.Option(help=f"Lowest label of its requests: {', '.join(LEVELS)}.")
     ] = DEFAULT_LEVEL,
+    person: Annotated[
+        str | None, typer.Option(help="What kind of person it is for, in export law. [default: unknown]")
+    ] = None,
     state_dir: StateDir = None,
     policies: Policies = None,
     format: Output = Format.table,
@@ -43,9 +46,11 @@ def create(
     if sensitivity not in LEVELS:
         cannot_run(f"unknown level `{sensitivity}`; known: {', '.join(LEVELS)}")
     purposes = purpose or ["general"]
-    _check_purposes(purposes, policies)
+    _check_words({"purpose": purposes, "person": [person] if person else []}, policies)
     keys = _open(state_dir)
-    id, key = keys.create(team=team, app=app, projects=project or ["default"], purposes=purposes, floor=sensitivity)
+    id, key = keys.create(
+        team=team, app=app, projects=project or ["default"], purposes=purposes, floor=sensitivity, person=person or None
+    )
     if format is Format.json:
         print_json({"id": id, "key": key})
     else:
@@ -54,16 +59,19 @@ def create(
         )
 
 
-def _check_purposes(purposes: list[str], policies: object) -> None:
-    """A purpose that no policy knows would be denied everywhere; better to say so now."""
+def _check_words(words: dict[str, list[str]], policies: object) -> None:
+    """A word that no policy knows would be denied everywhere; better to say so now."""
     settings = settings_of(policies=policies)
     try:
-        parsed = policy_files.load(settings.policies, settings.extra_catalog)
+        parsed = policy_files.parse_files(settings.policies, settings.extra_catalog)
     except policy_files.Unreadable:
         return  # no policies on this machine: nothing to check against
-    known = parsed.bundle.vocabulary.words("purposes") if parsed.bundle else frozenset(purposes)
-    if unknown := [purpose for purpose in purposes if purpose not in known]:
-        cannot_run(f"unknown purpose {', '.join(unknown)}; known (vocabulary.yaml): {', '.join(sorted(known))}")
+    if parsed.bundle is None:
+        return
+    for what, given in words.items():
+        known = parsed.bundle.vocabulary.words(f"{what}s")
+        if unknown := [word for word in given if word not in known]:
+            cannot_run(f"unknown {what} {', '.join(unknown)}; known (vocabulary.yaml): {', '.join(sorted(known))}")
 
 
 @app.command("list")
@@ -75,7 +83,7 @@ def list_keys(state_dir: StateDir = None, format: Output = Format.table) -> None
         return
     typer.echo(
         table(
-            ["id", "key", "team", "app", "projects", "purposes", "floor", "created", "state"],
+            ["id", "key", "team", "app", "projects", "purposes", "floor", "person", "created", "state"],
             [
                 [
                     row.id,
@@ -85,6 +93,7 @@ def list_keys(state_dir: StateDir = None, format: Output = Format.table) -> None
                     ",".join(row.projects),
                     ",".join(row.purposes),
                     row.floor,
+                    row.person or "",
                     time.strftime("%Y-%m-%d", time.gmtime(row.created)),
                     "in force" if row.revoked is None else time.strftime("revoked %Y-%m-%d", time.gmtime(row.revoked)),
                 ]

@@ -106,7 +106,8 @@ def names(backends: tuple[Backend, ...]) -> dict[str, tuple[Backend, ...]]:
     for backend in backends:
         behind, at = {backend.id: backend}, backend
         while at.word("status") in OUT_OF_USE and at.substitute in by_id and at.substitute not in behind:
-            at = behind[at.substitute] = by_id[at.substitute]
+            at = by_id[at.substitute]
+            behind[at.id] = at
         for name in (backend.id, *backend.aliases):
             table[name] = table.get(name, {}) | behind
     return {name: tuple(behind.values()) for name, behind in table.items()}

@@ -81,7 +81,7 @@ def _blind(demand: Demand, _: int) -> Demand:
     return msgspec.structs.replace(demand, needs=demand.needs - {"vision"})
 
 
-def _without_images(chat: ChatRequest, _: int, limit_field: str) -> ChatRequest:
+def _without_images(chat: ChatRequest, _: int, _limit_field: str) -> ChatRequest:
     """Only parts that certainly show nothing stay: a file or a video may, and so may what nobody here knows."""
     if not any(isinstance(message.content, list) for message in chat.view.messages):
         return chat

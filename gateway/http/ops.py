@@ -1,9 +1,11 @@
 """The application: the OpenAI surface and health on one listener, metrics and policy state on the admin one."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
+import msgspec
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,6 +16,25 @@ from gateway.http import errors
 from gateway.http.openai import request_id
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class Backends(Protocol):
+    """The backends in force, and orders to them. An order is in force when its method returns; Refused: it is not."""
+
+    def shown(self) -> Sequence[object]:
+        """Every backend, as operators see it: values that can be JSON."""
+
+    async def suspend(self, id: str, reason: str) -> None:
+        """Nothing is sent to it until it is resumed."""
+
+    async def resume(self, id: str, reason: str) -> None:
+        """What the catalog says of it holds again."""
+
+
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of an order."""
+
+    reason: str = ""
 
 
 class GatewayApp(FastAPI):
@@ -68,6 +89,7 @@ def admin_app(
     metrics: Callable[[], bytes],
     content_type: str,
     policy_summary: Callable[[], Mapping[str, object]],
+    backends: Backends,
     scrape_token: str | None,
 ) -> FastAPI:
     """What operators reach."""
@@ -87,8 +109,36 @@ def admin_app(
         """The policy in force, and why a newer one did not load."""
         return policy_summary()
 
+    @app.get("/admin/backends")
+    async def list_backends() -> object:
+        """The backends in force: status, why not offered, suspensions."""
+        return msgspec.to_builtins(backends.shown())
+
+    @app.post("/admin/backends/{id:path}/suspend")
+    async def suspend(id: str, request: Request) -> object:
+        """Suspends a backend, at once. The body may give a reason: {"reason": "..."}."""
+        await backends.suspend(id, await _reason(request))
+        return {"id": id, "suspended": True}
+
+    @app.post("/admin/backends/{id:path}/resume")
+    async def resume(id: str, request: Request) -> object:
+        """Ends a suspension, at once."""
+        await backends.resume(id, await _reason(request))
+        return {"id": id, "suspended": False}
+
     _add_error_answers(app)
     return app
+
+
+async def _reason(request: Request) -> str:
+    """The reason of an order. Raises Refused for a web page: nobody who only visits one may give orders here."""
+    if "origin" in request.headers:
+        raise Refused(Refusal.NOT_GRANTED, "orders are not taken from web pages")
+    body = await request.body()
+    try:
+        return msgspec.json.decode(body, type=Order).reason if body else ""
+    except msgspec.DecodeError:
+        raise Refused(Refusal.INVALID_JSON, 'the body is empty or {"reason": "..."}') from None
 
 
 def _add_error_answers(app: FastAPI) -> None:

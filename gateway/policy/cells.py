@@ -6,9 +6,9 @@ in which it is true, a forbidding one those in which it is true or unknown. So q
 questions about cubes, and exact (`policy.space` answers them).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import reduce
-from itertools import product
+from itertools import count, product
 from operator import or_
 
 import msgspec
@@ -38,7 +38,8 @@ class Cells:
     """The space that a bundle's clauses, and further atoms asked about it, live in.
 
     With `any_backend` a backend's facts are variables too (named `backend.…`), else they are put in. `impossible` are
-    cells that no request is in: an undeclared project has no jurisdiction, a first call has no error before it.
+    cells that no request is in: an undeclared project has no jurisdiction, a label is not below its project's floor,
+    what was not redacted has the label that it came with, a first call has no error and no place before it.
     """
 
     def __init__(self, bundle: Bundle, atoms: Iterable[Atom], *, any_backend: bool = False) -> None:
@@ -50,8 +51,12 @@ class Cells:
                 mentioned.setdefault(_variable(atom), set()).update(atom.values)
                 if atom.other and any_backend:
                     mentioned.setdefault(f"backend.{atom.other}", set())
-        if "project.jurisdiction" in mentioned or ("project" in mentioned and "sensitivity" in mentioned):
-            mentioned.setdefault("project", set()).update(bundle.projects)
+        for asked, needed in _BOUND:  # facts that bind each other are in the space together, or not at all
+            if not mentioned.keys().isdisjoint(asked):
+                for name in needed:
+                    mentioned.setdefault(name, set())
+        if "project" in mentioned and not mentioned.keys().isdisjoint(("project.jurisdiction", "sensitivity")):
+            mentioned["project"].update(bundle.projects)
         self.variables = tuple(
             variable
             for prefix, table in (("", REQUEST), ("backend.", BACKEND))
@@ -61,7 +66,9 @@ class Cells:
         )
         self._index = {variable.name: at for at, variable in enumerate(self.variables)}
         self.whole: Cube = tuple((1 << len(variable.values)) - 1 for variable in self.variables)
-        self.impossible = tuple(self._impossible())
+        self.impossible = tuple(cube for cube in self._impossible() if all(cube))
+        self._cubes: dict[tuple[tuple[Atom, ...], bool], list[Cube]] = {}
+        self._found: dict[tuple[str, tuple[Atom, ...], bool], list[Piece]] = {}
 
     def _variables(self, prefix: str, attribute: Attribute, mentioned: set[str]) -> list[Variable]:
         name = f"{prefix}{attribute.name}"
@@ -83,21 +90,36 @@ class Cells:
 
     def _pieces(self, clause: Clause, backend: Backend | None, *, certain: bool) -> list[Piece]:
         if backend is None:
-            return [Piece(clause.rule, cube) for cube in self.cubes((*clause.when, *clause.to), certain=certain)]
+            return self._of_rule(clause.rule, (*clause.when, *clause.to), certain=certain)
         truth = every(of_backend(atom, backend) for atom in clause.to)
-        when = [bound(atom, backend) for atom in clause.when]
-        if truth is False or (certain and (truth is None or None in when)):
+        if truth is False or (certain and truth is None):
             return []
-        return [Piece(clause.rule, cube) for cube in self.cubes([a for a in when if a is not None], certain=certain)]
+        when = clause.when
+        if any(atom.other for atom in when):
+            here = [bound(atom, backend) for atom in when]
+            if certain and None in here:
+                return []
+            when = tuple(atom for atom in here if atom is not None)
+        return self._of_rule(clause.rule, when, certain=certain)
+
+    def _of_rule(self, rule: str, atoms: tuple[Atom, ...], *, certain: bool) -> list[Piece]:
+        """The pieces of a rule, made once: most backends see the same ones."""
+        key = rule, atoms, certain
+        if key not in self._found:
+            self._found[key] = [Piece(rule, cube) for cube in self.cubes(atoms, certain=certain)]
+        return self._found[key]
 
     def cubes(self, atoms: Iterable[Atom], *, certain: bool) -> list[Cube]:
         """Where all atoms are true, or, unless `certain`, none is false."""
-        found = [self.whole]
-        for atom in atoms:
-            options = self._options(atom, certain=certain)
-            crossed = (intersect(cube, option) for cube, option in product(found, options))
-            found = list(dict.fromkeys(cube for cube in crossed if cube is not None))
-        return found
+        key = tuple(atoms), certain
+        if key not in self._cubes:
+            found = [self.whole]
+            for atom in key[0]:
+                options = self._options(atom, certain=certain)
+                crossed = (intersect(cube, option) for cube, option in product(found, options))
+                found = list(dict.fromkeys(cube for cube in crossed if cube is not None))
+            self._cubes[key] = found
+        return list(self._cubes[key])
 
     def where(self, masks: Mapping[str, int]) -> Cube:
         """The cells in which some variables are within masks."""
@@ -161,25 +183,16 @@ class Cells:
             name, _, word = variable.name.partition(":")
             if word:  # nothing is in a set that nobody knows: one cell for it is enough
                 yield self.where({name: self.mask(name, [UNKNOWN]), variable.name: _YES})
-            elif name in REQUEST and REQUEST[name].values:  # the gateway itself fills it
+            elif name in _GIVEN:
                 yield self.where({name: self.mask(name, [UNKNOWN])})
-        if self.has("project") and self.has("project.jurisdiction"):
-            for value in self.variables[self._index["project"]].values:
-                declared = self.bundle.projects.get(value)
-                whose = (declared.jurisdiction if declared else None) or UNKNOWN
-                other = self._full("project.jurisdiction") & ~self.mask("project.jurisdiction", [whose])
-                yield self.where({"project": self.mask("project", [value]), "project.jurisdiction": other})
-        if self.has("project") and self.has("sensitivity"):
-            for project in self.bundle.projects.values():
-                if project.floor and (below := LEVELS[: LEVELS.index(project.floor)]):
-                    here = self.mask("project", [project.name])
-                    yield self.where({"project": here, "sensitivity": self.mask("sensitivity", below)})
-        if self.has("source_sensitivity") and self.has("sensitivity"):
-            unredacted = {"redaction": self.mask("redaction", ["none"])} if self.has("redaction") else {}
+        if self.has("project"):
+            yield from self._undeclared()
+        if self.has("source_sensitivity"):
+            unredacted = self.mask("redaction", ["none"])
             for level in (*LEVELS, UNKNOWN):
                 other = self._full("source_sensitivity") & ~self.mask("source_sensitivity", [level])
-                at = {"sensitivity": self.mask("sensitivity", [level]), "source_sensitivity": other}
-                yield self.where(at | unredacted)
+                here = self.mask("sensitivity", [level])
+                yield self.where({"sensitivity": here, "source_sensitivity": other, "redaction": unredacted})
         if self.has("attempt"):
             first = self.mask("attempt", ["1"])
             if self.has("last_error"):
@@ -188,7 +201,22 @@ class Cells:
                 yield self.where({"attempt": self._full("attempt") & ~first, "last_error": none})
             for variable in self.variables:
                 if variable.name.startswith("visited_"):
-                    yield self.where({"attempt": first, variable.name: 0b10})
+                    yield self.where({"attempt": first, variable.name: _YES})  # of the set itself: unknown
+
+    def _undeclared(self) -> Iterable[Cube]:
+        """What projects.yaml does not say of projects, those that it does not name included."""
+        of: dict[tuple[str, str | None], list[str]] = {}
+        for name in self.variables[self._index["project"]].values:
+            declared = self.bundle.projects.get(name)
+            whose = (declared.jurisdiction if declared else None) or UNKNOWN
+            of.setdefault((whose, declared.floor if declared else None), []).append(name)
+        for (whose, floor), names in of.items():
+            here = {"project": self.mask("project", names)}
+            if self.has("project.jurisdiction"):
+                other = self._full("project.jurisdiction") & ~self.mask("project.jurisdiction", [whose])
+                yield self.where({**here, "project.jurisdiction": other})
+            if self.has("sensitivity") and floor:
+                yield self.where({**here, "sensitivity": self.mask("sensitivity", LEVELS[: LEVELS.index(floor)])})
 
     def read(self, cell: Cube) -> dict[str, str | frozenset[str] | None]:
         """The values of the variables in one cell (the lowest of each mask); None: unknown."""
@@ -206,15 +234,25 @@ class Cells:
         return found | {name: frozenset(words) for name, words in members.items()}
 
     def facts(self, cell: Cube, usual: Facts) -> Facts:
-        """A request in a cell; what the space does not ask is as in `usual`."""
+        """A request in a cell; what the space does not ask, or does not tell apart, is as in `usual`."""
         values = {
-            REQUEST[name].field: "any-other" if value == OTHER else value
+            REQUEST[name].field: self.other(name, getattr(usual, REQUEST[name].field)) if value == OTHER else value
             for name, value in self.read(cell).items()
             if name in REQUEST
         }
         if "source_sensitivity" not in values and "sensitivity" in values:
             values["source_sensitivity"] = values["sensitivity"]
-        return msgspec.structs.replace(usual, **values)
+        facts = msgspec.structs.replace(usual, **values)
+        declared = self.bundle.projects.get(facts.project or "")
+        below = LEVELS[: LEVELS.index(declared.floor)] if declared and declared.floor else ()
+        if facts.sensitivity in below and not self.has("project"):  # then another project has such requests
+            facts = msgspec.structs.replace(facts, project=_fresh(self.bundle.projects))
+        return facts
+
+    def other(self, name: str, usual: str | None) -> str:
+        """A name that falls under `(any other)`: the usual one if it does."""
+        known = self.variables[self._index[name]].values
+        return usual if usual is not None and usual not in known else _fresh(known)
 
     def words(self, cube: Cube) -> dict[str, str]:
         """What a cube says, attribute by attribute, in words; attributes that it leaves open are left out."""
@@ -235,6 +273,17 @@ class Cells:
 
 
 _NO, _YES = 0b01, 0b10
+_BOUND = (
+    (("project.jurisdiction",), ("project",)),
+    (("source_sensitivity",), ("sensitivity", "redaction")),
+    (("last_error", "visited_regions", "visited_operators"), ("attempt",)),
+)
+_GIVEN = frozenset({"redaction", "attempt", "last_error", "backend.backend", "backend.provider"})
+"""What is never unknown: the gateway fills it in itself, or no backend is without it."""
+
+
+def _fresh(known: Container[str]) -> str:
+    return next(name for number in count(1) if (name := f"any-other{f'-{number}' * (number > 1)}") not in known)
 
 
 def _variable(atom: Atom) -> str:
@@ -244,7 +293,9 @@ def _variable(atom: Atom) -> str:
 def _said(variable: Variable, values: Sequence[str]) -> str:
     """Some values of a variable, or all but those that are missing, whichever is shorter."""
     missing = [value for value in variable.values if value not in values]
-    if len(missing) < len(values) and OTHER in values:
+    if missing == [UNKNOWN]:
+        return "known"
+    if len(missing) < len(values) and (OTHER in values or len(values) > 3):
         return f"not {', '.join(missing)}"
     return ", ".join(values)
 

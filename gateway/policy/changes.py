@@ -111,11 +111,11 @@ def _text(value: object) -> str:
         case bool():
             return "yes" if value else ""
         case Price():
-            per_million = {
-                name: usd(getattr(value, name) * _TOKENS_PER_PRICE)
-                for name in ("input", "output", "cache_read", "cache_write", "reasoning")
-            }
-            return f"{', '.join(f'{name} {amount}' for name, amount in per_million.items())} USD per million tokens"
+            usual = {"cache_read": value.input, "cache_write": value.input, "reasoning": value.output}
+            buckets = ("input", "output", *usual)
+            amounts = {name: getattr(value, name) for name in buckets if usual.get(name) != getattr(value, name)}
+            said = ", ".join(f"{name} {usd(amount * _TOKENS_PER_PRICE)}" for name, amount in amounts.items())
+            return f"{said} USD per million tokens"
         case Obligation():
             return f"{value.name} {value.amount}" if value.amount else value.name
         case Spend():

@@ -7,7 +7,7 @@ import msgspec
 from gateway.core.catalog import AUTO, CAPABILITIES
 from gateway.core.decision import Facts, Project
 from gateway.core.errors import FailureKind
-from gateway.core.labels import DEFAULT_LEVEL, join
+from gateway.core.labels import DEFAULT_LEVEL, RANK, join
 from gateway.policy import files
 from gateway.policy.conditions import Conditions
 from gateway.policy.document import Document, Mark, Path, suggestion
@@ -16,7 +16,7 @@ from gateway.policy.rules import moment
 from gateway.policy.tree import Tree
 from gateway.policy.vocabulary import REQUEST, Attribute, Vocabulary
 
-_CLAIMS: tuple[InvariantKind, ...] = ("never", "always_some", "monotone", "chain", "no_new_access")
+CLAIMS: tuple[InvariantKind, ...] = ("never", "always_some", "monotone", "chain", "no_new_access")
 _STATUS_FAULTS = (400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504, 529)
 FAULTS = frozenset({kind.code for kind in FailureKind} | {"timeout"} | {str(status) for status in _STATUS_FAULTS})
 """How a test may let a backend fail: a status, a failure kind by its code, or `timeout`."""
@@ -40,10 +40,10 @@ def invariants(tree: Tree, conditions: Conditions) -> tuple[Invariant, ...]:
         for position, entry in enumerate(file.invariants):
             path: Path = ("invariants", position)
             mark = document.value((*path, "id"))
-            given = [claim for claim in _CLAIMS if getattr(entry, claim) is not None]
+            given = [claim for claim in CLAIMS if getattr(entry, claim) is not None]
             if len(given) != 1:
                 said = " and ".join(f"`{claim}`" for claim in given) or "none"
-                tree.problem(mark, "P106", f"invariant `{entry.id}` has one of {', '.join(_CLAIMS)}; it has {said}")
+                tree.problem(mark, "P106", f"invariant `{entry.id}` has one of {', '.join(CLAIMS)}; it has {said}")
                 continue
             if entry.id in found:
                 tree.problem(mark, "P210", f"invariant id `{entry.id}` is used twice, first at {found[entry.id].mark}")
@@ -80,7 +80,9 @@ def _invariant(
     if entry.always_some is not None:
         return msgspec.structs.replace(
             plain,
-            request=conditions.atoms(document, (*path, "always_some", "request"), entry.always_some.request, "request"),
+            request=conditions.atoms(
+                document, (*path, "always_some", "request"), entry.always_some.request, "request", alone=True
+            ),
             backend=conditions.atoms(document, (*path, "backend"), entry.backend, "backend"),
         )
     if entry.monotone is not None:
@@ -198,7 +200,9 @@ class _Cases:
         of = changes.get("project", USUAL.project)
         if isinstance(of, str) and (project := self.projects.get(of)):
             changes.setdefault("jurisdiction", project.jurisdiction)
-            changes.setdefault("sensitivity", join(DEFAULT_LEVEL, project.floor or DEFAULT_LEVEL))
+            label = changes.get("sensitivity", DEFAULT_LEVEL)
+            if project.floor and label in RANK:  # a label that is lower than the floor never reaches a policy
+                changes["sensitivity"] = join(str(label), project.floor)
         changes.setdefault("source_sensitivity", changes.get("sensitivity", USUAL.sensitivity))
         return msgspec.structs.replace(USUAL, **changes)
 

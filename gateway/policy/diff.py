@@ -5,8 +5,8 @@ which the two sides disagree. They are few because a cell is newly permitted for
 covered it is gone, or a permit covers it that did not.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -15,8 +15,9 @@ from gateway.policy.cells import OTHER, UNKNOWN, Cells, Piece
 from gateway.policy.changes import Change, changes, meaning
 from gateway.policy.claims import USUAL
 from gateway.policy.decide import Eligibility
+from gateway.policy.document import Mark
 from gateway.policy.joint import Joint, View
-from gateway.policy.model import Bundle, Exemption, Rule
+from gateway.policy.model import Bundle, Effect, Exemption, Invariant
 from gateway.policy.space import Cube, intersect, merge, point, witness
 from gateway.policy.vocabulary import REQUEST
 
@@ -31,21 +32,23 @@ _NEVER = -1.0
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """A rule that made the difference, on the side where it does, and what became of it.
+    """A rule that makes the difference, and what became of it. `mark` is where it stands now, or where it stood.
 
     An `unchanged` one decides otherwise because a backend's facts, a project or the vocabulary changed.
     """
 
-    side: Literal["old", "new"]
-    rule: Rule
+    rule: str
+    effect: Effect
     fate: Fate
+    mark: Mark
 
 
 class Except(msgspec.Struct, frozen=True):
-    """Requests for which a statement does not hold, since rules decide them alike on both sides."""
+    """Requests for which a statement does not hold, since some rules `decide` them alike on both sides."""
 
     cube: Cube
     words: dict[str, str]
+    decide: Literal["forbid", "permit"]
     rules: tuple[str, ...]
 
 
@@ -99,17 +102,49 @@ class Diff(msgspec.Struct, frozen=True):
         """The statements in one direction."""
         return tuple(statement for statement in self.statements if statement.direction == direction)
 
+    @property
+    def moved(self) -> tuple[str, ...]:
+        """The backends of both catalogs that are now somebody else, or somewhere else: what goes there is as new."""
+        places = ("base_url", "provider")
+        return tuple(dict.fromkeys(each.id for each in self.also if each.kind == "backend" and each.field in places))
+
+    @property
+    def new_access(self) -> bool:
+        """Whether anyone may send anything to where it was not allowed before."""
+        return bool(self.of(NOW) or self.moved)
+
 
 def diff(old: Bundle, new: Bundle) -> Diff:
     """Compares two policies, cell by cell."""
     return Diff(old.digest, new.digest, tuple(_Diff(old, new).statements()), changes(old, new))
 
 
+def unapproved(found: Diff, old: Bundle, new: Bundle, approvers: Collection[str]) -> tuple[Invariant, ...]:
+    """The `no_new_access` invariants that a change breaks and none of whose approvers has agreed.
+
+    Those of both sides count: a change cannot take away the approval that it needs.
+    """
+    if not found.new_access:
+        return ()
+    claims = {
+        (each.id, each.approver): each
+        for each in (*old.invariants, *new.invariants)
+        if each.kind == "no_new_access" and not (each.approver and each.approver in approvers)
+    }
+    return tuple(claims.values())
+
+
+class _Cut(NamedTuple):
+    cube: Cube
+    decide: Literal["forbid", "permit"]
+    rules: tuple[str, ...]
+
+
 class _Gain(msgspec.Struct, frozen=True):
     """Cells that one side permits and the other does not: a cube without exceptions, and the rules that did it."""
 
     cube: Cube
-    exceptions: tuple[tuple[Cube, tuple[str, ...]], ...]
+    exceptions: tuple[_Cut, ...]
     forbids: tuple[str, ...]
     permits: tuple[str, ...]
 
@@ -124,12 +159,12 @@ class _Diff:
 
     def statements(self) -> Iterator[Statement]:
         """The statements: the permissive first, the broader first."""
-        found: list[Statement] = []
-        for moment in _moments(self.joint.old.bundle, self.joint.new.bundle):
-            known = {(each.direction, each.cube, each.exceptions, each.backends) for each in found}
-            here = self._at(moment)
-            found += [each for each in here if (each.direction, each.cube, each.exceptions, each.backends) not in known]
+        closed, *moments = _moments(self.joint.old.bundle, self.joint.new.bundle)
+        found = self._at(closed)
         yield from found
+        known = set(map(_claim, found))
+        for moment in moments:
+            yield from (each for each in self._at(moment) if _claim(each) not in known)
 
     def _at(self, moment: float) -> list[Statement]:
         """The statements while the exceptions of one moment are open."""
@@ -160,13 +195,15 @@ class _Diff:
         stay, were = [each.cube for each in after.forbids], [each.cube for each in before.permits]
         gone = [each for each in before.forbids if not _within(each.cube, stay)]
         come = [each for each in after.permits if not _within(each.cube, were)]
-        opened = [both for f in gone for p in after.permits if (both := intersect(f.cube, p.cube))]
+        opened = [both for f in gone for p in after.permits if (both := intersect(f.cube, p.cube)) is not None]
         admitted = [each.cube for each in come]
         bases = self._bases(opened, after.forbids)
         for cube in bases:
-            yield self._gain(cube, after.forbids, gone, ())
+            cuts = tuple(self._cuts(cube, after.forbids, "forbid"))
+            yield _Gain(cube, cuts, _responsible(cube, gone), ())
         for cube in self._bases(admitted, (*after.forbids, *before.permits), beside=bases):
-            yield self._gain(cube, (*after.forbids, *before.permits), (), come)
+            cuts = (*self._cuts(cube, after.forbids, "forbid"), *self._cuts(cube, before.permits, "permit"))
+            yield _Gain(cube, cuts, (), _responsible(cube, come))
 
     def _bases(self, cubes: list[Cube], minus: Sequence[Piece], beside: Sequence[Cube] = ()) -> list[Cube]:
         """Few cubes that are, but for `minus` and what is `beside` them, the same cells as many."""
@@ -189,20 +226,16 @@ class _Diff:
                     cube = (*cube[:at], full, *cube[at + 1 :])
         return cube
 
-    def _gain(self, cube: Cube, minus: Iterable[Piece], gone: Iterable[Piece], come: Iterable[Piece]) -> _Gain:
-        exceptions: dict[Cube, set[str]] = {}
-        for piece in minus:
+    def _cuts(self, cube: Cube, pieces: Iterable[Piece], decide: Literal["forbid", "permit"]) -> Iterator[_Cut]:
+        """What some rules decide inside a cube, each part with the rules that do."""
+        inside: dict[Cube, set[str]] = {}
+        for piece in pieces:
             both = intersect(cube, piece.cube)
-            if both and witness(both, self.cells.impossible) is not None:
-                exceptions.setdefault(both, set()).add(piece.rule)
-        largest = merge(exceptions)
-        rules = {each: {r for e, ids in exceptions.items() if _within(e, [each]) for r in ids} for each in largest}
-        return _Gain(
-            cube,
-            tuple((each, tuple(sorted(rules[each]))) for each in largest),
-            _responsible(cube, gone),
-            _responsible(cube, come),
-        )
+            if both is not None and witness(both, self.cells.impossible) is not None:
+                inside.setdefault(both, set()).add(piece.rule)
+        for part in merge(inside):
+            rules = {rule for smaller, ids in inside.items() if _within(smaller, [part]) for rule in ids}
+            yield _Cut(part, decide, tuple(sorted(rules)))
 
     def _statement(
         self,
@@ -221,7 +254,8 @@ class _Diff:
             cube=gain.cube,
             words=self.cells.words(gain.cube),
             exceptions=tuple(
-                Except(cube, self._words_within(cube, gain.cube), rules) for cube, rules in gain.exceptions
+                Except(cut.cube, self._words_within(cut.cube, gain.cube), cut.decide, cut.rules)
+                for cut in gain.exceptions
             ),
             backends=backends,
             fate=fate,
@@ -236,22 +270,21 @@ class _Diff:
         return self.cells.words(tuple(full if not within & ~mask else mask for mask, within, full in pairs))
 
     def _reason(self, side: int, id: str) -> Reason:
-        here, there = self.rules[side][id], self.rules[1 - side].get(id)
-        if there is None:
-            fate: Fate = "added" if side else "removed"
-        else:
-            fate = "unchanged" if meaning(here) == meaning(there) else "changed"
-        return Reason("new" if side else "old", here, fate)
+        rule, other = self.rules[side][id], self.rules[1 - side].get(id)
+        if other is None:
+            return Reason(id, rule.effect, "added" if side else "removed", rule.mark)
+        fate: Fate = "unchanged" if meaning(rule) == meaning(other) else "changed"
+        return Reason(id, rule.effect, fate, self.rules[1][id].mark)
 
     def _example(self, direction: Direction, gain: _Gain, backend: str, moment: float) -> Example:
         """A request as usual as it can be, asked of both sides: what is claimed is also what is decided."""
-        minus = [*(cube for cube, _ in gain.exceptions), *self.cells.impossible]
+        minus = [*(cut.cube for cut in gain.exceptions), *self.cells.impossible]
         cell = witness(gain.cube, minus)
         assert cell is not None
         region = gain.cube
         for at, mask in enumerate(_usual(self.cells)):
             nearer = (*region[:at], region[at] & mask, *region[at + 1 :])
-            if nearer[at] and (found := witness(nearer, minus)):
+            if nearer[at] and (found := witness(nearer, minus)) is not None:
                 region, cell = nearer, found
         facts = self.cells.facts(point(cell), USUAL)
         old, new = self.joint.old.facts(facts), self.joint.new.facts(facts)
@@ -267,8 +300,13 @@ class _Diff:
         return Example(backend, old, new, moment)
 
 
+def _claim(statement: Statement) -> tuple[object, ...]:
+    """What a statement says, whenever it does."""
+    return (statement.direction, statement.cube, *(each.cube for each in statement.exceptions), statement.backends)
+
+
 def _responsible(cube: Cube, pieces: Iterable[Piece]) -> tuple[str, ...]:
-    return tuple(sorted({piece.rule for piece in pieces if intersect(cube, piece.cube)}))
+    return tuple(sorted({piece.rule for piece in pieces if intersect(cube, piece.cube) is not None}))
 
 
 def _within(cube: Cube, others: Sequence[Cube]) -> bool:
@@ -277,14 +315,14 @@ def _within(cube: Cube, others: Sequence[Cube]) -> bool:
 
 def _tightened(cube: Cube, minus: Sequence[Cube]) -> Cube | None:
     """A cube without what others cut off straight, so that it takes one `not` and no exception; None: all of it."""
-    before = None
+    before, meeting = None, [other for other in minus if intersect(cube, other) is not None]
     while before != cube:
         before = cube
-        for other in minus:
+        for other in meeting:
             short = [at for at, (mask, bound) in enumerate(zip(cube, other, strict=True)) if mask & ~bound]
             if not short:
                 return None
-            if len(short) == 1 and intersect(cube, other):
+            if len(short) == 1 and intersect(cube, other) is not None:
                 at = short[0]
                 cube = (*cube[:at], cube[at] & ~other[at], *cube[at + 1 :])
     return cube

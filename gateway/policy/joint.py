@@ -79,12 +79,6 @@ class View(msgspec.Struct, frozen=True):
     permits: tuple[Piece, ...]
     forbids: tuple[Piece, ...]
 
-    def allows(self, cell: Cube) -> bool:
-        """Whether a cell (or a cube that no rule cuts) is permitted."""
-        return any(intersect(cell, each.cube) for each in self.permits) and not any(
-            intersect(cell, each.cube) for each in self.forbids
-        )
-
 
 class Side:
     """One bundle, as it reads the joint space."""
@@ -154,7 +148,9 @@ class Side:
                 if mask != full:
                     values = [value for at, value in enumerate(variable.values) if mask >> at & 1]
                     options = list(self._read_as(variable.name, values))
-                    found = [both for cube in found for option in options if (both := intersect(cube, option))]
+                    found = [
+                        both for cube in found for option in options if (both := intersect(cube, option)) is not None
+                    ]
             self._lifted[here] = [cube for each in found for cube in self._by_project(each)]
         return self._lifted[here]
 

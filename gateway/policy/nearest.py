@@ -1,7 +1,6 @@
 """Where a request lies in the space of all requests, and the least that would have to change for it to be permitted."""
 
 from collections.abc import Iterable, Sequence
-from operator import and_
 
 import msgspec
 
@@ -49,30 +48,50 @@ def _masks(cells: Cells, name: str, value: str | frozenset[str] | None) -> dict[
     return inside | {name: cells.mask(name, ["known"])}
 
 
+def closest(cells: Cells, here: Cube, regions: Iterable[Cube], minus: Sequence[Cube]) -> Cube | None:
+    """The part of some regions, outside `minus`, that is as `here` in the most attributes; None: there is none."""
+    found = _parts(cells, here, regions, minus)
+    best = min(found, key=len, default=None)
+    if best is None:
+        return None
+    return tuple(at & mask or mask for at, mask in zip(here, found[best][0], strict=True))
+
+
 def nearest(
     cells: Cells, here: Cube, permits: Iterable[Cube], forbids: Sequence[Cube], free: Iterable[str]
 ) -> tuple[tuple[Change, ...], ...]:
     """The smallest sets of changes by which a denied cell becomes a permitted one, as alternatives; none: nothing of
     what is free to change would do. `free` are the attributes that may change, as variables of the space are named."""
-    attributes = [variable.name.partition(":")[0] for variable in cells.variables]
-    free = frozenset(free)
+    attributes, free = _attributes(cells), frozenset(free)
     region = tuple(
         full if name in free else mask for name, full, mask in zip(attributes, cells.whole, here, strict=True)
     )
-    minus = [*forbids, *cells.impossible]
-    found: dict[tuple[str, ...], list[Cube]] = {}
-    budget = Budget(_STEPS)
-    try:
-        for permit in permits:
-            start = intersect(region, permit)
-            for cube in remainder(start, minus, budget) if start else ():
-                changed = (name for name, at, mask in zip(attributes, here, cube, strict=True) if not at & mask)
-                found.setdefault(tuple(dict.fromkeys(changed)), []).append(cube)
-    except Exhausted:
-        pass
+    found = _parts(cells, here, (both for cube in permits if (both := intersect(region, cube))), forbids)
     least = min(map(len, found), default=0)
     sets = sorted((names for names in found if len(names) == least), key=lambda names: [*map(attributes.index, names)])
     return tuple(_changes(cells, attributes, here, names, found[names]) for names in sets[:_MOST])
+
+
+def _attributes(cells: Cells) -> list[str]:
+    """Of each variable the attribute that it belongs to."""
+    return [variable.name.partition(":")[0] for variable in cells.variables]
+
+
+def _parts(
+    cells: Cells, here: Cube, regions: Iterable[Cube], minus: Sequence[Cube]
+) -> dict[tuple[str, ...], list[Cube]]:
+    """What `minus` and the impossible leave of some regions, by the attributes in which it is not as `here`."""
+    attributes, taken = _attributes(cells), [*minus, *cells.impossible]
+    found: dict[tuple[str, ...], list[Cube]] = {}
+    budget = Budget(_STEPS)
+    try:
+        for region in regions:
+            for cube in remainder(region, taken, budget):
+                changed = (name for name, at, mask in zip(attributes, here, cube, strict=True) if not at & mask)
+                found.setdefault(tuple(dict.fromkeys(changed)), []).append(cube)
+    except Exhausted:
+        pass  # the nearest that was seen is near enough
+    return found
 
 
 def _changes(
@@ -85,4 +104,9 @@ def _changes(
     ]
     best = merge(kept)[0]
     now, wanted = cells.words(here), cells.words(best)
-    return tuple(Change(name, now.get(name, "any"), wanted.get(name, "any")) for name in names)
+    return tuple(Change(name, now.get(name, "any"), _plain(wanted.get(name, "any"))) for name in names)
+
+
+def _plain(wanted: str) -> str:
+    """What is none of some words is known: that goes without saying."""
+    return wanted.removesuffix(f", {UNKNOWN}") if wanted.startswith("not ") else wanted

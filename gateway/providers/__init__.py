@@ -6,7 +6,7 @@ from gateway.ports import Dialect
 from gateway.providers.openai import OpenAI
 
 _ROWS: Mapping[str, OpenAI] = {
-    "openai": OpenAI("https://api.openai.com/v1", limit_field="max_completion_tokens"),  # its reasoning models know no other
+    "openai": OpenAI("https://api.openai.com/v1", limit_field="max_completion_tokens"),  # reasoning models want this
     "anthropic": OpenAI("https://api.anthropic.com/v1"),  # its OpenAI-compatible endpoint
     "gemini": OpenAI("https://generativelanguage.googleapis.com/v1beta/openai"),
     "deepseek": OpenAI("https://api.deepseek.com/v1"),

@@ -9,21 +9,25 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from gateway.core.catalog import Backend
-from gateway.core.decision import Facts
-from gateway.core.labels import LEVELS
+from gateway.core.decision import Facts, Project
+from gateway.core.labels import DEFAULT_LEVEL, LEVELS, join
 from gateway.policy.cells import UNKNOWN, Cells, Piece, atoms_of
 from gateway.policy.claims import USUAL
 from gateway.policy.clauses import Clauses, clauses, forbidding, permitting
 from gateway.policy.decide import Eligibility, known_only
 from gateway.policy.document import Mark, Problem
 from gateway.policy.model import Atom, Bundle, Clause, Rule, bound, every, of_backend, of_request
-from gateway.policy.nearest import cell_of
-from gateway.policy.space import Cube, intersect, witness
+from gateway.policy.nearest import cell_of, closest
+from gateway.policy.prove import prove
+from gateway.policy.space import Cube, intersect
 from gateway.policy.vocabulary import REQUEST
 from gateway.review.cases import outcome, run
 
 Violated = Callable[[Bundle], frozenset[str]]
 """Which invariants of a bundle do not hold, by id."""
+
+_STEPS = 20_000
+"""Search steps of the prover for one changed tree."""
 
 _DECIDING = ("permit", "forbid", "require", "prefer")
 """Effects that a case can show. A `limit` is reserved when a call is sent, so no case reaches it."""
@@ -137,6 +141,8 @@ class _Guards:
         ]
         found = clauses(bundle)
         self.cells = Cells(bundle, atoms_of(bundle, found))
+        self.usual = _usual(bundle)
+        self.here = cell_of(self.cells, self.usual)
         self.views = [
             (backend, self.cells.permits(found, backend), self.cells.forbids(found, backend))
             for backend in sorted(bundle.backends, key=lambda backend: backend.price is None)
@@ -194,7 +200,7 @@ class _Guards:
             several = sum(backend.price is not None for backend in self.bundle.backends) > 1
             return f"a test with `first: BACKEND` would show it{_whose(rule)}" if several else ""
         for backend, permits, forbids in self.views:
-            if cube := self._changed(mutant, backend, permits, forbids):
+            if cell := self._changed(mutant, backend, permits, forbids):
                 gains = (rule.effect == "permit") is (mutant.becomes is not None)
                 if not gains:
                     expect = f"permit: [{backend.id}]"
@@ -202,46 +208,53 @@ class _Guards:
                     expect = f"deny: [{backend.id}]"
                 else:
                     expect = f"deny: {{{backend.id}: {rule.id}}}"
-                return f"this test would: `request: {self._request(cube, backend)}, expect: {{{expect}}}`"
+                return f"this test would: `request: {self._request(cell, backend)}, expect: {{{expect}}}`"
         return ""
 
     def _changed(self, mutant: _Mutant, backend: Backend, permits: list[Piece], forbids: list[Piece]) -> Cube | None:
-        """Requests to which the change makes a difference at one backend."""
+        """The request nearest to the usual one to which the change makes a difference at one backend."""
         rule, becomes = mutant.rule, mutant.becomes
-        permit = rule.effect == "permit"
-        pieces = self.cells.permits if permit else self.cells.forbids
-        old = pieces(Clauses(*_split(rule)), backend)
-        new = pieces(Clauses(*_split(becomes)), backend) if becomes else []
-        lost = [piece.cube for piece in old] if becomes is None else [piece.cube for piece in new]
-        mine, others = (permits, forbids) if permit else (forbids, permits)
+        changed = self._cubes(rule if becomes is None else becomes, backend)
+        mine, others = (permits, forbids) if rule.effect == "permit" else (forbids, permits)
         minus = [piece.cube for piece in mine if becomes is not None or piece.rule != rule.id]
-        if permit:
-            start: Iterable[Cube] = lost
+        if rule.effect == "permit":
             minus += [piece.cube for piece in others]
         else:
-            start = (both for cube in lost for piece in others if (both := intersect(cube, piece.cube)))
-        minus += self.cells.impossible
-        return next((found for cube in start if (found := witness(cube, minus)) is not None), None)
+            changed = [both for cube in changed for piece in others if (both := intersect(cube, piece.cube))]
+        return closest(self.cells, self.here, changed, minus)
 
-    def _request(self, cube: Cube, backend: Backend) -> str:
-        """The request of a test, as it is written: what is not as usual in the cell of a cube nearest to the usual."""
-        usual = cell_of(self.cells, USUAL)
-        facts = self.cells.facts(tuple(mask & here or mask for mask, here in zip(cube, usual, strict=True)), USUAL)
+    def _cubes(self, rule: Rule, backend: Backend) -> list[Cube]:
+        if rule.effect == "permit":
+            return [piece.cube for piece in self.cells.permits(Clauses(permitting(rule), ()), backend)]
+        return [piece.cube for piece in self.cells.forbids(Clauses((), forbidding(rule)), backend)]
+
+    def _request(self, cell: Cube, backend: Backend) -> str:
+        """The request of a test, as it is written: only what is not as usual."""
+        facts = self.cells.facts(cell, self.usual)
+        project = self.bundle.projects.get(facts.project or "") or Project("")
         said = [f"model: {backend.id}"]
         for name, attribute in REQUEST.items():
             value = getattr(facts, attribute.field)
-            if value != getattr(USUAL, attribute.field) and name != "source_sensitivity":
+            follows = facts.sensitivity if attribute.field == "source_sensitivity" else project.jurisdiction
+            if attribute.field in ("source_sensitivity", "jurisdiction") and value == follows:
+                continue
+            if value != getattr(self.usual, attribute.field):
                 words = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
                 said.append(f"{name}: {f'[{words}]' if isinstance(value, frozenset) else words or UNKNOWN}")
         return f"{{{', '.join(said)}}}"
 
 
+def _usual(bundle: Bundle) -> Facts:
+    """The facts of a test that says nothing."""
+    project = bundle.projects.get(USUAL.project or "") or Project("")
+    label = join(DEFAULT_LEVEL, project.floor or DEFAULT_LEVEL)
+    return msgspec.structs.replace(
+        USUAL, jurisdiction=project.jurisdiction, sensitivity=label, source_sensitivity=label
+    )
+
+
 def _whose(rule: Rule) -> str:
     return f", of a request with {', '.join(atom.text for atom in rule.when)}" if rule.when else ""
-
-
-def _split(rule: Rule) -> tuple[tuple[Clause, ...], tuple[Clause, ...]]:
-    return (permitting(rule), ()) if rule.effect == "permit" else ((), forbidding(rule))
 
 
 def _counts(rule: Rule, facts: Facts, backend: Backend) -> bool:
@@ -262,6 +275,5 @@ def _truth(clause: Clause, facts: Facts, backend: Backend) -> bool | None:
 
 
 def _proved(bundle: Bundle) -> frozenset[str]:
-    """The invariants that the prover finds violated."""
-    del bundle
-    return frozenset()
+    """What the prover finds violated. An invariant that it cannot decide in time guards nothing."""
+    return frozenset(proof.invariant.id for proof in prove(bundle, _STEPS) if proof.holds is False)

@@ -48,9 +48,7 @@ def plan(
     return Decision(id, digest, requested, ruling.facts, tuple(candidates), tuple(excluded))
 
 
-def _exclusion(
-    backend: Backend, verdict: Verdict, demand: Demand, not_offered: Mapping[str, str]
-) -> Exclusion | None:
+def _exclusion(backend: Backend, verdict: Verdict, demand: Demand, not_offered: Mapping[str, str]) -> Exclusion | None:
     """Why a backend is out: what it cannot do, since no policy changes that, then the policy, then what is missing."""
     if lacking := demand.needs - backend.capabilities:
         return Exclusion(backend.id, "capability", (), f"lacks {', '.join(sorted(lacking))}")

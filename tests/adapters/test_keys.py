@@ -1,6 +1,7 @@
 """The key store."""
 
 import re
+import sqlite3
 
 from gateway.adapters.keys import Keys
 from gateway.core.record import Caller
@@ -8,9 +9,9 @@ from gateway.core.record import Caller
 
 def test_a_key_leads_to_its_caller(tmp_path):
     keys = Keys(tmp_path)
-    id, key = keys.create(team="t", app="a", projects=["p", "q"], purposes=["bulk"], floor="confidential")
+    id, key = keys.create(team="t", app="a", projects=["p", "q"], purposes=["bulk"], floor="confidential", person="us")
     assert re.fullmatch(r"sk-gw-[\w-]{32}", key)
-    assert keys.find(key.encode()) == Caller(id, "t", "a", ("p", "q"), ("bulk",), "confidential")
+    assert keys.find(key.encode()) == Caller(id, "t", "a", ("p", "q"), ("bulk",), "confidential", "us")
     assert keys.find(key.encode()[:-1]) is None
     assert keys.find(b"") is None
 
@@ -53,3 +54,30 @@ def test_a_key_of_another_store_is_worth_nothing(tmp_path):
     one, other = Keys(tmp_path / "a"), Keys(tmp_path / "b")
     _, key = one.create(team="t", app="a")
     assert other.find(key.encode()) is None
+
+
+OLD = """
+    CREATE TABLE keys (
+        id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, shown TEXT NOT NULL, team TEXT NOT NULL, app TEXT NOT NULL,
+        projects TEXT NOT NULL, purposes TEXT NOT NULL, floor TEXT NOT NULL, created REAL NOT NULL, revoked REAL
+    );
+    PRAGMA user_version=1;
+"""
+
+
+def test_a_store_of_the_version_before_is_brought_up_to_date_once(tmp_path):
+    of_today = Keys(tmp_path)
+    db = sqlite3.connect(tmp_path / "keys.sqlite")
+    db.executescript("DROP TABLE keys;" + OLD)
+    key = "sk-gw-old"
+    db.execute(
+        "INSERT INTO keys VALUES ('key_1', ?, 'sk-gw-…', 't', 'a', '[\"p\"]', '[\"general\"]', 'internal', 1.0, NULL)",
+        (of_today._digest(key.encode()),),
+    )
+    db.commit()
+    one, other = Keys(tmp_path), Keys(tmp_path)
+    assert one.find(key.encode()) == Caller("key_1", "t", "a", ("p",), ("general",), "internal", None)
+    id, made = other.create(team="t", app="a", person="us")
+    assert one.find(made.encode()).person == "us"
+    assert [(row.id, row.person) for row in one.rows()] == [("key_1", None), (id, "us")]
+    assert db.execute("PRAGMA user_version").fetchone() == (2,)

@@ -4,7 +4,9 @@ import json
 import os
 
 from gateway.adapters.logs import Log
-from gateway.core.record import Call, Caller, End, Record
+from gateway.core.decision import Decision, Facts
+from gateway.core.record import Call, Caller, End, Record, Tried
+from gateway.core.usage import NOTHING
 
 
 def test_lines_are_json_and_control_characters_are_escaped(tmp_path):
@@ -32,3 +34,30 @@ def test_a_closed_descriptor_stops_nobody(tmp_path):
     descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
     os.close(descriptor)
     Log(descriptor).event("started")
+
+
+def test_an_exception_that_was_used_has_a_warning_of_its_own(tmp_path):
+    path = tmp_path / "log"
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+    decision = Decision("dec-1", "digest", "auto", Facts(*[None] * 7), (), ())
+    tried = [
+        Tried(hop, backend, "p", "m", "z", "settled", NOTHING, 0, "v", None, ("quiet",), broken)
+        for hop, backend, broken in [(1, "a", ("stop", "halt")), (2, "b", ())]
+    ]
+    call = Call("req-1", Caller("k", "t", "a"), 0.0, 1.5)
+    Log(descriptor).take([Record(call, decision, tuple(tried), End.COMPLETE, 200, None, False, 0.01, 0.01)])
+    os.close(descriptor)
+    request, broken = (json.loads(line) for line in path.read_bytes().splitlines())
+    assert (request["event"], request["watched"]) == ("request", ["quiet"])
+    assert broken == {
+        "time": 1.5,
+        "event": "breakglass_used",
+        "level": "warning",
+        "request_id": "req-1",
+        "decision_id": "dec-1",
+        "policy_digest": "digest",
+        "key": "k",
+        "team": "t",
+        "backend": "a",
+        "rules": ["stop", "halt"],
+    }

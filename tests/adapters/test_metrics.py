@@ -1,5 +1,6 @@
 """Metrics as projections of the record."""
 
+import msgspec
 import pytest
 
 from gateway.adapters import metrics as module
@@ -99,3 +100,21 @@ def test_gauges_ask_when_they_are_scraped(metrics):
     assert "gateway_inflight_requests 3.0" in text
     assert "gateway_ledger_lag_seconds 0.5" in text
     assert "_created" not in text
+
+
+def test_rules_in_trial_count_for_what_was_served_and_broken_ones_for_every_call():
+    metrics = Metrics(inflight=lambda: 0, ledger_lag=lambda: 0.0)
+    first = msgspec.structs.replace(USED, failure=FailureKind.THROTTLED, watched=("quiet",), broken=("stop",))
+    second = msgspec.structs.replace(USED, hop=2, watched=("loud", "louder"), broken=("stop", "halt"))
+    metrics.take([record(first, second), record(USED)])
+    found = {
+        (name, rule): value(metrics, f"gateway_{name}_total", rule=rule)
+        for name, rule in [
+            ("policy_watched", "quiet"),
+            ("policy_watched", "loud"),
+            ("policy_watched", "louder"),
+            ("breakglass", "stop"),
+            ("breakglass", "halt"),
+        ]
+    }
+    assert list(found.values()) == [None, 1, 1, 2, 1]

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from support.doubles import permit_for
 from support.server import free_port
 from support.upstream import CLOSE, HANG, OK, RESET, STREAM_END, STREAM_HEAD, answer, chunk
 
@@ -11,6 +12,7 @@ from gateway.adapters.secrets import Secret
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend, Timeouts
 from gateway.core.errors import FailureKind
+from gateway.core.permit import Permit
 from gateway.ports import UpstreamError
 
 PATH = "/chat/completions"
@@ -31,13 +33,14 @@ def scripts(upstream):
     return upstream
 
 
-def backend(base_url: str, **more) -> Backend:
-    return Backend("u", "openai-compatible", base_url, "m", {}, **{"timeouts": Timeouts(0.5, 0.4, 0.4, 2.0), **more})
+def to(base_url: str, **more) -> Permit:
+    timeouts = {"timeouts": Timeouts(0.5, 0.4, 0.4, 2.0)}
+    return permit_for(Backend("u", "openai-compatible", base_url, "m", {}, **{**timeouts, **more}))
 
 
 async def test_an_answer_comes_as_it_was_sent(client, scripts):
     scripts.scripts["u"] = [answer(OK, x_more="1")]
-    opened = await client.open(backend(scripts.url("u"), key_ref="env:K"), PATH, b'{"a": 1}', streamed=True)
+    opened = await client.open(to(scripts.url("u"), key_ref="env:K"), PATH, b'{"a": 1}', streamed=True)
     assert (opened.status, opened.headers["X-More"]) == (200, "1")
     assert b"chatcmpl-1" in await opened.read_all(10_000)
     opened.close()
@@ -57,13 +60,13 @@ async def test_an_answer_comes_as_it_was_sent(client, scripts):
 
 async def test_a_backend_without_a_key_gets_none(client, scripts):
     scripts.scripts["u"] = [answer(OK)]
-    (await client.open(backend(scripts.url("u")), PATH, b"{}", streamed=True)).close()
+    (await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)).close()
     assert b"Authorization" not in scripts.requests("u")[0].head
 
 
 async def test_the_first_block_is_out_before_the_second_is_in(client, scripts):
     scripts.scripts["u"] = [STREAM_HEAD, chunk(b"one"), 0.2, chunk(b"two"), STREAM_END]
-    opened = await client.open(backend(scripts.url("u")), PATH, b"{}", streamed=True)
+    opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)
     started = time.monotonic()
     assert await opened.read() == b"one"
     assert time.monotonic() - started < 0.15
@@ -87,7 +90,7 @@ async def test_the_first_block_is_out_before_the_second_is_in(client, scripts):
 async def test_what_goes_wrong_is_said(client, scripts, script, kind):
     scripts.scripts["u"] = script
     with pytest.raises(UpstreamError) as raised:
-        opened = await client.open(backend(scripts.url("u")), PATH, b"{}", streamed=True)
+        opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)
         await opened.read_all(1000)
     assert raised.value.failed.kind is kind
 
@@ -95,15 +98,13 @@ async def test_what_goes_wrong_is_said(client, scripts, script, kind):
 async def test_nobody_there_is_unreachable(client):
     for url in (f"http://127.0.0.1:{free_port()}/v1", "http://no-such-host.invalid/v1"):
         with pytest.raises(UpstreamError) as raised:
-            await client.open(backend(url), PATH, b"{}", streamed=True)
+            await client.open(to(url), PATH, b"{}", streamed=True)
         assert raised.value.failed.kind is FailureKind.UNREACHABLE
 
 
 async def test_total_ends_a_stream_that_never_ends(client, scripts):
     scripts.scripts["u"] = [STREAM_HEAD, *[part for _ in range(40) for part in (chunk(b"x"), 0.1)]]
-    opened = await client.open(
-        backend(scripts.url("u"), timeouts=Timeouts(0.5, 0.4, 0.4, 0.6)), PATH, b"{}", streamed=True
-    )
+    opened = await client.open(to(scripts.url("u"), timeouts=Timeouts(0.5, 0.4, 0.4, 0.6)), PATH, b"{}", streamed=True)
     started = time.monotonic()
     with pytest.raises(UpstreamError) as raised:
         await opened.read_all(1000)
@@ -114,7 +115,7 @@ async def test_total_ends_a_stream_that_never_ends(client, scripts):
 
 async def test_an_endless_answer_is_cut_at_the_limit(client, scripts):
     scripts.scripts["u"] = [STREAM_HEAD, *[chunk(b"x" * 1000)] * 20, HANG]
-    opened = await client.open(backend(scripts.url("u")), PATH, b"{}", streamed=True)
+    opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)
     with pytest.raises(UpstreamError):
         await opened.read_all(5000)
     opened.close()
@@ -123,7 +124,7 @@ async def test_an_endless_answer_is_cut_at_the_limit(client, scripts):
 async def test_a_cancelled_call_hangs_up_and_stays_cancelled(client, scripts):
     scripts.scripts["u"] = [HANG]
     task = asyncio.create_task(
-        client.open(backend(scripts.url("u"), timeouts=Timeouts(5, 5, 5, 5)), PATH, b"{}", streamed=True)
+        client.open(to(scripts.url("u"), timeouts=Timeouts(5, 5, 5, 5)), PATH, b"{}", streamed=True)
     )
     await asyncio.sleep(0.1)
     task.cancel()
@@ -134,7 +135,7 @@ async def test_a_cancelled_call_hangs_up_and_stays_cancelled(client, scripts):
 
 async def test_closing_a_stream_half_way_hangs_up(client, scripts):
     scripts.scripts["u"] = [STREAM_HEAD, chunk(b"one"), HANG]
-    opened = await client.open(backend(scripts.url("u")), PATH, b"{}", streamed=True)
+    opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)
     await opened.read()
     opened.close()
     assert await asyncio.to_thread(scripts.requests("u")[0].gone.wait, 2)
@@ -142,7 +143,7 @@ async def test_closing_a_stream_half_way_hangs_up(client, scripts):
 
 async def test_redirects_are_not_followed(client, scripts):
     scripts.scripts |= {"u": [answer(b"", 307, location=scripts.url("v"))], "v": [answer(OK)]}
-    opened = await client.open(backend(scripts.url("u")), PATH, b"{}", streamed=True)
+    opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)
     opened.close()
     assert opened.status == 307
     assert scripts.requests("v") == []
@@ -152,7 +153,24 @@ async def test_connections_are_used_again(client, scripts):
     scripts.scripts["u"] = [answer(OK)]
     before = len(scripts.connections)
     for _ in range(5):
-        opened = await client.open(backend(scripts.url("u")), PATH, b"{}", streamed=True)
+        opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)
         await opened.read_all(10_000)
         opened.close()
     assert len(scripts.connections) - before == 1
+
+
+async def test_a_permit_is_good_for_one_call(client, scripts):
+    scripts.scripts["u"] = [answer(OK)]
+    permit = to(scripts.url("u"))
+    (await client.open(permit, PATH, b"{}", streamed=True)).close()
+    with pytest.raises(RuntimeError, match="spent"):
+        await client.open(permit, PATH, b"{}", streamed=True)
+    assert len(scripts.requests("u")) == 1
+
+
+async def test_a_call_that_fails_has_spent_its_permit(client):
+    permit = to(f"http://127.0.0.1:{free_port()}/v1")
+    with pytest.raises(UpstreamError):
+        await client.open(permit, PATH, b"{}", streamed=True)
+    with pytest.raises(RuntimeError, match="spent"):
+        await client.open(permit, PATH, b"{}", streamed=True)

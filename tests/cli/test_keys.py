@@ -65,10 +65,22 @@ def test_bad_input_is_exit_code_2(run, arguments, said):
     assert said in error
 
 
-def test_a_purpose_is_one_of_the_vocabulary(run, monkeypatch):
+@pytest.mark.parametrize(
+    ("what", "known"), [("purpose", "bulk, coding"), ("person", "other, us_person")], ids=["purpose", "person"]
+)
+def test_a_word_is_one_of_the_vocabulary(run, monkeypatch, what, known):
     from support.server import ROOT
 
     monkeypatch.setenv("GATEWAY_POLICIES", str(ROOT / "routing_policies"))
-    code, _, error = run("create", "--team", "t", "--app", "a", "--purpose", "world-domination")
+    code, _, error = run("create", "--team", "t", "--app", "a", f"--{what}", "world-domination")
     assert code == 2
-    assert "unknown purpose world-domination; known (vocabulary.yaml): bulk, coding" in error
+    assert f"unknown {what} world-domination; known (vocabulary.yaml): {known}" in error
+
+
+def test_a_key_may_be_for_a_kind_of_person(run):
+    run("create", "--team", "t", "--app", "a", "--person", "us_person")
+    run("create", "--team", "u", "--app", "a")
+    assert [row["person"] for row in json.loads(run("list", "--format", "json")[1])] == ["us_person", None]
+    head, _, first, second = run("list")[1].splitlines()
+    at = head.index("person")
+    assert (first[at:].startswith("us_person"), second[at:].startswith("us_person")) == (True, False)

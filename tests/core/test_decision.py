@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.decision import Decision, Exclusion, Facts, Ruling, Verdict
+from gateway.core.decision import Decision, Exclusion, Facts, Obligation, Ruling, Verdict, strictest
 
 FACTS = Facts("internal", frozenset({"pii"}), "general", "default", "team", "app", "key")
 rules = st.lists(st.sampled_from(["a", "b", "c"]), max_size=3).map(tuple)
@@ -34,8 +34,28 @@ def test_a_further_forbid_never_permits(permits, forbids, further):
     assert Verdict(permits, forbids + further).permitted <= Verdict(permits, forbids).permitted
 
 
-def test_no_fact_has_a_default():
-    assert [field.name for field in msgspec.structs.fields(Facts) if not field.required] == []
+def test_only_facts_that_say_nothing_yet_have_a_default():
+    told = {field.name: field.default for field in msgspec.structs.fields(Facts) if not field.required}
+    assert told == {
+        "source_sensitivity": None,
+        "redaction": "none",
+        "jurisdiction": None,
+        "person": None,
+        "attempt": "1",
+        "last_error": "none",
+        "visited_regions": frozenset(),
+        "visited_operators": frozenset(),
+    }
+
+
+obligations = st.lists(st.builds(Obligation, st.sampled_from("abc"), st.integers(0, 3)), max_size=6)
+
+
+@given(obligations)
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_the_strictest_is_each_obligation_once_with_its_smallest_figure(due):
+    least = {name: min(each.amount for each in due if each.name == name) for name in {each.name for each in due}}
+    assert [(each.name, each.amount) for each in strictest(due)] == sorted(least.items())
 
 
 def test_every_fact_may_be_unknown():

@@ -74,6 +74,7 @@ def test_the_type_says_whose_fault_it_is(refusal):
         (FailureKind.CONTEXT_TOO_LONG, 400),
         (FailureKind.CONTENT_FILTERED, 400),
         (FailureKind.REJECTED, 400),
+        (FailureKind.REVOKED, 403),
     ],
 )
 def test_a_failure_has_its_status(kind, status):
@@ -83,7 +84,7 @@ def test_a_failure_has_its_status(kind, status):
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
-        ("may_fall_back", set(FailureKind) - {FailureKind.CONTENT_FILTERED, FailureKind.REJECTED}),
+        ("may_fall_back", set(FailureKind) - {FailureKind.CONTENT_FILTERED, FailureKind.REJECTED, FailureKind.REVOKED}),
         (
             "trips_breaker",
             {
@@ -94,7 +95,7 @@ def test_a_failure_has_its_status(kind, status):
                 FailureKind.BROKEN,
             },
         ),
-        ("may_be_billed", {FailureKind.TIMED_OUT, FailureKind.BROKEN}),
+        ("may_be_billed", {FailureKind.TIMED_OUT, FailureKind.BROKEN, FailureKind.REVOKED}),
     ],
 )
 def test_a_failure_says_what_may_follow(question, expected):
@@ -102,8 +103,8 @@ def test_a_failure_says_what_may_follow(question, expected):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FailureKind if not kind.may_fall_back])
-def test_only_the_callers_own_fault_ends_the_search(kind):
-    assert (kind.status, kind.trips_breaker) == (400, False)
+def test_only_the_callers_own_fault_or_the_policy_ends_the_search(kind):
+    assert (kind.status, kind.trips_breaker) == (403 if kind is FailureKind.REVOKED else 400, False)
 
 
 def test_a_refusal_carries_its_words():

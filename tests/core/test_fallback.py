@@ -1,13 +1,14 @@
 """What to do next, for every history."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.catalog import Backend
-from gateway.core.decision import Candidate, Decision, Facts
+from gateway.core.decision import Candidate, Decision, Exclusion, Facts
 from gateway.core.errors import Failed, FailureKind
-from gateway.core.fallback import MAX_ATTEMPTS, Attempt, GiveUp, next_step
+from gateway.core.fallback import MAX_ATTEMPTS, Attempt, GiveUp, Told, after, given_up, next_step
 
 FACTS = Facts("internal", frozenset(), "general", "default", "team", "app", "key")
 CANDIDATES = tuple(
@@ -80,3 +81,70 @@ def test_candidates_are_asked_once_in_order_until_one_says_no_for_good(count, ki
     final = next((at for at, kind in enumerate(kinds, 1) if not kind.may_fall_back), len(kinds))
     assert list(CANDIDATES[: min(count, MAX_ATTEMPTS, final)]) == asked
     assert GiveUp(history[-1] if history else None) == step
+
+
+def at(**passport):
+    return Backend("b", "openai", "http://127.0.0.1:1", "m", passport)
+
+
+@pytest.mark.parametrize(
+    ("called", "attempt", "regions", "operators"),
+    [
+        ([], "1", set(), set()),
+        ([at(region="eu", operator_origin="us")], "2", {"eu"}, {"us"}),
+        ([at(region="eu", operator_origin="us"), at(region="us", operator_origin="us")], "3", {"eu", "us"}, {"us"}),
+        ([at(region="eu")], "2", {"eu"}, None),
+        ([at(operator_origin="us"), at(region="eu", operator_origin="eu")], "3", None, {"us", "eu"}),
+    ],
+)
+def test_a_hop_knows_where_the_request_has_been(called, attempt, regions, operators):
+    facts = FACTS
+    for backend in called:
+        facts = after(facts, backend, THROTTLED)
+    expected = msgspec.structs.replace(
+        FACTS,
+        attempt=attempt,
+        last_error="throttled" if called else "none",
+        visited_regions=None if regions is None else frozenset(regions),
+        visited_operators=None if operators is None else frozenset(operators),
+    )
+    assert facts == expected
+
+
+def test_what_is_unknown_of_the_hops_stays_unknown():
+    unknown = msgspec.structs.replace(FACTS, attempt=None, visited_regions=None, visited_operators=None)
+    facts = after(unknown, at(region="eu", operator_origin="eu"), UNREACHABLE)
+    assert (facts.attempt, facts.visited_regions, facts.visited_operators) == (None, None, None)
+    assert facts.last_error == "unreachable"
+
+
+LONG = Failed(FailureKind.CONTEXT_TOO_LONG, 400, {"message": "long"})
+WAIT = Failed(FailureKind.THROTTLED, 429, {"message": "later"}, "7")
+
+
+@pytest.mark.parametrize(
+    ("failures", "expected"),
+    [
+        ((UNREACHABLE,), Told(502, {"message": "gone"}, None, "unreachable")),
+        ((WAIT,), Told(429, {"message": "later"}, "7", "throttled")),
+        ((THROTTLED, WAIT), Told(429, {"message": "later"}, "7", "throttled")),
+        ((UNREACHABLE, REJECTED), Told(400, {"message": "no"}, None, "rejected")),
+        ((UNREACHABLE, LONG), Told(400, {"message": "long"}, None, "context_too_long")),
+    ],
+)
+def test_a_failure_that_says_enough_is_told_as_it_came(failures, expected):
+    assert given_up(decision(LOCAL, CLOUD), failures) == expected
+
+
+@pytest.mark.parametrize(("last", "wait"), [(UNREACHABLE, "5"), (WAIT, "7")])
+def test_several_failures_are_told_together(last, wait):
+    told = given_up(decision(LOCAL, CLOUD), (UNREACHABLE, last))
+    assert (told.status, told.code, told.retry_after) == (503, "no_backend_available", wait)
+    assert told.error["message"] == f"no permitted backend is available (b0: unreachable, b1: {last.kind.code})"
+    assert (told.error["type"], told.error["code"], told.error["param"]) == ("server_error", told.code, None)
+
+
+def test_rules_that_keep_others_out_are_named():
+    excluded = (Exclusion("x", "policy", ("stop", "halt"), "forbidden"), Exclusion("y", "price", (), "no price"))
+    told = given_up(msgspec.structs.replace(decision(LOCAL, CLOUD), excluded=excluded), (UNREACHABLE, UNREACHABLE))
+    assert told.error["message"].endswith("; policy denies others (rules: halt, stop)")

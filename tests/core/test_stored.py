@@ -39,8 +39,11 @@ def test_a_stored_decision_survives_as_text_and_unknown_stays_unknown():
 @pytest.mark.parametrize("kind", [Stored, Denied, Demand])
 def test_only_these_fields_hold_text(kind):
     texts = {name for name, type_ in typing.get_type_hints(kind).items() if "str" in str(type_)}
-    assert texts == {
-        Stored: {"decision_id", "request_id", "policy_digest", "requested", "plan", "backend"},
-        Denied: {"backend", "rules"},
-        Demand: {"needs"},
-    }[kind]
+    assert (
+        texts
+        == {
+            Stored: {"decision_id", "request_id", "policy_digest", "requested", "plan", "backend"},
+            Denied: {"backend", "rules"},
+            Demand: {"needs"},
+        }[kind]
+    )

@@ -1,12 +1,36 @@
 """The shape of each file, before it means anything."""
 
+import json
 from decimal import Decimal
 
 import pytest
 from pydantic import ValidationError
 
-from gateway.policy.files import BackendEntry, BookPrice, CatalogFile, PolicyFile, RuleEntry, TimeoutsEntry
+from gateway.policy.files import (
+    FORMS,
+    BackendEntry,
+    BookPrice,
+    CatalogFile,
+    Ceiling,
+    ExceptionEntry,
+    PolicyFile,
+    ProjectsFile,
+    RuleEntry,
+    TimeoutsEntry,
+)
+from gateway.policy.tree import KINDS
 
+EXCEPTION = {
+    "id": "e",
+    "rules": ["a"],
+    "principal": {"key": "k"},
+    "backends": ["far"],
+    "starts": "2026-11-22T18:00:00Z",
+    "expires": "2026-11-22T20:00:00Z",
+    "ticket": "T-1",
+    "requested_by": "ann",
+    "approved_by": ["bob", "eve"],
+}
 BOOK = {"input": 1, "output": 2, "source": "list", "date": "2026-11-22"}
 
 
@@ -70,13 +94,19 @@ def test_no_price(written):
         ("aliases", ["smart", "a/b:c@d"], ["a b"]),
         ("capabilities", ["chat"], "chat"),
         ("review_by", "2027-02-01", "soon"),
+        ("review_by", "2027-02-01", "2027-13-01"),
+        ("review_by", "2027-02-01", "２０２７-02-01"),
         ("deployment", "self_hosted", 1),
+        ("status", {"active": "2026-01-01"}, 1),
+        ("substitute", "gpt", ""),
+        ("eligible_persons", [], "us_person"),
     ],
 )
 def test_a_backend_field(field, good, bad):
     here = [f"{field}.0"] if field == "aliases" else [field]
     entry = {"provider": "openai"}
-    assert (wrong(BackendEntry, entry | {field: good}), wrong(BackendEntry, entry | {field: bad})) == ([], here)
+    bad_places = list(dict.fromkeys(".".join(each.split(".")[: len(here[0].split("."))]) for each in wrong(BackendEntry, entry | {field: bad})))  # fmt: skip
+    assert (wrong(BackendEntry, entry | {field: good}), bad_places) == ([], here)
 
 
 @pytest.mark.parametrize("name", ["", " ", "-a", "a b", "a\n", "é", "a" * 129])
@@ -100,7 +130,29 @@ def test_a_backend_name_is_a_plain_word(name):
         (RuleEntry, {"id": "a", "prefer": {"order": ["cost"], "to": {}}}, ["prefer.to"]),
         (PolicyFile, {"policy": "a", "owner": "b", "rules": []}, []),
         (PolicyFile, {"policy": "a", "rules": None}, ["owner", "rules"]),
-        (PolicyFile, {"policy": "a", "owner": "b", "rules": [], "mode": "shadow"}, ["mode"]),
+        (PolicyFile, {"policy": "a", "owner": "b", "rules": [], "mode": "shadow"}, []),
+        (PolicyFile, {"policy": "a", "owner": "b", "rules": [], "mode": "dry"}, ["mode"]),
+        (RuleEntry, {"id": "a", "require": {"do": ["redact", {"max_output_tokens": 5}]}}, []),
+        (RuleEntry, {"id": "a", "require": {}}, ["require.do"]),
+        (RuleEntry, {"id": "a", "require": {"do": []}}, ["require.do"]),
+        (RuleEntry, {"id": "a", "forbid": {}, "breakable": True}, []),
+        (RuleEntry, {"id": "a", "forbid": {}, "breakable": "never"}, []),
+        (RuleEntry, {"id": "a", "forbid": {}, "in_flight": "stop"}, ["in_flight"]),
+        (Ceiling, {"usd": 200, "per": "key", "window": "day"}, []),
+        (Ceiling, {"usd": 200, "per": "moon", "window": "day"}, ["per"]),
+        (Ceiling, {"usd": -1, "per": "key", "window": "day"}, ["usd"]),
+        (Ceiling, {"share": 0, "of": "spend", "by": "zone", "window": "7d"}, ["share"]),
+        (Ceiling, {"share": Decimal("1.01"), "of": "spend", "by": "zone", "window": "7d"}, ["share"]),
+        (Ceiling, {"share": 1, "of": "calls", "by": "zone", "window": "7d"}, ["of"]),
+        (Ceiling, {"share": 1, "of": "spend", "by": "organisation", "window": "7d"}, ["by"]),
+        (Ceiling, {"usd": 1, "per": "key", "window": "day", "on_store_down": "permit"}, ["on_store_down"]),
+        (ProjectsFile, {"projects": {"a": {}, "b": {"floor": "restricted"}}}, []),
+        (ProjectsFile, {"projects": {"a": {"floor": "secret"}}}, ["projects.a.floor"]),
+        (ProjectsFile, {"projects": {"a": None}}, ["projects.a"]),
+        (ExceptionEntry, EXCEPTION, []),
+        (ExceptionEntry, EXCEPTION | {"rules": [], "backends": [], "principal": {}}, ["rules", "principal", "backends"]),
+        (ExceptionEntry, EXCEPTION | {"approved_by": ["b"]}, ["approved_by"]),
+        (ExceptionEntry, EXCEPTION | {"ticket": "", "requested_by": ""}, ["ticket", "requested_by"]),
         (CatalogFile, {"backends": {}}, []),
         (CatalogFile, {}, ["backends"]),
         (CatalogFile, None, [""]),
@@ -108,3 +160,18 @@ def test_a_backend_name_is_a_plain_word(name):
 )
 def test_what_does_not_fit_is_named(model, data, expected):
     assert wrong(model, data) == expected
+
+
+@pytest.mark.parametrize("window", ["hour", "day", "week", "month", "1h", "12h", "7d", "9999d"])
+def test_a_window(window):
+    assert wrong(Ceiling, {"usd": 1, "per": "key", "window": window}) == []
+
+
+@pytest.mark.parametrize("window", ["year", "0d", "7", "d", "7w", "1.5h", "-1d", "10000d", "7d\n", "٧d", ""])
+def test_no_window(window):
+    assert wrong(Ceiling, {"usd": 1, "per": "key", "window": window}) == ["window"]
+
+
+@pytest.mark.parametrize("pattern", FORMS)
+def test_every_form_in_words_is_that_of_some_field(pattern):
+    assert any(json.dumps(pattern) in json.dumps(model.model_json_schema()) for model in KINDS.values())

@@ -14,6 +14,7 @@ from gateway.core.catalog import Backend
 from gateway.core.chat import parse
 from gateway.core.errors import FailureKind
 from gateway.core.usage import Usage
+from gateway.providers import DIALECTS
 from gateway.providers.openai import OpenAI, Stream, usage_of
 
 RECORDED = all_recorded()
@@ -190,6 +191,12 @@ def test_the_model_is_the_backends_and_the_rest_is_untouched():
 )
 def test_usage_is_asked_for_upstream(fields, options):
     assert json.loads(OpenAI().encode(chat(**fields), BACKEND)).get("stream_options") == options
+
+
+def test_only_openai_itself_calls_a_limit_otherwise():
+    named = {name: row.limit_field for name, row in DIALECTS.items()}
+    assert {name for name, field in named.items() if field != "max_tokens"} == {"openai"}
+    assert named["openai"] == "max_completion_tokens"
 
 
 def test_usage_is_not_asked_for_where_it_would_be_refused():

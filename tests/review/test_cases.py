@@ -178,7 +178,7 @@ def test_each_hop_is_asked_again_with_what_happened_before():
 
 
 def test_a_hop_rule_ends_the_fallback_with_the_failures_so_far():
-    found = came("{}", "faults: {gpt-x: 503, glm-b: timeout},")
+    found = came("{}", "faults: {gpt-x: 503, glm-b: timeout, nowhere: 503},")
     assert (found.hops, found.http, found.reason) == (2, 503, "no_backend_available")
 
 
@@ -208,6 +208,9 @@ def test_what_a_project_declares_counts_in_its_cases():
     assert "gpt-x" in came("{project: shop, purpose: bulk}").order
     assert "gpt-x" not in came("{project: bank, purpose: bulk}").order
     assert "gpt-x" not in came("{project: clinic}").order
+    assert "gpt-x" not in came("{project: clinic, sensitivity: public}").order
+    assert came("{project: clinic, sensitivity: restricted}").asked[0].sensitivity == "restricted"
+    assert came("{project: clinic, sensitivity: unknown}").asked[0].sensitivity is None
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,15 @@ def test_what_a_project_declares_counts_in_its_cases():
             ("`gpt-x` is denied, but not by `suspended-is-off`: forbidden by `confidential-stays-home`",),
         ),
         ("{}", "{permit_only: {deployment: self_hosted}}", ("`gpt-x` may be asked; expected only: deployment is self_hosted",)),
-        ("{}", "{permit_only: {retention: [zdr, none]}}", ("`nowhere` may be asked; expected only: retention is zdr, none",)),
+        ("{}", "{permit_only: {retention: [zdr, none]}}", ("`nowhere` may be asked; expected only: retention is zdr, none",),
+        ),
+        (
+            "{}",
+            "{permit: [], permit_only: {region: us}}",
+            (
+                "`glm-b`, `gpt-x`, `nowhere`, `qwen-a` may be asked, which is not expected",
+                "`qwen-a`, `glm-b`, `nowhere` may be asked; expected only: region is us",
+            )),
         ("{model: own}", "{first: glm-b}", ("`glm-b` is not the first: qwen-a, glm-b",)),
         ("{model: own, tags: [secret]}", "{first: glm-b}", ("`glm-b` is not the first: nobody may be asked",)),
         ("{}", "{decision: deny, http: 403}", ("decision is permit; expected: deny", "http is 200; expected: 403")),

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from gateway.core.catalog import Backend
 from gateway.core.chat import parse
-from gateway.core.decision import Candidate, Decision, Exclusion, Facts, Ruling, Verdict
+from gateway.core.decision import Candidate, Decision, Exclusion, Facts, Obligation, Ruling, Verdict
 from gateway.core.errors import Refusal
+from gateway.core.fallback import Attempt
 from gateway.core.price import Price
-from gateway.routing.plan import TYPICAL_OUTPUT, plan, refusal
+from gateway.routing.plan import TYPICAL_OUTPUT, narrowed, plan, planned_again, refusal, revocation, without
 
 FACTS = Facts("internal", frozenset(), "general", "default", "team", "app", "key")
 ASKED = Facts("confidential", frozenset(), "general", "default", "team", "app", "key")
@@ -37,7 +38,7 @@ def planned(backends, verdicts, request=None, not_offered=None, order=()):
         requested="auto",
         backends=backends,
         ruling=Ruling(FACTS, verdicts, frozenset(order)),
-        chat=request or chat(),
+        demand=(request or chat()).demand,
         not_offered=not_offered or {},
     )
 
@@ -108,7 +109,7 @@ def test_a_plan_repeats_what_it_was_told():
     of = backend("b")
     expected = Decision("dec-9", "sha", "fast", ASKED, (Candidate(of, ("p", "q"), 18 + 2 * TYPICAL_OUTPUT),), ())
     assert expected == plan(
-        id="dec-9", digest="sha", requested="fast", backends=[of], ruling=ruling, chat=chat(), not_offered={}
+        id="dec-9", digest="sha", requested="fast", backends=[of], ruling=ruling, demand=chat().demand, not_offered={}
     )
 
 
@@ -270,3 +271,111 @@ def test_a_refusal_has_its_ruled_status(by, expected):
 )
 def test_a_refusal_says_what_stands_in_the_way(exclusions, expected):
     assert expected == refusal(Decision("dec-1", "digest", "fast", FACTS, (), exclusions)).message
+
+
+LIMIT, STRICTER, STRIP = (
+    Obligation("max_output_tokens", 9),
+    Obligation("max_output_tokens", 5),
+    Obligation("strip_images"),
+)
+UNKNOWN = Obligation("whisper")
+
+
+def obliged(*do, **more):
+    return Verdict(("p",), (), do, **more)
+
+
+def test_a_candidate_carries_what_its_verdict_says():
+    verdict = obliged(LIMIT, watched=("w",), broken=("x",))
+    (candidate,) = planned([backend("b")], {"b": verdict}).candidates
+    assert (candidate.do, candidate.watched, candidate.broken) == ((LIMIT,), ("w",), ("x",))
+
+
+def test_a_limit_that_will_be_set_counts_in_what_is_expected():
+    (free,) = planned([backend("b")], {"b": YES}).candidates
+    (limited,) = planned([backend("b")], {"b": obliged(LIMIT)}).candidates
+    assert free.expected_pico_usd - limited.expected_pico_usd == (TYPICAL_OUTPUT - 9) * CHEAP.output
+
+
+def test_who_gets_no_images_needs_no_eyes():
+    image = parse(b'{"model":"auto","messages":[{"role":"user","content":[{"type":"image_url"}]}]}')
+    both = [backend("a"), backend("b")]
+    assert ids(planned(both, {"a": obliged(STRIP), "b": YES}, image)) == ["a"]
+
+
+def test_what_cannot_be_done_is_denied():
+    decision = planned([backend("b")], {"b": obliged(LIMIT, UNKNOWN)})
+    assert decision.candidates == ()
+    assert [(each.by, each.reason) for each in decision.excluded] == [
+        ("policy", "requires what cannot be done here: whisper")
+    ]
+
+
+A, B, C = (backend(id) for id in "abc")
+PLANNED = planned([A, B, C], {"a": YES, "b": YES, "c": YES})
+
+
+def asking(hop=2):
+    return Attempt(hop, PLANNED.candidates[hop - 1])
+
+
+def test_a_decision_that_both_policies_repeat_is_the_same():
+    assert narrowed(PLANNED, asking(), YES, YES) is PLANNED
+    assert narrowed(PLANNED, asking(), YES, Verdict(("other",), ())) is PLANNED
+
+
+@pytest.mark.parametrize("denial", [NO, FORBIDDEN, obliged(UNKNOWN)], ids=["not permitted", "forbidden", "undoable"])
+@pytest.mark.parametrize("newest", [True, False])
+def test_either_policy_takes_a_candidate_out(newest, denial):
+    verdicts = (YES, denial) if newest else (denial, YES)
+    narrower = narrowed(PLANNED, asking(), *verdicts)
+    assert ids(narrower) == ["a", "c"]
+    assert narrower.excluded == (Exclusion("b", "policy", denial.forbids, "revoked while the request was under way"),)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "newest", "expected"),
+    [
+        ((LIMIT,), (), (LIMIT,)),
+        ((), (LIMIT,), (LIMIT,)),
+        ((LIMIT,), (STRICTER,), (STRICTER,)),
+        ((STRICTER,), (LIMIT, STRIP), (STRICTER, STRIP)),
+    ],
+)
+def test_the_obligations_of_both_are_kept_and_the_stricter_wins(pinned, newest, expected):
+    narrower = narrowed(PLANNED, asking(), obliged(*pinned), obliged(*newest))
+    assert [candidate.do for candidate in narrower.candidates] == [(), expected, ()]
+    assert narrowed(narrower, Attempt(2, narrower.candidates[1]), obliged(*pinned), obliged(*newest)) is narrower
+
+
+def test_what_is_watched_and_broken_is_that_of_both():
+    narrower = narrowed(PLANNED, asking(), obliged(watched=("w",), broken=("x",)), obliged(watched=("v", "w")))
+    assert (narrower.candidates[1].watched, narrower.candidates[1].broken) == (("w", "v"), ("x",))
+
+
+def test_a_candidate_that_is_out_leaves_the_others_in_order():
+    assert ids(without(PLANNED, A, FORBIDDEN)) == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("calls", "fresh", "expected", "out"),
+    [
+        (1, {"a": YES, "b": YES, "c": YES}, ["a", "b", "c"], []),
+        (1, {"a": NO, "b": NO, "c": YES}, ["a", "c"], ["b"]),
+        (2, {"a": NO, "b": NO, "c": NO}, ["a", "b"], ["c"]),
+        (2, {"a": YES, "b": YES, "d": YES}, ["a", "b", "d"], ["c"]),
+    ],
+)
+def test_a_later_plan_follows_what_was_called(calls, fresh, expected, out):
+    again = planned_again(PLANNED, calls, planned([A, B, C, *([backend("d")] if "d" in fresh else [])], fresh))
+    assert ids(again) == expected
+    assert [each.backend for each in again.excluded] == out
+    assert again.candidates[:calls] == PLANNED.candidates[:calls]
+
+
+def test_a_call_that_was_cut_names_the_rules():
+    refused = revocation(PLANNED, Verdict((), ("z", "y")))
+    assert (refused.refusal, refused.message) == (
+        Refusal.POLICY_DENIED,
+        "policy has come to deny model `auto` while it was answering (rules: y, z); decision dec-1",
+    )

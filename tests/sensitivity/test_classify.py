@@ -1,11 +1,13 @@
-"""A header can only raise the label of a request."""
+"""Whatever has a say in the label of a request can only raise it."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.decision import Facts, Project
 from gateway.core.labels import LEVELS, RANK
-from gateway.sensitivity.classify import Classified, classify
+from gateway.core.record import Caller
+from gateway.sensitivity.classify import Classified, classify, facts_of
 
 floors = st.sampled_from(LEVELS)
 words = st.sampled_from([*LEVELS, "", "Public", " restricted ", "secret"]) | st.text(max_size=8)
@@ -66,3 +68,35 @@ def test_the_provenance_accounts_for_the_label(floor, header):
     classified = classify(floor, header)
     assert classified.sensitivity == max((level for _, level in classified.provenance), key=RANK.__getitem__)
     assert ["key", "header"][: len(classified.provenance)] == [source for source, _ in classified.provenance]
+
+
+@given(floors, st.none() | words, st.none() | floors, st.none() | floors)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_project_and_conversation_join_in(floor, header, project, conversation):
+    alone = classify(floor, header)
+    classified = classify(floor, header, project, conversation)
+    levels = [alone.sensitivity, *(level for level in (project, conversation) if level is not None)]
+    assert classified.sensitivity == max(levels, key=RANK.__getitem__)
+    given = {"key": floor, "project": project, "conversation": conversation}
+    assert {source: level for source, level in classified.provenance if source != "header"} == {
+        source: level for source, level in given.items() if level is not None
+    }
+
+
+def test_the_facts_of_a_request_are_those_of_its_caller_and_its_project():
+    caller = Caller("k", "t", "a", person="us_person")
+    facts = facts_of(caller, classify("internal", "restricted"), "bulk", Project("p", jurisdiction="eu"))
+    assert facts == Facts(
+        "restricted",
+        frozenset(),
+        "bulk",
+        "p",
+        "t",
+        "a",
+        "k",
+        source_sensitivity="restricted",
+        jurisdiction="eu",
+        person="us_person",
+    )
+    unknown = facts_of(Caller("k", "t", "a"), classify("internal", None), "bulk", Project("p"))
+    assert (unknown.jurisdiction, unknown.person) == (None, None)

@@ -1,5 +1,7 @@
 """`gateway policy explain`"""
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +19,10 @@ from gateway.core.labels import DEFAULT_LEVEL, LEVELS
 from gateway.core.price import usd
 from gateway.core.record import Caller
 from gateway.policy.decide import Eligibility
-from gateway.policy.explain import Explanation, Truth, explain
-from gateway.policy.model import Bundle
+from gateway.policy.document import suggestion
+from gateway.policy.explain import Explanation, RuleTruth, Truth, explain, open_exemptions
+from gateway.policy.model import Bundle, Exemption
+from gateway.policy.rules import moment
 from gateway.routing.plan import plan
 from gateway.sensitivity.classify import classify, facts_of
 
@@ -34,28 +38,46 @@ def explain_request(
     project: Annotated[str | None, typer.Option(help="The project. [default: the key's, else default]")] = None,
     purpose: Annotated[str | None, typer.Option(help="The purpose. [default: the key's, else general]")] = None,
     sensitivity: Annotated[str | None, typer.Option(help="What x-gateway-sensitivity says.")] = None,
+    at: Annotated[str | None, typer.Option(help="The moment (UTC), for exceptions. [default: now]")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Print every condition, also of rules without a say.")] = False,
     policies: Policies = None,
     state_dir: StateDir = None,
     format: Annotated[Plain, typer.Option(help="How to print.")] = Plain.text,
 ) -> None:
-    """Explain a request: which backends may serve it, in which order, and every rule that says so."""
+    """Explain a request: who may serve it, in which order, every rule that says so, and what would have to change."""
     bundle = good(policies)
     if sensitivity is not None and sensitivity not in LEVELS:
         cannot_run(f"unknown level `{sensitivity}`; known: {', '.join(LEVELS)}")
+    seconds = time.time() if at is None else moment(at)
+    if seconds is None:
+        cannot_run(f"`{at}` is no moment; write it in UTC, for example `2026-11-22T18:00:00Z`")
     chat = _chat(request, model)
     caller = _caller(key, state_dir) if key else Caller("any", team, as_app, floor=sensitivity or DEFAULT_LEVEL)
     name = project or caller.projects[0]
     declared = bundle.projects.get(name) or Project(name)
     classified = classify(caller.floor, sensitivity, declared.floor)
     facts = facts_of(caller, classified, purpose or caller.purposes[0], declared)
-    decision = _decide(bundle, facts, chat)
-    explanations = {each.backend: each for each in explain(bundle, facts)}
+    decision = _decide(bundle, facts, chat, seconds)
+    asked = [each.backend.id for each in decision.candidates] + [each.backend for each in decision.excluded]
+    found = {each.backend: each for each in explain(bundle, facts, seconds, asked)}
+    explained = _Explained(
+        decision, classified.provenance, open_exemptions(bundle, facts, seconds), tuple(found[id] for id in asked)
+    )
     if format is Plain.json:
-        print_json(_as_data(decision, explanations, classified.provenance))
+        print_json(_as_data(explained))
     else:
-        _print(decision, explanations, classified.provenance)
+        typer.echo("\n".join(_in_words(explained, every=every)))
     if not decision.candidates:
         raise typer.Exit(1)
+
+
+class _Explained(msgspec.Struct, frozen=True):
+    """All that is told of a request: the decision, where its label comes from, and each backend in the plan's order."""
+
+    decision: Decision
+    provenance: tuple[tuple[str, str], ...]
+    exemptions: tuple[Exemption, ...]
+    backends: tuple[Explanation, ...]
 
 
 def _chat(request: Path | None, model: str) -> ChatRequest:
@@ -80,30 +102,28 @@ def _caller(id: str, state_dir: Path | None) -> Caller:
     if id not in rows:
         cannot_run(f"no key `{id}`; `gateway keys list` shows them")
     row = rows[id]
-    return Caller(row.id, row.team, row.app, row.projects, row.purposes, row.floor)
+    return Caller(row.id, row.team, row.app, row.projects, row.purposes, row.floor, row.person)
 
 
-def _decide(bundle: Bundle, facts: Facts, chat: ChatRequest) -> Decision:
+def _decide(bundle: Bundle, facts: Facts, chat: ChatRequest, seconds: float) -> Decision:
     eligibility = Eligibility(bundle, not_offered(bundle.backends))
     requested = chat.view.model
     backends = eligibility.names.get(requested)
     if backends is None:
-        cannot_run(f"no model or alias `{requested}`; known: {', '.join(sorted(eligibility.names))}")
+        cannot_run(f"no model or alias `{requested}`{suggestion(requested, eligibility.names)}")
     return plan(
         id="dec-explained",
         digest=bundle.digest,
         requested=requested,
         backends=backends,
-        ruling=eligibility.ask(facts),
-        chat=chat,
+        ruling=eligibility.ask(facts, seconds),
+        demand=chat.demand,
         not_offered=eligibility.not_offered,
     )
 
 
-def _as_data(
-    decision: Decision, explanations: dict[str, Explanation], provenance: tuple[tuple[str, str], ...]
-) -> dict[str, object]:
-    asked = [c.backend.id for c in decision.candidates] + [e.backend for e in decision.excluded]
+def _as_data(explained: _Explained) -> dict[str, object]:
+    decision = explained.decision
     return {
         "requested": decision.requested,
         "policy_digest": decision.policy_digest,
@@ -111,7 +131,8 @@ def _as_data(
             name: sorted(value) if isinstance(value, frozenset) else value
             for name, value in msgspec.structs.asdict(decision.facts).items()
         },
-        "label_from": [{"source": source, "level": level} for source, level in provenance],
+        "label_from": [{"source": source, "level": level} for source, level in explained.provenance],
+        "exceptions": [exemption.id for exemption in explained.exemptions],
         "plan": [
             {"backend": c.backend.id, "rules": c.rules, "expected_cost_usd": usd(c.expected_pico_usd)}
             for c in decision.candidates
@@ -119,48 +140,123 @@ def _as_data(
         "excluded": [
             {"backend": e.backend, "by": e.by, "rules": e.rules, "reason": e.reason} for e in decision.excluded
         ],
-        "rules": {
-            id: [
-                {
-                    "rule": rule.rule,
-                    "effect": rule.effect,
-                    "place": str(rule.mark),
-                    "truth": _TRUTH[rule.truth],
-                    "fires": rule.fires,
-                    "atoms": [{"atom": atom.text, "truth": _TRUTH[atom.truth]} for atom in rule.atoms],
-                }
-                for rule in explanations[id].rules
-            ]
-            for id in asked
+        "rules": {each.backend: [_rule_data(rule) for rule in each.rules] for each in explained.backends},
+        "nearest": {
+            each.backend: msgspec.to_builtins(each.nearest) for each in explained.backends if not each.permitted
         },
     }
 
 
-def _print(decision: Decision, explanations: dict[str, Explanation], provenance: tuple[tuple[str, str], ...]) -> None:
+def _rule_data(rule: RuleTruth) -> dict[str, object]:
+    return {
+        "rule": rule.rule,
+        "effect": rule.effect,
+        "mode": rule.mode,
+        "why": rule.why,
+        "place": str(rule.mark),
+        "truth": _TRUTH[rule.truth],
+        "fires": rule.fires,
+        "decides": rule.decides,
+        "lifted_by": rule.lifted or None,
+        "atoms": [{"atom": a.text, "truth": _TRUTH[a.truth], "place": str(a.mark)} for a in rule.atoms],
+        "obligations": [{"name": d.name, "amount": d.amount, "discharged": d.discharged is True} for d in rule.dues],
+    }
+
+
+def _in_words(explained: _Explained, *, every: bool) -> Iterator[str]:
+    decision = explained.decision
     facts = decision.facts
-    sources = ", ".join(f"{source} {level}" for source, level in provenance)
-    typer.echo(f"model {decision.requested}, policy {decision.policy_digest}")
-    typer.echo(f"label {facts.sensitivity or 'unknown'} (from {sources})")
-    typer.echo(
+    yield f"model {decision.requested}, policy {decision.policy_digest}"
+    sources = ", ".join(f"{source} {level}" for source, level in explained.provenance)
+    yield f"label {facts.sensitivity or 'unknown'} (the highest of {sources})"
+    yield (
         f"purpose {facts.purpose or 'unknown'}, project {facts.project}, "
-        f"team {facts.team}, app {facts.app}, key {facts.key}\n"
+        f"team {facts.team}, app {facts.app}, key {facts.key}"
     )
-    if decision.candidates:
-        typer.echo("plan, in this order:")
-        for position, candidate in enumerate(decision.candidates, 1):
-            typer.echo(
-                f"  {position}. {candidate.backend.id}  by {', '.join(candidate.rules)}"
-                f"  (about {usd(candidate.expected_pico_usd)} USD)"
-            )
-    else:
-        typer.echo("plan: nobody may serve this")
+    for exemption in explained.exemptions:
+        lifted = ", ".join(sorted(exemption.rules))
+        yield f"exception {exemption.id} is open (ticket {exemption.ticket}): it lifts {lifted}"
+    yield ""
+    yield "plan, in this order:" if decision.candidates else "plan: nobody may serve this"
+    for position, candidate in enumerate(decision.candidates, 1):
+        cost = usd(candidate.expected_pico_usd)
+        yield f"  {position}. {candidate.backend.id}  by {', '.join(candidate.rules)}  (about {cost} USD)"
+    why_not: dict[str, list[str]] = {}
     for excluded in decision.excluded:
         by = f" by {', '.join(excluded.rules)}" if excluded.rules else ""
-        typer.echo(f"  not {excluded.backend}: {excluded.reason}{by}")
-    for id in [c.backend.id for c in decision.candidates] + [e.backend for e in decision.excluded]:
-        typer.echo(f"\n{id}")
-        for rule in explanations[id].rules:
-            mark = "*" if rule.fires else " "
-            typer.echo(f"  {mark} {_TRUTH[rule.truth]} {rule.effect} {rule.rule}  {rule.mark}")
-            for atom in rule.atoms:
-                typer.echo(f"        {_TRUTH[atom.truth]} {atom.text}")
+        why_not.setdefault(f"{excluded.reason}{by}", []).append(excluded.backend)
+    for reason, ids in why_not.items():
+        yield f"  not {', '.join(ids)}: {reason}"
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for each in explained.backends:
+        rules = _all_rules(each) if every else _rules_that_matter(each)
+        said = ("permitted" if each.permitted else "denied", *rules, *_nearest_in_words(each))
+        alike.setdefault(said, []).append(each.backend)
+    for (verdict, *lines), ids in alike.items():
+        yield ""
+        yield f"{', '.join(ids)}: {verdict}"
+        yield from lines
+
+
+def _all_rules(explanation: Explanation) -> Iterator[str]:
+    for rule in sorted(explanation.rules, key=lambda rule: (not rule.decides, not rule.fires)):
+        yield from _in_full(rule)
+
+
+def _rules_that_matter(explanation: Explanation) -> Iterator[str]:
+    """What denies or permits, in full; the permits that fail, if none is true; then what is watched or lifted."""
+    permits = [rule for rule in explanation.rules if rule.effect == "permit" and rule.mode == "enforce"]
+    denying = [rule for rule in explanation.rules if rule.effect != "permit" and rule.decides]
+    noted = [rule for rule in explanation.rules if rule.fires and not rule.decides]
+    permitting = [rule for rule in permits if rule.decides]
+    for rule in denying:
+        yield from _in_full(rule)
+    for rule in permitting:
+        yield from [_line(rule)] if denying else _in_full(rule)
+    for rule in noted if permitting else [*permits, *noted]:
+        yield f"{_line(rule)}{_what_fails(rule)}"
+    if left := len(explanation.rules) - len(denying) - len(noted) - len(permitting or permits):
+        yield f"    {'1 more rule has' if left == 1 else f'{left} more rules have'} no say here (--all)"
+
+
+def _line(rule: RuleTruth) -> str:
+    notes = [str(rule.mode)] if rule.mode != "enforce" else []
+    notes += [f"lifted by {rule.lifted}"] if rule.lifted else []
+    sign = "*" if rule.decides else "~" if rule.fires else " "
+    said = f" ({', '.join(notes)})" if notes else ""
+    return f"  {sign} {_TRUTH[rule.truth]} {rule.effect} {rule.rule}{said}  {rule.mark}"
+
+
+def _what_fails(rule: RuleTruth) -> str:
+    """The first thing that keeps a rule from being true."""
+    against = [f"{_TRUTH[atom.truth]} {atom.text}" for atom in rule.atoms if atom.truth is rule.truth is not True]
+    against += [f"{due.name} is not discharged" for due in rule.dues if due.discharged is not True]
+    return f"  ({against[0]})" if against else ""
+
+
+def _in_full(rule: RuleTruth) -> Iterator[str]:
+    yield _line(rule)
+    if rule.why and rule.decides and rule.effect != "permit":
+        yield f"        {rule.why}"
+    for atom in rule.atoms:
+        yield f"        {_TRUTH[atom.truth]} {atom.text}  (line {atom.mark.line})"
+    for due in rule.dues:
+        figure = f" {due.amount}" if due.amount else ""
+        yield f"        {due.name}{figure}: {'discharged' if due.discharged is True else 'not discharged'}"
+
+
+def _nearest_in_words(explanation: Explanation) -> Iterator[str]:
+    if explanation.permitted:
+        return
+    attributes = {change.attribute.startswith("backend.") for changes in explanation.nearest for change in changes}
+    intro = "nearest permit"
+    if attributes == {True}:
+        intro = "no request can reach it; its facts would have to be"
+    elif True in attributes:
+        intro = "no request can reach it; request and facts would have to be"
+    for changes in explanation.nearest:
+        said = " and ".join(f"{change.attribute} {change.wanted} (now {change.now})" for change in changes)
+        yield f"  {intro}: {said}"
+        intro = "or"
+    if not explanation.nearest:
+        yield "  no facts would do: it takes another rule"

@@ -76,7 +76,7 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
     files.PolicyFile: {
         "policy": "a name for the rules of this file",
         "owner": "who answers for them",
-        "mode": "`enforce`: they decide; `warn`, `shadow`: decisions only note what they would have done; `off`",
+        "mode": "`enforce`: decides; `warn`: tells callers what it would deny; `shadow`: only logs and metrics say it; `off`",
         "rules": "the rules",
     },
     files.RuleEntry: {
@@ -84,7 +84,7 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "why": "the reason, for whoever is denied by it",
         "permit": "a backend may serve a request when everything in one permit is true, and nothing forbids it",
         "forbid": "denies when nothing in it is false: what is unknown counts as true",
-        "require": "what is to be done first, else it denies. Beside a permit: where it cannot be done, the permit does not count",
+        "require": "what is to be done first; where it cannot be, it denies, and a permit beside it does not count",
         "limit": "ceilings on spending",
         "prefer": "the order among those permitted; it never adds any",
         "breakable": "`true`: a break-glass exception may lift this forbid",

@@ -1,0 +1,96 @@
+"""The reference of the policy language, as markdown out of the tables that the code itself reads."""
+
+from collections.abc import Iterable, Iterator
+
+from pydantic import BaseModel
+
+from gateway.core.catalog import CAPABILITIES
+from gateway.policy import files
+from gateway.policy.claims import CLAIMS, FAULTS
+from gateway.policy.codes import CODES
+from gateway.policy.meanings import meaning
+from gateway.policy.obligations import OBLIGATIONS
+from gateway.policy.rules import EFFECTS
+from gateway.policy.vocabulary import BACKEND, REQUEST, Attribute, Vocabulary
+
+BEGIN = "<!-- the reference: `gateway policy schema --write` makes what follows; do not edit it -->"
+END = "<!-- end of the reference -->"
+
+_Row = tuple[str, ...]
+_FIELDS = ("field", "meaning")
+
+
+def inserted(text: str, vocabulary: Vocabulary, providers: Iterable[str]) -> str:
+    """A text with the reference between its markers made anew; a text without markers stays as it is."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{reference(vocabulary, providers)}\n{END}{after}" if begin and end else text
+
+
+def reference(vocabulary: Vocabulary, providers: Iterable[str]) -> str:
+    """The reference, with the words that a tree's vocabulary has now, and the providers that a catalog may name."""
+    closed = {"backend": "an id of the catalog", "provider": _words(sorted(providers))}
+    attributes = ("attribute", "values", "meaning")
+    passport = (row for row in _fields(files.BackendEntry) if row[0].strip("`") not in BACKEND)
+    capable = f"Beside its attributes a row of the catalog has these. Capabilities: {_words(CAPABILITIES)}."
+    faults = f"Beside attributes a request has `model` and `needs`. Faults: {_words(sorted(FAULTS))}."
+    of_claim = f"An id, and one of {_words(CLAIMS)}."
+    return "\n".join(
+        (
+            _section("Attributes of requests", "", attributes, _attributes(REQUEST.values(), vocabulary, closed)),
+            _section("Attributes of backends", "", attributes, _attributes(BACKEND.values(), vocabulary, closed)),
+            _section("Files of rules", "", _FIELDS, _fields(files.PolicyFile)),
+            _section("Rules", f"An id, and one of {_words(EFFECTS)}.", _FIELDS, _fields(files.RuleEntry)),
+            _section("Obligations", "What a `require` may `do`.", ("obligation", "meaning"), _obligations()),
+            _section("Limits", "", _FIELDS, _fields(files.Ceiling)),
+            _section("Invariants", of_claim, _FIELDS, _fields(files.InvariantEntry, chain=files.ChainEntry)),
+            _section("Tests", faults, _FIELDS, _fields(files.TestEntry, expect=files.ExpectEntry)),
+            _section("Exceptions", "", _FIELDS, _fields(files.ExceptionEntry)),
+            _section("Projects", "", _FIELDS, _fields(files.ProjectEntry)),
+            _section("Backends", capable, _FIELDS, passport),
+            _section("Problems", "", ("code", "meaning", "what to do"), _codes()),
+        )
+    )
+
+
+def _section(title: str, said: str, head: _Row, rows: Iterable[_Row]) -> str:
+    lines = (head, ("---",) * len(head), *rows)
+    table = "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return f"### {title}\n\n{said}\n\n{table}" if said else f"### {title}\n\n{table}"
+
+
+def _attributes(rows: Iterable[Attribute], vocabulary: Vocabulary, closed: dict[str, str]) -> Iterator[_Row]:
+    for row in rows:
+        values = closed.get(row.name) or _values(row, vocabulary)
+        yield f"`{row.name}`", values, f"{row.meaning}; changes from call to call" if row.hop else row.meaning
+
+
+def _values(attribute: Attribute, vocabulary: Vocabulary) -> str:
+    values = vocabulary.values(attribute)
+    if values is None:
+        return "any name"
+    if attribute.kind in ("level", "count"):
+        return " < ".join(f"`{value}`" for value in values)
+    return f"any of {_words(values)}" if attribute.kind == "set" else _words(values)
+
+
+def _fields(model: type[BaseModel], **inner: type[BaseModel]) -> Iterator[_Row]:
+    """The fields of a model; after one of `inner`, the fields in it."""
+    for field in model.model_fields:
+        yield f"`{field}`", meaning(model, field)
+        if field in inner:
+            yield from ((f"`{field}.{each}`", meaning(inner[field], each)) for each in inner[field].model_fields)
+
+
+def _obligations() -> Iterator[_Row]:
+    for row in OBLIGATIONS.values():
+        yield f"`{row.name}: 1000`" if row.takes else f"`{row.name}`", row.meaning
+
+
+def _codes() -> Iterator[_Row]:
+    for id, code in CODES.items():
+        yield id, code.meaning, code.remedy
+
+
+def _words(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)

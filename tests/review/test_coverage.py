@@ -1,0 +1,298 @@
+"""A rule that may be removed, or lose a condition, without anybody noticing is found, and so is the test it lacks."""
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+
+from gateway.core.labels import LEVELS
+from gateway.policy.claims import USUAL
+from gateway.policy.decide import Eligibility
+from gateway.policy.document import Mark
+from gateway.policy.parse import parse
+from gateway.providers import BASE_URLS
+from gateway.review.cases import problems
+from gateway.review.coverage import Boundary, _Guards, _in_force, _mutants, covered, uncovered
+
+SHIPPED = Path(__file__).parents[2] / "routing_policies"
+TREE = {
+    "vocabulary.yaml": """\
+levels: {public: a, internal: b, confidential: c, restricted: d}
+tags: {secret: a, pii: b}
+purposes: {general: a, hr: b}
+jurisdictions: {eu: a, us: b}
+deployments: {self_hosted: a, vendor_api: b}
+zones: {}
+regions: {eu: a, us: b}
+origins: {}
+licences: {}
+statuses: {}
+retentions: {none: a, days_30: b}
+training: {}
+audiences: {}
+""",
+    "projects.yaml": "projects: {default: {jurisdiction: us}, clinic: {jurisdiction: eu}}",
+    "catalog/a.yaml": """\
+backends:
+  home: {provider: openai, deployment: self_hosted, region: eu, price: {input: 1, output: 1}}
+  far: {provider: openai, deployment: vendor_api, region: us, retention: none, price: {input: 9, output: 9}}
+  unpriced: {provider: openai, deployment: vendor_api, region: us}
+""",
+    "policies/a.yaml": """\
+policy: base
+owner: security
+rules:
+  - id: own
+    permit: {to: {deployment: self_hosted}}
+  - id: vendors
+    permit: {when: {sensitivity: "<= internal"}, to: {deployment: vendor_api}}
+    require: {do: [zdr_only]}
+  - id: no-hr
+    forbid: {when: {purpose: hr, project.jurisdiction: eu}, to: {deployment: {not: self_hosted}}}
+  - id: no-raw-secrets
+    require: {when: {tags: {any: [secret]}}, do: [redact]}
+  - id: not-twice
+    forbid: {when: {attempt: ">= 3"}, to: {region: us}}
+  - id: bounded
+    require: {when: {team: web}, do: [max_output_tokens: 100]}
+  - id: ceiling
+    limit: {usd: 5, per: key, window: day}
+  - id: cheap
+    prefer: {order: [cost], when: {team: {not: rich}}}
+""",
+    "policies/watched.yaml": "policy: w\nowner: o\nmode: warn\nrules:\n  - {id: watched, forbid: {to: {region: us}}}\n",
+    "policies/projects/clinic/a.yaml": "policy: c\nowner: o\nrules:\n  - {id: clinic-eu, forbid: {to: {region: us}}}\n",
+}
+SUGGESTED = re.compile(r"this test would: `request: (\{.*\}), expect: (\{.*\})`$")
+
+
+def bundle(*tests, **files):
+    tree = TREE | {name.replace("__", "/") + ".yaml": text for name, text in files.items()}
+    written = [{"name": f"test {at}", **test} for at, test in enumerate(tests)]
+    tree["tests/a.yaml"] = json.dumps({"tests": written})
+    parsed = parse({name: text.encode() for name, text in tree.items()}, BASE_URLS)
+    assert parsed.bundle is not None, parsed.problems
+    return parsed.bundle
+
+
+def none(_):
+    return frozenset()
+
+
+def said(found):
+    return [re.search(r"when (rule `.*?` (?:is removed|loses `.*?`))", problem.message)[1] for problem in found]
+
+
+def suggested(found):
+    matches = [SUGGESTED.search(problem.message) for problem in found]
+    return [{"request": yaml.safe_load(m[1]), "expect": yaml.safe_load(m[2])} for m in matches if m]
+
+
+BY_COST = {"request": {}, "expect": {"first": "home"}}
+BY_NAME = {"request": {"team": "rich"}, "expect": {"first": "far"}}
+BARE = bundle()
+
+
+def test_without_tests_every_rule_in_force_that_changes_anything_is_named_once():
+    found = uncovered(BARE, none)
+    assert said(found) == [
+        f"rule `{id}` is removed"
+        for id in ("own", "vendors", "no-hr", "no-raw-secrets", "not-twice", "cheap", "clinic-eu")
+    ]
+    assert {(problem.code, problem.severity) for problem in found} == {("P209", "warning")}
+    assert str(found[0].mark) == "policies/a.yaml:4:9"
+
+
+def test_the_tests_that_it_suggests_pass_and_are_all_that_is_missing():
+    tests = [BY_COST]
+    rounds = 0
+    while found := suggested(uncovered(bundle(*tests), none)):
+        tests += found
+        assert problems(bundle(*tests)) == ()
+        rounds += 1
+    assert rounds >= 2  # a rule that is no longer missed may still lose a condition
+    assert said(uncovered(bundle(*tests), none)) == ["rule `cheap` loses `team not rich`"]
+    assert uncovered(bundle(*tests, BY_NAME), none) == ()
+
+
+def test_a_suggested_test_says_only_what_is_not_as_usual():
+    assert suggested(uncovered(BARE, none)) == [
+        {"request": {"model": "home"}, "expect": {"permit": ["home"]}},
+        {"request": {"model": "far"}, "expect": {"permit": ["far"]}},
+        {"request": {"model": "far", "purpose": "hr", "project": "any-other"}, "expect": {"deny": {"far": "no-hr"}}},
+        {"request": {"model": "home", "tags": "unknown"}, "expect": {"deny": {"home": "no-raw-secrets"}}},
+        {"request": {"model": "far", "attempt": 3}, "expect": {"deny": {"far": "not-twice"}}},
+        {"request": {"model": "far", "project": "clinic"}, "expect": {"deny": {"far": "clinic-eu"}}},
+    ]
+
+
+def test_a_condition_that_no_test_shows_is_named_at_its_own_place():
+    tests = [
+        {
+            "request": {"purpose": "hr", "project": "clinic", "sensitivity": "public"},
+            "expect": {"deny": {"far": "no-hr"}},
+        }
+    ]
+    found = [problem for problem in uncovered(bundle(*tests), none) if "no-hr" in problem.message]
+    assert said(found) == [
+        "rule `no-hr` loses `purpose is hr`",
+        "rule `no-hr` loses `project.jurisdiction is eu`",
+        "rule `no-hr` loses `deployment not self_hosted`",
+    ]
+    assert [problem.mark for problem in found] == [Mark("policies/a.yaml", 10, column) for column in (21, 34, 66)]
+
+
+def test_a_test_that_fails_anyway_guards_nothing():
+    good = {"request": {"model": "home"}, "expect": {"permit": ["home"]}}
+    bad = {"request": {"model": "home"}, "expect": {"permit": ["home"], "http": 403}}
+    assert "rule `own` is removed" not in said(uncovered(bundle(good), none))
+    assert "rule `own` is removed" in said(uncovered(bundle(bad), none))
+
+
+def test_an_invariant_guards_too_and_is_asked_only_about_what_no_test_noticed():
+    good = {"request": {"model": "home"}, "expect": {"permit": ["home"]}}
+    tree = bundle(good, invariants="invariants: [{id: I, never: {request: {purpose: hr}, backend: {region: us}}}]")
+    asked = []
+
+    def violated(changed):
+        asked.append(changed)
+        ids = {rule.id for rule in changed.rules}
+        return frozenset({"broken"}) | (frozenset() if "no-hr" in ids else frozenset({"I"}))
+
+    found = said(uncovered(tree, violated))
+    assert "rule `no-hr` is removed" not in found
+    assert "rule `vendors` is removed" in found
+    assert asked[0] is tree  # what is broken anyway guards nothing
+    assert all("own" in {rule.id for rule in changed.rules} for changed in asked)
+    assert "rule `no-hr` is removed" in said(uncovered(bundle(good), violated))  # no invariants: nobody is asked
+
+
+def test_a_rule_that_others_make_superfluous_is_not_missed_but_may_not_grow_unseen():
+    again = "{id: again, forbid: {when: {purpose: hr, project.jurisdiction: eu, team: x}, to: {region: us}}}"
+    tree = bundle(policies__b=f"policy: r\nowner: o\nrules:\n  - {again}\n")
+    assert [each for each in said(uncovered(tree, none)) if "again" in each] == [
+        "rule `again` loses `purpose is hr`",
+        "rule `again` loses `project.jurisdiction is eu`",
+        "rule `again` loses `region is us`",
+    ]
+
+
+def test_one_backend_has_no_order():
+    catalog = "backends: {home: {provider: openai, deployment: self_hosted, region: eu, price: {input: 9, output: 9}}}"
+    assert not [each for each in said(uncovered(bundle(catalog__a=catalog), none)) if "cheap" in each]
+
+
+def test_a_mutant_is_left_out_exactly_when_it_changes_no_verdict():
+    """Compared with every combination of the values that the rules can tell apart."""
+    requests = [
+        msgspec.structs.replace(
+            USUAL,
+            sensitivity=level,
+            source_sensitivity=level,
+            purpose=purpose,
+            project=project,
+            jurisdiction=jurisdiction,
+            tags=tags,
+            redaction=redaction,
+            attempt=attempt,
+            last_error="none" if attempt == "1" else "timed_out",
+        )
+        for level, purpose, (project, jurisdiction), tags, redaction, attempt in itertools.product(
+            (*LEVELS, None),
+            ("general", "hr", None),
+            (("default", "us"), ("clinic", "eu"), ("else", None)),
+            (frozenset(), frozenset({"secret"}), None),
+            ("none", "done"),
+            ("1", "2", "3"),
+        )
+    ]
+    guards = _Guards(BARE, none)
+    before = Eligibility(BARE)
+    for rule in _in_force(BARE):
+        for mutant in _mutants(rule) if rule.effect != "prefer" else ():
+            after = Eligibility(guards._mutated(mutant))
+            changes = any(
+                before.ask(facts).verdicts[id].permitted is not after.ask(facts).verdicts[id].permitted
+                for facts in requests
+                for id in ("home", "far", "unpriced")
+            )
+            assert bool(guards._missing(mutant)) is changes, mutant.said
+
+
+def shipped():
+    found = parse({str(path.relative_to(SHIPPED)): path.read_bytes() for path in SHIPPED.glob("**/*.yaml")}, BASE_URLS)
+    assert found.bundle is not None, found.problems
+    return found.bundle
+
+
+def test_the_shipped_tree_has_no_rule_that_nobody_would_miss():
+    tree = shipped()
+    assert uncovered(tree) == ()
+    every_rule = [rule.id for rule in tree.rules if rule.mode == "enforce" and rule.effect != "limit"]
+    assert [problem.message.split("`")[1] for problem in uncovered(msgspec.structs.replace(tree, cases=()), none)] == (
+        every_rule
+    )
+
+
+def test_the_cases_of_the_shipped_tree_reach_every_rule_and_boundary():
+    reached = covered(shipped())
+    assert [id for id, count in reached.rules.items() if not count] == []
+    assert [boundary for boundary in reached.boundaries if boundary.missing] == []
+
+
+@pytest.mark.parametrize(
+    ("tests", "missing"),
+    [
+        ([], [("internal", "confidential"), ("2", "3")]),
+        ([{"request": {}}], [("confidential",), ("2", "3")]),
+        ([{"request": {"sensitivity": "confidential"}}], [("internal",), ("2", "3")]),
+        ([{"request": {}}, {"request": {"sensitivity": "confidential"}}], [(), ("2", "3")]),
+        ([{"request": {"sensitivity": "restricted", "attempt": 3}}], [("internal", "confidential"), ("2",)]),
+        ([{"request": {}, "faults": {"home": 503}}], [("confidential",), ("3",)]),
+        ([{"request": {}, "faults": {"far": 503, "home": 503}}], [("confidential",), ()]),
+    ],
+)
+def test_a_boundary_wants_a_test_on_either_side(tests, missing):
+    reached = covered(bundle(*({**test, "expect": {"http": 200}} for test in tests)))
+    assert reached.boundaries == (
+        Boundary("vendors", "sensitivity <= internal", Mark("policies/a.yaml", 7, 21), missing[0]),
+        Boundary("not-twice", "attempt >= 3", Mark("policies/a.yaml", 14, 21), missing[1]),
+    )
+
+
+def test_both_values_of_a_condition_count_only_where_the_rest_of_the_rule_holds():
+    rules = "policy: r\nowner: o\nrules:\n  - {id: r, forbid: {when: {team: x, sensitivity: public}}}\n"
+    expect = {"expect": {"http": 200}}
+    elsewhere = [{"request": {"sensitivity": level}, **expect} for level in ("public", "internal")]
+    here = [{"request": {"sensitivity": level, "team": "x"}, **expect} for level in ("public", "internal")]
+
+    def missing(tests):
+        return next(each.missing for each in covered(bundle(*tests, policies__b=rules)).boundaries if each.rule == "r")
+
+    assert missing(elsewhere) == ("public", "internal")
+    assert missing(here) == ()
+
+
+def test_a_rule_is_reached_by_the_cases_in_which_it_decides_something():
+    expect = {"expect": {"http": 200}}
+    reached = covered(
+        bundle(
+            {"request": {}, **expect},
+            {"request": {"purpose": "hr", "project": "clinic", "tags": ["secret"], "team": "rich"}, **expect},
+            {"request": {"sensitivity": "restricted"}, "faults": {"home": 503}, **expect},
+        )
+    )
+    assert reached.rules == {
+        "own": 3,
+        "vendors": 2,
+        "no-hr": 1,
+        "no-raw-secrets": 1,
+        "not-twice": 0,
+        "bounded": 0,
+        "cheap": 2,
+        "clinic-eu": 1,
+    }

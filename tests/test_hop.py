@@ -1,0 +1,181 @@
+"""One upstream call: what it may cost, what came of it, what the client is told of it, and how it is cut."""
+
+import asyncio
+import json
+
+import msgspec
+import pytest
+from support.doubles import FACTS, PRICE, Answering, Calls, Told, answering, backend, call, permit_for, streaming
+from support.upstream import DONE, OK, USAGE_EVENT, delta
+
+from gateway.core.chat import parse
+from gateway.core.decision import Candidate, Decision, Obligation, Ruling, Verdict
+from gateway.core.errors import Failed, FailureKind
+from gateway.core.fallback import Attempt
+from gateway.core.permit import mint
+from gateway.core.usage import Usage
+from gateway.hop import Hop, Stream
+from gateway.ports import UpstreamError
+from gateway.providers import DIALECTS
+from gateway.providers.failures import error_object
+
+DIALECT = DIALECTS["openai-compatible"]
+DECISION = Decision("dec-1", "d", "auto", FACTS, (), ())
+LOST = UpstreamError(Failed(FailureKind.BROKEN, 502, error_object("m", "server_error", "upstream_broken")))
+
+
+def chat(**fields):
+    return parse(json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi!"}], **fields}).encode())
+
+
+def hop(request=None, of=None, task=None):
+    return Hop(permit_for(of or backend("a")), request or chat(), DIALECT, FACTS, task)
+
+
+async def opened(answer, streamed=False):
+    one = hop(chat(stream=streamed))
+    failed = await one.open(Calls({"a": answer}))
+    return one, failed
+
+
+PROMPT = 1 + 8  # tokens, counted high
+
+
+@pytest.mark.parametrize(
+    ("fields", "of", "most"),
+    [
+        ({}, backend("a"), PROMPT + 1000),
+        ({"max_tokens": 10}, backend("a"), PROMPT + 10),
+        ({"max_tokens": 10, "n": 3}, backend("a"), PROMPT + 30),
+        ({"max_tokens": 10**6}, backend("a"), PROMPT + 1000),
+        ({}, backend("a", max_output=None, context=500), PROMPT + 500),
+        ({}, backend("a", max_output=None), PROMPT + 131_072),
+        ({}, backend("a", price=msgspec.structs.replace(PRICE, reasoning=3_000_000)), PROMPT + 3000),
+        ({}, backend("a", price=None), 0),
+    ],
+)
+def test_the_most_that_a_call_can_cost(fields, of, most):
+    assert hop(chat(**fields), of).most == most * 1_000_000
+
+
+def test_obligations_are_done_before_anything_is_counted():
+    candidate = Candidate(backend("a"), ("p",), 0, (Obligation("max_output_tokens", 7),))
+    ruling = Ruling(FACTS, {"a": Verdict(("p",), (), candidate.do)}, frozenset())
+    decision = msgspec.structs.replace(DECISION, candidates=(candidate,))
+    one = Hop(mint("req-1", decision, Attempt(1, candidate), ruling, ruling), chat(), DIALECT, FACTS, None)
+    assert one.most == (PROMPT + 7) * 1_000_000
+    assert json.loads(DIALECT.encode(one.chat, one.backend))["max_tokens"] == 7
+
+
+async def test_a_buffered_answer_is_owed_as_reported():
+    one, failed = await opened(answering())
+    assert (failed, one.body) == (None, json.dumps(OK).encode())
+    assert one.reported == Usage(10, 0, 0, 5, 0)
+    assert (one.ended().state, one.ended().cost_pico_usd) == ("settled", 15_000_000)
+
+
+async def test_an_answer_without_usage_is_owed_as_counted():
+    one, _ = await opened(answering(json.dumps({**OK, "usage": None}).encode()))
+    assert one.ended().usage == Usage(PROMPT, 0, 0, 2, 0, "estimated")
+
+
+async def test_a_stream_is_held_until_its_first_event_is_known_to_be_one():
+    one, failed = await opened(streaming(b": hello\n\n", delta("x"), delta("", "stop"), DONE), streamed=True)
+    assert (failed, one.held) == (None, b": hello\n\n" + delta("x"))
+    told = Told()
+    stream = Stream(one.reader, told, one.held)
+    await one.relay(told, stream)
+    assert told.body + stream.last == b": hello\n\n" + delta("x") + delta("", "stop") + DONE
+    assert stream.first_token is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "streamed", "kind", "state"),
+    [
+        (answering(b"{}", status=503), False, FailureKind.OVERLOADED, "released"),
+        (answering(b"no json"), False, FailureKind.BROKEN, "uncertain"),
+        (answering(LOST), False, FailureKind.BROKEN, "uncertain"),
+        (answering(), True, FailureKind.BROKEN, "settled"),
+        (streaming(LOST), True, FailureKind.BROKEN, "uncertain"),
+        (streaming(b": comment\n\n"), True, FailureKind.BROKEN, "uncertain"),
+        (streaming(b": comment\n\n" * 100_000), True, FailureKind.BROKEN, "uncertain"),
+    ],
+    ids=["status", "nonsense", "lost", "not streamed", "lost stream", "no event", "endless comments"],
+)
+async def test_what_is_no_answer_is_a_failure_and_closed(answer, streamed, kind, state):
+    answer = Answering(answer.status, answer.headers, answer.steps)
+    one, failed = await opened(answer, streamed)
+    assert failed.kind is kind
+    assert answer.closed
+    assert (one.failed(kind).state, one.failed(kind).failure) == (state, kind)
+    assert (one.failed(kind).cost_pico_usd == one.most) == (state == "uncertain")
+
+
+async def test_a_stream_that_is_lost_says_so_and_owes_what_went_by():
+    one, _ = await opened(streaming(delta("hello"), LOST), streamed=True)
+    told = Told()
+    stream = Stream(one.reader, told, one.held)
+    await one.relay(told, stream)
+    assert b'"upstream_broken"' in stream.last
+    assert (one.ended().state, one.ended().failure, one.ended().usage.source) == (
+        "settled",
+        FailureKind.BROKEN,
+        "estimated",
+    )
+
+
+async def test_a_stream_that_reported_is_owed_as_reported():
+    one, _ = await opened(streaming(delta("hello", "stop"), USAGE_EVENT, DONE), streamed=True)
+    stream = Stream(one.reader, Told(), one.held)
+    await one.relay(Told(), stream)
+    assert one.ended().cost_pico_usd == 15_000_000
+
+
+async def test_the_head_of_an_answer():
+    one, _ = await opened(
+        Answering(200, {"content-type": "text/x", "x-request-id": "theirs"}, [json.dumps(OK).encode()])
+    )
+    headers = dict(one.headers(call(), DECISION, "public", ["loud", "louder"]))
+    assert headers == {
+        b"content-type": b"text/x",
+        b"x-request-id": b"req-1",
+        b"x-gateway-decision": b"dec-1",
+        b"x-gateway-backend": b"a",
+        b"x-gateway-model": b"a",
+        b"x-gateway-sensitivity": b"public",
+        b"x-gateway-attempts": b"1",
+        b"x-gateway-policy-warning": b"loud, louder",
+        b"x-upstream-request-id": b"theirs",
+    }
+    assert b"x-gateway-policy-warning" not in dict(one.headers(call(), DECISION, "public", []))
+
+
+async def test_a_cut_that_was_ours_alone_is_taken_back_and_one_of_others_is_not():
+    async def waiting(cancelled_by_others: bool) -> bool:
+        one = hop(task=asyncio.current_task())
+        one.revoke(Verdict((), ("off",), revokes=True))
+        if cancelled_by_others:
+            asyncio.current_task().cancel()
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            return one.was_cut()
+
+    assert await asyncio.create_task(waiting(False)) is True
+    assert await asyncio.create_task(waiting(True)) is False
+
+
+async def test_an_interruption_without_a_cut_is_nobody_s_but_theirs():
+    one = hop(task=asyncio.current_task())
+    assert not one.was_cut()
+    with pytest.raises(asyncio.CancelledError):
+        await one.open(Calls(before=lambda _: (_ for _ in ()).throw(asyncio.CancelledError)))
+
+
+def test_what_is_recorded_names_the_rules_in_trial_and_the_broken_ones():
+    candidate = Candidate(backend("a"), ("p",), 0, (), ("quiet",), ("stop",))
+    ruling = Ruling(FACTS, {"a": Verdict(("p",), ())}, frozenset())
+    decision = msgspec.structs.replace(DECISION, candidates=(candidate,))
+    one = Hop(mint("req-1", decision, Attempt(1, candidate), ruling, ruling), chat(), DIALECT, FACTS, None)
+    tried = one.ended()
+    assert (tried.watched, tried.broken, tried.zone, tried.price_version) == (("quiet",), ("stop",), "inhouse", "v")

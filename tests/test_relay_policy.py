@@ -1,0 +1,521 @@
+"""The policy on the hot path: every hop decided again, obligations done, what is running cut, conversations followed.
+
+The relay alone, with stand-ins around it, so that any moment of a request can be held still.
+"""
+
+import asyncio
+import json
+
+import pytest
+from support.doubles import (
+    HANG,
+    YES,
+    Answering,
+    Books,
+    Calls,
+    Snapshot,
+    Snapshots,
+    Told,
+    answering,
+    backend,
+    call,
+    failing,
+    streaming,
+)
+from support.upstream import DONE, delta
+
+from gateway.adapters.conversations import Conversations
+from gateway.core.decision import Obligation, Project, Verdict
+from gateway.core.errors import Refused
+from gateway.core.record import End
+from gateway.providers import DIALECTS
+from gateway.relay import Relay
+
+A, B, C = backend("a"), backend("b"), backend("c")
+NO = Verdict(("p",), ("stop",))
+CUT = Verdict(("p",), ("off",), revokes=True)
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+class House:
+    """A relay with everything around it."""
+
+    def __init__(self, snapshot: Snapshot, answers: dict | None = None, before=None) -> None:
+        self.policies = Snapshots(snapshot)
+        self.upstreams = Calls(answers, before)
+        self.books = Books()
+        self.conversations = Conversations()
+        self.relay = Relay(self.policies, self.upstreams, DIALECTS, self.books, self.books, self.conversations)
+
+    async def ask(self, model="auto", text="hi", *, told=None, of=None, messages=None, **fields):
+        """Sends one request. Returns what the client got: what it would be told, or how it was refused."""
+        body = {"model": model, "messages": messages or [{"role": "user", "content": text}], **fields}
+        told = told or Told()
+        try:
+            await self.relay.chat(of or call(), json.dumps(body).encode(), told)
+        except Refused as refused:
+            return refused
+        return told
+
+    def start(self, model="auto", **fields):
+        """Sends one request and returns its task, what the client is told, and which comes when something is sent."""
+        told = Told()
+        return asyncio.create_task(self.ask(model, told=told, **fields)), told
+
+    @property
+    def record(self):
+        return self.books.records[-1]
+
+
+async def turns_of_the_loop(count=10):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+# Every hop is decided again.
+
+
+def by_attempt(**denied):
+    return lambda of, facts, moment: NO if facts.attempt in denied.get(of, ()) else YES
+
+
+async def test_a_rule_about_hops_takes_out_who_was_planned():
+    house = House(Snapshot([A, B, C], by_attempt(b="2"), asks_hops=True), {"a": failing()})
+    told = await house.ask()
+    assert house.upstreams.called == ["a", "c"]
+    assert told.headers["x-gateway-attempts"] == "2"
+    assert [(each.backend, each.by, each.rules) for each in house.record.decision.excluded] == [
+        ("b", "policy", ("stop",))
+    ]
+
+
+async def test_a_rule_about_hops_may_admit_somebody_later():
+    house = House(Snapshot([A, B], by_attempt(a="1", b="2"), asks_hops=True), {"b": failing()})
+    told = await house.ask()
+    assert (house.upstreams.called, told.status) == (["b", "a"], 200)
+    assert [tried.hop for tried in house.record.tried] == [1, 2]
+
+
+async def test_nobody_is_called_twice_even_if_a_later_plan_names_it():
+    house = House(Snapshot([A, B], asks_hops=True), {"a": failing(), "b": failing()})
+    await house.ask()
+    assert house.upstreams.called == ["a", "b"]
+
+
+async def test_the_facts_of_a_hop_say_what_came_before_it():
+    nowhere = backend("b", passport={"operator_origin": "us"})
+    house = House(Snapshot([A, nowhere, C], asks_hops=True), {"a": failing(503), "b": failing(429)})
+    await house.ask()
+    seen = {(f.attempt, f.last_error, f.visited_regions, f.visited_operators) for f in house.policies.current.asked}
+    assert seen == {
+        ("1", "none", frozenset(), frozenset()),
+        ("2", "overloaded", frozenset({"eu"}), frozenset({"eu"})),
+        ("3", "throttled", None, frozenset({"eu", "us"})),  # nobody declared where b is
+    }
+
+
+async def test_without_rules_about_hops_the_first_facts_are_all_that_is_asked():
+    house = House(Snapshot([A, B]), {"a": failing()})
+    await house.ask()
+    assert {facts.attempt for facts in house.policies.current.asked} == {"1"}
+
+
+async def test_a_request_that_is_served_at_once_asks_once():
+    house = House(Snapshot([A, B], asks_hops=True))
+    await house.ask()
+    assert len(house.policies.current.asked) == 1
+
+
+async def test_an_exception_that_runs_out_under_way_lets_nobody_through():
+    snapshot = Snapshot([A, B], lambda of, facts, moment: YES if of == "a" or moment < 100 else NO)
+    house = House(snapshot, {"a": failing()})
+
+    def later(_):
+        house.policies.now = 100
+
+    house.upstreams.before = later
+    told = await house.ask()
+    assert (house.upstreams.called, told.status) == (["a"], 503)
+
+
+async def test_a_newer_policy_that_denies_counts_at_the_next_hop():
+    house = House(Snapshot([A, B, C]), {"a": failing()})
+    newer = Snapshot([A, B, C], lambda of, facts, moment: NO if of == "b" else YES)
+    house.upstreams.before = lambda _: setattr(house.policies, "current", newer)
+    await house.ask()
+    assert house.upstreams.called == ["a", "c"]
+
+
+async def test_a_newer_policy_that_knows_a_backend_no_more_denies_it():
+    house = House(Snapshot([A, B]), {"a": failing()})
+    house.upstreams.before = lambda _: setattr(house.policies, "current", Snapshot([A]))
+    await house.ask()
+    assert house.upstreams.called == ["a"]
+
+
+async def test_a_newer_policy_that_permits_more_does_not_count():
+    house = House(Snapshot([A, B], lambda of, facts, moment: YES if of == "a" else NO), {"a": failing()})
+    house.upstreams.before = lambda _: setattr(house.policies, "current", Snapshot([A, B]))
+    await house.ask()
+    assert house.upstreams.called == ["a"]
+
+
+async def test_only_the_newer_policy_asks_about_hops_and_is_asked_about_this_one():
+    house = House(Snapshot([A, B]), {"a": failing()})
+    newer = Snapshot([A, B], by_attempt(b="2"), asks_hops=True)
+    house.upstreams.before = lambda _: setattr(house.policies, "current", newer)
+    await house.ask()
+    assert house.upstreams.called == ["a"]
+
+
+class Moving(Snapshots):
+    """Another snapshot comes into force just after the first was taken."""
+
+    def __init__(self, first, then):
+        super().__init__(then)
+        self._first = [first]
+
+    @property
+    def current(self):
+        return self._first.pop() if self._first else self._then
+
+    @current.setter
+    def current(self, value):
+        self._then = value
+
+
+async def test_when_all_are_revoked_before_the_first_call_the_rules_are_named():
+    house = House(Snapshot([A]))
+    house.relay._policies = Moving(Snapshot([A, B]), Snapshot([A, B], lambda *_: NO))
+    refused = await house.ask()
+    assert (refused.refusal.status, refused.refusal.code) == (403, "policy_denied")
+    assert "rules: stop" in refused.message
+    assert house.upstreams.sent == house.books.intents == []
+
+
+async def test_obligations_of_the_newer_policy_are_done_too():
+    of = {
+        "pinned": Verdict(("p",), (), (Obligation("max_output_tokens", 50),)),
+        "newest": Verdict(("p",), (), (Obligation("max_output_tokens", 70), Obligation("strip_images"))),
+    }
+    house = House(Snapshot([A]))
+    house.relay._policies = Moving(
+        Snapshot([A], lambda *_: of["pinned"]), Snapshot([A], lambda *_: of["newest"], digest="e")
+    )
+    await house.ask(messages=[{"role": "user", "content": [IMAGE]}])
+    ((_, body),) = house.upstreams.sent
+    assert body["max_tokens"] == 50
+    assert "image_url" not in json.dumps(body)
+
+
+# Obligations.
+
+
+def obliged(*do):
+    return lambda *_: Verdict(("p",), (), do)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({}, {"max_tokens": 100}),
+        ({"max_tokens": 500}, {"max_tokens": 100}),
+        ({"max_tokens": 5}, {"max_tokens": 5}),
+        ({"max_completion_tokens": 500}, {"max_completion_tokens": 100}),
+        ({"max_completion_tokens": 5}, {"max_completion_tokens": 5}),
+    ],
+)
+async def test_a_limit_is_sent_and_bounds_what_is_reserved(given, sent):
+    house = House(Snapshot([A], obliged(Obligation("max_output_tokens", 100))))
+    await house.ask(**given)
+    ((_, body),) = house.upstreams.sent
+    assert {name: value for name, value in body.items() if name.startswith("max")} == sent
+    assert house.books.intents[0].cost_pico_usd == (9 + min(sent.values())) * 1_000_000
+
+
+async def test_images_go_out_and_need_no_eyes_any_more():
+    blind = backend("blind", capabilities=frozenset({"chat"}))
+    messages = [{"role": "user", "content": [{"type": "text", "text": "what is it?"}, IMAGE]}]
+    house = House(Snapshot([blind], obliged(Obligation("strip_images"))))
+    assert (await house.ask(messages=messages)).status == 200
+    ((_, body),) = house.upstreams.sent
+    assert body["messages"][0]["content"] == [
+        {"type": "text", "text": "what is it?"},
+        {"type": "text", "text": "[image removed by policy]"},
+    ]
+    without = House(Snapshot([blind]))
+    assert (await without.ask(messages=messages)).refusal.code == "unsupported_capability"
+
+
+async def test_each_candidate_has_its_own_obligations():
+    verdicts = {"a": Verdict(("p",), (), (Obligation("max_output_tokens", 5),)), "b": YES}
+    house = House(Snapshot([A, B], lambda of, *_: verdicts[of]), {"a": failing()})
+    await house.ask()
+    assert [body.get("max_tokens") for _, body in house.upstreams.sent] == [5, None]
+
+
+async def test_what_nobody_here_can_discharge_is_not_sent():
+    house = House(Snapshot([A], obliged(Obligation("whisper"))))
+    refused = await house.ask()
+    assert refused.refusal.code == "policy_denied"
+    assert house.upstreams.sent == []
+
+
+# Rules in trial, and broken ones.
+
+
+async def test_rules_in_trial_are_recorded_and_those_that_warn_are_told():
+    watched = Verdict(("p",), (), watched=("quiet", "loud", "louder"))
+    house = House(Snapshot([A, B], lambda *_: watched, warns={"loud", "louder"}), {"a": failing()})
+    told = await house.ask()
+    assert told.headers["x-gateway-policy-warning"] == "loud, louder"
+    assert [tried.watched for tried in house.record.tried] == [("quiet", "loud", "louder")] * 2
+
+
+async def test_without_rules_that_warn_there_is_no_header():
+    house = House(Snapshot([A], lambda *_: Verdict(("p",), (), watched=("quiet",))))
+    assert "x-gateway-policy-warning" not in (await house.ask()).headers
+
+
+async def test_the_use_of_an_exception_is_recorded_with_the_call():
+    broken = {"a": Verdict(("p",), (), broken=("stop",)), "b": YES}
+    house = House(Snapshot([A, B], lambda of, *_: broken[of]), {"a": failing()})
+    await house.ask()
+    assert [tried.broken for tried in house.record.tried] == [("stop",), ()]
+
+
+# What is running is cut.
+
+
+def cutting(id="a"):
+    return Snapshot([A, B, C], lambda of, facts, moment: CUT if of == id else YES, digest="newest")
+
+
+async def put_in_force(house, snapshot):
+    house.policies.current = snapshot
+    house.relay.policy_changed()
+    await turns_of_the_loop()
+
+
+async def test_a_stream_is_cut_with_an_error_and_without_done():
+    answer = streaming(delta("hello "), HANG)
+    house = House(Snapshot([A]), {"a": answer})
+    task, told = house.start(stream=True)
+    await turns_of_the_loop()
+    assert told.body == delta("hello ")
+    await put_in_force(house, cutting())
+    assert task.done()
+    error = json.loads(told.body.removeprefix(delta("hello ")).removeprefix(b"data: "))["error"]
+    assert (error["code"], error["type"], error["param"]) == ("policy_revoked", "permission_error", None)
+    assert told.ended
+    assert answer.closed
+    assert (house.record.end, house.record.status, house.record.code) == (End.REVOKED, 200, "policy_revoked")
+    (row,) = house.books.rows
+    assert (row.state, row.usage_source, row.outcome, row.failure) == (
+        "settled",
+        "estimated",
+        "revoked",
+        "policy_revoked",
+    )
+    assert row.output >= 2
+    assert not task.cancelled()
+
+
+async def test_a_stream_to_a_slow_client_is_cut_too():
+    answer = streaming(delta("one "), delta("two "), HANG)
+    house = House(Snapshot([A]), {"a": answer})
+    told = Told()
+    told.slow = asyncio.Event()
+    task = asyncio.create_task(house.ask(told=told, stream=True))
+    await turns_of_the_loop()
+    await put_in_force(house, cutting())
+    assert task.done()
+    assert b"policy_revoked" in told.body
+    assert answer.closed
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("answer", [HANG, answering(HANG), streaming(HANG)], ids=["no head", "head", "no event"])
+async def test_what_has_not_begun_is_answered_403(streamed, answer):
+    house = House(Snapshot([A, B]), {"a": answer if answer == HANG else type(answer)(200, answer.headers, [HANG])})
+    task, told = house.start(stream=streamed)
+    await turns_of_the_loop()
+    await put_in_force(house, cutting())
+    refused = task.result()
+    assert (refused.refusal.status, refused.refusal.code) == (403, "policy_denied")
+    assert "rules: off" in refused.message
+    assert "dec-1" in refused.message
+    assert (house.upstreams.called, told.started) == (["a"], False)
+    assert all(opened.closed for opened in house.upstreams.opened)
+    (row,) = house.books.rows
+    assert (row.state, row.failure, row.outcome, row.status) == ("uncertain", "policy_revoked", "revoked", 403)
+    assert row.cost_pico_usd == house.books.intents[0].cost_pico_usd
+
+
+async def test_a_call_whose_denial_does_not_revoke_goes_on():
+    answer = streaming(delta("hello "), HANG)
+    house = House(Snapshot([A]), {"a": answer})
+    task, _ = house.start(stream=True)
+    await turns_of_the_loop()
+    await put_in_force(house, Snapshot([A], lambda *_: NO))
+    await put_in_force(house, Snapshot([]))
+    await put_in_force(house, cutting("b"))
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_call_is_cut_once_however_often_the_policy_changes():
+    house = House(Snapshot([A]), {"a": streaming(delta("hello "), HANG)})
+    task, _ = house.start(stream=True)
+    await turns_of_the_loop()
+    house.policies.current = cutting()
+    for _ in range(3):
+        house.relay.policy_changed()
+    await turns_of_the_loop()
+    assert task.done()
+    assert house.record.end is End.REVOKED
+
+
+async def test_a_client_that_hangs_up_while_it_is_cut_has_hung_up():
+    house = House(Snapshot([A]), {"a": streaming(delta("hello "), HANG)})
+    task, told = house.start(stream=True)
+    await turns_of_the_loop()
+    house.policies.current = cutting()
+    house.relay.policy_changed()
+    asyncio.get_running_loop().call_soon(lambda: (setattr(told, "gone", True), task.cancel()))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert house.record.end is End.CLIENT_GONE
+
+
+async def test_an_answer_that_is_complete_when_it_would_be_cut_is_complete():
+    class Lingering(Answering):
+        async def pass_on(self, take):
+            await super().pass_on(take)
+            return await asyncio.get_running_loop().create_future()  # the last event is in, the task not yet awake
+
+    house = House(Snapshot([A]), {"a": Lingering(200, streaming().headers, [delta("hi"), delta("", "stop"), DONE])})
+    task, told = house.start(stream=True)
+    await turns_of_the_loop()
+    await put_in_force(house, cutting())
+    assert task.done()
+    assert told.body == delta("hi") + delta("", "stop") + DONE
+    assert house.record.end is End.COMPLETE
+
+
+def with_streams(count):
+    """A house in which so many streams are running, and their tasks."""
+    house = House(Snapshot([A]))
+    house.upstreams.before = lambda _: house.upstreams.answers.update(a=streaming(delta("hello "), HANG))
+    return house, [house.start(stream=True) for _ in range(count)]
+
+
+async def test_the_loop_has_its_turns_while_calls_are_looked_at(monkeypatch):
+    monkeypatch.setattr("gateway.relay._SLICE_SECONDS", 0.0)
+    house, started = with_streams(5)
+    await turns_of_the_loop()
+    house.policies.current = cutting()
+    house.relay.policy_changed()
+    left = []
+    while house.relay._running:
+        left.append(len(house.relay._running))
+        await asyncio.sleep(0)
+    assert left == [5, 4, 3, 2, 1]
+    await asyncio.gather(*(task for task, _ in started))
+
+
+async def test_thousands_of_calls_are_cut_within_a_second():
+    house, started = with_streams(2000)
+    await turns_of_the_loop()
+    assert len(house.relay._running) == 2000
+    loop = asyncio.get_running_loop()
+    house.policies.current = cutting()
+    house.relay.policy_changed()
+    begun = loop.time()
+    await asyncio.gather(*(task for task, _ in started))
+    assert loop.time() - begun < 1
+    assert {record.end for record in house.books.records} == {End.REVOKED}
+    assert house.relay._running == set()
+
+
+async def test_nothing_stays_registered(monkeypatch):
+    house = House(Snapshot([A, B]), {"a": failing()})
+    await house.ask()
+    await house.ask(stream=True)
+    house.upstreams.answers = {"a": streaming(b"data: not json\n\n"), "b": failing(422)}
+    await house.ask(stream=True)
+    house.upstreams.answers = {"a": HANG}
+    task, _ = house.start()
+    await turns_of_the_loop()
+    assert len(house.relay._running) == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert house.relay._running == set()
+
+
+async def test_a_policy_may_change_while_nothing_runs():
+    House(Snapshot([A])).relay.policy_changed()
+
+
+# Every call has its permit.
+
+
+async def test_each_call_has_a_permit_of_its_own():
+    house = House(Snapshot([A, B], digest="d1"), {"a": failing()})
+    await house.ask()
+    assert [(p.request_id, p.hop, p.backend.id, p.policy_digest) for p in house.upstreams.permits] == [
+        ("req-1", 1, "a", "d1"),
+        ("req-1", 2, "b", "d1"),
+    ]
+
+
+# Conversations.
+
+FIRST = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "the file of J. Doe"}]
+SECOND = [*FIRST, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "and now?"}]
+
+
+def label(told):
+    return told.headers["x-gateway-sensitivity"]
+
+
+async def test_who_continues_a_conversation_inherits_its_label():
+    house = House(Snapshot([A]))
+    assert label(await house.ask(messages=FIRST, of=call(1, sensitivity_hint="confidential"))) == "confidential"
+    rewritten = [dict(reversed(message.items())) for message in SECOND]
+    assert label(await house.ask(messages=rewritten, of=call(2, caller={"projects": ("other",)}))) == "confidential"
+    further = [*SECOND, {"role": "user", "content": "more"}]
+    assert label(await house.ask(messages=further, of=call(3))) == "confidential"
+    assert label(await house.ask(messages=SECOND[1:], of=call(4))) == "public"
+
+
+async def test_the_label_of_a_conversation_is_kept_also_when_it_was_denied():
+    house = House(Snapshot([A], lambda _, facts, moment: YES if facts.sensitivity == "public" else NO))
+    assert (await house.ask(messages=FIRST, of=call(1, sensitivity_hint="restricted"))).refusal.code == "policy_denied"
+    assert (await house.ask(messages=SECOND, of=call(2))).refusal.code == "policy_denied"
+    assert (await house.ask(messages=FIRST[:1], of=call(3))).status == 200
+
+
+async def test_the_floor_of_a_key_is_not_remembered_but_what_raises_it_is():
+    house = House(Snapshot([A], projects={"hr": Project("hr", floor="restricted")}))
+    await house.ask(messages=FIRST, of=call(1, floor="confidential"))
+    assert house.conversations.empty
+    await house.ask(messages=FIRST, of=call(2, floor="confidential", caller={"projects": ("hr",)}))
+    assert label(await house.ask(messages=SECOND, of=call(3))) == "restricted"
+
+
+async def test_nothing_is_hashed_while_nothing_is_raised(monkeypatch):
+    house = House(Snapshot([A]))
+    monkeypatch.setattr(house.conversations, "prefixes", lambda turns: pytest.fail("looked at the text"))
+    await house.ask(messages=FIRST)
+
+
+async def test_a_conversation_is_hashed_once_a_request(monkeypatch):
+    house = House(Snapshot([A]))
+    made = []
+    prefixes = house.conversations.prefixes
+    monkeypatch.setattr(house.conversations, "prefixes", lambda turns: made.append(1) or prefixes(turns))
+    await house.ask(messages=FIRST, of=call(1, sensitivity_hint="restricted"))
+    await house.ask(messages=SECOND, of=call(2, sensitivity_hint="restricted"))
+    assert len(made) == 2
