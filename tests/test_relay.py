@@ -1,6 +1,7 @@
 """The hot path, through the whole gateway as its own process, against a scripted upstream."""
 
 import json
+import shutil
 import socket
 import threading
 import time
@@ -8,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
-from support.server import Server
+from support.server import ROOT, Server, backend, serving
 from support.upstream import (
     CLOSE,
     DONE,
@@ -278,17 +279,19 @@ def test_the_label_only_goes_up(gateway, upstream, key):
     told = [
         httpx2.post(
             f"{gateway.base}/v1/chat/completions",
-            json={"model": "a", "messages": [{"role": "user", "content": "hi"}]},
+            json={"model": "a", "messages": [{"role": "user", "content": f"label {number}"}]},  # each its conversation
             headers=[("authorization", f"Bearer {used}"), *[("X-Gateway-Sensitivity", value) for value in values]],
         ).headers["x-gateway-sensitivity"]
-        for used, values in [
-            (key, []),
-            (key, ["internal"]),
-            (key, ["Confidential"]),
-            (key, ["public", "restricted", "public"]),
-            (key, ["pubilc"]),
-            (confidential, ["public"]),
-        ]
+        for number, (used, values) in enumerate(
+            [
+                (key, []),
+                (key, ["internal"]),
+                (key, ["Confidential"]),
+                (key, ["public", "restricted", "public"]),
+                (key, ["pubilc"]),
+                (confidential, ["public"]),
+            ]
+        )
     ]
     assert told == ["public", "internal", "confidential", "restricted", "restricted", "confidential"]
 
@@ -296,7 +299,8 @@ def test_the_label_only_goes_up(gateway, upstream, key):
 def test_policy_denies_before_anything_is_sent(gateway, upstream, key):
     upstream.scripts["away"] = [answer(OK)]
     assert ask(gateway, key, "away").status_code == 200
-    denied = ask(gateway, key, "away", headers={"x-gateway-sensitivity": "confidential"})
+    messages = [{"role": "user", "content": "a customer's file"}]
+    denied = ask(gateway, key, "away", headers={"x-gateway-sensitivity": "confidential"}, messages=messages)
     error = denied.json()["error"]
     assert (denied.status_code, error["code"]) == (403, "policy_denied")
     assert "confidential-stays-home" in error["message"]
@@ -444,68 +448,90 @@ policy: trial
 owner: me
 rules:
   - {id: everyone, permit: {}}
-  - {id: short, require: {when: {purpose: bulk}, do: [{max_output_tokens: 20}]}}
-  - {id: blind, require: {when: {purpose: bulk}, do: [strip_images]}}
-  - {id: stay, forbid: {when: {attempt: ">= 2"}, to: {backend: v}}}
+  - {id: short, require: {when: {purpose: bulk}, do: [{max_output_tokens: 20}, strip_images]}}
+  - {id: v-is-no-fallback, forbid: {when: {attempt: ">= 2"}, to: {backend: v}}}
 """
-WARN = "policy: soon\nowner: me\nmode: warn\nrules:\n  - {id: no-coding, forbid: {when: {purpose: coding}}}\n"
-OFF = "policy: off\nowner: me\nrules:\n  - {id: is-off, forbid: {to: {backend: u}}, in_flight: revoke}\n"
+SOON = "policy: soon\nowner: me\nmode: warn\nrules:\n  - {id: no-coding, forbid: {when: {purpose: coding}}}\n"
+OFF = "policy: off\nowner: me\nrules:\n  - {id: u-is-off, forbid: {to: {backend: u}}, in_flight: revoke}\n"
 
 
 @pytest.fixture
 def house(tmp_path, upstream):
-    """A gateway with a policy tree of its own, which a test may change: its server, and the folder of its rules."""
+    """A gateway with a policy tree of its own, and the folder of its rules."""
     upstream.scripts.clear()
     upstream.seen.clear()
-    tree = tmp_path / "policies"
-    (tree / "policies").mkdir(parents=True)
-    for name in ("vocabulary.yaml", "prices.yaml"):
-        shutil.copy(ROOT / "routing_policies" / name, tree / name)
-    (tree / "policies" / "trial.yaml").write_text(POLICIES)
-    (tree / "policies" / "soon.yaml").write_text(WARN)
+    rules = tmp_path / "tree" / "policies"
+    rules.mkdir(parents=True)
+    shutil.copy(ROOT / "routing_policies" / "vocabulary.yaml", tmp_path / "tree")
+    (rules / "trial.yaml").write_text(POLICIES)
+    (rules / "soon.yaml").write_text(SOON)
     catalog = {id: backend(upstream.url(id), aliases=["uv"], max_output=1000) for id in ("u", "v")}
-    with serving(tmp_path, catalog, tree) as server:
-        yield server, tree / "policies"
+    with serving(tmp_path, catalog, tmp_path / "tree") as server:
+        yield server, rules
 
 
-def granted(server, *purposes, **more):
-    return server.key(sensitivity="public", purpose=purposes[0], **more)
-
-
-def test_a_policy_that_revokes_cuts_running_streams_within_a_second(house, upstream):
+def test_a_policy_that_revokes_cuts_a_running_stream_within_a_second_and_no_other(house, upstream):
     server, rules = house
-    upstream.scripts |= {name: [STREAM_HEAD, chunk(delta("hel")), HANG] for name in "uv"}
+    upstream.scripts |= {
+        "u": [STREAM_HEAD, chunk(delta("hel")), HANG],
+        "v": [STREAM_HEAD, chunk(delta("hel")), 4.0, chunk(delta("lo", "stop") + DONE), STREAM_END],
+    }
     key = server.key()
-    got: dict[str, tuple[bytes, float]] = {}
 
-    def ask_(name: str) -> None:
-        body = {"model": name, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-        answer = httpx2.post(
-            f"{server.base}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}, timeout=15
-        )
-        got[name] = answer.content, time.monotonic()
+    def digest() -> str:
+        return httpx2.get(f"{server.base}/readyz").json()["policy"]["digest"]
 
-    threads = [threading.Thread(target=ask_, args=(name,)) for name in "uv"]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + 5
-    while len(upstream.seen) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    time.sleep(0.3)
-    (rules / "off.yaml").write_text(OFF)
-    while server.ready()["digest"] == server.first_digest:
-        time.sleep(0.01)
-    in_force = time.monotonic()
-    threads[0].join(5)
-    body, ended = got["u"]
-    assert ended - in_force < 1
-    assert body.startswith(delta("hel") + b'data: {"error":')
-    assert b'"policy_revoked"' in body
-    assert b"[DONE]" not in body
-    assert upstream.requests("u")[0].gone.wait(1)
-    assert threads[1].is_alive()
-    assert [(row["outcome"], row["state"], row["failure"]) for row in server.ledger() if row["backend"] == "u"] == [
-        ("revoked", "settled", "policy_revoked")
-    ]
-    threads[1].join(15)
+    def stream_of(name: str) -> tuple[httpx2.Response, float]:
+        return ask(server, key, name, stream=True), time.monotonic()
+
+    before = digest()
+    with ThreadPoolExecutor(2) as pool:
+        cut, other = pool.submit(stream_of, "u"), pool.submit(stream_of, "v")
+        time.sleep(0.5)
+        (rules / "off.yaml").write_text(OFF)
+        while digest() == before:
+            time.sleep(0.01)
+        in_force = time.monotonic()
+        response, ended = cut.result()
+        assert ended - in_force < 1
+        assert response.content.startswith(delta("hel") + b'data: {"error":')
+        assert b'"policy_revoked"' in response.content
+        assert b"[DONE]" not in response.content
+        assert upstream.requests("u")[0].gone.wait(1)
+        assert other.result()[0].content.endswith(DONE)
+    (row,) = rows_of(server, response)
+    assert (row["outcome"], row["state"], row["failure"]) == ("revoked", "settled", "policy_revoked")
+    assert ask(server, key, "u").json()["error"]["code"] == "policy_denied"
+
+
+def test_rules_about_hops_obligations_and_rules_in_trial_hold_on_the_wire(house, upstream):
+    server, _ = house
+    upstream.scripts |= {"u": [answer(ERROR, 503)], "v": [answer(OK)]}
+    key = server.key(sensitivity="public", purpose="coding")
+    assert ask(server, key, "uv").status_code == 503
+    assert upstream.requests("v") == []
+
+    warned = ask(server, key, "v")
+    assert (warned.status_code, warned.headers["x-gateway-policy-warning"]) == (200, "no-coding")
+    assert server.metrics()['gateway_policy_watched_total{rule="no-coding"}'] >= 1
+
+    image = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+    messages = [{"role": "user", "content": image}]
+    assert ask(server, key, "v", messages=messages).json()["error"]["code"] == "unsupported_capability"
+    bulk = server.key(sensitivity="public", purpose="bulk")
+    assert ask(server, bulk, "v", messages=messages, max_tokens=500).status_code == 200
+    sent = upstream.requests("v")[-1].json
+    assert (sent["max_tokens"], sent["messages"][0]["content"][0]["type"]) == (20, "text")
+
+
+def test_a_conversation_keeps_its_label(gateway, upstream, key):
+    upstream.scripts["away"] = [answer(OK)]
+    first = [{"role": "user", "content": "what do we know of J. Doe, of 1 Main Street?"}]
+    then = [*first, {"role": "assistant", "content": "a lot"}, {"role": "user", "content": "and now?"}]
+    assert ask(gateway, key, "away", messages=then).status_code == 200
+    raised = {"x-gateway-sensitivity": "confidential"}
+    assert ask(gateway, key, "away", messages=first, headers=raised).status_code == 403
+    assert ask(gateway, key, "away", messages=then).status_code == 403
+    upstream.scripts["a"] = [answer(OK)]
+    other = gateway.key(sensitivity="public", team="other")
+    assert ask(gateway, other, "a", messages=then).headers["x-gateway-sensitivity"] == "confidential"

@@ -119,15 +119,16 @@ class Decisions:
         """The thread: writes what has come, in one transaction, until told to stop."""
         with contextlib.suppress(OSError, AttributeError):  # where a thread has a priority of its own: requests first
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        self._begin_day()
         going = True
         while going:
-            self._begin_day()
             batches: list[Sequence[Record] | None] = []
             with contextlib.suppress(queue.Empty):
                 batches.append(self._queue.get(timeout=_IDLE_SECONDS))
             self._closing.wait(_GROUP_SECONDS)
             while not self._queue.empty():
                 batches.append(self._queue.get())
+            self._begin_day()
             records = list(chain.from_iterable(batch for batch in batches if batch is not None))
             if records:
                 try:
@@ -138,7 +139,8 @@ class Decisions:
             going = None not in batches
 
     def _begin_day(self) -> None:
-        """On the first look of a day: what is shared is written anew, and what is too old goes."""
+        """Once a day: what is shared is written anew, so that it goes with the last that refers to it, and what is too
+        old goes."""
         today = int(time.time() // _DAY_SECONDS)
         if today == self._day:
             return

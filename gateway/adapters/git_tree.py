@@ -39,7 +39,7 @@ def read(directory: Path, ref: str) -> Commit:
         commit = _said(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     except Unreadable:
         raise Unreadable(
-            f"no commit `{ref}` in the repository of {directory}; a shallow clone has few: git fetch origin {ref}"
+            f"no commit `{ref}` in the repository of {directory}; fetch it first (a shallow clone has few commits)"
         ) from None
     path = prefix or "."
     try:

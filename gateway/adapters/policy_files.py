@@ -95,10 +95,15 @@ def parse_files(directory: Path, extra_catalog: Path | None = None) -> Parsed:
 
     Raises Unreadable.
     """
-    tree, extra = _read_all(directory, extra_catalog)
-    shown = {name: str(directory / name) for name in tree}
-    shown |= {name: str(extra_catalog / name.partition("/")[2]) for name in extra if extra_catalog is not None}
-    return parse(tree, BASE_URLS, extra, shown, _today())
+    tree = read_tree(directory)
+    return parse_tree(tree, {name: str(directory / name) for name in tree}, extra_catalog)
+
+
+def parse_tree(tree: Mapping[str, bytes], shown: Mapping[str, str], extra_catalog: Path | None = None) -> Parsed:
+    """The same of a tree that was read elsewhere; `shown` says what problems call its files. Raises Unreadable."""
+    extra = _read_extra(extra_catalog)
+    further = {name: str(extra_catalog / name.partition("/")[2]) for name in extra if extra_catalog is not None}
+    return parse(tree, BASE_URLS, extra, {**shown, **further}, _today())
 
 
 def load(directory: Path, extra_catalog: Path | None = None) -> Parsed:
@@ -115,12 +120,15 @@ def load(directory: Path, extra_catalog: Path | None = None) -> Parsed:
 
 
 def _read_all(directory: Path, extra_catalog: Path | None) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    tree = read_tree(directory)
+    return read_tree(directory), _read_extra(extra_catalog)
+
+
+def _read_extra(extra_catalog: Path | None) -> dict[str, bytes]:
     if extra_catalog is None:
-        return tree, {}
+        return {}
     if not extra_catalog.is_dir():
         raise Unreadable(f"no catalog folder at {extra_catalog}; set GATEWAY_EXTRA_CATALOG")
-    return tree, {f"extra catalog/{name}": raw for name, raw in read_tree(extra_catalog).items()}
+    return {f"extra catalog/{name}": raw for name, raw in read_tree(extra_catalog).items()}
 
 
 def _today() -> str:

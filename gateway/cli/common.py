@@ -1,5 +1,7 @@
 """What the commands share: settings, output, and how they fail."""
 
+import re
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -18,6 +20,9 @@ class Format(StrEnum):
     csv = "csv"
 
 
+_SPAN = re.compile(r"(\d{1,6})([mhdw])\Z")
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
 StateDir = Annotated[Path | None, typer.Option("--state-dir", help="Keys and ledger (GATEWAY_STATE_DIR).")]
 Policies = Annotated[Path | None, typer.Option("--policies", help="The policy tree (GATEWAY_POLICIES).")]
 
@@ -26,6 +31,13 @@ def cannot_run(message: str) -> NoReturn:
     """Ends the command with exit code 2."""
     typer.echo(message, err=True)
     raise typer.Exit(2)
+
+
+def moment_of(since: str) -> float:
+    """The moment (Unix seconds) that lies a written span ago: 90m, 24h, 30d, 8w. Exits with 2 for anything else."""
+    if (span := _SPAN.match(since)) is None:
+        cannot_run(f"cannot read --since {since}; write a number and m, h, d or w, for example 30d")
+    return time.time() - int(span[1]) * _SECONDS[span[2]]
 
 
 def settings_of(**flags: object) -> Settings:

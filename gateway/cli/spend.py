@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 import time
 from typing import Annotated
 
@@ -10,11 +9,8 @@ import msgspec
 import typer
 
 from gateway.adapters.spend import BY, Line, RequestLine, breakdown, requests
-from gateway.cli.common import Format, StateDir, cannot_run, print_json, settings_of, table
+from gateway.cli.common import Format, StateDir, cannot_run, moment_of, print_json, settings_of, table
 from gateway.core.price import usd
-
-_SPAN = re.compile(r"(\d+)([mhdw])\Z")
-_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def spend(
@@ -27,9 +23,7 @@ def spend(
     dimensions = [name.strip() for name in by.split(",") if name.strip()]
     if unknown := [name for name in dimensions if name not in BY]:
         cannot_run(f"unknown breakdown {', '.join(unknown)}; known: {', '.join(BY)}")
-    if (span := _SPAN.match(since)) is None:
-        cannot_run(f"cannot read --since {since}; write a number and m, h, d or w, for example 30d")
-    start = time.time() - int(span[1]) * _SECONDS[span[2]]
+    start = moment_of(since)
     directory = settings_of(state_dir=state_dir).state_dir
     if dimensions == ["request"]:
         _print_requests(requests(directory, start), format)

@@ -223,8 +223,7 @@ class Walk:
         """For each thing that a cube asks about calls, the conditions under any of which it holds, or does not."""
         for name, value in (("attempt", str(call + 1)), ("last_error", "none")):
             if self.cells.has(name) and (name == "attempt" or call == 0):
-                inside = bool(cube[self.cells.at(name)] & self.cells.mask(name, [value]))
-                if inside is not holds:
+                if not cube[self.cells.at(name)] & self.cells.mask(name, [value]):
                     yield [] if holds else [{}]
         if self._errors and call > 0:
             errors = cube[self.cells.at("last_error")] & self._errors

@@ -1,7 +1,7 @@
 """Every problem that a policy tree can have, by its code: what it means, and what to do about it.
 
 A code is stable and never used for anything else. P0xx: the file; P1xx: what is written in it; P2xx: what is odd about
-a tree that loads; P3xx: invariants; P4xx: tests.
+a tree that loads; P3xx: invariants and differences; P4xx: tests.
 """
 
 from collections.abc import Mapping
@@ -47,5 +47,7 @@ CODES: Mapping[str, Code] = {
     "P212": Code("a chain of fallbacks or substitutes has an end that is never reached", "shorten it"),
     "P301": Code("an invariant does not hold; a request shows it", "mend the rules, not the invariant"),
     "P302": Code("the proof of an invariant ran out of its budget", "simplify the rules; the tree does not load"),
+    "P303": Code("a change permits what was not permitted before", "see that it is meant; its examples say what"),
+    "P304": Code("a change denies what was permitted before; for your information", "tell whoever relied on it"),
     "P401": Code("a test does not come out as it expects", "mend the rule or the test"),
 }  # fmt: skip

@@ -5,7 +5,6 @@ sender. No permit: denied. The order of rules and files never matters.
 """
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 import msgspec
 
@@ -58,13 +57,19 @@ class Eligibility:
         self._preferences = bundle.effect("prefer")
         self._revoking = frozenset(rule.id for rule in bundle.rules if rule.revoke)
         self._own_obligations = {rule.id: _acts(rule) for rule in bundle.effect("permit")}
-        self._ask = lru_cache(_REMEMBERED)(self._decide)
+        self._rulings: dict[tuple[Facts, frozenset[str]], Ruling] = {}
+        self._same: dict[Verdict, Verdict] = {}  # each once: few differ, so a snapshot is small, and goes quickly
 
     def ask(self, facts: Facts, moment: float = 0.0) -> Ruling:
         """The ruling for these facts. `moment` (Unix seconds) says which break-glass exceptions are open."""
-        if not self.bundle.exemptions:
-            return self._ask(facts, _NOTHING)
-        return self._ask(facts, frozenset(e.id for e in self.bundle.exemptions if e.starts <= moment < e.expires))
+        exemptions = self.bundle.exemptions
+        key = (facts, frozenset(e.id for e in exemptions if e.starts <= moment < e.expires) if exemptions else _NOTHING)
+        ruling = self._rulings.get(key)
+        if ruling is None:
+            if len(self._rulings) >= _REMEMBERED:
+                del self._rulings[next(iter(self._rulings))]
+            ruling = self._rulings[key] = self._decide(*key)
+        return ruling
 
     def _decide(self, facts: Facts, open_exemptions: frozenset[str]) -> Ruling:
         facts = known_only(facts, self.bundle.vocabulary)
@@ -97,7 +102,8 @@ class Eligibility:
             own = [self._own_obligations[permit] for permit in permits]
             if all(own):  # no permit admits without conditions, so the conditions of all are kept: the stricter wins
                 due.update(obligation for each in own for obligation in each)
-        return Verdict(permits, forbids, _strictest(due), watched, broken, not self._revoking.isdisjoint(forbids))
+        verdict = Verdict(permits, forbids, _strictest(due), watched, broken, not self._revoking.isdisjoint(forbids))
+        return self._same.setdefault(verdict, verdict)
 
 
 def _ids(residuals: Iterable[_Residual]) -> tuple[str, ...]:

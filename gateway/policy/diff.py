@@ -252,10 +252,9 @@ class _Diff:
         return Statement(
             direction=direction,
             cube=gain.cube,
-            words=self.cells.words(gain.cube),
+            words=self._words(gain.cube),
             exceptions=tuple(
-                Except(cut.cube, self._words_within(cut.cube, gain.cube), cut.decide, cut.rules)
-                for cut in gain.exceptions
+                Except(cut.cube, self._words(cut.cube, gain.cube), cut.decide, cut.rules) for cut in gain.exceptions
             ),
             backends=backends,
             fate=fate,
@@ -264,10 +263,17 @@ class _Diff:
             open=open,
         )
 
-    def _words_within(self, cube: Cube, region: Cube) -> dict[str, str]:
-        """What an exception says beyond what the statement says already."""
-        pairs = zip(cube, region, self.cells.whole, strict=True)
-        return self.cells.words(tuple(full if not within & ~mask else mask for mask, within, full in pairs))
+    def _words(self, cube: Cube, region: Cube | None = None) -> dict[str, str]:
+        """What a cube says beyond what its region says already, without values that no request in it has."""
+        said = list(cube)
+        for at, (mask, full) in enumerate(zip(cube, self.cells.whole, strict=True)):
+            if region is not None and not region[at] & ~mask:
+                said[at] = full
+            elif mask != full:
+                bits = [1 << bit for bit in range(mask.bit_length()) if mask >> bit & 1]
+                parts = ((bit, (*cube[:at], bit, *cube[at + 1 :])) for bit in bits)
+                said[at] = sum(bit for bit, part in parts if witness(part, self.cells.impossible) is not None)
+        return self.cells.words(tuple(said))
 
     def _reason(self, side: int, id: str) -> Reason:
         rule, other = self.rules[side][id], self.rules[1 - side].get(id)

@@ -127,8 +127,8 @@ class Document:
                 node = yaml.compose(self.text, Loader=yaml.CSafeLoader)
                 self.data = None if node is None else self._build(node, ())
         except yaml.MarkedYAMLError as error:
-            mark = self._mark(error.problem_mark or error.context_mark)
-            self._problem(mark, "P001", f"not YAML: {error.problem or error.context}")
+            mark, end = self._mark(error.problem_mark or error.context_mark), self._mark_after(self.text)
+            self._problem(min(mark, end), "P001", f"not YAML: {error.problem or error.context}")
         except yaml.YAMLError as error:
             self._problem(Mark(file), "P001", f"not YAML: {str(error).splitlines()[0]}")
 

@@ -11,7 +11,7 @@ from gateway.policy.cells import UNKNOWN, Cells, Piece, atoms_of
 from gateway.policy.clauses import Clauses, clauses, permitting
 from gateway.policy.document import Mark, Problem, Severity
 from gateway.policy.model import Atom, Bundle, Clause, Rule, every, of_backend
-from gateway.policy.space import Cube, intersect, merge, remainder, witness
+from gateway.policy.space import Cube, intersect, remainder, witness
 
 _SOON_SECONDS = 14 * 86_400.0
 _MOST_CLASSES = 5
@@ -93,16 +93,16 @@ class _Lint:
             for piece in forbids:
                 for cube in mine:
                     both = intersect(cube, piece.cube) if piece.rule not in cut else None
-                    if both and (cell := witness(both, self.cells.impossible)):
-                        cut[piece.rule] = cell
+                    if both and witness(both, self.cells.impossible) is not None:
+                        cut[piece.rule] = both
         if not needed:
             yield _hint(
                 rule.mark, "P202", f"permit `{rule.id}` changes nothing: other rules decide all that it speaks of"
             )
         elif cut:
-            first, cell = next(iter(sorted(cut.items())))
+            first, cube = min(cut.items())
             more = f" (and {len(cut) - 1} more)" if len(cut) > 1 else ""
-            words = ", ".join(f"{name} {value}" for name, value in self.cells.words(cell).items()) or "every request"
+            words = ", ".join(f"{name} {value}" for name, value in self.cells.words(cube).items()) or "every request"
             said = f"permit `{rule.id}` is cut by forbid `{first}`{more}, for example for {words}"
             yield _hint(rule.mark, "P204", said, "info")
 
@@ -127,6 +127,8 @@ class _Lint:
             if any(witness(piece.cube, minus) is not None for piece in permits):
                 continue
             for backend in group:
+                if backend.word("status") in OUT_OF_USE:
+                    continue  # that is what its status says
                 yield _hint(self._mark(backend), "P205", f"no request can reach backend `{backend.id}`")
 
     def _nobody(self) -> Iterator[Problem]:
@@ -137,19 +139,39 @@ class _Lint:
                 known[at] &= ~(1 << variable.values.index(UNKNOWN))
         if self.cells.has("attempt"):
             known[self.cells.at("attempt")] = self.cells.mask("attempt", ["1"])
-        found = []
-        for cube in self._stuck(tuple(known), 0):
-            found.append(cube)
-            if len(found) > 50 * _MOST_CLASSES:
+        classes: list[Cube] = []
+        while cell := self._stuck_outside(tuple(known), classes):
+            if len(classes) == _MOST_CLASSES:
+                yield _hint(self._first(), "P206", "nobody may serve some more classes of requests", "info")
                 break
-        classes = merge(found)
-        for cube in classes[:_MOST_CLASSES]:
+            classes.append(self._widened(cell, tuple(known)))
+        for cube in classes:
             words = ", ".join(f"{name} {value}" for name, value in self._meant(cube, tuple(known)).items())
-            yield _hint(Mark("policies"), "P206", f"nobody may serve: {words or 'any request'}")
-        if len(classes) > _MOST_CLASSES:
-            yield _hint(
-                Mark("policies"), "P206", f"nobody may serve {len(classes) - _MOST_CLASSES} more classes", "info"
-            )
+            meant = any(intersect(cube, piece.cube) for _, permits, _ in self.views for piece in permits)
+            severity: Severity = "info" if meant else "warning"
+            why = "forbidden" if meant else "no permit"
+            yield _hint(self._first(), "P206", f"nobody may serve ({why}): {words or 'any request'}", severity)
+
+    def _first(self) -> Mark:
+        """Where to say what is about all rules."""
+        return min((rule.mark for rule in self.bundle.rules), default=Mark("policies"))
+
+    def _stuck_outside(self, known: Cube, classes: list[Cube]) -> Cube | None:
+        parts = remainder(known, classes)
+        return next((cell for part in parts for cell in self._stuck(part, 0)), None)
+
+    def _widened(self, cell: Cube, known: Cube) -> Cube:
+        """The class around a cell: each attribute left open as far as still nobody may serve any of it."""
+        for at, mask in enumerate(known):
+            wider = (*cell[:at], mask, *cell[at + 1 :])
+            if not any(self._served(wider, permits, forbids) for _, permits, forbids in self.views):
+                cell = wider
+        return cell
+
+    def _served(self, cube: Cube, permits: tuple[Piece, ...], forbids: tuple[Piece, ...]) -> bool:
+        minus = [*(piece.cube for piece in forbids), *self.cells.impossible]
+        inside = (intersect(cube, piece.cube) for piece in permits)
+        return any(witness(each, minus) is not None for each in inside if each is not None)
 
     def _meant(self, cube: Cube, known: Cube) -> dict[str, str]:
         """The words for a cube within the known facts."""

@@ -76,7 +76,7 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
     files.PolicyFile: {
         "policy": "a name for the rules of this file",
         "owner": "who answers for them",
-        "mode": "`enforce`: decides; `warn`: tells callers what it would deny; `shadow`: only logs and metrics say it; `off`",
+        "mode": "`enforce` decides; `warn` tells callers what it would deny; `shadow`: logs and metrics do; `off`",
         "rules": "the rules",
     },
     files.RuleEntry: {

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.policy import files
-from gateway.policy.document import Document, Mark, Path, Problem, plain, suggestion
+from gateway.policy.document import MAX_SHOWN, Document, Mark, Path, Problem, plain, suggestion
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -112,7 +112,7 @@ def _of_pydantic(document: Document, model: type[BaseModel], error: ValidationEr
     Where a value may have several forms pydantic has an error for each; the form that went deepest was meant.
     """
     forks: dict[Path, dict[str, dict[Path, list[ErrorDetails]]]] = {}
-    for detail in error.errors(include_url=False):
+    for detail in error.errors(include_url=False)[:MAX_SHOWN]:
         path, fork, form = _place(document.data, detail)
         forks.setdefault(fork, {}).setdefault(form, {}).setdefault(path, []).append(detail)
     for forms in forks.values():

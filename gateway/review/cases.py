@@ -64,11 +64,12 @@ class Outcome(msgspec.Struct, frozen=True):
 def problems(bundle: Bundle) -> tuple[Problem, ...]:
     """P401 for everything that does not come out as a case expects, at the case's place."""
     policy = Eligibility(bundle)
-    return tuple(
-        Problem(case.mark, "P401", f"test `{case.name}`: {difference}")
-        for case in bundle.cases
-        for difference in run(bundle, case, policy)
-    )
+    return tuple(problem(case, said) for case in bundle.cases for said in run(bundle, case, policy))
+
+
+def problem(case: Case, difference: str) -> Problem:
+    """One thing that does not come out as a case expects."""
+    return Problem(case.mark, "P401", f"test `{case.name}`: {difference}")
 
 
 def run(bundle: Bundle, case: Case, policy: Eligibility | None = None) -> tuple[str, ...]:

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from gateway.core.catalog import Backend
-from gateway.core.decision import Facts, Project
-from gateway.core.labels import DEFAULT_LEVEL, LEVELS, join
-from gateway.policy.cells import UNKNOWN, Cells, Piece, atoms_of
-from gateway.policy.claims import USUAL
+from gateway.core.decision import Facts
+from gateway.core.labels import LEVELS
+from gateway.policy.cells import Cells, Piece, atoms_of
 from gateway.policy.clauses import Clauses, clauses, forbidding, permitting
 from gateway.policy.decide import Eligibility, known_only
 from gateway.policy.document import Mark, Problem
@@ -22,6 +21,7 @@ from gateway.policy.prove import prove
 from gateway.policy.space import Cube, intersect
 from gateway.policy.vocabulary import REQUEST
 from gateway.review.cases import outcome, run
+from gateway.review.example import request_of, usual, written
 
 Violated = Callable[[Bundle], frozenset[str]]
 """Which invariants of a bundle do not hold, by id."""
@@ -141,7 +141,7 @@ class _Guards:
         ]
         found = clauses(bundle)
         self.cells = Cells(bundle, atoms_of(bundle, found))
-        self.usual = _usual(bundle)
+        self.usual = usual(bundle)
         self.here = cell_of(self.cells, self.usual)
         self.views = [
             (backend, self.cells.permits(found, backend), self.cells.forbids(found, backend))
@@ -202,13 +202,10 @@ class _Guards:
         for backend, permits, forbids in self.views:
             if cell := self._changed(mutant, backend, permits, forbids):
                 gains = (rule.effect == "permit") is (mutant.becomes is not None)
-                if not gains:
-                    expect = f"permit: [{backend.id}]"
-                elif rule.effect == "permit":
-                    expect = f"deny: [{backend.id}]"
-                else:
-                    expect = f"deny: {{{backend.id}: {rule.id}}}"
-                return f"this test would: `request: {self._request(cell, backend)}, expect: {{{expect}}}`"
+                expect: dict[str, object] = {"permit": [backend.id]}
+                if gains:
+                    expect = {"deny": [backend.id] if rule.effect == "permit" else {backend.id: rule.id}}
+                return f"this test would: `{self._test(cell, backend, expect)}`"
         return ""
 
     def _changed(self, mutant: _Mutant, backend: Backend, permits: list[Piece], forbids: list[Piece]) -> Cube | None:
@@ -228,29 +225,10 @@ class _Guards:
             return [piece.cube for piece in self.cells.permits(Clauses(permitting(rule), ()), backend)]
         return [piece.cube for piece in self.cells.forbids(Clauses((), forbidding(rule)), backend)]
 
-    def _request(self, cell: Cube, backend: Backend) -> str:
-        """The request of a test, as it is written: only what is not as usual."""
+    def _test(self, cell: Cube, backend: Backend, expect: dict[str, object]) -> str:
         facts = self.cells.facts(cell, self.usual)
-        project = self.bundle.projects.get(facts.project or "") or Project("")
-        said = [f"model: {backend.id}"]
-        for name, attribute in REQUEST.items():
-            value = getattr(facts, attribute.field)
-            follows = facts.sensitivity if attribute.field == "source_sensitivity" else project.jurisdiction
-            if attribute.field in ("source_sensitivity", "jurisdiction") and value == follows:
-                continue
-            if value != getattr(self.usual, attribute.field):
-                words = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
-                said.append(f"{name}: {f'[{words}]' if isinstance(value, frozenset) else words or UNKNOWN}")
-        return f"{{{', '.join(said)}}}"
-
-
-def _usual(bundle: Bundle) -> Facts:
-    """The facts of a test that says nothing."""
-    project = bundle.projects.get(USUAL.project or "") or Project("")
-    label = join(DEFAULT_LEVEL, project.floor or DEFAULT_LEVEL)
-    return msgspec.structs.replace(
-        USUAL, jurisdiction=project.jurisdiction, sensitivity=label, source_sensitivity=label
-    )
+        test = {"request": request_of(self.bundle, facts, backend.id), "expect": expect}
+        return written(test)[1:-1]
 
 
 def _whose(rule: Rule) -> str:

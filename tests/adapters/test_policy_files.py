@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import shutil
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -338,6 +340,19 @@ async def test_whoever_is_told_of_a_snapshot_finds_it_in_force(tree):
     await held.files.suspend(["a"])
     assert len(in_force) == 2
     assert all(told == found for told, found in in_force)
+
+
+async def test_a_snapshot_goes_as_soon_as_nobody_holds_it(tree):
+    held = Held(tree)
+    assert not denied(held.files)
+    first = weakref.ref(held.files.current)
+    (tree / "policies/a.yaml").write_text(RULES + "# more\n")
+    gc.disable()  # by count alone: with all that it remembers, waiting for the collector would cost memory and time
+    try:
+        await held.files.reload()
+        assert first() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_load_that_breaks_is_a_failed_reload_not_the_end_of_watching(tree):

@@ -101,9 +101,7 @@ def test_what_is_written_becomes_an_atom(written, side, test, values, text):
         (
             "zzzz: 1",
             "request",
-            [
-                "f:1:1 P104 unknown attribute `zzzz` of a request"
-            ],
+            ["f:1:1 P104 unknown attribute `zzzz` of a request"],
         ),
         ("purpose: hrr", "request", ["f:1:10 P103 unknown value `hrr` for request.purpose; did you mean `hr`?"]),
         (
@@ -149,7 +147,11 @@ def test_what_is_written_becomes_an_atom(written, side, test, values, text):
         ("team: [a, true]", "request", ["f:1:11 P102 a value of `team` is a word; quote it if it is one"]),
         ("team:", "request", ["f:1:6 P102 a value of `team` is a word; quote it if it is one"]),
         ("team: [[a]]", "request", ["f:1:8 P102 a value of `team` is a word; quote it if it is one"]),
-        ("team: {not: a, in: b}", "request", ["f:1:7 P102 write a value, a list of values, or `{not: ...}` for `team`"]),
+        (
+            "team: {not: a, in: b}",
+            "request",
+            ["f:1:7 P102 write a value, a list of values, or `{not: ...}` for `team`"],
+        ),
         # counts and ranges
         ("attempt: 5", "request", ["f:1:10 P103 unknown value `5` for request.attempt; known: 1, 2, 3, 4"]),
         ("attempt: 0", "request", ["f:1:10 P103 unknown value `0` for request.attempt; known: 1, 2, 3, 4"]),
@@ -166,10 +168,28 @@ def test_what_is_written_becomes_an_atom(written, side, test, values, text):
         ("team: {not: any}", "request", ["f:1:13 P102 `any` is no value of `team`: it has a meaning"]),
         ("key: unknown", "request", ["f:1:6 P102 `unknown` is no value of `key`: it has a meaning"]),
         ("app: declared", "request", ["f:1:6 P102 `declared` is no value of `app`: it has a meaning"]),
-        ("purpose: declared", "request", ["f:1:10 P103 unknown value `declared` for request.purpose; known: general, hr, legal"]),
-        ("sensitivity: unknown", "request", ["f:1:14 P103 unknown value `unknown` for request.sensitivity; known: confidential, internal, public, restricted"]),
-        ("region: {not: declared}", "backend", ["f:1:15 P103 unknown value `declared` for backend.region; known: eu, us"]),
-        ("tags: any\npurpose: {any: any}", "request", ["f:2:10 P102 write a value, a list of values, or `{not: ...}` for `purpose`"]),
+        (
+            "purpose: declared",
+            "request",
+            ["f:1:10 P103 unknown value `declared` for request.purpose; known: general, hr, legal"],
+        ),
+        (
+            "sensitivity: unknown",
+            "request",
+            [
+                "f:1:14 P103 unknown value `unknown` for request.sensitivity; known: confidential, internal, public, restricted"
+            ],
+        ),
+        (
+            "region: {not: declared}",
+            "backend",
+            ["f:1:15 P103 unknown value `declared` for backend.region; known: eu, us"],
+        ),
+        (
+            "tags: any\npurpose: {any: any}",
+            "request",
+            ["f:2:10 P102 write a value, a list of values, or `{not: ...}` for `purpose`"],
+        ),
     ],
 )
 def test_a_mistake_has_its_place_and_a_hint(written, side, expected):

@@ -254,7 +254,11 @@ def test_it_says_whether_the_hops_of_a_request_can_differ(when, asks):
 
 
 def test_only_a_forbid_that_fires_and_says_so_cuts_running_calls():
-    rules = [ALL, rule("forbid", to={"region": "us"}, id="cut", in_flight="revoke"), rule("forbid", to={"region": "eu"})]
+    rules = [
+        ALL,
+        rule("forbid", to={"region": "us"}, id="cut", in_flight="revoke"),
+        rule("forbid", to={"region": "eu"}),
+    ]
     assert {id: each.revokes for id, each in ask(rules).verdicts.items()} == {"home": False, "far": True, "dim": True}
 
 
@@ -605,7 +609,9 @@ def test_a_rule_split_in_two_says_the_same(seed):
     rules = [each for each in source.rules() if "require" not in each]
     twice = [each | {"id": f"{each['id']}-{level}", effect: each[effect] | {"when": each[effect]["when"] | {"sensitivity": level}}}
              for each in rules for effect in ("permit", "forbid") if effect in each and "sensitivity" not in each[effect]["when"] for level in LEVELS]  # fmt: skip
-    untouched = [each for each in rules if "sensitivity" in next(each[e] for e in ("permit", "forbid") if e in each)["when"]]
+    untouched = [
+        each for each in rules if "sensitivity" in next(each[e] for e in ("permit", "forbid") if e in each)["when"]
+    ]
     one, other = made(rules), made(twice + untouched)
     for _ in range(15):
         facts = source.facts()

@@ -150,7 +150,11 @@ def test_a_backend_name_is_a_plain_word(name):
         (ProjectsFile, {"projects": {"a": {"floor": "secret"}}}, ["projects.a.floor"]),
         (ProjectsFile, {"projects": {"a": None}}, ["projects.a"]),
         (ExceptionEntry, EXCEPTION, []),
-        (ExceptionEntry, EXCEPTION | {"rules": [], "backends": [], "principal": {}}, ["rules", "principal", "backends"]),
+        (
+            ExceptionEntry,
+            EXCEPTION | {"rules": [], "backends": [], "principal": {}},
+            ["rules", "principal", "backends"],
+        ),
         (ExceptionEntry, EXCEPTION | {"approved_by": ["b"]}, ["approved_by"]),
         (ExceptionEntry, EXCEPTION | {"ticket": "", "requested_by": ""}, ["ticket", "requested_by"]),
         (CatalogFile, {"backends": {}}, []),

@@ -129,9 +129,23 @@ def test_a_backend_that_no_request_can_reach():
     ]
 
 
+def test_a_backend_that_is_out_of_use_is_not_called_unreachable():
+    off = CATALOG.replace("status: active", "status: suspended")
+    suspended = "{id: off, forbid: {to: {deployment: vendor_api, status: [suspended, retired]}}}"
+    assert "P205" not in codes(tree(OWN, VENDOR, suspended, catalog=off))
+
+
+def test_a_class_that_nobody_may_serve_is_said_once_and_wide():
+    rules = [OWN, VENDOR, "{id: raw, require: {when: {tags: {any: [secret]}}, do: [redact, rescan]}}"]
+    found = [hint[3] for hint in hints(tree(*rules)) if hint[:2] == ("P206", "info")]
+    assert found == ["nobody may serve (forbidden): tags with secret, redaction none"]
+
+
 def test_requests_that_nobody_may_serve():
     found = [hint for hint in hints(tree(VENDOR)) if hint[0] == "P206"]
-    assert [hint[3] for hint in found] == ["nobody may serve: sensitivity confidential, restricted"]
+    assert [hint[3] for hint in found if hint[1] == "warning"] == [
+        "nobody may serve (no permit): sensitivity confidential, restricted"
+    ]
     assert "P206" not in codes(tree(OWN, VENDOR))
 
 

@@ -16,7 +16,9 @@ HERE = Mark("f")
 FACTS = Facts(
     "internal", frozenset({"pii"}), "general", None, "legal", "web", "k1", jurisdiction="eu", person="us_person"
 )
-QWEN = Backend("qwen-a", "vllm", "http://q/v1", "qwen", {"zone": "inhouse", "eligible_persons": frozenset({"us_person"})})
+QWEN = Backend(
+    "qwen-a", "vllm", "http://q/v1", "qwen", {"zone": "inhouse", "eligible_persons": frozenset({"us_person"})}
+)
 
 
 def atom(attribute, test, *values, side="request"):

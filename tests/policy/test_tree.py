@@ -78,7 +78,10 @@ def test_every_kind_is_named_where_a_file_is_of_none():
 def test_files_have_the_names_they_are_shown_with_and_a_name_cannot_steer_a_terminal():
     files = encoded({"policies/a.yaml": "[", "policies/\x1b[2J\n.yaml": "{}"})
     read_ = Tree(files, {}, {"policies/a.yaml": "here/policies/a.yaml"})
-    assert sorted({each.mark.file for each in read_.problems}) == ["here/policies/a.yaml", "policies/\ufffd[2J\ufffd.yaml"]
+    assert sorted({each.mark.file for each in read_.problems}) == [
+        "here/policies/a.yaml",
+        "policies/\ufffd[2J\ufffd.yaml",
+    ]
 
 
 def test_a_kind_with_a_bad_file_is_shaky_whether_in_yaml_or_in_shape():

@@ -47,7 +47,11 @@ def test_only_names_and_what_the_catalog_knows_have_no_section():
         "backend",
         "provider",
     }
-    assert {name for name in open_ended if {**REQUEST, **BACKEND}[name].values} == {"redaction", "attempt", "last_error"}
+    assert {name for name in open_ended if {**REQUEST, **BACKEND}[name].values} == {
+        "redaction",
+        "attempt",
+        "last_error",
+    }
 
 
 def test_the_facts_about_a_hop_are_those_that_change_between_hops():
@@ -56,7 +60,9 @@ def test_the_facts_about_a_hop_are_those_that_change_between_hops():
 
 
 def test_the_usual_values_of_facts_are_words():
-    usual = dict(zip(Facts.__struct_fields__[-len(Facts.__struct_defaults__) :], Facts.__struct_defaults__, strict=True))
+    usual = dict(
+        zip(Facts.__struct_fields__[-len(Facts.__struct_defaults__) :], Facts.__struct_defaults__, strict=True)
+    )
     for row in REQUEST.values():
         if row.values and usual[row.field] is not None:
             assert usual[row.field] in row.values

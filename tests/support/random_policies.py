@@ -10,7 +10,16 @@ from gateway.core.labels import LEVELS
 from gateway.policy.vocabulary import BACKEND, REQUEST
 
 NAMES = ["a", "b"]
-OBLIGATIONS = ["redact", "rescan", "no_prompt_log", "no_cache", "region_pin", "zdr_only", "strip_images", "human_approval"]
+OBLIGATIONS = [
+    "redact",
+    "rescan",
+    "no_prompt_log",
+    "no_cache",
+    "region_pin",
+    "zdr_only",
+    "strip_images",
+    "human_approval",
+]
 PASSPORTS = [
     *BACKENDS.values(),
     {"provider": "openai", "deployment": "vendor_api", "retention": "zdr", "eligible_persons": []},

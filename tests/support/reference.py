@@ -47,7 +47,9 @@ def speaks_of(scope, request, backend):
 
 def discharged(do, request, backend):
     names = [next(iter(item)) if isinstance(item, dict) else item for item in do]
-    wanted = [{"when" if a == "redaction" else "to": {a: w}} for n in names for a, w in DISCHARGED_BY.get(n, {}).items()]
+    wanted = [
+        {"when" if a == "redaction" else "to": {a: w}} for n in names for a, w in DISCHARGED_BY.get(n, {}).items()
+    ]
     return not set(names) & set(NOT_BUILT) and all(speaks_of(s, request, backend) is True for s in wanted)
 
 
@@ -56,7 +58,9 @@ def verdict(rules, request, backend):
     permits, forbids = set(), set()
     for rule in rules:
         do = rule.get("require", {}).get("do", [])
-        scope = {k: v for k, v in next(rule[e] for e in ("permit", "forbid", "require") if e in rule).items() if k != "do"}
+        scope = {
+            k: v for k, v in next(rule[e] for e in ("permit", "forbid", "require") if e in rule).items() if k != "do"
+        }
         truth = speaks_of(scope, request, backend)
         if "permit" in rule:
             permits |= {rule["id"]} if truth is True and discharged(do, request, backend) else set()

@@ -123,5 +123,6 @@ def backend(base_url: str, **more: object) -> dict:
         "deployment": "self_hosted",
         "zone": "inhouse",
         "status": "active",
+        "retention": "none",
         **more,
     }

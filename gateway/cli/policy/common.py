@@ -51,6 +51,23 @@ def good(policies: Path | None) -> Bundle:
     return parsed.bundle
 
 
+def written(policies: Path | None) -> tuple[Bundle, dict[str, str]]:
+    """The bundle as it is written, with the texts of its files: not proved, its tests not run.
+
+    For commands that say more about a tree that may not be in force yet. Exits with 2 when it cannot be read, with 1
+    when it is not well-formed.
+    """
+    settings = settings_of(policies=policies)
+    try:
+        parsed = policy_files.parse_files(settings.policies, settings.extra_catalog)
+    except policy_files.Unreadable as error:
+        cannot_run(str(error))
+    if parsed.bundle is None:
+        typer.echo(render(parsed.problems, parsed.sources), err=True)
+        raise typer.Exit(1)
+    return parsed.bundle, parsed.sources
+
+
 def print_problems(problems: Iterable[Problem], sources: Mapping[str, str], format: Format) -> None:
     """Prints problems in one of the forms."""
     found = sorted(set(problems))

@@ -11,7 +11,7 @@ import typer
 from gateway.adapters.keys import Keys
 from gateway.adapters.secrets import not_offered
 from gateway.cli.common import Policies, StateDir, cannot_run, print_json, settings_of
-from gateway.cli.policy.common import Plain, good
+from gateway.cli.policy.common import Plain, written
 from gateway.core.chat import ChatRequest, parse
 from gateway.core.decision import Decision, Facts, Project
 from gateway.core.errors import Refused
@@ -45,7 +45,7 @@ def explain_request(
     format: Annotated[Plain, typer.Option(help="How to print.")] = Plain.text,
 ) -> None:
     """Explain a request: who may serve it, in which order, every rule that says so, and what would have to change."""
-    bundle = good(policies)
+    bundle, _ = written(policies)
     if sensitivity is not None and sensitivity not in LEVELS:
         cannot_run(f"unknown level `{sensitivity}`; known: {', '.join(LEVELS)}")
     seconds = time.time() if at is None else moment(at)

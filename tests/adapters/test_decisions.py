@@ -1,0 +1,265 @@
+"""Decisions come back as they were made, cost little to keep, hold no text, and go after their time."""
+
+import sqlite3
+import threading
+import time
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.adapters import decisions
+from gateway.adapters.decisions import KEPT_DAYS, Decisions, find, read
+from gateway.core.catalog import Backend
+from gateway.core.chat import Demand
+from gateway.core.decision import Candidate, Decision, Exclusion, Facts
+from gateway.core.errors import FailureKind, Refusal, Refused
+from gateway.core.record import Call, Caller, End, Record, Tried, refused_record
+from gateway.core.stored import Denied, Stored
+from gateway.core.usage import Usage
+
+NOW = time.time()
+DAY = 86_400
+FACTS = Facts("internal", frozenset({"pii", "secret"}), "general", None, "red", "chat", "key-1", visited_regions=None)
+CALLER = Caller("key-1", "red", "chat")
+FIRST = Tried(1, "a", "openai", "m", "z", "released", Usage(), 0, "v", FailureKind.THROTTLED)
+SECOND = Tried(2, "b", "openai", "m", "z", "settled", Usage(1, 2, 3, 4, 5, "estimated"), 700, "v")
+DENIED = (
+    Exclusion("c", "policy", ("stays-home", "(suspended)"), "forbidden"),
+    Exclusion("d", "context", (), "the prompt has at least 9000 tokens, its context is 100"),
+)
+
+
+def plan(*ids):
+    return tuple(Candidate(Backend(id, "openai", "http://x/v1", "m", {}), ("all",), 5) for id in ids)
+
+
+def record(number=0, *, at=NOW, facts=FACTS, tried=(FIRST, SECOND), digest="digest-1", ids=("a", "b"), denied=DENIED):
+    decision = Decision(f"dec-{number}", digest, "auto", facts, plan(*ids), denied)
+    demand = Demand(frozenset({"chat", "tools"}), 1000 + number, 3, 50, 2)
+    call = Call(f"req-{number}", CALLER, 5.0, at)
+    return Record(call, decision, tried, End.COMPLETE, 200, None, False, 1.0, 0.001, demand=demand)
+
+
+STORED = Stored(
+    "dec-0",
+    "req-0",
+    NOW,
+    "digest-1",
+    "auto",
+    FACTS,
+    Demand(frozenset({"chat", "tools"}), 1000, 3, 50, 2),
+    ("a", "b"),
+    (Denied("c", "policy", ("stays-home", "(suspended)")), Denied("d", "context", ())),
+    "b",
+    Usage(1, 2, 3, 4, 5, "estimated"),
+    700,
+    End.COMPLETE,
+    200,
+)
+
+
+@pytest.fixture
+def keep(tmp_path, monkeypatch):
+    """Keeps records as a server does from start to end."""
+    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
+    losses = []
+
+    def run(*batches):
+        store = Decisions(tmp_path, lambda count, why: losses.append((count, why)))
+        for batch in batches:
+            store.take(batch)
+        store.close()
+        return losses
+
+    return run
+
+
+def test_a_decision_comes_back_as_it_was(keep, tmp_path):
+    keep([record()])
+    assert list(read(tmp_path, 0)) == [STORED]
+    assert find(tmp_path, "dec-0") == STORED
+    assert find(tmp_path, "dec-1") is None
+
+
+def test_what_was_denied_is_kept_and_what_was_never_decided_is_not(keep, tmp_path):
+    nobody = record(1, tried=(), ids=())
+    unread = refused_record(Call("req-9", CALLER, 5.0, NOW), Refused(Refusal.INVALID_JSON, "no"), 0.1)
+    undecided = msgspec.structs.replace(record(2), decision=None)
+    keep([nobody, unread, undecided])
+    (stored,) = read(tmp_path, 0)
+    assert (stored.decision_id, stored.plan, stored.backend, stored.usage) == ("dec-1", (), None, Usage())
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 200])
+def test_every_record_of_every_batch_is_kept_once_and_in_order(keep, tmp_path, count):
+    records = [record(number, at=NOW + number) for number in range(count)]
+    keep(*[records[start : start + 7] for start in range(0, count, 7)])
+    keep(records[:1])  # another start with what was there: replaced, not doubled
+    assert [stored.decision_id for stored in read(tmp_path, 0)] == [f"dec-{number}" for number in range(count)]
+    assert len(list(read(tmp_path, NOW + count - 1))) == 1
+
+
+facts = st.builds(
+    Facts,
+    st.none() | st.sampled_from(["public", "restricted"]),
+    st.none() | st.frozensets(st.sampled_from(["pii", "secret", "code"])),
+    *[st.none() | st.sampled_from(["x", "y", "é\u2028"])] * 5,
+)
+denials = st.lists(
+    st.builds(Exclusion, st.sampled_from("cd"), st.sampled_from(["policy", "offer"]), st.just(("r",)), st.text()),
+    max_size=2,
+).map(tuple)
+
+
+@given(st.lists(st.tuples(facts, st.sampled_from(["d1", "d2"]), st.sampled_from([(), ("a",), ("b", "a")]), denials)))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_sharing_never_mixes_two_decisions(tmp_path_factory, asked):
+    folder = tmp_path_factory.mktemp("shared")
+    store = Decisions(folder, print)
+    store.take([record(n, facts=f, digest=d, ids=i, denied=e) for n, (f, d, i, e) in enumerate(asked)])
+    store.close()
+    kept = {stored.decision_id: stored for stored in read(folder, 0)}
+    assert len(kept) == len(asked)
+    for number, (known, digest, ids, denied) in enumerate(asked):
+        stored = kept[f"dec-{number}"]
+        assert (stored.facts, stored.policy_digest, stored.plan) == (known, digest, ids)
+        assert stored.denied == tuple(Denied(each.backend, each.by, each.rules) for each in denied)
+
+
+def shared(directory):
+    db = sqlite3.connect(directory / "decisions.sqlite")
+    (count,) = db.execute("SELECT COUNT(*) FROM shared").fetchone()
+    db.close()
+    return count
+
+
+def test_what_decisions_share_is_written_once_whatever_the_reason_says_in_words(keep, tmp_path):
+    def long(number):
+        return record(number, denied=(Exclusion("d", "context", (), f"the prompt has at least {number} tokens"),))
+
+    keep([long(number) for number in range(500)])
+    assert shared(tmp_path) == 1
+    keep([record(500)])
+    assert shared(tmp_path) == 2
+
+
+def test_only_so_much_is_remembered_and_what_was_forgotten_is_still_right(keep, tmp_path, monkeypatch):
+    monkeypatch.setattr(decisions, "_REMEMBERED", 4)
+    keep([record(number, digest=f"digest-{number % 7}") for number in range(70)])
+    assert {s.decision_id: s.policy_digest for s in read(tmp_path, 0)} == {
+        f"dec-{n}": f"digest-{n % 7}" for n in range(70)
+    }
+
+
+def test_what_is_too_old_goes_at_the_next_start_in_batches(keep, tmp_path, monkeypatch):
+    monkeypatch.setattr(decisions, "_DELETED_AT_ONCE", 10)
+    midnight = NOW // DAY * DAY
+    old, young = midnight - KEPT_DAYS * DAY - 1, midnight - KEPT_DAYS * DAY
+    with monkeypatch.context() as then:
+        then.setattr(decisions.time, "time", lambda: old)
+        keep([record(number, at=old, digest="old") for number in range(25)])
+    with monkeypatch.context() as then:
+        then.setattr(decisions.time, "time", lambda: young)
+        keep([record(100, at=young, digest="young")])
+    assert shared(tmp_path) == 2
+    store = Decisions(tmp_path, print)
+    deadline = time.monotonic() + 5
+    while shared(tmp_path) > 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert [stored.decision_id for stored in read(tmp_path, 0)] == ["dec-100"]
+    store.close()
+
+
+def test_what_is_shared_lives_as_long_as_what_refers_to_it_though_the_night_was_quiet(tmp_path, monkeypatch):
+    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
+    evening = (NOW // DAY) * DAY - 1
+    clock = [evening]
+    monkeypatch.setattr(decisions.time, "time", lambda: clock[0])
+    store = Decisions(tmp_path, print)
+    store.take([record(1, at=evening)])
+    while find(tmp_path, "dec-1") is None:
+        time.sleep(0.01)
+    clock[0] = evening + 3600
+    store.take([record(2, at=clock[0])])
+    store.close()
+    clock[0] = evening + 2 + KEPT_DAYS * DAY
+    store = Decisions(tmp_path, print)
+    store.take([])
+    while find(tmp_path, "dec-1") is not None:
+        time.sleep(0.01)
+    store.close()
+    assert [stored.decision_id for stored in read(tmp_path, 0)] == ["dec-2"]
+
+
+def test_a_new_day_deletes_without_a_restart(tmp_path, monkeypatch):
+    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
+    monkeypatch.setattr(decisions, "_IDLE_SECONDS", 0.01)
+    store = Decisions(tmp_path, print)
+    store.take([record()])
+    deadline = time.monotonic() + 5
+    while not list(read(tmp_path, 0)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(list(read(tmp_path, 0))) == 1
+    monkeypatch.setattr(decisions.time, "time", lambda: NOW + (KEPT_DAYS + 1) * DAY)
+    while list(read(tmp_path, 0)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert list(read(tmp_path, 0)) == []
+    store.close()
+
+
+def test_a_running_server_s_decisions_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
+    store = Decisions(tmp_path, print)
+    store.take([record()])
+    deadline = time.monotonic() + 5
+    while find(tmp_path, "dec-0") is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    store.close()
+
+
+def test_what_the_disk_does_not_take_is_told_and_what_follows_is_kept(keep, tmp_path, monkeypatch):
+    keep([])
+    locked = sqlite3.connect(tmp_path / "decisions.sqlite", isolation_level=None)
+    connect = sqlite3.connect
+    monkeypatch.setattr(decisions.sqlite3, "connect", lambda *a, **more: connect(*a, **{**more, "timeout": 0.01}))
+    told = threading.Event()
+    losses = []
+    store = Decisions(tmp_path, lambda count, why: (losses.append((count, why)), told.set()))
+    time.sleep(0.1)
+    locked.execute("BEGIN IMMEDIATE")
+    store.take([record(1), record(2)])
+    assert told.wait(5)
+    locked.execute("ROLLBACK")
+    locked.close()
+    store.take([record(3)])  # shares with what was lost
+    store.close()
+    assert losses == [(2, "database is locked")]
+    (kept,) = read(tmp_path, 0)
+    assert (kept.decision_id, kept.facts) == ("dec-3", FACTS)
+
+
+def test_taking_never_waits(tmp_path, monkeypatch):
+    gate = threading.Event()
+    monkeypatch.setattr(Decisions, "_write", lambda *_: gate.wait(5))
+    store = Decisions(tmp_path, print)
+    began = time.monotonic()
+    for number in range(1000):
+        store.take([record(number)])
+    assert time.monotonic() - began < 1
+    gate.set()
+    store.close()
+
+
+def test_a_directory_without_decisions_has_none(tmp_path):
+    assert list(read(tmp_path, 0)) == []
+    assert find(tmp_path, "dec-0") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_store_is_its_owner_s_only(keep, tmp_path):
+    keep([record()])
+    assert (tmp_path / "decisions.sqlite").stat().st_mode & 0o777 == 0o600
