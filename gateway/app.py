@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from fastapi import FastAPI
 from gateway import __version__, providers
 from gateway.adapters import metrics as metrics_adapter
 from gateway.adapters import policy_files, state, suspensions
+from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
 from gateway.adapters.keys import Keys
@@ -32,6 +34,7 @@ from gateway.core.errors import Refusal, Refused
 from gateway.http.connection import Connection
 from gateway.http.openai import ChatCompletions, models_router
 from gateway.http.ops import admin_app, public_app
+from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem, render, suggestion
 from gateway.relay import Relay
 from gateway.settings import Settings
@@ -64,20 +67,25 @@ class Gateway:
         self.ledger = SqliteLedger(settings.state_dir, settings.durability)
         self.metrics = Metrics(inflight=lambda: self.chat.inflight, ledger_lag=self.ledger.lag_seconds)
         self.suspensions = Suspensions(settings.state_dir)
+        self._orders_due = False  # some are known, and not yet in force
         self.decisions = Decisions(settings.state_dir, self._not_kept)
         self.worker = PolicyWorker()
+        self.budgets = LocalBudgets(settings.state_dir)
         self.policies = policy_files.PolicyFiles(
             settings.policies,
             settings.extra_catalog,
             parsed,
             load_apart=self.worker.load,
+            prepare=self._restored,
             on_load=self._loaded,
             on_failure=self._not_loaded,
             suspended=self.suspensions.in_force,
         )
         self.upstreams = AiohttpUpstreams(find)
         self.outbox = Outbox((self.metrics, self.log, self.decisions))
-        self.relay = Relay(self.policies, self.upstreams, providers.DIALECTS, self.ledger, self.outbox, Conversations())
+        self.relay = Relay(
+            self.policies, self.upstreams, providers.DIALECTS, self.ledger, self.outbox, Conversations(), self.budgets
+        )
         self.chat = ChatCompletions(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
         self.public = public_app(
             {"/v1/chat/completions": self.chat},
@@ -97,6 +105,11 @@ class Gateway:
     def _scrape(self) -> bytes:
         self.outbox.flush()
         return self.metrics.exposition()
+
+    def _restored(self, policy: Eligibility) -> Callable[[], None]:
+        """Reads, beside the event loop, what was spent under new limits; what it returns puts them in force."""
+        spent = self.budgets.restore(policy.limits, time.time())
+        return partial(self.budgets.enforce, policy.limits, spent)
 
     def _loaded(self, digest: str, backends: tuple[Backend, ...]) -> None:
         self.metrics.policy_loaded(digest, backends)
@@ -148,10 +161,12 @@ class Gateway:
                 self.log.event("state_not_read", error=str(error))
 
     async def _follow_orders(self) -> None:
-        if news := self.suspensions.news():
-            for order in news:
-                self._log_order(order)
+        for order in self.suspensions.news():
+            self._log_order(order)
+            self._orders_due = True
+        if self._orders_due:
             await self.policies.suspend(self.suspensions.in_force)
+            self._orders_due = False
 
     def shown(self) -> Sequence[suspensions.Shown]:
         """The backends of the snapshot in force, and what was ordered of them."""

@@ -4,6 +4,7 @@ import time
 from asyncio import CancelledError, Task
 
 from gateway.core import tokens
+from gateway.core.budget import Reserved
 from gateway.core.catalog import ASSUMED_CONTEXT
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Decision, Facts, Verdict
@@ -41,6 +42,7 @@ class Hop:
         "opened",
         "permit",
         "reader",
+        "room",
     )
 
     def __init__(
@@ -54,6 +56,7 @@ class Hop:
         self.facts = facts
         self._task = task
         self.most = self._upper_bound()  # the most that this call can cost, in pico-USD
+        self.room: Reserved | None = None  # what was reserved for it
         self.opened: Opened | None = None
         self.reader: StreamReader | None = None  # a stream, from its first event on
         self.held = b""  # what came before it was known to be an answer
@@ -193,7 +196,7 @@ class Hop:
             cost_pico_usd,
             backend.price.version if backend.price else "",
             failure,
-            candidate.watched,
+            candidate.watched if self.room is None else candidate.watched + self.room.watched,
             candidate.broken,
         )
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
+from gateway.core.budget import Exceeded, Reserved
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Facts, Project, Ruling
@@ -155,6 +156,25 @@ class Ledger(Protocol):
 
     def settle(self, entries: Sequence[Entry]) -> None:
         """Keeps how calls ended. Never raises and never waits."""
+
+
+class Budgets(Protocol):
+    """Limits on spending."""
+
+    @property
+    def counting(self) -> bool:
+        """Whether there are any: without one nothing needs to be reserved."""
+
+    def reserve(
+        self, spender: Mapping[str, str], pico_usd: int, moment: float, exempt: str | None
+    ) -> Reserved | Exceeded:
+        """Takes room for the most that a call can cost in every account it touches, or says which limit has none.
+
+        `exempt` is the id of the limit that the request was downgraded by.
+        """
+
+    def settle(self, room: Reserved, pico_usd: int, moment: float) -> None:
+        """Gives the room back and books what the call came to. Once for each reservation; never raises."""
 
 
 class Sink(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gateway.core.budget import Exceeded
 from gateway.core.chat import ChatRequest, Demand, parse
 from gateway.core.decision import Decision, Facts, Project, Ruling
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
@@ -17,8 +18,8 @@ from gateway.core.record import Call, End, Record, Tried, entries, entry_of
 from gateway.core.turns import turns
 from gateway.core.usage import NOTHING
 from gateway.hop import Hop, Stream
-from gateway.ports import Conversations, Dialect, Ledger, Policies, Policy, Reply, Sink, Upstreams
-from gateway.routing.plan import DENIED, narrowed, plan, planned_again, refusal, revocation
+from gateway.ports import Budgets, Conversations, Dialect, Ledger, Policies, Policy, Reply, Sink, Upstreams
+from gateway.routing.plan import DENIED, exhausted, narrowed, plan, planned_again, refusal, revocation
 from gateway.sensitivity.classify import Classified, classify, facts_of
 
 _MONOTONIC = time.perf_counter
@@ -37,6 +38,7 @@ class Relay:
         ledger: Ledger,
         sink: Sink,
         conversations: Conversations,
+        budgets: Budgets,
     ) -> None:
         self._policies = policies
         self._upstreams = upstreams
@@ -44,6 +46,7 @@ class Relay:
         self._ledger = ledger
         self._sink = sink
         self._conversations = conversations
+        self._budgets = budgets
         self._running: set[Hop] = set()  # those that may be cut
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -60,25 +63,26 @@ class Relay:
         first_byte: float | None = None
         stream: Stream | None = None
         waited = 0.0  # for upstreams: not our share
+        exempt: str | None = None  # the limit that the request was downgraded by
         try:
             chat = parse(body)
-            demand = chat.demand
+            demand, name = chat.demand, chat.view.model
             policy = self._policies.current
             purpose = _granted("purpose", call.purpose_hint, call.caller.purposes)
             project = _granted("project", call.project_hint, call.caller.projects)
             declared = policy.projects.get(project) or Project(project)
             classified = self._classify(call, declared, chat)
             sensitivity = classified.sensitivity
-            facts = here = facts_of(call.caller, classified, purpose, declared)
+            facts = facts_of(call.caller, classified, purpose, declared)
             pinned = policy.ask(facts, self._policies.moment())
-            decision = _decide(policy, pinned, chat.view.model, demand, call)
+            decision = _decide(policy, pinned, name, demand, call)
             if not decision.candidates:
                 raise refusal(decision)
 
             while isinstance(step := next_step(decision, failures), Attempt):
                 newest = pinned
                 if failures or self._policies.current is not policy:
-                    pinned, newest = self._ask_again(policy, facts, here)
+                    pinned, newest = self._ask_again(policy, facts)
                     id = step.candidate.backend.id
                     narrower = narrowed(
                         decision, step, pinned.verdicts.get(id, DENIED), newest.verdicts.get(id, DENIED)
@@ -87,7 +91,16 @@ class Relay:
                         decision = narrower
                         continue
                 permit = mint(call.id, decision, step, pinned, newest)
-                asked = Hop(permit, chat, self._dialects[permit.backend.provider], here, self._task())
+                asked = Hop(permit, chat, self._dialects[permit.backend.provider], facts, self._task())
+                if self._budgets.counting and (exceeded := self._reserve(asked, call, project, exempt)):
+                    if exempt is None and (alias := exceeded.limit.terms.downgrade):
+                        name, exempt = alias, exceeded.limit.id
+                        fresh = _decide(policy, pinned, name, demand, call)
+                        decision = planned_again(decision, len(failures), fresh)
+                        if any(each.backend is asked.backend for each in decision.candidates):
+                            continue
+                    decision = exhausted(decision, asked.backend, exceeded, self._policies.moment())
+                    continue
                 self._intend(call, decision, asked, sensitivity, purpose, project)
                 hop = asked
                 self._running.add(hop)
@@ -99,15 +112,15 @@ class Relay:
                 if failed is None:
                     break
                 self._running.discard(hop)
-                done.append(hop.failed(failed.kind))
+                self._settle(hop, hop.failed(failed.kind), done)
                 if hop.cut is not None and failed.kind is FailureKind.REVOKED:
                     raise revocation(decision, hop.cut)
                 failures += (failed,)
-                here = after(here, hop.backend, failed)
+                facts = after(facts, hop.backend, failed)
                 hop = None
                 if policy.asks_hops:  # a rule may admit somebody only now
-                    pinned = policy.ask(here, self._policies.moment())
-                    fresh = _decide(policy, pinned, chat.view.model, demand, call)
+                    pinned = policy.ask(facts, self._policies.moment())
+                    fresh = _decide(policy, pinned, name, demand, call)
                     decision = planned_again(decision, len(failures), fresh)
 
             if hop is None:
@@ -121,7 +134,7 @@ class Relay:
             headers = hop.headers(call, decision, sensitivity, warnings)
             if hop.reader is None:  # a buffered answer
                 self._running.discard(hop)
-                done.append(settled := hop.ended())
+                settled = self._settle(hop, hop.ended(), done)
                 headers.append((b"x-gateway-cost-usd", usd(settled.cost_pico_usd).encode()))
                 headers.append((b"content-length", b"%d" % len(hop.body)))
                 await self._seal()
@@ -160,7 +173,7 @@ class Relay:
                 self._running.discard(hop)
                 hop.close()
                 if not done or done[-1].hop != hop.permit.hop:
-                    done.append(hop.ended())
+                    self._settle(hop, hop.ended(), done)
             record = Record(
                 call=call,
                 decision=decision,
@@ -218,17 +231,45 @@ class Relay:
             conversations.remember(prefixes, classified.sensitivity)
         return classified
 
-    def _ask_again(self, policy: Policy, first: Facts, here: Facts) -> tuple[Ruling, Ruling]:
+    def _ask_again(self, policy: Policy, facts: Facts) -> tuple[Ruling, Ruling]:
         """What the pinned and the newest snapshot say of the hop to come, at this moment: both must permit it, so a
-        revocation takes effect under way, a loosening does not. Without rules about hops the first facts do."""
+        revocation takes effect under way, a loosening does not."""
         moment, newest = self._policies.moment(), self._policies.current
-        pinned = policy.ask(here if policy.asks_hops else first, moment)
-        return pinned, pinned if newest is policy else newest.ask(here if newest.asks_hops else first, moment)
+        pinned = policy.ask(facts, moment)
+        return pinned, pinned if newest is policy else newest.ask(facts, moment)
 
     def _task(self) -> "asyncio.Task[object] | None":
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         return asyncio.current_task(self._loop)  # without a loop, 3.11 asks the kernel for our pid
+
+    def _reserve(self, hop: Hop, call: Call, project: str, exempt: str | None) -> Exceeded | None:
+        """Takes room for the most that a call can cost, or says which limit has none."""
+        caller, backend = call.caller, hop.backend
+        spender = {
+            "key": caller.key,
+            "team": caller.team,
+            "app": caller.app,
+            "project": project,
+            "provider": backend.provider,
+            "zone": backend.zone,
+        }
+        room = self._budgets.reserve(spender, hop.most, self._policies.moment(), exempt)
+        if isinstance(room, Exceeded):
+            return room
+        hop.room = room
+        return None
+
+    def _settle(self, hop: Hop, tried: Tried, done: list[Tried]) -> Tried:
+        """Keeps what has become of a call, and gives back what was reserved for it."""
+        done.append(tried)
+        self._give_back(hop, tried.cost_pico_usd)
+        return tried
+
+    def _give_back(self, hop: Hop, cost_pico_usd: int) -> None:
+        if (room := hop.room) is not None:
+            hop.room = None
+            self._budgets.settle(room, cost_pico_usd, self._policies.moment())
 
     def _intend(self, call: Call, decision: Decision, hop: Hop, sensitivity: str, purpose: str, project: str) -> None:
         """Notes in the ledger that a call is about to be sent, at its upper bound. What cannot be noted is not sent."""
@@ -243,6 +284,7 @@ class Relay:
         try:
             self._ledger.open(intent)
         except OSError:
+            self._give_back(hop, 0)
             raise Refused(
                 Refusal.LEDGER_DOWN, "the spend ledger cannot be written, so nothing is sent", retry_after=30
             ) from None

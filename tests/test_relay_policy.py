@@ -5,6 +5,7 @@ The relay alone, with stand-ins around it, so that any moment of a request can b
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from support.doubles import (
@@ -24,7 +25,9 @@ from support.doubles import (
 )
 from support.upstream import DONE, delta
 
+from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
+from gateway.core.budget import Limit, Reserved, Spend
 from gateway.core.decision import Obligation, Project, Verdict
 from gateway.core.errors import Refused
 from gateway.core.record import End
@@ -45,7 +48,10 @@ class House:
         self.upstreams = Calls(answers, before)
         self.books = Books()
         self.conversations = Conversations()
-        self.relay = Relay(self.policies, self.upstreams, DIALECTS, self.books, self.books, self.conversations)
+        self.budgets = LocalBudgets(Path("/nonexistent"))
+        self.relay = Relay(
+            self.policies, self.upstreams, DIALECTS, self.books, self.books, self.conversations, self.budgets
+        )
 
     async def ask(self, model="auto", text="hi", *, told=None, of=None, messages=None, **fields):
         """Sends one request. Returns what the client got: what it would be told, or how it was refused."""
@@ -114,10 +120,10 @@ async def test_the_facts_of_a_hop_say_what_came_before_it():
     }
 
 
-async def test_without_rules_about_hops_the_first_facts_are_all_that_is_asked():
-    house = House(Snapshot([A, B]), {"a": failing()})
+async def test_a_policy_without_rules_about_hops_is_asked_about_each_all_the_same():
+    house = House(Snapshot([A, B], by_attempt(b="2")), {"a": failing()})  # an exception may be for one hop only
     await house.ask()
-    assert {facts.attempt for facts in house.policies.current.asked} == {"1"}
+    assert house.upstreams.called == ["a"]
 
 
 async def test_a_request_that_is_served_at_once_asks_once():
@@ -439,6 +445,31 @@ async def test_thousands_of_calls_are_cut_within_a_second():
     assert house.relay._running == set()
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_an_answer_that_waits_for_the_ledger_is_not_cut_any_more(streamed):
+    house = House(Snapshot([A]))
+    house.books.sealing = asyncio.get_running_loop().create_future()
+    task, told = house.start(stream=streamed)
+    await turns_of_the_loop()
+    await put_in_force(house, cutting())
+    assert not task.done()
+    house.books.sealing.set_result(None)
+    await task
+    assert (told.ended, house.record.end) == (True, End.COMPLETE)
+
+
+async def test_a_cut_hangs_up_before_it_waits_for_anything():
+    answer = streaming(delta("hello "), HANG)
+    house = House(Snapshot([A]), {"a": answer})
+    house.books.sealing = asyncio.get_running_loop().create_future()
+    task, _ = house.start(stream=True)
+    await turns_of_the_loop()
+    await put_in_force(house, cutting())
+    assert answer.closed
+    house.books.sealing.set_result(None)
+    await task
+
+
 async def test_nothing_stays_registered(monkeypatch):
     house = House(Snapshot([A, B]), {"a": failing()})
     await house.ask()
@@ -490,6 +521,14 @@ async def test_who_continues_a_conversation_inherits_its_label():
     assert label(await house.ask(messages=SECOND[1:], of=call(4))) == "public"
 
 
+async def test_a_conversation_that_is_raised_on_the_way_is_so_from_there_on():
+    house = House(Snapshot([A]))
+    await house.ask(messages=FIRST, of=call(1, sensitivity_hint="internal"))
+    await house.ask(messages=SECOND, of=call(2, sensitivity_hint="restricted"))
+    assert label(await house.ask(messages=[*SECOND, FIRST[1]], of=call(3))) == "restricted"
+    assert label(await house.ask(messages=[*FIRST, FIRST[1]], of=call(4))) == "internal"
+
+
 async def test_the_label_of_a_conversation_is_kept_also_when_it_was_denied():
     house = House(Snapshot([A], lambda _, facts, moment: YES if facts.sensitivity == "public" else NO))
     assert (await house.ask(messages=FIRST, of=call(1, sensitivity_hint="restricted"))).refusal.code == "policy_denied"
@@ -519,3 +558,104 @@ async def test_a_conversation_is_hashed_once_a_request(monkeypatch):
     await house.ask(messages=FIRST, of=call(1, sensitivity_hint="restricted"))
     await house.ask(messages=SECOND, of=call(2, sensitivity_hint="restricted"))
     assert len(made) == 2
+
+
+# Limits are reserved before a call is sent.
+
+CHEAP = backend("cheap", aliases=("small",), max_output=10)
+USD = 10**12
+
+
+def limited(house, *limits):
+    house.budgets.enforce([Limit(f"l#{i}", "l", terms) for i, terms in enumerate(limits)], {})
+    return house
+
+
+def names(snapshot, **more):
+    snapshot.names |= more
+    return snapshot
+
+
+async def test_what_a_limit_has_no_room_for_is_not_sent_and_is_402_with_the_figures():
+    house = limited(House(Snapshot([A])), Spend("key", "day", 5))
+    refused = await house.ask()
+    assert (refused.refusal.status, refused.refusal.code) == (402, "budget_exceeded")
+    assert "(limit `l` per key and day: 0 USD spent and 0 reserved of 0.000000000005)" in refused.message
+    assert refused.retry_after == 86_400  # the clock stands at midnight
+    assert house.upstreams.sent == []
+    assert house.record.end is End.REFUSED
+    assert [each.by for each in house.record.decision.excluded] == ["budget"]
+
+
+async def test_a_candidate_that_fits_is_asked_instead():
+    dear, cheap = backend("a", max_output=10**6), backend("b", max_output=1)
+    house = limited(House(Snapshot([dear, cheap])), Spend("organisation", "day", 10**10))
+    told = await house.ask()
+    assert told.status == 200
+    assert [id for id, _ in house.upstreams.sent] == ["b"]
+
+
+async def test_a_limit_takes_what_a_call_came_to_and_gives_the_rest_back():
+    house = limited(House(Snapshot([A])), Spend("key", "day", 3 * 10**9))
+    for _ in range(3):
+        assert (await house.ask()).status == 200
+    spent = sum(record.cost_pico_usd for record in house.books.records)
+    assert 0 < spent < 10**9
+    exceeded = house.budgets.reserve(
+        {"key": "k", "team": "t", "app": "a", "project": "p", "provider": "x", "zone": "z"}, 3 * 10**9, 0.0, None
+    )
+    assert (exceeded.spent_pico_usd, exceeded.reserved_pico_usd) == (spent, 0)
+
+
+async def test_failed_calls_give_back_and_uncertain_ones_stay():
+    house = limited(House(Snapshot([A, B]), {"a": failing(), "b": failing()}), Spend("organisation", "day", 10**10))
+    await house.ask()
+    assert len(house.upstreams.sent) == 2
+    left = house.budgets.reserve({"project": "p"}, 10**10, 0.0, None)
+    assert isinstance(left, Reserved)
+
+
+async def test_beyond_a_limit_the_alias_is_served():
+    snapshot = names(Snapshot([A, CHEAP]), small=(CHEAP,))
+    house = limited(House(snapshot), Spend("key", "day", 5, downgrade="small"))
+    told = await house.ask("a")
+    assert told.status == 200
+    assert [id for id, _ in house.upstreams.sent] == ["cheap"]
+    assert [(each.backend, each.by) for each in house.record.decision.excluded] == [("a", "budget")]
+
+
+async def test_beyond_a_limit_what_policy_denies_is_not_served_either():
+    snapshot = names(Snapshot([A, CHEAP], lambda of, *_: NO if of == "cheap" else YES), small=(CHEAP,))
+    house = limited(House(snapshot), Spend("key", "day", 5, downgrade="small"))
+    refused = await house.ask("a")
+    assert refused.refusal.status == 402
+    assert house.upstreams.sent == []
+
+
+async def test_another_limit_still_holds_for_the_alias():
+    snapshot = names(Snapshot([A, CHEAP]), small=(CHEAP,))
+    house = limited(House(snapshot), Spend("key", "day", 5, downgrade="small"), Spend("organisation", "month", 5))
+    assert (await house.ask("a")).refusal.status == 402
+    assert house.upstreams.sent == []
+
+
+async def test_at_the_edge_of_a_limit_parallel_requests_do_not_pass_it():
+    house = limited(House(Snapshot([A]), {"a": HANG}), Spend("organisation", "day", 10**10))
+    asked = [house.start()[0] for _ in range(200)]
+    await turns_of_the_loop()
+    under_way = len(house.upstreams.sent)
+    refused = [task.result() for task in asked if task.done()]
+    for task in asked:
+        task.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    most = house.books.records[-1].cost_pico_usd  # nobody knows what became of it, so its upper bound stands
+    assert under_way == 10**10 // most
+    assert len(refused) == 200 - under_way
+    assert {each.refusal.status for each in refused} == {402}
+
+
+async def test_a_limit_on_trial_is_watched():
+    house = House(Snapshot([A]))
+    house.budgets.enforce([Limit("l#1", "trial", Spend("key", "day", 5), enforced=False)], {})
+    assert (await house.ask()).status == 200
+    assert house.record.tried[0].watched == ("trial",)

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
+import statistics
 import threading
 import time
 from pathlib import Path
 
 import httpx2
+import pytest
 from support.server import ROOT, backend, serving
-from support.upstream import DONE, OK, STREAM_END, STREAM_HEAD, USAGE_EVENT, Upstream, answer, chunk, delta
+from support.upstream import DONE, HANG, OK, STREAM_END, STREAM_HEAD, USAGE_EVENT, Upstream, answer, chunk, delta
 
 from gateway.adapters.decisions import read
 from gateway.adapters.policy_files import PolicyFiles, load
@@ -21,10 +22,48 @@ FULL = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
 SECONDS = 60 if FULL else 4
 
 
+VOCABULARY = (ROOT / "routing_policies" / "vocabulary.yaml").read_text()
+BASE = """\
+policy: base
+owner: me
+rules:
+  - {id: own, permit: {to: {deployment: self_hosted}}}
+  - {id: suspended-is-off, forbid: {to: {status: [suspended, retired]}}, in_flight: revoke}
+"""
+INVARIANTS = """\
+invariants:
+  - id: stays-home
+    over: any_backend
+    never: {request: {sensitivity: ">= confidential"}, backend: {deployment: {not: self_hosted}}}
+"""
+
+
+@pytest.fixture
+def policies(tmp_path) -> Path:
+    tree = tmp_path / "tree"
+    (tree / "policies").mkdir(parents=True)
+    (tree / "vocabulary.yaml").write_text(VOCABULARY)
+    (tree / "invariants.yaml").write_text(INVARIANTS)
+    (tree / "policies" / "base.yaml").write_text(BASE)
+    return tree
+
+
+def rules(*written: str) -> str:
+    return "policy: more\nowner: me\nrules:\n" + "".join(f"  - {{{rule}}}\n" for rule in written)
+
+
 def of(number: int) -> str:
-    """The file of one change; three of ten do not load."""
-    good = f"policy: more\nowner: me\nrules:\n  - {{id: r{number}, forbid: {{when: {{team: team-{number}}}}}}}\n"
-    return {2: good + "  - [\n", 5: good.replace("team:", "taem:"), 8: ""}.get(number % 10, good)
+    """The file of one change. Three of ten do not load: no YAML, no such word, a promise that is broken."""
+    here = f"id: r{number}, forbid: {{when: {{team: team-{number}}}}}"
+    match number % 10:
+        case 2:
+            return rules(here) + "  - [\n"
+        case 5:
+            return rules(here.replace("team:", "taem:"))
+        case 8:
+            return rules(here, "id: leak, permit: {to: {deployment: vendor_api}}")
+        case _:
+            return rules(here)
 
 
 def replace(path: Path, text: str) -> None:
@@ -34,8 +73,7 @@ def replace(path: Path, text: str) -> None:
     other.replace(path)
 
 
-def test_a_storm_of_reloads_disturbs_no_request_and_only_good_trees_decide(tmp_path, upstream: Upstream):
-    policies = Path(shutil.copytree(ROOT / "routing_policies", tmp_path / "policies"))
+def test_a_storm_of_reloads_disturbs_no_request_and_only_good_trees_decide(tmp_path, policies, upstream: Upstream):
     more = policies / "policies" / "more.yaml"
     upstream.scripts["w"] = [answer(OK)]
     upstream.scripts["v"] = [
@@ -94,14 +132,13 @@ def test_a_storm_of_reloads_disturbs_no_request_and_only_good_trees_decide(tmp_p
     assert len(used) > 2
 
 
-async def test_a_reload_leaves_the_event_loop_free(tmp_path, record_property):
+async def test_a_reload_leaves_the_event_loop_free(policies, record_property):
     """The bound is loose, since machines are shared; what was seen is in the report of the run."""
-    tree = Path(shutil.copytree(ROOT / "routing_policies", tmp_path / "tree"))
-    more = tree / "policies" / "more.yaml"
-    many = "".join(f"  - {{id: m{n}, forbid: {{when: {{team: [t{n}, u{n}], app: a{n}}}}}}}\n" for n in range(200))
+    more = policies / "policies" / "more.yaml"
+    many = rules(*(f"id: m{n}, forbid: {{when: {{team: [t{n}, u{n}], app: a{n}}}}}" for n in range(200)))
     worker = PolicyWorker()
     files = PolicyFiles(
-        tree, None, load(tree), load_apart=worker.load, on_load=lambda *_: None, on_failure=lambda *_: None
+        policies, None, load(policies), load_apart=worker.load, on_load=lambda *_: None, on_failure=lambda *_: None
     )
     gaps: list[float] = []
 
@@ -112,17 +149,84 @@ async def test_a_reload_leaves_the_event_loop_free(tmp_path, record_property):
             gaps.append(time.perf_counter() - before - 0.001)
             before = time.perf_counter()
 
-    await worker.load(tree, None)  # started, as it is from the first change on
+    more.write_text(many)
+    began = time.perf_counter()
+    load(policies)
+    here = time.perf_counter() - began
+    await worker.load(policies, None)  # started, as it is from the first change on
     looking = asyncio.create_task(look())
-    for number in range(5):
-        more.write_text(f"policy: more\nowner: me\nrules:\n{many}  # {number}\n")
+    longest = []
+    for number in range(7):
+        more.write_text(f"{many}  # {number}\n")
         before = files.current
+        gaps.clear()
         await files.reload()
         assert files.current is not before
+        assert len(gaps) > 10
+        longest.append(max(gaps))
     looking.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await looking
     await worker.close()
-    record_property("longest_gap_ms", round(max(gaps) * 1000, 2))
-    assert len(gaps) > 50
-    assert max(gaps) < 0.1
+    typical = statistics.median(longest)
+    record_property("longest_gap_ms", round(typical * 1000, 2))
+    record_property("load_ms", round(here * 1000, 2))
+    assert typical < here / 2
+
+
+def test_a_suspension_is_live_within_a_second_cuts_what_runs_and_survives_a_restart(
+    tmp_path, policies, upstream: Upstream
+):
+    upstream.scripts["far"] = [STREAM_HEAD, chunk(delta("x")), HANG]
+    upstream.scripts["near"] = [answer(OK)]
+    catalog = {"far": backend(upstream.url("far"), substitute="near"), "near": backend(upstream.url("near"))}
+    body = {"model": "far", "messages": [{"role": "user", "content": "hi"}]}
+
+    with serving(tmp_path, catalog, policies) as server:
+        client = httpx2.Client(headers={"authorization": f"Bearer {server.key()}"}, timeout=10)
+        url, admin = f"{server.base}/v1/chat/completions", f"http://127.0.0.1:{server.admin_port}/admin/backends"
+
+        def served() -> str | None:
+            return client.post(url, json=body).headers.get("x-gateway-backend")
+
+        with client.stream("POST", url, json={**body, "stream": True}) as running:
+            lines = running.iter_lines()
+            assert "x" in next(lines)
+            ordered = server.cli("backends", "suspend", "far", "--reason", "court order")
+            assert ordered.returncode == 0, ordered.stderr
+            began = time.monotonic()
+            assert any("policy_revoked" in line for line in lines)
+            assert time.monotonic() - began < 1
+        assert served() == "near"
+        (row,) = [row for row in httpx2.get(admin).json() if row["id"] == "far"]
+        assert (row["status"], row["suspension"]["reason"]) == ("suspended", "court order")
+        assert server.metrics()['gateway_model_status{model="far"}'] == 0
+        server.stop()
+        server.start()
+        assert served() == "near"
+        upstream.scripts["far"] = [answer(OK)]
+        assert httpx2.post(f"{admin}/far/resume").status_code == 200
+        assert served() == "far"
+        assert httpx2.post(f"{admin}/far/suspend", json={"reason": "again"}).status_code == 200
+        assert served() == "near"
+        assert httpx2.post(f"{admin}/raf/suspend").status_code == 404
+        assert server.cli("backends", "resume", "far").returncode == 0
+        deadline = time.monotonic() + 1.5
+        while served() != "far":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        client.close()
+    log = [json.loads(line) for line in server.log.read_text().splitlines()]
+    told = [
+        (line["event"], line["by"].split()[0], line["reason"]) for line in log if line["event"].startswith("backend_")
+    ]
+    assert told == [
+        ("backend_suspended", "cli", "court order"),
+        ("backend_suspended", "cli", "court order"),  # said again by the server that started with it
+        ("backend_resumed", "admin", ""),
+        ("backend_suspended", "admin", "again"),
+        ("backend_resumed", "cli", ""),
+    ]
+    digests = {stored.policy_digest for stored in read(server.state, 0)}
+    assert len(digests) == 2
+    assert {digest.partition("+")[0] for digest in digests} & digests

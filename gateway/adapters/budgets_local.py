@@ -4,38 +4,9 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import msgspec
-
-from gateway.core.budget import EVERYTHING, Exceeded, Limit, bucket_seconds, window_at
+from gateway.core.budget import EVERYTHING, Account, Exceeded, Limit, Reserved, bucket_seconds, window_at
 
 _COLUMNS = {"team": "team", "app": "app", "key": "key", "project": "project", "provider": "provider", "zone": "zone"}
-
-
-class _Account:
-    """What one value has spent, by the start of a bucket, and has reserved."""
-
-    __slots__ = ("reserved", "spent")
-
-    def __init__(self) -> None:
-        self.spent: dict[int, int] = {}
-        self.reserved = 0
-
-    def add(self, bucket: int, pico_usd: int) -> None:
-        self.spent[bucket] = self.spent.get(bucket, 0) + pico_usd
-
-    def within(self, start: float) -> int:
-        """What was spent from a moment on; what is older is forgotten."""
-        for old in [bucket for bucket in self.spent if bucket < start]:
-            del self.spent[old]
-        return sum(self.spent.values())
-
-
-class Reservation(msgspec.Struct, frozen=True):
-    """Room taken for one call: the accounts it was taken in, and how much, in pico-USD."""
-
-    accounts: tuple[_Account, ...]
-    spender: Mapping[str, str]
-    pico_usd: int
 
 
 class LocalBudgets:
@@ -47,7 +18,7 @@ class LocalBudgets:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._limits: dict[str, Limit] = {}
-        self._accounts: dict[tuple[str, str], _Account] = {}
+        self._accounts: dict[tuple[str, str], Account] = {}
 
     def restore(self, limits: Iterable[Limit], moment: float) -> Mapping[tuple[str, str], Mapping[int, int]]:
         """What the ledger says was spent under limits that are not in force yet. May be called off the event loop."""
@@ -59,13 +30,18 @@ class LocalBudgets:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
         try:
             for limit in new:
-                for value, bucket, cost in _spent(db, limit, window_at(limit.window, moment).start):
+                for value, bucket, cost in _spent(db, limit, window_at(limit.terms.window, moment).start):
                     for account in _accounts(limit, value):
                         buckets = found.setdefault(account, {})
                         buckets[bucket] = buckets.get(bucket, 0) + cost
         finally:
             db.close()
         return found
+
+    @property
+    def counting(self) -> bool:
+        """Whether any limit is in force: without one nothing needs to be reserved."""
+        return bool(self._limits)
 
     def enforce(self, limits: Iterable[Limit], restored: Mapping[tuple[str, str], Mapping[int, int]]) -> None:
         """Puts limits in force. Accounts of limits that stay as they are stay, too."""
@@ -74,55 +50,58 @@ class LocalBudgets:
         self._accounts = {key: account for key, account in self._accounts.items() if key[0] in kept}
         for key, buckets in restored.items():
             if key[0] in wanted and key[0] not in kept:
-                account = self._accounts.setdefault(key, _Account())
+                account = self._accounts.setdefault(key, Account())
                 for bucket, cost in buckets.items():
                     account.add(bucket, cost)
         self._limits = wanted
 
     def reserve(
         self, spender: Mapping[str, str], pico_usd: int, moment: float, exempt: str | None
-    ) -> Reservation | Exceeded:
+    ) -> Reserved | Exceeded:
         """Takes room for the most that a call can cost, or says which limit has none.
 
         `exempt` is the limit that the request was downgraded by: what it still serves is beyond that limit.
         """
         taken: list[tuple[str, str]] = []
+        watched: dict[str, None] = {}
         for limit in self._limits.values():
             value = limit.value(spender)
             if value is None:
                 continue
             if limit.id != exempt and (exceeded := self._exceeded(limit, value, pico_usd, moment)):
-                return exceeded
+                if limit.enforced:
+                    return exceeded
+                watched[limit.rule] = None
             taken += _accounts(limit, value)
-        accounts = tuple(self._accounts.setdefault(key, _Account()) for key in taken)
+        accounts = tuple(self._accounts.setdefault(key, Account()) for key in taken)
         for account in accounts:
             account.reserved += pico_usd
-        return Reservation(accounts, spender, pico_usd)
+        return Reserved(accounts, spender, pico_usd, tuple(watched))
 
-    def settle(self, reservation: Reservation, pico_usd: int, moment: float) -> None:
+    def settle(self, room: Reserved, pico_usd: int, moment: float) -> None:
         """Gives the room back, and books what the call came to under every limit that is in force now."""
-        for account in reservation.accounts:
-            account.reserved -= reservation.pico_usd
+        for account in room.accounts:
+            account.reserved -= room.pico_usd
         if not pico_usd:
             return
         for limit in self._limits.values():
-            value = limit.value(reservation.spender)
+            value = limit.value(room.spender)
             if value is not None:
-                bucket = int(moment // bucket_seconds(limit.window)) * bucket_seconds(limit.window)
+                bucket = int(moment // bucket_seconds(limit.terms.window)) * bucket_seconds(limit.terms.window)
                 for key in _accounts(limit, value):
-                    self._accounts.setdefault(key, _Account()).add(bucket, pico_usd)
+                    self._accounts.setdefault(key, Account()).add(bucket, pico_usd)
 
     def _exceeded(self, limit: Limit, value: str, pico_usd: int, moment: float) -> Exceeded | None:
-        window = window_at(limit.window, moment)
+        window = window_at(limit.terms.window, moment)
         spent, reserved = self._standing(limit, value, window.start)
-        ceiling = limit.pico_usd
+        ceiling = limit.terms.pico_usd
         if ceiling is None:
-            assert limit.share is not None
+            assert limit.terms.share is not None
             everyone, everyones = self._standing(limit, EVERYTHING, window.start)
             total = everyone + everyones + pico_usd
-            if total < limit.minimum_pico_usd:
+            if total < limit.terms.minimum_pico_usd:
                 return None
-            ceiling = int(limit.share * total)
+            ceiling = int(limit.terms.share * total)
         if spent + reserved + pico_usd <= ceiling:
             return None
         return Exceeded(limit, value, spent, reserved, ceiling, window.end)
@@ -135,13 +114,13 @@ class LocalBudgets:
 def _accounts(limit: Limit, value: str) -> list[tuple[str, str]]:
     """The accounts that a call counts in: its own, and for a share also everyone's."""
     mine = [(limit.id, value)]
-    return mine if limit.share is None or value == EVERYTHING else [*mine, (limit.id, EVERYTHING)]
+    return mine if limit.terms.share is None or value == EVERYTHING else [*mine, (limit.id, EVERYTHING)]
 
 
 def _spent(db: sqlite3.Connection, limit: Limit, start: float) -> Iterable[tuple[str, int, int]]:
     """(value, bucket, pico-USD) of what the ledger holds since a moment."""
-    column = f"{_COLUMNS[limit.per]}" if limit.per in _COLUMNS else f"'{EVERYTHING}'"
-    bucket = bucket_seconds(limit.window)
+    column = f"{_COLUMNS[limit.terms.per]}" if limit.terms.per in _COLUMNS else f"'{EVERYTHING}'"
+    bucket = bucket_seconds(limit.terms.window)
     where, values = ("AND project = ?", [limit.project]) if limit.project else ("", [])
     rows = db.execute(
         f"SELECT {column}, CAST(time / {bucket} AS INTEGER) * {bucket}, SUM(cost_pico_usd / 1000000), "

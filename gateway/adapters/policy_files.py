@@ -140,11 +140,16 @@ def _snapshot(bundle: Bundle, ids: frozenset[str]) -> Eligibility:
     return Eligibility(bundle, not_offered(bundle.backends))
 
 
+def _nothing() -> None:
+    """What is prepared where nothing is."""
+
+
 class PolicyFiles:
     """Holds the snapshot in force and follows the files. `current` is swapped as one reference.
 
     `on_load` is told of each snapshot once it is in force, `on_failure` of each tree that did not load. `suspended`
-    are the backends that are off by order: see `suspend`.
+    are the backends that are off by order: see `suspend`. `prepare` is asked about each snapshot beside the event loop;
+    what it returns is called as the snapshot comes into force.
     """
 
     def __init__(
@@ -157,6 +162,7 @@ class PolicyFiles:
         on_load: Callable[[str, tuple[Backend, ...]], None],
         on_failure: Callable[[tuple[Problem, ...]], None],
         suspended: Iterable[str] = (),
+        prepare: Callable[[Eligibility], Callable[[], None]] = lambda _: _nothing,
     ) -> None:
         if parsed.bundle is None:
             raise ValueError("the first bundle must be good")
@@ -167,11 +173,12 @@ class PolicyFiles:
         self._on_load = on_load
         self._on_failure = on_failure
         self._suspended = frozenset(suspended)
+        self._prepare = prepare
         self._on_disk: str | None = parsed.bundle.digest
         self._changed = asyncio.Event()
         self._renewing = asyncio.Lock()
         self.loaded = parsed.bundle  # as the files say; `current` is this, under the suspensions
-        self._put_in_force(_snapshot(parsed.bundle, self._suspended))
+        self._put_in_force(*self._made(parsed.bundle))
         self.state = ReloadState(self.current.digest, time.time(), False, parsed.problems)
 
     def moment(self) -> float:
@@ -182,15 +189,15 @@ class PolicyFiles:
         """Loads the tree anew. If it is not good, the snapshot in force stays and the state says stale."""
         try:
             parsed = await self._load_apart(self._directory, self._extra)
+            if parsed.bundle is not None and (self.state.stale or parsed.bundle != self.loaded):
+                self.loaded = parsed.bundle  # compared as a whole: a status may begin with the day, in the same bytes
+                await self._renew()
+                self.state = ReloadState(self.current.digest, time.time(), False, parsed.problems)
         except Exception as error:  # noqa: BLE001  whatever it is, the snapshot in force stays, and the next change is seen
             parsed = Parsed(None, (Problem(Mark(str(self._directory)), "P004", str(error)),), {})
         if parsed.bundle is None:
             self.state = msgspec.structs.replace(self.state, stale=True, problems=parsed.problems)
             self._on_failure(parsed.problems)
-        elif self.state.stale or parsed.bundle != self.loaded:  # not by digest: a status may begin with the day
-            self.loaded = parsed.bundle
-            await self._renew()
-            self.state = ReloadState(self.current.digest, time.time(), False, parsed.problems)
 
     async def suspend(self, ids: Iterable[str]) -> None:
         """Exactly these backends are suspended from now on, in what is loaded and in what will be."""
@@ -200,10 +207,15 @@ class PolicyFiles:
     async def _renew(self) -> None:
         """Builds the snapshot beside the event loop and puts it in force."""
         async with self._renewing:
-            self._put_in_force(await asyncio.to_thread(_snapshot, self.loaded, self._suspended))
+            self._put_in_force(*await asyncio.to_thread(self._made, self.loaded))
             self.state = msgspec.structs.replace(self.state, digest=self.current.digest)
 
-    def _put_in_force(self, snapshot: Eligibility) -> None:
+    def _made(self, bundle: Bundle) -> tuple[Eligibility, Callable[[], None]]:
+        snapshot = _snapshot(bundle, self._suspended)
+        return snapshot, self._prepare(snapshot)
+
+    def _put_in_force(self, snapshot: Eligibility, prepared: Callable[[], None]) -> None:
+        prepared()
         self.current = snapshot
         self._on_load(snapshot.digest, snapshot.bundle.backends)
 

@@ -15,28 +15,38 @@ _UNITS = {"h": 3600, "d": 86_400}
 _DAY = 86_400
 
 
-class Limit(msgspec.Struct, frozen=True):
-    """A ceiling: `pico_usd` for each value of `per` in a window, or the `share` (0 to 1) of all spending that one value
-    of `per` may have, once `minimum_pico_usd` is spent in all.
+class Spend(msgspec.Struct, frozen=True):
+    """The terms of a limit: `pico_usd` for each value of `per` in a window, or the `share` (0 to 1) of all spending
+    that one value of `per` may have, once `minimum_pico_usd` is spent in all.
 
     `window` is `hour`, `day`, `week`, `month` (calendar, UTC) or `7d`, `24h` (rolling). `downgrade` names the alias
-    that is served beyond the limit; None: nothing is. `project`: it binds that project alone; empty: everyone.
+    that is served beyond the limit; None: nothing is. `on_store_down` says what holds while nobody can count.
     """
 
-    id: str
     per: Dimension
     window: str
     pico_usd: int | None = None
     share: float | None = None
     minimum_pico_usd: int = 0
     downgrade: str | None = None
+    on_store_down: str = "deny"
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """A limit in force. `project`: it binds that project alone; empty: everyone. One that is not `enforced` counts and
+    tells, and denies nothing."""
+
+    id: str
+    rule: str
+    terms: Spend
     project: str = ""
+    enforced: bool = True
 
     def value(self, spender: Mapping[str, str]) -> str | None:
         """Whose account a call goes to, None: the limit does not concern it."""
         if self.project and spender.get("project") != self.project:
             return None
-        return EVERYTHING if self.per == "organisation" else spender[self.per]
+        return EVERYTHING if self.terms.per == "organisation" else spender[self.terms.per]
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -95,3 +105,33 @@ class Exceeded(msgspec.Struct, frozen=True):
     reserved_pico_usd: int
     ceiling_pico_usd: int
     resets: float
+
+
+class Account:
+    """What one value has spent, by the start of a bucket, and has reserved. Not frozen: it is what is counted in."""
+
+    __slots__ = ("reserved", "spent")
+
+    def __init__(self) -> None:
+        self.spent: dict[int, int] = {}
+        self.reserved = 0
+
+    def add(self, bucket: int, pico_usd: int) -> None:
+        """Books an amount."""
+        self.spent[bucket] = self.spent.get(bucket, 0) + pico_usd
+
+    def within(self, start: float) -> int:
+        """What was spent from a moment on; what is older is forgotten."""
+        for old in [bucket for bucket in self.spent if bucket < start]:
+            del self.spent[old]
+        return sum(self.spent.values())
+
+
+class Reserved(msgspec.Struct, frozen=True):
+    """Room taken for one call: the accounts it was taken in, and how much, in pico-USD. `watched` are the rules whose
+    limits have no room but are not enforced."""
+
+    accounts: tuple[Account, ...]
+    spender: Mapping[str, str]
+    pico_usd: int
+    watched: tuple[str, ...] = ()

@@ -84,16 +84,20 @@ class Ruling(msgspec.Struct, frozen=True):
     order: frozenset[str]
 
 
-By = Literal["policy", "capability", "context", "price", "offer"]
+By = Literal["policy", "capability", "context", "price", "offer", "budget"]
 
 
 class Exclusion(msgspec.Struct, frozen=True):
-    """Why a backend is not asked: which stage said so, the rules if it was the policy, and the reason in words."""
+    """Why a backend is not asked: which stage said so, the rules if there are any, and the reason in words.
+
+    `wait` is the seconds until it may be otherwise, 0: nobody knows.
+    """
 
     backend: str
     by: By
     rules: tuple[str, ...]
     reason: str
+    wait: int = 0
 
 
 class Candidate(msgspec.Struct, frozen=True):

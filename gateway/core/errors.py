@@ -59,6 +59,7 @@ class Refusal(Enum):
     FORBIDDEN_PARAMETER = ("forbidden_parameter", 400, "invalid_request_error")
     UNSUPPORTED = ("unsupported_capability", 400, "invalid_request_error")
     CONTEXT_TOO_LONG = ("context_length_exceeded", 400, "invalid_request_error")
+    BUDGET_EXCEEDED = ("budget_exceeded", 402, "insufficient_quota")
     INVALID_KEY = ("invalid_api_key", 401, "invalid_request_error")
     POLICY_DENIED = ("policy_denied", 403, "permission_error")
     NOT_GRANTED = ("not_granted", 403, "permission_error")

@@ -129,9 +129,11 @@ class Cells:
         return tuple(cube)
 
     def mask(self, name: str, values: Iterable[str]) -> int:
-        """The mask of some values of a variable. Values that it does not have are in its `(any other)`."""
+        """The mask of some values of a variable. Values that it does not have are in its `(any other)`; where it has
+        none of that either, they stand for nothing."""
         known = self.variables[self._index[name]].values
-        bits = (1 << known.index(value if value in known else OTHER) for value in values)
+        named = (value if value in known else OTHER for value in values)
+        bits = (1 << known.index(value) for value in named if value in known)
         return reduce(or_, bits, 0)
 
     def has(self, name: str) -> bool:
@@ -246,7 +248,9 @@ class Cells:
         declared = self.bundle.projects.get(facts.project or "")
         below = LEVELS[: LEVELS.index(declared.floor)] if declared and declared.floor else ()
         if facts.sensitivity in below and not self.has("project"):  # then another project has such requests
-            facts = msgspec.structs.replace(facts, project=_fresh(self.bundle.projects))
+            facts, declared = msgspec.structs.replace(facts, project=_fresh(self.bundle.projects)), None
+        if declared and not self.has("project.jurisdiction"):
+            facts = msgspec.structs.replace(facts, jurisdiction=declared.jurisdiction)
         return facts
 
     def other(self, name: str, usual: str | None) -> str:

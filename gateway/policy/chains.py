@@ -50,7 +50,8 @@ class Chains:
         self.most = invariant.most_operators
         self.invariant = invariant
         self.asked = not _HOP.isdisjoint(variable.name for variable in cells.variables)
-        self.groups = [part for group in groups for part in self._alike(group)]
+        # Those of whom the invariant speaks for certain come first: a chain that is found is made of them if it can be.
+        self.groups = sorted((part for group in groups for part in self._alike(group)), key=self._uncertain)
         self.ordered = self.most is None or bool(invariant.left or invariant.enter)
 
     def lengths(self) -> list[int]:
@@ -69,6 +70,10 @@ class Chains:
             operator = backend.operator if self.most else ""
             parts.setdefault((*remembered, operator, self.left(backend), self.enter(backend)), []).append(backend)
         return [msgspec.structs.replace(group, backends=tuple(backends)) for backends in parts.values()]
+
+    def _uncertain(self, group: Group) -> bool:
+        claims = (self.invariant.left, self.invariant.enter)
+        return any(every(of_backend(atom, group.backends[0]) for atom in claim) is None for claim in claims)
 
     def left(self, backend: Backend) -> bool:
         """Whether nothing may be entered after this one. What is not known counts."""
@@ -222,9 +227,9 @@ class Walk:
     def _about_calls(self, cube: Cube, call: int, *, holds: bool) -> Iterator[list[Condition]]:
         """For each thing that a cube asks about calls, the conditions under any of which it holds, or does not."""
         for name, value in (("attempt", str(call + 1)), ("last_error", "none")):
-            if self.cells.has(name) and (name == "attempt" or call == 0):
-                if not cube[self.cells.at(name)] & self.cells.mask(name, [value]):
-                    yield [] if holds else [{}]
+            asked = self.cells.has(name) and (name == "attempt" or call == 0)
+            if asked and not cube[self.cells.at(name)] & self.cells.mask(name, [value]):
+                yield [] if holds else [{}]
         if self._errors and call > 0:
             errors = cube[self.cells.at("last_error")] & self._errors
             if errors != self._errors:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from gateway.core.budget import Spend
 from gateway.core.decision import Obligation
 from gateway.core.price import Price, usd
-from gateway.policy.model import Atom, Bundle, Exemption, Invariant, Rule, Spend
+from gateway.policy.model import Atom, Bundle, Exemption, Invariant, Rule
 from gateway.policy.obligations import OBLIGATIONS
 
 _TOKENS_PER_PRICE = 10**6

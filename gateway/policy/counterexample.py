@@ -1,5 +1,6 @@
 """Counterexamples: a request that breaks an invariant, asked of the real policy, and put so that it can be acted on."""
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
@@ -8,14 +9,16 @@ import yaml
 from gateway.core.catalog import PASSPORT, Backend
 from gateway.core.decision import Facts, Verdict
 from gateway.policy.cells import OTHER, Cells
-from gateway.policy.claims import USUAL
 from gateway.policy.clauses import clauses
 from gateway.policy.decide import Eligibility, known_only
 from gateway.policy.document import Mark
 from gateway.policy.model import Bundle, Exemption, Invariant, bound, of_backend, of_request
+from gateway.policy.query import PLAIN
 from gateway.policy.space import Cube
 from gateway.policy.vocabulary import BACKEND, REQUEST
 
+_NOTHING: tuple[object, ...] = (frozenset(), "none", "1")
+"""Usual values that need no word even where they matter: no tags, not redacted, the first call."""
 _NEAREST = 3
 """Forbids that are named as the nearest."""
 Written = dict[str, str | list[str]]
@@ -71,7 +74,7 @@ class Witness:
         self.bundle = bundle
         self.invariant = invariant
         self.cells = cells
-        self._usual = known_only(USUAL, bundle.vocabulary)
+        self._usual = known_only(PLAIN, bundle.vocabulary)
         self._marks = {rule.id: rule.mark for rule in bundle.rules}
 
     def reaching(
@@ -193,7 +196,7 @@ class Witness:
             value = getattr(facts, attribute.field)
             told = name == "source_sensitivity" and value == facts.sensitivity and "sensitivity" in written
             matters = self._matters(cube, name) or (label and name == "sensitivity")
-            if value != getattr(unsaid, attribute.field) or (matters and not told):
+            if value != getattr(unsaid, attribute.field) or (matters and not told and value not in _NOTHING):
                 written[name] = _written(value)
         return written
 
@@ -210,24 +213,31 @@ class Witness:
 
     def _nearest(self, facts: Facts, backend: Backend, lifted: Collection[str]) -> tuple[Place, ...]:
         """The forbids that would fire if one thing were otherwise; those first that ask it of the request."""
-        found = sorted(self._short_of_one(facts, backend, lifted))
-        places = {rule: Place(rule, self._marks[rule], asks) for _, rule, asks in reversed(found)}
-        return tuple(reversed(places.values()))[:_NEAREST]
+        found: dict[str, Place] = {}
+        for _, rule, asks in sorted(self._short_of_one(facts, backend, lifted)):
+            found.setdefault(rule, Place(rule, self._marks[rule], asks))
+        return tuple(found.values())[:_NEAREST]
 
-    def _short_of_one(self, facts: Facts, backend: Backend, lifted: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    def _short_of_one(self, facts: Facts, backend: Backend, lifted: Collection[str]) -> Iterator[tuple[bool, str, str]]:
         for clause in clauses(self.bundle).forbids:
             here = ((atom, bound(atom, backend)) for atom in clause.when)
             lacking = [atom for atom, at in here if at is not None and of_request(at, facts) is False]
             lacking += [atom for atom in clause.to if of_backend(atom, backend) is False]
             if len(lacking) == 1 and clause.rule not in lifted:
-                (atom,) = lacking
-                yield atom.side, clause.rule, f"{'backend ' if atom.side == 'backend' else ''}{atom.text}"
+                of_it = lacking[0].side == "backend"
+                yield of_it, clause.rule, f"{'backend ' if of_it else ''}{lacking[0].text}"
 
     def _test(self, request: Written, expect: dict[str, object]) -> str:
-        name = f"counterexample to {self.invariant.id}"
-        tests = {"tests": [{"name": name, "request": request, "expect": expect}]}
-        said = f"# Found by `gateway policy prove`. It fails until {self.invariant.id} holds, then it keeps it so.\n"
-        return said + yaml.safe_dump(tests, sort_keys=False, default_flow_style=None, width=120)
+        id = self.invariant.id
+        return (
+            f"# Found by `gateway policy prove`: this fails until invariant {id} holds.\n"
+            f"tests:\n  - name: counterexample to {id}\n    request: {_flow(request)}\n    expect: {_flow(expect)}\n"
+        )
+
+
+def _flow(data: object) -> str:
+    """Plain data as YAML in one line."""
+    return str(yaml.safe_dump(data, sort_keys=False, default_flow_style=True, width=math.inf)).strip()
 
 
 def _written(value: str | frozenset[str] | None) -> str | list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from gateway.core.budget import Limit
 from gateway.core.catalog import Backend, names
 from gateway.core.decision import Facts, Obligation, Ruling, Verdict
 from gateway.policy.clauses import clauses
@@ -21,15 +22,13 @@ _NOTHING: frozenset[str] = frozenset()
 
 
 class _Residual(msgspec.Struct, frozen=True):
-    """A clause as one backend sees it: what is left to ask of the request, and whether its own part is unknown."""
+    """A clause as one backend sees it: what is left to ask of the request."""
 
     rule: str
     when: tuple[Atom, ...]
-    unknown: bool
 
     def truth(self, facts: Facts) -> bool | None:
-        truth = every(of_request(atom, facts) for atom in self.when)
-        return None if truth and self.unknown else truth
+        return every(of_request(atom, facts) for atom in self.when)
 
 
 class _View(msgspec.Struct, frozen=True):
@@ -53,6 +52,7 @@ class Eligibility:
         self.projects = bundle.projects
         self.asks_hops = any(REQUEST[atom.attribute].hop for rule in bundle.rules for atom in rule.when)
         self.warns = frozenset(rule.id for rule in bundle.rules if rule.mode == "warn")
+        self.limits = tuple(_limits(bundle))
         self._views = {backend.id: _view(bundle, backend) for backend in bundle.backends}
         self._preferences = bundle.effect("prefer")
         self._revoking = frozenset(rule.id for rule in bundle.rules if rule.revoke)
@@ -122,6 +122,12 @@ def _acts(rule: Rule) -> tuple[Obligation, ...]:
     return tuple(obligation for obligation in rule.do if OBLIGATIONS[obligation.name].acts)
 
 
+def _limits(bundle: Bundle) -> Iterable[Limit]:
+    for rule in bundle.effect("limit", "shadow", "warn", "enforce"):
+        for number, terms in enumerate(rule.limits, 1):
+            yield Limit(f"{rule.id}#{number}", rule.id, terms, rule.project, enforced=rule.mode == "enforce")
+
+
 def _view(bundle: Bundle, backend: Backend) -> _View:
     force, watched = clauses(bundle), clauses(bundle, "shadow", "warn")
     return _View(
@@ -139,14 +145,15 @@ def _view(bundle: Bundle, backend: Backend) -> _View:
 
 
 def _residuals(found: tuple[Clause, ...], backend: Backend, *, certain: bool) -> tuple[_Residual, ...]:
-    """The clauses that can concern a backend at all; where only certainty counts, those whose own part is true."""
+    """The clauses that can concern a backend at all; where only certainty counts, those whose own part is true.
+    Where it does not, a part that is unknown is as good as true."""
     residuals = []
     for clause in found:
         truth = every(of_backend(atom, backend) for atom in clause.to)
         when = [bound(atom, backend) for atom in clause.when]
         unknown = truth is None or None in when
         if truth is not False and not (certain and unknown):
-            residuals.append(_Residual(clause.rule, tuple(atom for atom in when if atom is not None), unknown))
+            residuals.append(_Residual(clause.rule, tuple(atom for atom in when if atom is not None)))
     return tuple(residuals)
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway.core.budget import Spend
 from gateway.core.catalog import Backend
 from gateway.core.decision import Facts, Obligation, Project
 from gateway.policy.document import Mark
@@ -62,19 +63,6 @@ class Clause(msgspec.Struct, frozen=True):
     rule: str
     when: tuple[Atom, ...]
     to: tuple[Atom, ...]
-
-
-class Spend(msgspec.Struct, frozen=True):
-    """A ceiling on what is spent. Either `pico_usd` per `per`, or a `share` (0 to 1) of all spending that one value of
-    `per` may have once `minimum_pico_usd` is spent. `downgrade` is the alias that is still served beyond it."""
-
-    per: str
-    window: str
-    pico_usd: int | None = None
-    share: float | None = None
-    minimum_pico_usd: int = 0
-    downgrade: str | None = None
-    on_store_down: str = "deny"
 
 
 class Rule(msgspec.Struct, frozen=True):

@@ -10,6 +10,10 @@ from gateway.policy.space import Budget, Cube, Variable, intersect, point, witne
 from gateway.policy.vocabulary import BACKEND, REQUEST
 
 
+PLAIN = msgspec.structs.replace(USUAL, source_sensitivity=USUAL.sensitivity)
+"""A request that says nothing special."""
+
+
 class Query(msgspec.Struct, frozen=True):
     """Is there a cell in `region` that no cube of `avoid` covers? Cells of `impossible` do not count."""
 
@@ -27,6 +31,7 @@ class Query(msgspec.Struct, frozen=True):
         return all(both is None or witness(both, self.impossible) is None for both in meeting)
 
 
+_LABELS = ("sensitivity", "source_sensitivity")
 _LAST = ("sensitivity", "purpose", "project.jurisdiction", "project", "tags")
 _DROPPED_IN_THIS_ORDER = (
     *reversed([name for name in REQUEST if name not in _LAST]),
@@ -60,19 +65,21 @@ def smallest(
                 now = wider
                 continue
             for position in positions:
-                for milder in _milder(now, region, position):
+                for milder in _milder(variables[position], now, region, position):
                     if clear(milder) and witness(milder, impossible) is not None:
                         now = milder
                         break
     return now
 
 
-def _milder(cube: Cube, region: Cube, position: int) -> Iterator[Cube]:
-    bit = 1
-    while bit < cube[position]:
+def _milder(variable: Variable, cube: Cube, region: Cube, position: int) -> Iterator[Cube]:
+    """The cube with plainer values of one variable: the usual one, then milder ones. Of a label only milder ones."""
+    bits = [1 << at for at in range(len(variable.values))]
+    if variable.name not in _LABELS:
+        bits.insert(0, 1 << variable.values.index(_usual(variable)))
+    for bit in bits[: bits.index(cube[position])]:
         if region[position] & bit:
             yield (*cube[:position], bit, *cube[position + 1 :])
-        bit <<= 1
 
 
 def plainest(cells: Cells, cube: Cube, impossible: Sequence[Cube]) -> Cube:
@@ -98,7 +105,7 @@ def _usual(variable: Variable) -> str:
         return "no"
     if name not in REQUEST:
         return OTHER if OTHER in known else UNKNOWN
-    usual = getattr(USUAL, REQUEST[name].field)
+    usual = getattr(PLAIN, REQUEST[name].field)
     if isinstance(usual, frozenset):
         return "known"
     return usual if usual in known else OTHER if OTHER in known else UNKNOWN

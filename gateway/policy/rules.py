@@ -4,13 +4,14 @@ import calendar
 import re
 from collections.abc import Mapping
 
+from gateway.core.budget import Spend
 from gateway.core.catalog import Backend
 from gateway.core.decision import Obligation, Project
 from gateway.core.price import pico_usd
 from gateway.policy import files
 from gateway.policy.conditions import Conditions
 from gateway.policy.document import Document, Mark, Path, suggestion
-from gateway.policy.model import Atom, Effect, Exemption, Rule, Spend
+from gateway.policy.model import Atom, Effect, Exemption, Rule
 from gateway.policy.obligations import OBLIGATIONS
 from gateway.policy.tree import Tree, project_of
 from gateway.policy.vocabulary import Vocabulary
@@ -180,7 +181,7 @@ class _Reader:
             if not (missing or extra):
                 found.append(
                     Spend(
-                        per=str(entry.per or entry.by),
+                        per=entry.per or entry.by or "organisation",
                         window=entry.window,
                         pico_usd=None if entry.usd is None else pico_usd(entry.usd),
                         share=None if entry.share is None else float(entry.share),

@@ -132,7 +132,8 @@ def _place(data: Any, detail: ErrorDetails) -> tuple[Path, Path, str]:
     fork, form = None, ""
     *loc, last = detail["loc"] or ("",)
     for part in loc if detail["type"] == "missing" else detail["loc"]:
-        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):
+        inside = isinstance(part, int) if isinstance(data, list) else isinstance(data, dict) and part in data
+        if inside:
             data, path = data[part], (*path, part)
         elif fork is None and part != _KEY:
             fork, form = path, str(part)

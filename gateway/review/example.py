@@ -60,9 +60,15 @@ def written(data: object) -> str:
 def of_decision(bundle: Bundle, stored: Stored) -> str:
     """A file for tests/ that expects what was decided: who could be asked, and which rules denied the others.
 
+    Only facts that some rule asks are in it.
     A backend that lacked only its key is expected, too: a test does not depend on the keys of a machine. Their order
     is not: it may depend on the size of the text.
     """
+    asked = {REQUEST[atom.attribute].field for rule in bundle.rules for atom in rule.when} | {"redaction"}
+    asked |= {REQUEST[atom.attribute].field for exemption in bundle.exemptions for atom in exemption.when}
+    facts = msgspec.structs.replace(usual(bundle), **{field: getattr(stored.facts, field) for field in asked})
+    if "source_sensitivity" not in asked:
+        facts = msgspec.structs.replace(facts, source_sensitivity=facts.sensitivity)
     permitted = [*stored.plan, *(denied.backend for denied in stored.denied if denied.by == "offer")]
     expect: dict[str, object] = {"permit": sorted(permitted)}
     if rules := {each.backend: list(each.rules) for each in stored.denied if each.by == "policy"}:
@@ -70,7 +76,7 @@ def of_decision(bundle: Bundle, stored: Stored) -> str:
     lines = [
         "tests:",
         f"  - name: as decision {stored.decision_id}",
-        f"    request: {written(request_of(bundle, stored.facts, stored.requested, stored.demand.needs))}",
+        f"    request: {written(request_of(bundle, facts, stored.requested, stored.demand.needs))}",
         f"    expect: {written(expect)}",
     ]
     return "\n".join(lines) + "\n"

@@ -2,6 +2,12 @@
 
 from gateway.policy.document import Problem
 from gateway.policy.model import Bundle
+from gateway.policy.prove import prove
+from gateway.review import cases, proofs
+
+STEPS = 20_000
+"""Search steps that all proofs of a tree may take together: they stand for 5 seconds, since this room reads no clock.
+A step takes 0.3 ms at 500 rules and 100 backends, a tenth of that at 20 rules; most trees take a few hundred."""
 
 
 def check(bundle: Bundle) -> tuple[Problem, ...]:
@@ -9,5 +15,4 @@ def check(bundle: Bundle) -> tuple[Problem, ...]:
 
     The server at start, a reload and the command line ask this one function.
     """
-    del bundle
-    return ()
+    return tuple(sorted((*proofs.problems(prove(bundle, STEPS)), *cases.problems(bundle))))

@@ -14,14 +14,16 @@ from gateway.core.labels import join
 from gateway.core.stored import Stored
 from gateway.policy.decide import Eligibility
 from gateway.policy.model import Bundle
+from gateway.policy.suspend import RULE as SUSPENDED
 from gateway.routing.plan import plan
 
 _NO_MODEL = "no such model"
 
 
 class Turned(msgspec.Struct, frozen=True):
-    """Requests of one key for one model that are decided the other way round: by which rules, or for which reasons.
+    """Requests of one key for one model that are decided the other way round.
 
+    `why` are the rules that deny now, or denied before; where none does, the permits that admit, or reasons in words.
     `example` is the decision id of one of them.
     """
 
@@ -182,6 +184,7 @@ def _decide(stored: Stored, policy: Eligibility) -> Decision | None:
     backends = policy.names.get(stored.requested)
     if backends is None:
         return None
+    off = {each.backend for each in stored.denied if each.by == "offer" or SUSPENDED in each.rules}
     facts = _declared(stored.facts, policy.projects.get(stored.facts.project or ""))
     return plan(
         id=stored.decision_id,
@@ -190,7 +193,7 @@ def _decide(stored: Stored, policy: Eligibility) -> Decision | None:
         backends=backends,
         ruling=policy.ask(facts, stored.time),
         demand=stored.demand,
-        not_offered={each.backend: "was not offered" for each in stored.denied if each.by == "offer"},
+        not_offered=dict.fromkeys(off, "was off"),
     )
 
 
@@ -216,9 +219,10 @@ def _flow(facts: Facts, candidate: Candidate) -> tuple[str, str, str, str]:
 
 
 def _why(before: Decision | None, after: Decision | None) -> tuple[str, ...]:
-    """The rules that deny what was permitted, or the permits that admit what was denied; else the reasons in words."""
+    """The rules that deny now, or denied before; where none does, the permits that admit, or the reasons in words."""
     if first := _first(after):
-        return first.rules
+        denied = (each.rules for each in before.excluded if each.backend == first.backend.id) if before else ()
+        return next(filter(None, denied), first.rules)
     if after is None or before is None:
         return (_NO_MODEL,)
     lost = {candidate.backend.id for candidate in before.candidates}

@@ -71,7 +71,7 @@ def _remarks(found: Replay) -> list[str]:
 
 
 def _tables(found: Replay) -> list[_Table]:
-    turned = ("requests", "team", "key", "model", "because", "example")
+    turned = ("requests", "team", "key", "model", "rules", "example")
     money = ("before, USD", "after, USD", "difference")
     tables = [
         _Table("newly denied", turned, [_turned(each) for each in found.denied]),

@@ -1,17 +1,19 @@
 """From the policy's ruling to an ordered plan. Only narrows: what the policy denies cannot come back here."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from gateway.core import tokens
+from gateway.core.budget import Exceeded
 from gateway.core.catalog import Backend
 from gateway.core.chat import Demand
 from gateway.core.decision import Candidate, Decision, Exclusion, Ruling, Verdict, strictest
 from gateway.core.discharge import demanded, undoable
 from gateway.core.errors import Refusal, Refused
 from gateway.core.fallback import Attempt
-from gateway.core.price import Price
+from gateway.core.price import Price, usd
 
 TYPICAL_OUTPUT = 512
 """Tokens that an answer is expected to have when the client set no limit; only for comparing prices."""
@@ -105,6 +107,19 @@ def narrowed(decision: Decision, attempt: Attempt, pinned: Verdict, newest: Verd
     return msgspec.structs.replace(decision, candidates=candidates)
 
 
+def exhausted(decision: Decision, backend: Backend, exceeded: Exceeded, moment: float) -> Decision:
+    """The decision without a candidate that a limit has no room for, if it is one."""
+    candidates = tuple(each for each in decision.candidates if each.backend.id != backend.id)
+    limit, wait = exceeded.limit, max(1, math.ceil(exceeded.resets - moment))
+    spent, reserved = usd(exceeded.spent_pico_usd), usd(exceeded.reserved_pico_usd)
+    reason = (
+        f"limit `{limit.rule}` per {limit.terms.per} and {limit.terms.window}: {spent} USD spent and {reserved} "
+        f"reserved of {usd(exceeded.ceiling_pico_usd)}"
+    )
+    excluded = Exclusion(backend.id, "budget", (limit.rule,), reason, wait)
+    return msgspec.structs.replace(decision, candidates=candidates, excluded=(*decision.excluded, excluded))
+
+
 def planned_again(decision: Decision, calls: int, fresh: Decision) -> Decision:
     """The decision after so many calls: those that were called, then what the facts of the next hop have made the
     plan. A backend is called once, so none of them comes a second time."""
@@ -121,6 +136,11 @@ def refusal(decision: Decision) -> Refused:
     """What to tell the client when nobody may be asked: what stands in the way, mildest last."""
     by = {exclusion.by for exclusion in decision.excluded}
     named = f"model `{decision.requested}`"
+    if "budget" in by:  # permitted and able, but for the money
+        poor = [exclusion for exclusion in decision.excluded if exclusion.by == "budget"]
+        said = "; ".join(dict.fromkeys(exclusion.reason for exclusion in poor))
+        wait = min(exclusion.wait for exclusion in poor)
+        return Refused(Refusal.BUDGET_EXCEEDED, f"no budget is left for {named} ({said})", retry_after=wait)
     if "policy" in by:
         rules = {rule for exclusion in decision.excluded for rule in exclusion.rules}
         return _denial(f"policy denies {named} for this request", rules, decision)

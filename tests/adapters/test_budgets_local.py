@@ -1,21 +1,26 @@
-"""Reservations: a wall that concurrency does not pass, shares, exemptions, and restoration from the ledger."""
+"""Reserveds: a wall that concurrency does not pass, shares, exemptions, and restoration from the ledger."""
 
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.adapters.budgets_local import LocalBudgets, Reservation
+from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.ledger_sqlite import SqliteLedger
-from gateway.core.budget import Exceeded, Limit
+from gateway.core.budget import Exceeded, Limit, Reserved, Spend
 from gateway.core.record import Entry
 
 NOON = 1_795_348_800.0
 DAY = 86_400.0
 SPENDER = {"team": "red", "app": "chat", "key": "k1", "project": "alpha", "provider": "openai", "zone": "us"}
-PER_KEY = Limit("per-key", "key", "day", 100)
+
+
+def limit(id, per, window, pico_usd=None, *, project="", enforced=True, **terms):
+    return Limit(id, id, Spend(per, window, pico_usd, **terms), project, enforced)
+
+
+PER_KEY = limit("per-key", "key", "day", 100)
 
 
 def budgets(*limits, directory=None):
@@ -26,12 +31,12 @@ def budgets(*limits, directory=None):
 
 def spend(books, amount, moment=NOON, **who):
     reservation = books.reserve(SPENDER | who, amount, moment, None)
-    assert isinstance(reservation, Reservation), reservation
+    assert isinstance(reservation, Reserved), reservation
     books.settle(reservation, amount, moment)
 
 
 def room(books, amount, moment=NOON, exempt=None, **who):
-    return isinstance(books.reserve(SPENDER | who, amount, moment, exempt), Reservation)
+    return isinstance(books.reserve(SPENDER | who, amount, moment, exempt), Reserved)
 
 
 def test_what_is_reserved_is_not_there_for_the_next():
@@ -64,7 +69,7 @@ def test_a_released_call_leaves_nothing():
 
 
 def test_accounts_are_apart_and_a_reservation_is_made_in_all_or_in_none():
-    books = budgets(Limit("team", "team", "day", 50), Limit("all", "organisation", "day", 80))
+    books = budgets(limit("team", "team", "day", 50), limit("all", "organisation", "day", 80))
     spend(books, 50)
     assert not room(books, 1)
     assert not room(books, 31, team="blue")
@@ -75,13 +80,13 @@ def test_accounts_are_apart_and_a_reservation_is_made_in_all_or_in_none():
     ("window", "later", "free"), [("day", DAY, True), ("1d", DAY - 3600, False), ("1d", DAY + 3600, True)]
 )
 def test_windows_end(window, later, free):
-    books = budgets(Limit("l", "key", window, 100))
+    books = budgets(limit("l", "key", window, 100))
     spend(books, 100)
     assert room(books, 100, NOON + later) is free
 
 
 def test_a_share_counts_from_its_minimum_on():
-    books = budgets(Limit("share", "provider", "7d", share=0.6, minimum_pico_usd=100))
+    books = budgets(limit("share", "provider", "7d", share=0.6, minimum_pico_usd=100))
     spend(books, 99)
     assert not room(books, 1)  # all of 100 would be one provider's
     spend(books, 60, provider="mistral")
@@ -92,7 +97,7 @@ def test_a_share_counts_from_its_minimum_on():
 
 
 def test_the_limit_that_a_request_was_downgraded_by_is_passed_and_others_are_not():
-    books = budgets(PER_KEY, Limit("team", "team", "day", 110))
+    books = budgets(PER_KEY, limit("team", "team", "day", 110))
     spend(books, 100)
     assert not room(books, 10)
     assert room(books, 10, exempt="per-key")
@@ -100,16 +105,16 @@ def test_the_limit_that_a_request_was_downgraded_by_is_passed_and_others_are_not
 
 
 def test_a_project_limit_binds_that_project_alone():
-    books = budgets(Limit("alpha", "organisation", "day", 10, project="alpha"))
+    books = budgets(limit("alpha", "organisation", "day", 10, project="alpha"))
     assert not room(books, 11)
     assert room(books, 11, project="beta")
 
 
 def test_limits_that_change_keep_what_others_counted():
-    books = budgets(PER_KEY, Limit("team", "team", "day", 100))
+    books = budgets(PER_KEY, limit("team", "team", "day", 100))
     spend(books, 60)
     open_call = books.reserve(SPENDER, 10, NOON, None)
-    books.enforce([PER_KEY, Limit("team", "team", "day", 70)], {("team", "red"): {int(NOON // 3600 * 3600): 60}})
+    books.enforce([PER_KEY, limit("team", "team", "day", 70)], {("team", "red"): {int(NOON // 3600 * 3600): 60}})
     assert not room(books, 31)  # the key's account: 60 spent, 10 reserved
     books.settle(open_call, 10, NOON)
     assert not room(books, 1)  # the team's, restored: 60 and the 10 that were under way
@@ -140,9 +145,9 @@ async def test_what_the_ledger_holds_is_restored(tmp_path):
     ledger.flush()
     ledger.close()
     limits = [
-        msgspec.structs.replace(PER_KEY, pico_usd=big + 10),
-        Limit("beta", "organisation", "day", 3, project="beta"),
-        Limit("share", "provider", "day", share=0.5, minimum_pico_usd=10**15),
+        limit("per-key", "key", "day", big + 10),
+        limit("beta", "organisation", "day", 3, project="beta"),
+        limit("share", "provider", "day", share=0.5, minimum_pico_usd=10**15),
     ]
     books = LocalBudgets(tmp_path)
     books.enforce(limits, books.restore(limits, NOON))
@@ -168,3 +173,14 @@ def test_what_was_spent_never_passes_the_ceiling(calls):
             books.settle(reservation, cost, NOON)
             spent += cost
         assert spent + sum(reservation.pico_usd for reservation, _ in under_way) <= 100
+
+
+def test_a_limit_on_trial_tells_and_denies_nothing():
+    books = budgets(limit("trial", "key", "day", 10, enforced=False))
+    assert books.reserve(SPENDER, 10, NOON, None).watched == ()
+    assert books.reserve(SPENDER, 1, NOON, None).watched == ("trial",)
+
+
+def test_without_limits_nothing_is_counted():
+    assert not budgets().counting
+    assert budgets(PER_KEY).counting

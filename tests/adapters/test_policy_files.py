@@ -365,6 +365,24 @@ async def test_a_load_that_breaks_is_a_failed_reload_not_the_end_of_watching(tre
     assert "ended half-way" in str(held.files.state.problems[0])
 
 
+async def test_a_snapshot_that_cannot_be_prepared_is_tried_again_with_the_next_change(tree):
+    broken = False
+
+    def prepare(snapshot):
+        if broken:
+            raise OSError("the spend so far cannot be read")
+        return lambda: None
+
+    held = Held(tree, prepare=prepare)
+    first, broken = held.files.current, True
+    (tree / "policies/a.yaml").write_text(RULES + "# more\n")
+    await held.files.reload()
+    assert (held.files.current is first, held.files.state.stale, len(held.failures)) == (True, True, 1)
+    broken = False
+    await held.files.reload()
+    assert (held.files.current.digest, held.files.state.stale) == (load(tree).bundle.digest, False)
+
+
 async def test_what_changes_while_a_reload_runs_leads_to_exactly_one_more_and_the_newest_wins(tree):
     gates = [asyncio.Event() for _ in range(5)]
     running = most = 0

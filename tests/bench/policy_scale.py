@@ -53,20 +53,58 @@ _FACTS = {
 _ASKED = ("sensitivity", "tags", "purpose", "project", "project.jurisdiction", "team", "app", "key")
 _GUARDS = (
     {"id": "own", "permit": {"to": {"deployment": "self_hosted", "status": "active"}}},
-    {"id": "home", "forbid": {"when": {"sensitivity": ">= confidential"}, "to": {"deployment": {"not": "self_hosted"}}}},
+    {
+        "id": "home",
+        "forbid": {"when": {"sensitivity": ">= confidential"}, "to": {"deployment": {"not": "self_hosted"}}},
+    },
     {"id": "secrets", "require": {"when": {"tags": {"any": ["secret"]}}, "do": ["redact", "rescan"]}},
     {"id": "off", "forbid": {"to": {"status": ["suspended", "retired"]}}},
-    {"id": "cn", "forbid": {"when": {"project.jurisdiction": "eu"}, "to": {"operator_origin": "cn", "deployment": {"not": "self_hosted"}}}},
+    {
+        "id": "cn",
+        "forbid": {
+            "when": {"project.jurisdiction": "eu"},
+            "to": {"operator_origin": "cn", "deployment": {"not": "self_hosted"}},
+        },
+    },
     {"id": "onward", "forbid": {"when": {"visited_regions": {"any": ["eu"]}}, "to": {"region": "cn"}}},
-    {"id": "person", "forbid": {"when": {"principal.person": {"not_in": "backend.eligible_persons"}}, "to": {"eligible_persons": "declared"}}},
+    {
+        "id": "person",
+        "forbid": {
+            "when": {"principal.person": {"not_in": "backend.eligible_persons"}},
+            "to": {"eligible_persons": "declared"},
+        },
+    },
 )
 _INVARIANTS = (
-    {"id": "home", "absolute": True, "over": "any_backend", "never": {"request": {"sensitivity": ">= confidential"}, "backend": {"deployment": {"not": "self_hosted"}}}},
-    {"id": "home-today", "never": {"request": {"sensitivity": ">= confidential"}, "backend": {"deployment": {"not": "self_hosted"}}}},
-    {"id": "secrets", "absolute": True, "over": "any_backend", "never": {"request": {"tags": {"any": ["secret"]}, "redaction": "none"}}},
+    {
+        "id": "home",
+        "absolute": True,
+        "over": "any_backend",
+        "never": {"request": {"sensitivity": ">= confidential"}, "backend": {"deployment": {"not": "self_hosted"}}},
+    },
+    {
+        "id": "home-today",
+        "never": {"request": {"sensitivity": ">= confidential"}, "backend": {"deployment": {"not": "self_hosted"}}},
+    },
+    {
+        "id": "secrets",
+        "absolute": True,
+        "over": "any_backend",
+        "never": {"request": {"tags": {"any": ["secret"]}, "redaction": "none"}},
+    },
     {"id": "off", "never": {"backend": {"status": ["suspended", "retired"]}}, "over": "any_backend"},
-    {"id": "law", "never": {"request": {"project.jurisdiction": "eu"}, "backend": {"operator_origin": "cn", "deployment": "vendor_api"}}},
-    {"id": "served", "always_some": {"request": {"tags": {"none": ["secret"]}}}, "backend": {"deployment": "self_hosted"}},
+    {
+        "id": "law",
+        "never": {
+            "request": {"project.jurisdiction": "eu"},
+            "backend": {"operator_origin": "cn", "deployment": "vendor_api"},
+        },
+    },
+    {
+        "id": "served",
+        "always_some": {"request": {"tags": {"none": ["secret"]}}},
+        "backend": {"deployment": "self_hosted"},
+    },
     {"id": "rising", "monotone": "sensitivity", "over": "any_backend"},
     {"id": "onward", "chain": {"never_after": {"left": {"region": "eu"}, "enter": {"region": "cn"}}}},
 )
@@ -117,7 +155,12 @@ def tree(rules, backends, seed=1, *, guards=_GUARDS):
         if chance.random() < 0.2 and number % 4:
             passport["eligible_persons"] = ["us_person"]
         provider = chance.choice(["openai", "anthropic", "mistral", "deepseek", "qwen"])
-        catalog[f"b{number}"] = {"provider": provider, "price": {"input": 1, "output": 2}, "base_url": "https://x.example/v1", **passport}
+        catalog[f"b{number}"] = {
+            "provider": provider,
+            "price": {"input": 1, "output": 2},
+            "base_url": "https://x.example/v1",
+            **passport,
+        }
     projects = {name: {"jurisdiction": chance.choice(_VOCABULARY["jurisdictions"])} for name in names["project"]}
     files = {
         "vocabulary.yaml": {section: dict.fromkeys(words, "x") for section, words in _VOCABULARY.items()},
@@ -167,7 +210,9 @@ def main():
     for proof in timed("prove", lambda: prove(bundle)):
         print(f"    {proof.invariant.id:<12} {proof.holds}  {proof.cells:.1e} cells")
     for invariant in bundle.invariants:
-        alone = type(bundle)(bundle.digest, bundle.vocabulary, bundle.backends, bundle.rules, bundle.projects, invariants=(invariant,))
+        alone = type(bundle)(
+            bundle.digest, bundle.vocabulary, bundle.backends, bundle.rules, bundle.projects, invariants=(invariant,)
+        )
         timed(f"    {invariant.id}", lambda alone=alone: prove(alone))
     timed("check", lambda: check(bundle))
     policy = timed("compile", lambda: Eligibility(bundle))

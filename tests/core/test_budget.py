@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.budget import EVERYTHING, Limit, bucket_seconds, window_at
+from gateway.core.budget import EVERYTHING, Limit, Spend, bucket_seconds, window_at
 
 SPENDER = {"team": "red", "app": "chat", "key": "k1", "project": "alpha", "provider": "openai", "zone": "us"}
 MOMENT = st.floats(0, 4e9)
+
+
+def limit(id, per, window, pico_usd=None, *, project="", enforced=True, **terms):
+    return Limit(id, id, Spend(per, window, pico_usd, **terms), project, enforced)
 
 
 def at(text):
@@ -69,4 +73,4 @@ def test_a_window_that_nobody_knows_is_refused():
     ],
 )
 def test_whose_account_a_call_goes_to(per, project, value):
-    assert Limit("l", per, "day", 1, project=project).value(SPENDER) == value
+    assert limit("l", per, "day", 1, project=project).value(SPENDER) == value

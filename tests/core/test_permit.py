@@ -80,6 +80,7 @@ def test_both_rulings_must_permit(which, denial):
         ((), (LIMIT,), (LIMIT,), False),
         ((), (), (LIMIT,), False),
         ((LIMIT,), (LIMIT,), (STRICTER,), False),
+        ((STRIP,), (LIMIT,), (LIMIT,), False),
         ((LIMIT,), (LIMIT,), (LIMIT, STRIP), False),
     ],
 )

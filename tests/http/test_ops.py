@@ -1,7 +1,12 @@
 """Health, readiness and the admin listener."""
 
 import httpx2
+import msgspec
+import pytest
 from support.server import serving
+
+from gateway.core.errors import Refusal, Refused
+from gateway.http.ops import admin_app
 
 
 def test_health_and_readiness(gateway):
@@ -24,3 +29,77 @@ def test_metrics_want_the_scrape_token_when_one_is_set(tmp_path):
         assert httpx2.get(url).status_code == 401
         assert httpx2.get(url, headers={"authorization": "Bearer no"}).status_code == 401
         assert httpx2.get(url, headers={"authorization": "Bearer scrape-me"}).status_code == 200
+
+
+class Row(msgspec.Struct):
+    """A backend as it is shown."""
+
+    id: str
+    status: str
+
+
+class Backends:
+    """Takes orders for any backend but `nobody`."""
+
+    def __init__(self):
+        self.orders = []
+
+    def shown(self):
+        return (Row("a/b:c", "active"),)
+
+    async def suspend(self, id, reason):
+        self._order("suspend", id, reason)
+
+    async def resume(self, id, reason):
+        self._order("resume", id, reason)
+
+    def _order(self, what, id, reason):
+        if id == "nobody":
+            raise Refused(Refusal.NOT_FOUND, "no backend `nobody`")
+        self.orders.append((what, id, reason))
+
+
+@pytest.fixture
+def backends():
+    return Backends()
+
+
+@pytest.fixture
+async def admin(backends):
+    app = admin_app(lambda: b"", "text/plain", dict, backends, None)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://admin") as client:
+        yield client
+
+
+async def test_the_admin_listener_shows_the_backends(admin):
+    assert (await admin.get("/admin/backends")).json() == [{"id": "a/b:c", "status": "active"}]
+
+
+@pytest.mark.parametrize("what", ["suspend", "resume"])
+async def test_the_admin_listener_takes_orders(admin, backends, what):
+    answered = await admin.post(f"/admin/backends/a/b:c/{what}", json={"reason": "court order"})
+    assert (answered.status_code, answered.json()) == (200, {"id": "a/b:c", "suspended": what == "suspend"})
+    assert (await admin.post(f"/admin/backends/plain/{what}")).status_code == 200
+    assert backends.orders == [(what, "a/b:c", "court order"), (what, "plain", "")]
+
+
+@pytest.mark.parametrize("what", ["suspend", "resume"])
+@pytest.mark.parametrize(
+    ("id", "more", "status"),
+    [
+        ("nobody", {}, 404),
+        ("a", {"content": b"{"}, 400),
+        ("a", {"json": {"raeson": "x"}}, 400),
+        ("a", {"json": {"reason": 5}}, 400),
+        ("a", {"headers": {"origin": "http://localhost:8081"}}, 403),
+    ],
+)
+async def test_an_order_that_cannot_be_taken_changes_nothing(admin, backends, what, id, more, status):
+    answered = await admin.post(f"/admin/backends/{id}/{what}", **more)
+    assert (answered.status_code, backends.orders) == (status, [])
+    assert "message" in answered.json()["error"]
+
+
+async def test_looking_is_no_order(admin, backends):
+    assert (await admin.get("/admin/backends/a/suspend")).status_code == 405
+    assert backends.orders == []

@@ -80,7 +80,7 @@ BAD = [
     ("a tag of one's own", RULES, "policy: p\nowner: o\nrules: !include other.yaml\n", [(3, "P003")]),
     ("a binary value", RULES, "policy: p\nowner: !!binary aGk=\nrules: []\n", [(2, "P003")]),
     ("a directive", RULES, "%YAML 1.1\n---\n" + GOOD, [(1, "P003")]),
-    ("45,000 directives", RULES, "".join(f"%TAG !a{n}! tag:x\n" for n in range(45_000)) + "---\n" + GOOD, [(1, "P003")]),
+    ("20,000 directives", RULES, "".join(f"%TAG !a{n}! tag:x\n" for n in range(20_000)) + "---\n" + GOOD, [(1, "P003")]),
     ("keys that are there twice", RULES, "policy: p\nowner: o\nrules: []\nowner: x\npolicy: y\n", [(4, "P002"), (5, "P002")]),
     ("a key that is there twice, in another spelling", RULES, HEAD + '  - id: a\n    forbid: {}\n    "forbid": {to: {region: eu}}\n', [(6, "P002")]),
     ("a backend that is there twice", CATALOG, "backends:\n  x: {provider: openai}\n  x: {provider: vllm}\n", [(3, "P002")]),
@@ -90,17 +90,17 @@ BAD = [
     ("100,000 brackets", RULES, "rules: " + "[" * 100_000, [(1, "P003")]),
     ("100,000 braces", RULES, "rules: " + "{a: " * 100_000, [(1, "P003")]),
     ("a deep list", RULES, "rules:\n" + "".join(" " * n + "-\n" for n in range(200)), [(33, "P003")]),
-    ("200,000 anchors", RULES, "policy: p\nrules:\n" + "- &a x\n" * 100_000, many(3, "P003")),
-    ("200,000 aliases", RULES, "rules:\n" + "- *a\n" * 190_000, many(2, "P003")),
-    ("a million ones", RULES, "rules: [" + "1," * 490_000 + "]", [(1, "P001")]),
-    ("250,000 lines", RULES, "rules:\n" + "- a\n" * 240_000, [(20_000 - 1, "P001")]),
-    ("100,000 keys", CATALOG, "backends:\n" + "".join(f"  b{n}:\n" for n in range(90_000)), [(10_000, "P001")]),
-    ("160,000 documents", RULES, "---\na\n" * 160_000, [(3, "P001")]),
-    ("a long text", RULES, "policy: p\nowner: " + "x" * 900_000 + "\n", [(2, "P001")]),
-    ("a long key", RULES, "policy: p\n? " + "x" * 900_000 + "\n: y\n", [(2, "P001")]),
-    ("a long folded text", RULES, "policy: p\nowner: >\n" + "  x\n\n" * 150_000, [(2, "P001")]),
-    ("a megabyte and a byte", RULES, "#" * (MAX_FILE_BYTES + 1), [(1, "P001")]),
-    ("a megabyte of nothing", RULES, "\n" * MAX_FILE_BYTES, [(1, "P102")]),
+    ("60,000 anchors", RULES, "policy: p\nrules:\n" + "- &a x\n" * 60_000, many(3, "P003")),
+    ("90,000 aliases", RULES, "rules:\n" + "- *a\n" * 90_000, many(2, "P003")),
+    ("240,000 ones", RULES, "rules: [" + "1," * 240_000 + "]", [(1, "P001")]),
+    ("120,000 lines", RULES, "rules:\n" + "- a\n" * 120_000, [(20_000 - 1, "P001")]),
+    ("45,000 keys", CATALOG, "backends:\n" + "".join(f"  b{n}:\n" for n in range(45_000)), [(10_000, "P001")]),
+    ("80,000 documents", RULES, "---\na\n" * 80_000, [(3, "P001")]),
+    ("a long text", RULES, "policy: p\nowner: " + "x" * 450_000 + "\n", [(2, "P001")]),
+    ("a long key", RULES, "policy: p\n? " + "x" * 450_000 + "\n: y\n", [(2, "P001")]),
+    ("a long folded text", RULES, "policy: p\nowner: >\n" + "  x\n\n" * 90_000, [(2, "P001")]),
+    ("half a megabyte and a byte", RULES, "#" * (MAX_FILE_BYTES + 1), [(1, "P001")]),
+    ("half a megabyte of nothing", RULES, "\n" * MAX_FILE_BYTES, [(1, "P102")]),
     # files that do not belong
     ("a file of no kind", "notes.yaml", "a: b\n", [(1, "P004")]),
     ("another ending", "policies/x.yml", GOOD, [(1, "P004")]),
@@ -215,7 +215,7 @@ def test_the_folder_is_good(folder):
         ("policies/y.yaml", lambda path: path.symlink_to("y.yaml")),
         ("policies/y.yaml", lambda path: path.mkdir()),
         ("policies/y.yml", lambda path: path.mkdir()),
-        ("policies/y.yaml", lambda path: os.mkfifo(path)),
+        ("policies/y.yaml", os.mkfifo),
         ("policies/projects", lambda path: path.symlink_to(path.parents[2] / "elsewhere")),
         ("policies/loop", lambda path: path.symlink_to("..")),
     ],
@@ -241,10 +241,9 @@ def test_links_pipes_and_folders_are_not_read_as_files(folder, name, make):
     ],
 )
 def test_a_file_with_an_odd_name_is_told_and_not_loaded(folder, name, expected):
-    path = os.fsencode(folder) + b"/" + name
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(GOOD.encode())
+    path = folder / os.fsdecode(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(GOOD)
     (problem,) = load(folder).problems
     assert (problem.mark.file, problem.code) == (f"{folder}/{expected}", "P004")
 

@@ -178,7 +178,7 @@ def test_an_alias_bomb_is_refused_unexpanded():
 
 
 def test_of_many_things_that_are_not_accepted_only_some_are_told():
-    assert len(Document("f", b"[" + b"&a," * 300_000 + b"]").problems) == 20
+    assert len(Document("f", b"[" + b"&a," * 100_000 + b"]").problems) == 20
 
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))))

@@ -95,7 +95,7 @@ def test_no_price(written):
         ("capabilities", ["chat"], "chat"),
         ("review_by", "2027-02-01", "soon"),
         ("review_by", "2027-02-01", "2027-13-01"),
-        ("review_by", "2027-02-01", "２０２７-02-01"),
+        ("review_by", "2027-02-01", "\uff12\uff10\uff12\uff17-02-01"),
         ("deployment", "self_hosted", 1),
         ("status", {"active": "2026-01-01"}, 1),
         ("substitute", "gpt", ""),
@@ -171,7 +171,7 @@ def test_a_window(window):
     assert wrong(Ceiling, {"usd": 1, "per": "key", "window": window}) == []
 
 
-@pytest.mark.parametrize("window", ["year", "0d", "7", "d", "7w", "1.5h", "-1d", "10000d", "7d\n", "٧d", ""])
+@pytest.mark.parametrize("window", ["year", "0d", "7", "d", "7w", "1.5h", "-1d", "10000d", "7d\n", "\u0667d", ""])
 def test_no_window(window):
     assert wrong(Ceiling, {"usd": 1, "per": "key", "window": window}) == ["window"]
 

@@ -3,10 +3,11 @@
 import pytest
 from support.policy_trees import bundle, places, policy, read, rule
 
+from gateway.core.budget import Spend
 from gateway.core.decision import Obligation, Project
 from gateway.core.labels import LEVELS
 from gateway.policy.document import Mark
-from gateway.policy.model import Atom, Exemption, Rule, Spend
+from gateway.policy.model import Atom, Exemption, Rule
 from gateway.policy.rules import LONGEST_EXEMPTION_SECONDS, moment
 
 MAIN = "policies/main.yaml"
@@ -228,7 +229,7 @@ def test_a_layer_of_an_unknown_project_is_an_error(projects, message):
 
 def test_of_a_bad_list_of_projects_only_that_is_told():
     files = {"projects.yaml": "projects: [", "policies/projects/acme/a.yaml": policy(rule("forbid"))}
-    assert places(read(files)) == ["projects.yaml:2:1 P001"]
+    assert places(read(files)) == ["projects.yaml:1:12 P001"]
 
 
 @pytest.mark.parametrize(
@@ -346,7 +347,7 @@ def test_an_id_of_an_exception_is_used_once():
 
 
 def test_of_a_bad_file_of_rules_only_that_is_told():
-    assert places(read({MAIN: "[", "exceptions/a.yaml": exception()})) == [f"{MAIN}:2:1 P001"]
+    assert places(read({MAIN: "[", "exceptions/a.yaml": exception()})) == [f"{MAIN}:1:2 P001"]
 
 
 @pytest.mark.parametrize(

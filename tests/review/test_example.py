@@ -19,7 +19,8 @@ PROJECTS = {
     "projects": {"default": {"jurisdiction": "us"}, "a": {"jurisdiction": "eu", "floor": "confidential"}, "b": {}}
 }
 OPEN = {"id": "all", "permit": {}}
-TREE = bundle(OPEN, files={"projects.yaml": PROJECTS})
+NO_HR = {"id": "no-hr", "forbid": {"when": {"purpose": "hr"}, "to": {"region": "us"}}}
+TREE = bundle(OPEN, NO_HR, files={"projects.yaml": PROJECTS})
 
 
 def parsed_facts(request):
@@ -109,8 +110,15 @@ def test_a_decision_becomes_a_test_that_expects_what_was_decided(decision, expec
     assert of_decision(TREE, decision) == f"tests:\n  - name: as decision dec-7\n{expected}"
 
 
+def test_a_test_of_a_decision_has_only_the_facts_that_rules_ask():
+    decision = stored(("home",), (), team="web", purpose="hr", sensitivity="public", source_sensitivity="internal")
+    asking = {"id": "f", "forbid": {"when": {"purpose": "hr", "sensitivity": "restricted"}}}
+    assert "request: {sensitivity: public, purpose: hr}\n" in of_decision(bundle(OPEN, asking), decision)
+    by_team = {"id": "t", "forbid": {"when": {"team": "x"}}}
+    assert "request: {team: web}\n" in of_decision(bundle(OPEN, by_team), decision)
+
+
 def test_the_test_of_a_decision_passes_as_long_as_nothing_else_is_decided():
-    forbid = {"id": "no-hr", "forbid": {"when": {"purpose": "hr"}, "to": {"region": "us"}}}
     backends = {
         "home": {"provider": "openai", "region": "eu", "price": {"input": 1, "output": 1}},
         "far": {"provider": "openai", "region": "us", "price": {"input": 1, "output": 1}},
@@ -121,6 +129,6 @@ def test_the_test_of_a_decision_passes_as_long_as_nothing_else_is_decided():
         "projects.yaml": PROJECTS,
         "tests/a.yaml": of_decision(TREE, decision),
     }
-    assert problems(bundle(OPEN, forbid, files=files)) == ()
+    assert problems(bundle(OPEN, NO_HR, files=files)) == ()
     loose = {"id": "no-hr", "forbid": {"when": {"purpose": "hr"}, "to": {"region": "eu"}}}
     assert problems(bundle(OPEN, loose, files=files)) != ()

@@ -72,9 +72,10 @@ def test_newly_denied_are_told_with_their_rules_and_an_example():
     assert found.flows == (Flow("internal", "us", "us", "us-vendors", 4, 1),)
 
 
-def test_newly_allowed_are_told_with_the_permits_that_admit_them():
-    found = replay([stored(purpose="hr", plan=(), backend=None)], NO_HR, ALL)
-    assert found.allowed == (Turned("legal", "k1", "auto", ("permit",), 1, "dec-1"),)
+@pytest.mark.parametrize(("old", "why"), [(NO_HR, "no-hr"), (tree(CHEAP), "permit")])
+def test_newly_allowed_are_told_with_the_rules_that_denied_them_or_the_permits_that_admit_them(old, why):
+    found = replay([stored(purpose="hr", plan=(), backend=None)], old, ALL)
+    assert found.allowed == (Turned("legal", "k1", "auto", (why,), 1, "dec-1"),)
     assert (found.denied, found.newly_allowed, found.unlike) == ((), 1, 0)
     assert found.flows == (Flow("internal", "us", "us", "us-vendors", 0, 1),)
 
@@ -112,8 +113,9 @@ def test_a_price_counts_on_the_side_where_it_is_charged():
     assert found.costs[0].after_pico_usd == 1008 * 5 * 10**6 + 100 * 10 * 10**6
 
 
-def test_what_was_not_offered_then_is_not_offered_now():
-    found = replay([stored(plan=("home",), denied=(Denied("far", "offer", ()),), backend="home")], ALL, ALL)
+@pytest.mark.parametrize("denied", [Denied("far", "offer", ()), Denied("far", "policy", ("(suspended)",))])
+def test_what_was_off_then_is_off_now(denied):
+    found = replay([stored(plan=("home",), denied=(denied,), backend="home")], ALL, ALL)
     assert (found.unlike, found.flows) == (0, (Flow("internal", "us", "cn", "inhouse", 1, 1),))
 
 

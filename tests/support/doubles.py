@@ -174,12 +174,13 @@ class Books:
 
     def __init__(self) -> None:
         self.intents, self.rows, self.records = [], [], []
+        self.sealing: asyncio.Future[None] | None = None  # what an answer's last byte has to wait for
 
     def open(self, entry) -> None:
         self.intents.append(entry)
 
-    def sealed(self) -> None:
-        return None
+    def sealed(self):
+        return self.sealing
 
     def settle(self, entries) -> None:
         self.rows += entries

@@ -26,7 +26,13 @@ from gateway.policy.vocabulary import BACKEND, REQUEST
 PROJECTS = {"a": {"jurisdiction": "eu", "floor": "confidential"}, "b": {"jurisdiction": "us"}, "bare": {}}
 CATALOG = {
     **BACKENDS,
-    "near": {"provider": "vllm", "base_url": "http://near/v1", "deployment": "self_hosted", "region": "eu", "operator_origin": "cn"},
+    "near": {
+        "provider": "vllm",
+        "base_url": "http://near/v1",
+        "deployment": "self_hosted",
+        "region": "eu",
+        "operator_origin": "cn",
+    },
     "twin": BACKENDS["far"],
 }
 ASKED = [name for name in REQUEST if name not in ("key", "app")]
@@ -81,10 +87,17 @@ def random_tree(seed):
     if REQUEST["principal.person"] in asked and BACKEND["eligible_persons"] not in facts:
         facts[0] = BACKEND["eligible_persons"]  # they may be compared
     named = {each.name for each in facts}
-    obligations = ["redact", "no_cache", "human_approval", *(do for fact, do in DISCHARGED_BY_FACT.items() if fact in named)]
+    obligations = [
+        "redact",
+        "no_cache",
+        "human_approval",
+        *(do for fact, do in DISCHARGED_BY_FACT.items() if fact in named),
+    ]
 
     def conditions(some, most):
-        return {each.name: maker.condition(each) for each in chance.sample(some, chance.randint(0, min(most, len(some))))}
+        return {
+            each.name: maker.condition(each) for each in chance.sample(some, chance.randint(0, min(most, len(some))))
+        }
 
     def rule(number):
         effect = chance.choice(["permit", "permit", "forbid", "forbid", "require"])
@@ -115,7 +128,9 @@ def random_tree(seed):
         invariant("always", {"always_some": {"request": conditions(alone, 2)}, "backend": conditions(facts, 1)}, False),
         invariant("monotone", {"monotone": "sensitivity"}, False),
         invariant("monotone-any", {"monotone": "sensitivity"}, True),
-        invariant("after", {"chain": {"never_after": {"left": conditions(facts, 1), "enter": conditions(facts, 1)}}}, False),
+        invariant(
+            "after", {"chain": {"never_after": {"left": conditions(facts, 1), "enter": conditions(facts, 1)}}}, False
+        ),
         invariant("operators", {"chain": {"max_distinct_operators": chance.choice([1, 1, 2])}}, False),
     ]
     return Tree(rules, invariants)
@@ -206,7 +221,9 @@ class Asked:
     """What the compiled policy says, with all breakable rules lifted or with none."""
 
     def __init__(self, tree, backends, *, lifted=()):
-        opened = Exemption("-", frozenset(lifted), (), frozenset(each.id for each in backends), 0.0, 9.0, "", "", (), None)
+        opened = Exemption(
+            "-", frozenset(lifted), (), frozenset(each.id for each in backends), 0.0, 9.0, "", "", (), None
+        )
         bundle = msgspec.structs.replace(tree.bundle, backends=tuple(backends), exemptions=(opened,) if lifted else ())
         self.policy = Eligibility(bundle)
         self.known = {}

@@ -3,11 +3,10 @@
 import itertools
 import random
 
-from support.policy_trees import BACKENDS, WORDS
-
 from gateway.core.decision import Facts
 from gateway.core.labels import LEVELS
 from gateway.policy.vocabulary import BACKEND, REQUEST
+from support.policy_trees import BACKENDS, WORDS
 
 NAMES = ["a", "b"]
 OBLIGATIONS = [
@@ -25,7 +24,7 @@ PASSPORTS = [
     {"provider": "openai", "deployment": "vendor_api", "retention": "zdr", "eligible_persons": []},
     {"provider": "openai", "region": "us", "eligible_persons": ["eu_person"]},
 ]
-ROWS = {"b%d" % number: passport for number, passport in enumerate(PASSPORTS)}
+ROWS = {f"b{number}": passport for number, passport in enumerate(PASSPORTS)}
 
 
 def words_of(attribute):

@@ -125,7 +125,9 @@ class Solver:
         if "project" in asked:
             yield from self._declared(request)
         if "source_sensitivity" in asked:
-            as_it_came = both(*(same(request.known(LABELS[0]), request.known(LABELS[1])), *self._equal(request, *LABELS)))
+            as_it_came = both(
+                *(same(request.known(LABELS[0]), request.known(LABELS[1])), *self._equal(request, *LABELS))
+            )
             yield either(no(request.equals("redaction", "none")), as_it_came)
         if "attempt" in asked:
             first = request.equals("attempt", "1")
@@ -190,7 +192,10 @@ class Solver:
         equal = [self._alike(low, high, name) for name in self.asked if name not in LABELS]
         source = "source_sensitivity" in self.asked
         rises = [
-            both(self._rises(low, high, LABELS[0], pair), either(self._alike(low, high, LABELS[1]), self._rises(low, high, LABELS[1], pair)) if source else True)
+            both(
+                self._rises(low, high, LABELS[0], pair),
+                either(self._alike(low, high, LABELS[1]), self._rises(low, high, LABELS[1], pair)) if source else True,
+            )
             for pair in itertools.pairwise(LEVELS)
         ]
         added = [
@@ -202,7 +207,9 @@ class Solver:
     def _alike(self, one, other, name):
         known = same(one.known(name), other.known(name))
         if REQUEST[name].kind == "set":
-            return both(known, *(same(one.has(name, word), other.has(name, word)) for word in WORDS[REQUEST[name].section]))
+            return both(
+                known, *(same(one.has(name, word), other.has(name, word)) for word in WORDS[REQUEST[name].section])
+            )
         return both(known, z3.Int(f"{one.name}.{name}") == z3.Int(f"{other.name}.{name}"))
 
     def _rises(self, low, high, name, pair):

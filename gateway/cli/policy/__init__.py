@@ -2,7 +2,7 @@
 
 import typer
 
-from gateway.cli.policy import check, diff, drill, explain, replay, schema, test
+from gateway.cli.policy import check, diff, drill, explain, prove, replay, schema, test
 
 app = typer.Typer(help="Routing policy: check it, ask it, prove it, see what a change changes.", no_args_is_help=True)
 app.command("check")(check.check)
@@ -12,3 +12,4 @@ app.command("explain")(explain.explain_request)
 app.command("schema")(schema.schema)
 app.add_typer(drill.app, name="drill")
 app.command("replay")(replay.replay_traffic)
+app.command("prove")(prove.prove)

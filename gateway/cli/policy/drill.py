@@ -15,6 +15,7 @@ from gateway.cli.policy.common import written as bundle_of
 from gateway.policy.document import suggestion
 from gateway.review.drill import Left, Name, Traffic, drill, target, traffic
 from gateway.review.example import written
+from gateway.review.words import code, escaped, row
 
 _DAY_SECONDS = 86_400.0
 _MOST_SHOWN = 5
@@ -93,19 +94,19 @@ def _text(result: _Result) -> Iterator[str]:
 
 
 def _markdown(result: _Result) -> Iterator[str]:
-    yield f"### Suspending {', '.join(f'`{id}`' for id in result.suspended)}"
+    yield f"### Suspending {', '.join(map(code, result.suspended))}"
     yield f"\n{_summary(result)}\n"
-    yield "| model | who is left | nobody is left for |"
-    yield "| --- | --- | --- |"
+    yield row(["model", "who is left", "nobody is left for"])
+    yield row(["---"] * 3)
     for name in result.names:
-        lost = [f"{_class(left)} (`{written(left.example)}`)" for left in name.lost[:_MOST_SHOWN]]
+        lost = [f"{escaped(_class(left))} ({code(written(left.example))})" for left in name.lost[:_MOST_SHOWN]]
         lost += ["…"] if len(name.lost) > _MOST_SHOWN else []
-        yield f"| `{name.name}` | {_who(name)} | {'<br>'.join(lost) or '-'} |"
+        yield row([code(name.name), escaped(_who(name)), "<br>".join(lost) or "-"])
     if result.traffic:
         yield f"\nRecorded requests of the last {result.days} days:\n"
-        yield "| team | all | another backend | nobody |"
-        yield "| --- | ---: | ---: | ---: |"
-        yield from (f"| {' | '.join(row)} |" for row in _rows(result))
+        yield row(["team", "all", "another backend", "nobody"])
+        yield row(["---", "---:", "---:", "---:"])
+        yield from (row(map(escaped, cells)) for cells in _rows(result))
 
 
 def _who(name: Name) -> str:

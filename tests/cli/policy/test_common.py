@@ -2,7 +2,6 @@
 
 import json
 
-
 import pytest
 import typer
 from support.policy_commands import spoil
