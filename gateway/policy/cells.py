@@ -156,14 +156,14 @@ class Cells:
             missing = self.mask(name, [UNKNOWN])
             return [self.where({name: missing if atom.test == "undeclared" else self._full(name) & ~missing})]
         if atom.other:
-            return unknown + self._compared(atom, name, certain=certain)
+            return self._compared(atom, name, certain=certain)
         if attribute.kind == "set":
             known = self.mask(name, ["known"])
             if atom.test == "any":
                 members = [{f"{name}:{word}": _YES} for word in sorted(atom.values)]
             else:
                 members = [{f"{name}:{word}": _YES if atom.test == "all" else _NO for word in atom.values}]
-            return unknown + [self.where({name: known, **each}) for each in members]
+            return [*(self.where({name: known, **each}) for each in members), *unknown]
         named = self.mask(name, atom.values)
         if atom.test == "not_in":
             named = self._full(name) & ~named & ~self.mask(name, [UNKNOWN])
@@ -174,11 +174,12 @@ class Cells:
         other = f"backend.{atom.other}"
         member = _YES if atom.test == "in" else _NO
         known = self.mask(other, ["known"])
-        unknown = [] if certain else [self.where({other: self.mask(other, [UNKNOWN])})]
         words = self.bundle.vocabulary.values(BACKEND[atom.other]) or ()
-        return unknown + [
-            self.where({name: self.mask(name, [word]), other: known, f"{other}:{word}": member}) for word in words
-        ]
+        inside = ({name: self.mask(name, [word]), other: known, f"{other}:{word}": member} for word in words)
+        found = [self.where(each) for each in inside]
+        return (
+            found if certain else [*found, *(self.where({each: self.mask(each, [UNKNOWN])}) for each in (name, other))]
+        )
 
     def _impossible(self) -> Iterable[Cube]:
         for variable in self.variables:

@@ -10,6 +10,7 @@ from gateway.core.catalog import PASSPORT, Backend
 from gateway.core.decision import Facts, Verdict
 from gateway.policy.cells import OTHER, Cells
 from gateway.policy.clauses import clauses
+from gateway.policy.conditions import ANY
 from gateway.policy.decide import Eligibility, known_only
 from gateway.policy.document import Mark
 from gateway.policy.model import Bundle, Exemption, Invariant, bound, of_backend, of_request
@@ -81,13 +82,13 @@ class Witness:
         self, cube: Cube, cell: Cube, backend: Backend | None, lifted: Collection[str], lower: Cube | None = None
     ) -> Counterexample:
         """The request reaches a backend; None: one with the facts of the cell. In the cell `lower` it does not."""
-        facts = self.cells.facts(cell, self._usual)
+        facts = self._facts(cube, cell)
         passport = None
         if backend is None:
             backend, passport = self._conceivable(cube, cell)
         below, denied = None, dict[str, tuple[str, ...]]()
         if lower is not None:
-            below = self.cells.facts(lower, self._usual)
+            below = self._facts(cube, lower)
             facts = msgspec.structs.replace(facts, project=below.project)
             denied[backend.id] = self._denied(below, backend, lifted)
         verdict = self._permitted(facts, backend, lifted)
@@ -107,7 +108,7 @@ class Witness:
 
     def serving_nobody(self, cube: Cube, cell: Cube, wanted: Iterable[Backend]) -> Counterexample:
         """No wanted backend may serve the request."""
-        facts = self.cells.facts(cell, self._usual)
+        facts = self._facts(cube, cell)
         request = self._request(cube, facts)
         denied = {backend.id: self._denied(facts, backend, ()) for backend in wanted}
         others = (backend for backend in self.bundle.backends if backend.id not in denied)
@@ -121,7 +122,7 @@ class Witness:
         self, cube: Cube, cell: Cube, path: Sequence[tuple[Backend, str]], lifted: Collection[str]
     ) -> Counterexample:
         """The calls of the request go to backends in an order that must not be, each after an error."""
-        facts = self.cells.facts(cell, self._usual)
+        facts = self._facts(cube, cell)
         calls, broken = list[Step](), dict[str, None]()
         for number, (backend, error) in enumerate(path, 1):
             before = [earlier for earlier, _ in path[: number - 1]]
@@ -145,6 +146,14 @@ class Witness:
             lifted=tuple(broken),
             calls=tuple(calls),
             test="" if broken else self._test(request, {"deny": [backend.id]}),
+        )
+
+    def _facts(self, cube: Cube, cell: Cube) -> Facts:
+        """The request of a cell. Where a name matters it is a name, not the `any` of a request that says nothing."""
+        facts = self.cells.facts(cell, self._usual)
+        named = [name for name in ("team", "app", "key") if self._matters(cube, name)]
+        return msgspec.structs.replace(
+            facts, **{name: self.cells.other(name, None) for name in named if getattr(facts, name) == ANY}
         )
 
     def _ask(self, facts: Facts, backend: Backend, lifted: Collection[str]) -> Verdict:

@@ -9,7 +9,6 @@ from gateway.policy.claims import USUAL
 from gateway.policy.space import Budget, Cube, Variable, intersect, point, witness
 from gateway.policy.vocabulary import BACKEND, REQUEST
 
-
 PLAIN = msgspec.structs.replace(USUAL, source_sensitivity=USUAL.sensitivity)
 """A request that says nothing special."""
 

@@ -1,6 +1,6 @@
 """A difference between two policies, put into words for a review: as text, as markdown, as data."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from gateway.core.decision import Facts
@@ -9,7 +9,7 @@ from gateway.policy.diff import NO_LONGER, NOW, Diff, Direction, Except, Reason,
 from gateway.policy.document import Mark, Problem, Severity, plain
 from gateway.policy.model import Invariant
 from gateway.policy.vocabulary import REQUEST
-from gateway.review.words import code, escaped, row, shown
+from gateway.review.words import alternatives, code, escaped, requests, row, shown
 
 _MOST_STATEMENTS = 20
 _MOST_BACKENDS = 8
@@ -35,18 +35,18 @@ def text(found: Diff, broken: Iterable[Invariant], old: str, new: str) -> str:
     """The difference for a terminal; `old` and `new` are what to call the sides, `broken` what `unapproved` found."""
     lines = [f"{_verdict(found)}", f"from {old} to {new}"]
     for direction, sign in ((NOW, "+"), (NO_LONGER, "-")):
-        statements = found.of(direction)
-        for statement in statements[:_MOST_STATEMENTS]:
+        told = _told(found, direction)
+        for words, statement in told[:_MOST_STATEMENTS]:
             lines += [
                 "",
-                f"{sign} {direction}: {_requests(statement.words)}",
+                f"{sign} {direction}: {requests(words)}",
                 f"    to {_backends(statement)}",
                 *(f"    except where {each}" for each in _exceptions(statement)),
                 *(f"    only while {each} is open" for each in _open(statement)),
                 *(f"    because {_reason(reason)}" for reason in statement.reasons),
                 f"    for example {_example(statement)}",
             ]
-        lines += _more(statements, f"{sign} ", direction)
+        lines += _more(told, f"{sign} ", direction)
     if found.also:
         lines += ["", "also changed", *(f"  {change}" for change in shown(map(str, found.also), _MOST_CHANGES))]
     lines += [line for each in broken for line in ("", _refused(each))]
@@ -58,17 +58,17 @@ def markdown(found: Diff, broken: Iterable[Invariant], old: str, new: str) -> st
     lines = [f"### Policy: {_verdict(found)}", "", f"From {code(old)} to {code(new)}."]
     lines += [line for each in broken for line in ("", f"> [!CAUTION]\n> {escaped(_refused(each))}")]
     for direction in (NOW, NO_LONGER):
-        statements = found.of(direction)
-        if not statements:
+        told = _told(found, direction)
+        if not told:
             continue
         lines += ["", f"#### {direction.capitalize()}", "", *_HEAD]
-        for each in statements[:_MOST_STATEMENTS]:
-            requests = [_requests(each.words), *(f"except where {cut}" for cut in _exceptions(each))]
-            requests += [f"only while {exception} is open" for exception in _open(each)]
-            cells = ["<br>".join(map(escaped, requests)), escaped(_backends(each))]
+        for words, each in told[:_MOST_STATEMENTS]:
+            lead = [requests(words), *(f"except where {cut}" for cut in _exceptions(each))]
+            lead += [f"only while {exception} is open" for exception in _open(each)]
+            cells = ["<br>".join(map(escaped, lead)), escaped(_backends(each))]
             lines.append(row([*cells, "<br>".join(escaped(_reason(reason)) for reason in each.reasons)]))
-        lines += _more(statements, "", direction)
-        examples = [f"- {escaped(_example(each))}" for each in statements[:_MOST_STATEMENTS]]
+        lines += _more(told, "", direction)
+        examples = [f"- {escaped(_example(each))}" for _, each in told[:_MOST_STATEMENTS]]
         lines += ["", "<details><summary>Examples</summary>", "", *examples, "", "</details>"]
     if found.also:
         also = [f"- {escaped(change)}" for change in shown(map(str, found.also), _MOST_CHANGES)]
@@ -95,9 +95,9 @@ def data(found: Diff, broken: Iterable[Invariant], old: str, new: str) -> dict[s
 def problems(found: Diff, broken: Iterable[Invariant]) -> Iterator[Problem]:
     """The difference as remarks at the rules that make it."""
     unapproved = tuple(broken)
-    for statement in found.statements:
+    for words, statement in (*_told(found, NOW), *_told(found, NO_LONGER)):
         severity: Severity = "info" if statement.direction == NO_LONGER else "error" if unapproved else "warning"
-        said = f"{statement.direction}: {_requests(statement.words)}, to {_backends(statement)}"
+        said = f"{statement.direction}: {requests(words)}, to {_backends(statement)}"
         code = "P303" if statement.direction == NOW else "P304"
         for reason in statement.reasons:
             yield Problem(reason.mark, code, f"{said}; {reason.effect} `{reason.rule}` {_fate(reason)}", severity)
@@ -106,7 +106,7 @@ def problems(found: Diff, broken: Iterable[Invariant]) -> Iterator[Problem]:
 
 
 def _verdict(found: Diff) -> str:
-    counts = [f"{len(found.of(each))} {each}" for each in (NOW, NO_LONGER) if found.of(each)]
+    counts = [f"{len(_told(found, each))} {each}" for each in (NOW, NO_LONGER) if found.of(each)]
     moved = f"; {', '.join(found.moved)} moved: what was sent there goes somewhere else now" if found.moved else ""
     return f"{found.verdict} ({', '.join(counts) or _SAME}){moved}"
 
@@ -116,12 +116,20 @@ def _refused(invariant: Invariant) -> str:
     return f"invariant {invariant.id} ({invariant.mark}) does not hold: there is new access, and {who}"
 
 
-def _requests(words: dict[str, str]) -> str:
-    return "; ".join(f"{name} {said}" for name, said in words.items()) or "every request"
+def _told(found: Diff, direction: Direction) -> list[tuple[dict[str, str], Statement]]:
+    """The statements in one direction, those that say the same of similar requests taken together."""
+    groups: dict[object, list[Statement]] = {}
+    for each in found.of(direction):
+        groups.setdefault((each.backends, each.fate, each.reasons, each.open, *_exceptions(each)), []).append(each)
+    return [
+        (words, group[at])
+        for group in groups.values()
+        for at, words in alternatives(each.words for each in group).items()
+    ]
 
 
-def _more(statements: tuple[Statement, ...], sign: str, direction: Direction) -> list[str]:
-    more = len(statements) - _MOST_STATEMENTS
+def _more(told: Sequence[object], sign: str, direction: Direction) -> list[str]:
+    more = len(told) - _MOST_STATEMENTS
     return ["", f"{sign}{direction}: and {more} more"] if more > 0 else []
 
 
@@ -148,7 +156,7 @@ def _exceptions(statement: Statement) -> Iterator[str]:
         rules = ", ".join(shown(each.rules, _MOST_RULES))
         grouped.setdefault(f"{_DECIDED[statement.direction, each.decide]} {rules}", []).append(each)
     decided = [
-        f"{said}: {' | '.join(shown((_requests(part.words) for part in parts), _MOST_RULES))}"
+        f"{said}: {' | '.join(shown(map(requests, alternatives(each.words for each in parts).values()), _MOST_RULES))}"
         for said, parts in grouped.items()
     ]
     yield from shown(decided, _MOST_RULES)

@@ -1,6 +1,6 @@
 """What reports for a review share: cutting lists short, and text that markdown leaves as it is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from gateway.policy.document import plain
 
@@ -12,6 +12,24 @@ def shown(items: Iterable[str], most: int) -> list[str]:
     """The first of many, and how many more there are."""
     found = list(items)
     return found[:most] + ([f"and {len(found) - most} more"] if len(found) > most else [])
+
+
+def requests(words: Mapping[str, str]) -> str:
+    """Which requests, attribute by attribute."""
+    return "; ".join(f"{name} {said}" for name, said in words.items()) or "every request"
+
+
+def alternatives(many: Iterable[Mapping[str, str]]) -> dict[int, dict[str, str]]:
+    """Fewer conditions that mean the same: those that differ in one attribute become one, at the place of the first."""
+    found = {at: dict(words) for at, words in enumerate(many)}
+    for at, words in list(found.items()):
+        for first in (first for first in found if first < at):
+            differing = [name for name in words if words[name] != found[first].get(name)]
+            if words.keys() == found[first].keys() and len(differing) <= 1:
+                found[first] |= {name: f"{found[first][name]} or {words[name]}" for name in differing}
+                del found[at]
+                break
+    return found
 
 
 def escaped(text: str) -> str:

@@ -370,6 +370,19 @@ NO_LONGER_TO_VENDORS = "no longer allowed: {'sensitivity': 'public, internal', '
                 "now allowed: {'sensitivity': 'public, internal, confidential', 'purpose': 'hr, unknown'} [] -> unchanged far, further, forbid no-hr changed 8",
             ],
         ),
+        (
+            [
+                (
+                    RULE,
+                    WITHOUT_HR,
+                    WITHOUT_HR + "  - id: clean\n    require: {when: {purpose: hr}, do: [redact]}\n",
+                )
+            ],
+            "less permissive",  # nobody redacts, or it is done: it is never unknown
+            [
+                "no longer allowed: {'redaction': 'none', 'purpose': 'hr, unknown'} [] -> unchanged home, require clean added 11",
+            ],
+        ),
         (SUSPENDED, "less permissive", [f"{NO_LONGER_TO_VENDORS}changed far, forbid off unchanged 11"]),
         (
             [(CATALOGUE, "home:", "house:")],
@@ -462,6 +475,19 @@ def test_a_break_glass_exception_allows_while_it_is_open():
         "now allowed: {'sensitivity': 'public, internal', 'purpose': 'hr, unknown', 'team': 'legal'} [] -> unchanged far, forbid no-hr unchanged 8('deadline',)"
     ]
     assert found.verdict == "more permissive"
+
+
+def test_what_changes_anyway_is_not_told_again_for_the_time_of_an_exception():
+    files = FILES | {
+        "exceptions/a.yaml": EXCEPTION,
+        RULE: RULES.replace("{to: {deployment: own}}", "{when: {purpose: general}, to: {deployment: own}}"),
+    }
+    new = parse({name: text.encode() for name, text in files.items()}, {"openai": "https://x"}).bundle
+    found = diff(bundle(), new)
+    assert [(each.direction, each.backends, each.open) for each in found.statements] == [
+        (NO_LONGER, ("home",), ()),
+        (NOW, ("far",), ("deadline",)),
+    ]
 
 
 def no_new_access(approver="security"):

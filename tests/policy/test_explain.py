@@ -216,3 +216,48 @@ def test_a_mark_points_at_the_id_of_the_rule():
     for told in itertools.chain.from_iterable(each.rules for each in explain(OURS, FACTS)):
         line = texts[told.mark.file][told.mark.line - 1][told.mark.column - 1 :]
         assert line.startswith(told.rule)
+
+
+def wanted(made, id="far", at=0.0, **facts):
+    """The nearest permits: for each the attributes, as they are and as they would have to be."""
+    return [[(c.attribute, c.now, c.wanted) for c in some] for some in of(made, id, changed(**facts), at).nearest]
+
+
+@pytest.mark.parametrize(
+    ("facts", "id", "expected"),
+    [
+        ({}, "far", [[("tags", "with pii", "without pii")]]),
+        ({}, "home", []),
+        ({"team": "web"}, "home", [[("team", "web", "hr, legal")]]),
+        ({"team": None}, "far", [[("tags", "with pii", "without pii"), ("team", "unknown", "hr, legal")]]),
+    ],
+)
+def test_the_nearest_permitted_request_is_told_with_what_is_and_what_would_do(facts, id, expected):
+    assert wanted(BUNDLE, id, **facts) == expected
+
+
+def test_where_neither_request_nor_backend_alone_would_do_it_is_told_of_both():
+    made = bundle(rule("permit", {"team": ["legal", "hr"]}), rule("forbid", {}, {"region": {"not": "eu"}}))
+    assert wanted(made) == [[("backend.region", "us", "eu")]]
+    assert wanted(made, "dim") == [[("backend.region", "unknown", "eu")]]
+    assert wanted(made, team="x") == [[("team", "x", "hr, legal"), ("backend.region", "us", "eu")]]
+
+
+def test_facts_of_the_hop_and_names_of_backends_are_nothing_that_anybody_could_change():
+    once = rule("forbid", {"attempt": ">= 2"})
+    assert wanted(bundle(rule("permit"), once), attempt="2", last_error="timed_out") == []
+    assert wanted(bundle(rule("permit", {}, {"backend": "home", "provider": "vllm"}))) == []
+
+
+def test_a_rule_that_does_not_fire_is_not_lifted():
+    soft = rule("forbid", {"team": "x"}, id="soft", breakable=True)
+    made = bundle(rule("permit"), soft, files={"exceptions/a.yaml": {"exceptions": [EXCEPTION]}})
+    assert [each.lifted for each in of(made, "far", at=moment("2026-11-22T19:00:00Z")).rules] == ["", ""]
+
+
+def test_what_an_exception_lifts_does_not_stand_in_the_way():
+    soft = rule("forbid", {"tags": {"any": ["pii"]}}, id="soft", breakable=True)
+    made = bundle(rule("permit", {"team": "x"}), soft, files={"exceptions/a.yaml": {"exceptions": [EXCEPTION]}})
+    opened, closed = moment("2026-11-22T19:00:00Z"), moment("2026-11-22T20:00:00Z")
+    assert [change[0] for change in wanted(made, at=opened)[0]] == ["team"]
+    assert [change[0] for change in wanted(made, at=closed)[0]] == ["tags", "team"]

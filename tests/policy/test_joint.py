@@ -6,6 +6,7 @@ from support.policy_trees import bundle, rule
 
 from gateway.core.decision import Project
 from gateway.policy.claims import USUAL
+from gateway.policy.diff import diff
 from gateway.policy.joint import Joint
 from gateway.policy.space import intersect
 from gateway.policy.vocabulary import Vocabulary
@@ -63,11 +64,10 @@ def test_a_word_that_a_side_does_not_know_is_unknown_there(effect, purpose, old,
     assert [permitted(side, joint, purpose=purpose) for side in (joint.old, joint.new)] == [old, new]
 
 
-@pytest.mark.parametrize(
-    ("member", "old", "new"), [("no", True, True), ("yes", True, False)]
-)  # it does not know what else was found
-def test_a_set_with_a_word_that_a_side_does_not_know_is_unknown_there(member, old, new):
-    one = bundle(rule("permit", {"tags": {"none": ["secret"]}}))
+@pytest.mark.parametrize("rules", [[rule("permit", {"tags": {"none": ["secret"]}})], [rule("permit"), rule("forbid", {"tags": {"any": ["secret"]}})]])  # fmt: skip
+@pytest.mark.parametrize(("member", "old", "new"), [("no", True, True), ("yes", True, False)])
+def test_a_set_with_a_word_that_a_side_does_not_know_is_unknown_there(rules, member, old, new):
+    one = bundle(*rules)
     words = [*one.vocabulary.sections["tags"], "extra"]
     joint = Joint(with_words(one, tags=words), one)
     here = {"tags": "known", "tags:secret": "no", "tags:extra": member}
@@ -102,6 +102,12 @@ def test_a_project_raises_a_label_to_the_floor_that_a_side_declares(label, old, 
     joint = Joint(with_project(one, None, None), with_project(one, None, "confidential"))
     assert [permitted(side, joint, project="shop", sensitivity=label) for side in (joint.old, joint.new)] == [old, new]
     assert permitted(joint.new, joint, project="(any other)", sensitivity=label) is old
+
+
+def test_a_label_is_never_below_the_lower_floor():
+    one = bundle(rule("permit", {"sensitivity": "<= internal"}))
+    (statement,) = diff(with_project(one, None, "internal"), with_project(one, None, "confidential")).statements
+    assert statement.words == {"sensitivity": "internal", "project": "shop"}
 
 
 def test_a_project_is_under_the_jurisdiction_that_a_side_declares():

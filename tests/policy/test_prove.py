@@ -1,10 +1,8 @@
 """What the prover says is so: by hand for each kind of invariant, and against two oracles on random policies."""
 
-import json
 import os
 import random
 
-import msgspec
 import pytest
 from support.policy_trees import BACKENDS, encoded, policy, read, rule, tree
 from support.proofs import CATALOG, PROJECTS, Tree, enumerated, random_tree
@@ -186,7 +184,7 @@ def test_a_backend_always_has_an_id_and_a_provider():
             {},
             ({"team": "unknown"}, ""),
         ),
-        ([rule("permit", {"attempt": "<= 2"})], {}, ({"attempt": "3", "last_error": "unreachable"}, "")),
+        ([rule("permit", {"attempt": "<= 2"})], {}, ({"attempt": "3"}, "")),
         ([rule("permit", {"attempt": "<= 2"})], {"attempt": 1}, None),
     ],
 )
@@ -402,10 +400,12 @@ def test_a_project_is_under_the_law_that_is_declared(rules, expected):
 
 
 def test_a_label_is_not_below_the_floor_of_its_project():
-    claim = {"never": {"request": {"project": "a", "sensitivity": "<= internal"}}}
-    assert holds(claim, rule("permit", {"sensitivity": ["public", "internal"]}))
-    assert not holds({"never": {"request": {"project": "a", "sensitivity": "<= confidential"}}}, ALL)
-    assert not holds({"never": {"request": {"project": "a"}}}, rule("permit", {"tags": {"none": ["secret"]}}))
+    certain = [
+        rule("permit", {"sensitivity": ">= public", "project": ["a", "b"]}),
+        rule("forbid", {"project": {"not": "a"}}),
+    ]
+    assert holds({"never": {"request": {"project": "a", "sensitivity": "<= internal"}}}, *certain)
+    assert not holds({"never": {"request": {"project": "a", "sensitivity": "<= confidential"}}}, *certain)
 
 
 def test_a_project_with_a_floor_is_not_shown_with_a_label_below_it():
@@ -483,8 +483,8 @@ def test_the_test_of_a_counterexample_fails_today_and_passes_once_it_is_mended()
 
 
 def test_a_name_that_no_rule_knows_is_a_name():
-    example = proved({"never": {"request": {"team": {"not": ["any", "b"]}}}}, ALL).counterexample
-    assert example.request == {"team": "any-other"}
+    example = proved({"never": {"request": {"team": {"not": ["any-other", "b"]}}}}, ALL).counterexample
+    assert example.request == {"team": "any-other-2"}
 
 
 # the budget
@@ -530,7 +530,7 @@ def test_every_test_of_a_counterexample_fails():
                 files = {"catalog/a.yaml": {"backends": CATALOG}, "projects.yaml": {"projects": PROJECTS}}
                 parsed = read(files | {"tests/x.yaml": proof.counterexample.test}, main=policy(*made.rules))
                 assert parsed.problems == (), (seed, proof)
-                assert [each.code for each in cases.problems(parsed.bundle)] == ["P401"], (seed, proof)
+                assert {each.code for each in cases.problems(parsed.bundle)} == {"P401"}, (seed, proof)
                 written += 1
     assert written > 50
 

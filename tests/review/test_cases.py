@@ -192,6 +192,7 @@ def test_a_call_to_a_place_that_nobody_declared_makes_the_places_unknown():
     )
     assert outcome(third, third.cases[0]).asked[1].visited_regions is None
     assert run(third, third.cases[0]) == ()
+    assert outcome(third, third.cases[0]).sent_outside == 1  # who runs a machine that nobody declared is unknown
 
 
 @pytest.mark.parametrize(("team", "at", "hops"), [("duty", "19", 1), ("duty", "20", 0), ("web", "19", 0)])

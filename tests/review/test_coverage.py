@@ -14,7 +14,9 @@ from gateway.policy.claims import USUAL
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import Mark
 from gateway.policy.parse import parse
+from gateway.policy.prove import prove
 from gateway.providers import BASE_URLS
+from gateway.review import coverage
 from gateway.review.cases import problems
 from gateway.review.coverage import Boundary, _Guards, _in_force, _mutants, covered, uncovered
 
@@ -124,7 +126,7 @@ def test_a_suggested_test_says_only_what_is_not_as_usual():
         {"request": {"model": "home"}, "expect": {"permit": ["home"]}},
         {"request": {"model": "far"}, "expect": {"permit": ["far"]}},
         {"request": {"model": "far", "purpose": "hr", "project": "any-other"}, "expect": {"deny": {"far": "no-hr"}}},
-        {"request": {"model": "home", "tags": "unknown"}, "expect": {"deny": {"home": "no-raw-secrets"}}},
+        {"request": {"model": "home", "tags": ["secret"]}, "expect": {"deny": {"home": "no-raw-secrets"}}},
         {"request": {"model": "far", "attempt": 3}, "expect": {"deny": {"far": "not-twice"}}},
         {"request": {"model": "far", "project": "clinic"}, "expect": {"deny": {"far": "clinic-eu"}}},
     ]
@@ -179,6 +181,28 @@ def test_a_rule_that_others_make_superfluous_is_not_missed_but_may_not_grow_unse
         "rule `again` loses `project.jurisdiction is eu`",
         "rule `again` loses `region is us`",
     ]
+
+
+def test_a_permit_that_forbids_cut_off_wholly_is_not_missed():
+    tree = bundle(
+        policies__b="policy: r\nowner: o\nrules:\n  - {id: late, permit: {when: {attempt: 3}, to: {region: us}}}\n"
+    )
+    assert "rule `late` is removed" not in said(uncovered(tree, none))
+
+
+def test_the_project_of_a_layer_is_no_condition_that_a_rule_could_lose():
+    test = {"request": {"project": "clinic"}, "expect": {"deny": {"far": "clinic-eu"}}}
+    assert [each for each in said(uncovered(bundle(test), none)) if "clinic-eu" in each] == [
+        "rule `clinic-eu` loses `region is us`"
+    ]
+
+
+def test_an_invariant_that_is_not_decided_in_time_guards_nothing(monkeypatch):
+    tree = bundle(invariants="invariants: [{id: I, never: {request: {tags: {any: [secret]}, redaction: none}}}]")
+    before = uncovered(tree)
+    monkeypatch.setattr(coverage, "prove", lambda bundle, steps: prove(bundle, 0))
+    assert len(uncovered(tree)) > len(before)
+    assert said(uncovered(tree)) == said(uncovered(tree, none))
 
 
 def test_one_backend_has_no_order():
@@ -273,7 +297,9 @@ def test_both_values_of_a_condition_count_only_where_the_rest_of_the_rule_holds(
     def missing(tests):
         return next(each.missing for each in covered(bundle(*tests, policies__b=rules)).boundaries if each.rule == "r")
 
+    unknown = [{"request": {"sensitivity": level, "team": "unknown"}, **expect} for level in ("public", "internal")]
     assert missing(elsewhere) == ("public", "internal")
+    assert missing(unknown) == ()
     assert missing(here) == ()
 
 

@@ -44,7 +44,7 @@ def test_a_difference_for_a_terminal():
         "\n"
         "+ now allowed: purpose hr, unknown\n"
         "    to dim, far\n"
-        "    except where still forbidden by no-secrets: tags unknown; team not red | tags with secret; team not red\n"
+        "    except where still forbidden by no-secrets: tags unknown or with secret; team not red\n"
         "    because forbid no-hr was removed (policies/main.yaml:1:100)\n"
         "    for example purpose=hr to dim\n"
         "\n"
@@ -59,7 +59,7 @@ def test_the_same_the_other_way_round():
     assert lines[3:6] == [
         "- no longer allowed: purpose hr, unknown",
         "    to dim, far",
-        "    except where already forbidden by no-secrets: tags unknown; team not red | tags with secret; team not red",
+        "    except where already forbidden by no-secrets: tags unknown or with secret; team not red",
     ]
     assert lines[6].startswith("    because forbid no-hr was added (policies/main.yaml:1:")
 
@@ -74,7 +74,7 @@ def test_a_difference_for_a_pull_request():
         "",
         "| requests | backends | because |",
         "| --- | --- | --- |",
-        r"| purpose hr, unknown<br>except where still forbidden by no-secrets: tags unknown; team not red \| tags with secret; team not red | dim, far | forbid no-hr was removed (policies/main.yaml:1:100) |",
+        r"| purpose hr, unknown<br>except where still forbidden by no-secrets: tags unknown or with secret; team not red | dim, far | forbid no-hr was removed (policies/main.yaml:1:100) |",
         "",
         "<details><summary>Examples</summary>",
         "",
@@ -190,6 +190,14 @@ def test_an_example_is_told_as_either_side_reads_it():
     assert example == (
         "    for example sensitivity=confidential project=shop to dim (read as sensitivity=internal project=shop before)"
     )
+
+
+def test_statements_that_differ_in_one_attribute_are_told_together():
+    clean = {"id": "clean", "require": {"when": {"tags": {"any": ["secret"]}}, "do": ["redact"]}}
+    found = words(tree(rule("permit")), tree(rule("permit"), clean))
+    assert len(diff(tree(rule("permit")), tree(rule("permit"), clean)).statements) == 2
+    assert found.splitlines()[0] == "less permissive (1 no longer allowed)"
+    assert "- no longer allowed: tags unknown or with secret; redaction none" in found.splitlines()
 
 
 def test_what_is_much_is_cut_short():

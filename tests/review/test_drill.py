@@ -37,7 +37,7 @@ MORE = {
 OWN = {"id": "own", "permit": {"to": {"deployment": "self_hosted"}}}
 VENDORS = {"id": "vendors", "permit": {"when": {"sensitivity": "<= internal"}, "to": {"deployment": "vendor_api"}}}
 HR = {"id": "hr", "forbid": {"when": {"purpose": "hr"}, "to": {"backend": ["spare", "home"]}}}
-ONCE = {"id": "once", "forbid": {"when": {"attempt": ">= 2"}, "to": {"deployment": "vendor_api"}}}
+ONCE = {"id": "once", "forbid": {"when": {"attempt": ">= 2"}, "to": {"backend": ["home", "spare", "cn"]}}}
 
 
 def tree(*rules, backends=BACKENDS, more=MORE, price=PRICE):
@@ -172,6 +172,8 @@ def test_each_example_is_a_test_that_somebody_serves_now_and_nobody_would(said):
     ids = target(found, said)
     lost = [left for name in drill(found, ids) for left in name.lost]
     assert lost
+    for name in drill(found, ids):  # nothing is said twice
+        assert len({(left.needs, *left.words.items()) for left in name.lost}) == len(name.lost)
     tests = [
         {"name": f"t{at}", "request": left.example, "expect": {"decision": "permit"}} for at, left in enumerate(lost)
     ]
@@ -210,6 +212,10 @@ def test_recorded_requests_are_counted_by_team():
         Traffic("unknown", 1, 1, 0),
         Traffic("web", 3, 1, 1),
     )
+
+
+def test_a_request_that_another_backend_would_get_first_anyway_goes_nowhere_else():
+    assert traffic(TREE, ["home"], [stored("web", "smart")]) == (Traffic("web", 1, 0, 0),)
 
 
 def test_an_exception_that_was_open_counts_at_its_time():

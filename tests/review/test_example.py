@@ -114,6 +114,9 @@ def test_a_test_of_a_decision_has_only_the_facts_that_rules_ask():
     decision = stored(("home",), (), team="web", purpose="hr", sensitivity="public", source_sensitivity="internal")
     asking = {"id": "f", "forbid": {"when": {"purpose": "hr", "sensitivity": "restricted"}}}
     assert "request: {sensitivity: public, purpose: hr}\n" in of_decision(bundle(OPEN, asking), decision)
+    redacted = stored(("home",), (), tags=frozenset({"secret"}), redaction="done")
+    requiring = {"id": "r", "require": {"when": {"tags": {"any": ["secret"]}}, "do": ["redact"]}}
+    assert "request: {tags: [secret], redaction: done}\n" in of_decision(bundle(OPEN, requiring), redacted)
     by_team = {"id": "t", "forbid": {"when": {"team": "x"}}}
     assert "request: {team: web}\n" in of_decision(bundle(OPEN, by_team), decision)
 

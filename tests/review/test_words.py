@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.review.words import code, escaped, row, shown
+from gateway.review.words import alternatives, code, escaped, requests, row, shown
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,27 @@ def test_code_cannot_be_ended_from_within():
 
 def test_a_row():
     assert row(["a", "b"]) == "| a | b |"
+
+
+@pytest.mark.parametrize(("words", "expected"), [({}, "every request"), ({"a": "x, y", "b": "z"}, "a x, y; b z")])
+def test_requests_attribute_by_attribute(words, expected):
+    assert requests(words) == expected
+
+
+@pytest.mark.parametrize(
+    ("many", "few"),
+    [
+        ([], {}),
+        ([{"a": "1"}], {0: {"a": "1"}}),
+        ([{"a": "1"}, {"a": "2"}, {"a": "3"}], {0: {"a": "1 or 2 or 3"}}),
+        ([{"a": "1", "b": "1"}, {"a": "2", "b": "1"}], {0: {"a": "1 or 2", "b": "1"}}),
+        ([{"a": "1", "b": "1"}, {"a": "2", "b": "2"}], {0: {"a": "1", "b": "1"}, 1: {"a": "2", "b": "2"}}),
+        ([{"a": "1"}, {"b": "1"}, {"a": "2"}], {0: {"a": "1 or 2"}, 1: {"b": "1"}}),
+        ([{"a": "1"}, {"a": "1", "b": "1"}], {0: {"a": "1"}, 1: {"a": "1", "b": "1"}}),
+        ([{"a": "1"}, {"a": "1"}], {0: {"a": "1"}}),
+        # a joined one differs from what joined it in two
+        ([{"a": "1", "b": "1"}, {"a": "2", "b": "1"}, {"a": "1", "b": "2"}], {0: {"a": "1 or 2", "b": "1"}, 2: {"a": "1", "b": "2"}}),
+    ],
+)  # fmt: skip
+def test_conditions_that_differ_in_one_attribute_are_one(many, few):
+    assert alternatives(many) == few

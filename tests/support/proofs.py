@@ -9,19 +9,17 @@ import random
 from functools import cached_property
 
 import msgspec
-from support.policy_trees import BACKENDS, WORDS, policy, read
-from support.random_policies import Random
-from support.reference import every, holds
 
 from gateway.core.catalog import Backend
-from gateway.core.decision import Facts
 from gateway.core.errors import FailureKind
 from gateway.core.labels import LEVELS
 from gateway.policy.claims import USUAL
-from gateway.policy.clauses import clauses
 from gateway.policy.decide import Eligibility
 from gateway.policy.model import Exemption
 from gateway.policy.vocabulary import BACKEND, REQUEST
+from support.policy_trees import BACKENDS, WORDS, policy, read
+from support.random_policies import Random
+from support.reference import every, holds
 
 PROJECTS = {"a": {"jurisdiction": "eu", "floor": "confidential"}, "b": {"jurisdiction": "us"}, "bare": {}}
 CATALOG = {
@@ -39,7 +37,7 @@ ASKED = [name for name in REQUEST if name not in ("key", "app")]
 OF_BACKENDS = ["deployment", "region", "operator_origin", "retention", "eligible_persons", "status"]
 ERRORS = [kind.code for kind in FailureKind if kind.may_fall_back]
 NEEDS = {"project.jurisdiction": {"project"}, "source_sensitivity": {"sensitivity", "redaction"}}
-NEEDS |= dict.fromkeys(("visited_regions", "visited_operators"), {"attempt", "last_error"})
+NEEDS |= {name: {"attempt", "last_error"} for name in ("visited_regions", "visited_operators")}
 NEEDS |= {"project": {"sensitivity"}, "attempt": {"last_error"}, "last_error": {"attempt"}}
 DISCHARGED_BY_FACT = {"region": "region_pin", "retention": "zdr_only"}
 HOP = [attribute for attribute in REQUEST.values() if attribute.hop]

@@ -3,13 +3,13 @@
 import itertools
 
 import z3
-from support.policy_trees import WORDS
-from support.proofs import PROJECTS, asked_of_requests, errors_of, visited
 
 from gateway.core.labels import LEVELS
 from gateway.policy.clauses import clauses
 from gateway.policy.model import every, of_backend
 from gateway.policy.vocabulary import BACKEND, REQUEST
+from support.policy_trees import WORDS
+from support.proofs import PROJECTS, asked_of_requests, errors_of, visited
 
 LABELS = ("sensitivity", "source_sensitivity")
 

@@ -2,11 +2,12 @@
 
 import typer
 
-from gateway.cli.policy import check, diff, drill, explain, prove, replay, schema, test
+from gateway.cli.policy import check, diff, drill, explain, lint, prove, replay, schema, test
 
 app = typer.Typer(help="Routing policy: check it, ask it, prove it, see what a change changes.", no_args_is_help=True)
 app.command("check")(check.check)
 app.command("diff")(diff.compare)
+app.command("lint")(lint.lint)
 app.command("test")(test.run_tests)
 app.command("explain")(explain.explain_request)
 app.command("schema")(schema.schema)
