@@ -236,7 +236,7 @@ class Conversations(Protocol):
     def empty(self) -> bool:
         """Nothing is remembered."""
 
-    def prefixes(self, turns: Iterable[bytes]) -> Sequence[bytes]:
+    def prefixes(self, team: str, turns: Iterable[bytes]) -> Sequence[bytes]:
         """A name for each prefix of a conversation, shortest first. It tells nothing of the text."""
 
     def label_of(self, prefixes: Sequence[bytes]) -> str | None:

@@ -223,9 +223,9 @@ class Relay:
         if conversations.empty:
             classified = classify(floor, call.sensitivity_hint, project.floor)
             if classified.sensitivity != floor:
-                conversations.remember(conversations.prefixes(turns(chat)), classified.sensitivity)
+                conversations.remember(conversations.prefixes(call.caller.team, turns(chat)), classified.sensitivity)
             return classified
-        prefixes = conversations.prefixes(turns(chat))
+        prefixes = conversations.prefixes(call.caller.team, turns(chat))
         classified = classify(floor, call.sensitivity_hint, project.floor, conversations.label_of(prefixes))
         if classified.sensitivity != floor:
             conversations.remember(prefixes, classified.sensitivity)

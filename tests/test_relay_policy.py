@@ -546,7 +546,7 @@ async def test_the_floor_of_a_key_is_not_remembered_but_what_raises_it_is():
 
 async def test_nothing_is_hashed_while_nothing_is_raised(monkeypatch):
     house = House(Snapshot([A]))
-    monkeypatch.setattr(house.conversations, "prefixes", lambda turns: pytest.fail("looked at the text"))
+    monkeypatch.setattr(house.conversations, "prefixes", lambda *_: pytest.fail("looked at the text"))
     await house.ask(messages=FIRST)
 
 
@@ -554,7 +554,7 @@ async def test_a_conversation_is_hashed_once_a_request(monkeypatch):
     house = House(Snapshot([A]))
     made = []
     prefixes = house.conversations.prefixes
-    monkeypatch.setattr(house.conversations, "prefixes", lambda turns: made.append(1) or prefixes(turns))
+    monkeypatch.setattr(house.conversations, "prefixes", lambda *asked: made.append(1) or prefixes(*asked))
     await house.ask(messages=FIRST, of=call(1, sensitivity_hint="restricted"))
     await house.ask(messages=SECOND, of=call(2, sensitivity_hint="restricted"))
     assert len(made) == 2

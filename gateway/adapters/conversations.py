@@ -15,8 +15,10 @@ _KEY_BYTES = 32
 
 
 class Conversations:
-    """The `Conversations` port. Whoever continues a conversation inherits its label: its content decides, not its
-    sender."""
+    """The `Conversations` port. Whoever in a team continues a conversation inherits its label.
+
+    Not beyond the team: else anybody who marks a common opening raises it for everybody.
+    """
 
     def __init__(self, most: int = MOST) -> None:
         self._key = secrets.token_bytes(_KEY_BYTES)
@@ -28,10 +30,10 @@ class Conversations:
         """Nothing is remembered, so nobody need look."""
         return not self._labels
 
-    def prefixes(self, turns: Iterable[bytes]) -> list[bytes]:
+    def prefixes(self, team: str, turns: Iterable[bytes]) -> list[bytes]:
         """A digest for each prefix of a conversation, shortest first: each covers the one before it and one turn."""
         found = []
-        prefix = bytes(_DIGEST_BYTES)
+        prefix = team.encode()
         for turn in turns:
             digest = blake2b(prefix, key=self._key, digest_size=_DIGEST_BYTES)
             digest.update(turn)
@@ -48,6 +50,8 @@ class Conversations:
 
     def remember(self, prefixes: Sequence[bytes], label: str) -> None:
         """Keeps the label of the whole conversation, which is its longest prefix. It never lowers one."""
+        if not prefixes:
+            return
         labels, whole = self._labels, prefixes[-1]
         labels[whole] = join(label, labels.get(whole, label))
         labels.move_to_end(whole)

@@ -247,10 +247,14 @@ class Cells:
             values["source_sensitivity"] = values["sensitivity"]
         facts = msgspec.structs.replace(usual, **values)
         declared = self.bundle.projects.get(facts.project or "")
-        below = LEVELS[: LEVELS.index(declared.floor)] if declared and declared.floor else ()
-        if facts.sensitivity in below and not self.has("project"):  # then another project has such requests
-            facts, declared = msgspec.structs.replace(facts, project=_fresh(self.bundle.projects)), None
-        if declared and not self.has("project.jurisdiction"):
+        if declared is None:
+            return facts
+        if declared.floor and facts.sensitivity in LEVELS[: LEVELS.index(declared.floor)]:
+            if not self.has("sensitivity"):
+                facts = msgspec.structs.replace(facts, sensitivity=declared.floor, source_sensitivity=declared.floor)
+            elif not self.has("project"):  # another project has such requests
+                return msgspec.structs.replace(facts, project=_fresh(self.bundle.projects))
+        if not self.has("project.jurisdiction"):
             facts = msgspec.structs.replace(facts, jurisdiction=declared.jurisdiction)
         return facts
 

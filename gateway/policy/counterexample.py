@@ -198,6 +198,7 @@ class Witness:
         project = self.bundle.projects.get(facts.project or "")
         unsaid = msgspec.structs.replace(
             self._usual,
+            sensitivity=self._usual.sensitivity if self.cells.has("sensitivity") else facts.sensitivity,
             source_sensitivity=facts.sensitivity,
             jurisdiction=project.jurisdiction if project else None,
         )

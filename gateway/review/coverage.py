@@ -137,7 +137,7 @@ class _Guards:
         self.cases = [
             (case, [known_only(facts, bundle.vocabulary) for facts in outcome(bundle, case, policy).asked])
             for case in bundle.cases
-            if True
+            if not run(bundle, case, policy)
         ]
         found = clauses(bundle)
         self.cells = Cells(bundle, atoms_of(bundle, found))

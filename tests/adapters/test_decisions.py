@@ -242,6 +242,20 @@ def test_what_the_disk_does_not_take_is_told_and_what_follows_is_kept(keep, tmp_
     assert (kept.decision_id, kept.facts) == ("dec-3", FACTS)
 
 
+def test_what_was_shared_in_a_group_that_was_lost_is_written_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
+    told = threading.Event()
+    store = Decisions(tmp_path, lambda *_: told.set())
+    with monkeypatch.context() as then:
+        then.setattr(decisions, "_INSERT_ONE", "INSERT INTO nowhere VALUES (1)")
+        store.take([record(1)])
+        assert told.wait(5)
+    store.take([record(2)])
+    store.close()
+    (kept,) = read(tmp_path, 0)
+    assert (kept.decision_id, kept.facts) == ("dec-2", FACTS)
+
+
 def test_taking_never_waits(tmp_path, monkeypatch):
     gate = threading.Event()
     monkeypatch.setattr(Decisions, "_write", lambda *_: gate.wait(5))

@@ -27,6 +27,9 @@ def test_a_server_sees_what_the_command_line_orders(tmp_path):
     assert server.in_force == cli.in_force
     assert given(server.in_force.values()) == [("a", True, "ana", "court order")]
     assert server.news() == ()
+    cli.resume("a", by="ben", reason="over")
+    assert given(server.news()) == [("a", False, "ben", "over")]
+    assert server.in_force == {}
 
 
 def test_suspensions_survive_a_restart_and_old_orders_are_no_news(tmp_path):

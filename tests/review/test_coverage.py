@@ -199,9 +199,8 @@ def test_the_project_of_a_layer_is_no_condition_that_a_rule_could_lose():
 
 def test_an_invariant_that_is_not_decided_in_time_guards_nothing(monkeypatch):
     tree = bundle(invariants="invariants: [{id: I, never: {request: {tags: {any: [secret]}, redaction: none}}}]")
-    before = uncovered(tree)
-    monkeypatch.setattr(coverage, "prove", lambda bundle, steps: prove(bundle, 0))
-    assert len(uncovered(tree)) > len(before)
+    assert "rule `no-raw-secrets` is removed" not in said(uncovered(tree))
+    monkeypatch.setattr(coverage, "prove", lambda bundle, steps: prove(bundle, steps if bundle is tree else 0))
     assert said(uncovered(tree)) == said(uncovered(tree, none))
 
 
