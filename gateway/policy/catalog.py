@@ -13,10 +13,8 @@ from gateway.policy.vocabulary import BACKEND, Vocabulary
 def prices(tree: Tree) -> dict[str, Price]:
     """The price book, by model."""
     book: dict[str, Price] = {}
-    for _, document, file in tree.of_kind("prices", files.PricesFile):
+    for _, _, file in tree.of_kind("prices", files.PricesFile):
         for model, entry in file.models.items():
-            if model in book:
-                tree.problem(document.key(("models", model)), "P105", f"model `{model}` is priced twice")
             book[model] = _token_price(entry, f"{file.version}:{model}")
     return book
 

@@ -23,7 +23,7 @@ _MAX_TEXT = 4096
 _MAX_REFUSALS = 20
 """Of one file: what is beyond these is refused before it is built, so that no file costs more than a moment."""
 
-_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]|\r(?!\n)")
 """What editors and reviews do not show, or show in another order. Some of it ends a line in YAML, so that what reads
 as a comment would be a rule."""
 

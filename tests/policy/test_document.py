@@ -127,6 +127,7 @@ def test_scalars(written, value):
         ("a: 1 # x\u0085b: 2".encode(), ["f:1:9 P001"]),
         ("a: 1\nb: \u202e2".encode(), ["f:2:4 P001"]),
         ("a: \u20661".encode(), ["f:1:4 P001"]),
+        ("a: 1\nb: \ufffe".encode(), ["f:2:4 P001"]),
         ("a: 'e\u0301 \U0001f469\u200d\U0001f4bb \u00a0'".encode(), []),
         (b"%YAML 1.1\n---\na: 1", ["f:1:1 P003"]),
         (b"a: 1\n...\n%TAG ! tag:x\n---\nb: 1", ["f:3:1 P003"]),
