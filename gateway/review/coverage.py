@@ -52,21 +52,19 @@ class Coverage(msgspec.Struct, frozen=True):
 def covered(bundle: Bundle) -> Coverage:
     """What the cases of a bundle reach."""
     policy = Eligibility(bundle)
-    asked = [outcome(bundle, case, policy).asked for case in bundle.cases]
+    asked = [
+        [known_only(facts, bundle.vocabulary) for facts in outcome(bundle, case, policy).asked] for case in bundle.cases
+    ]
     rules = _in_force(bundle)
-    return Coverage(
-        {rule.id: sum(any(_decides(rule, bundle, facts) for facts in each) for each in asked) for rule in rules},
-        tuple(_boundaries(rules, [known_only(facts, bundle.vocabulary) for each in asked for facts in each])),
-    )
+    counts = {}
+    for rule in rules:
+        views = dict.fromkeys(_view(rule, backend) for backend in bundle.backends)
+        counts[rule.id] = sum(any(_counts(rule, view, facts) for view in views for facts in each) for each in asked)
+    return Coverage(counts, tuple(_boundaries(rules, [facts for each in asked for facts in each])))
 
 
 def _in_force(bundle: Bundle) -> list[Rule]:
     return [rule for rule in bundle.rules if rule.mode == "enforce" and rule.effect in _DECIDING]
-
-
-def _decides(rule: Rule, bundle: Bundle, facts: Facts) -> bool:
-    facts = known_only(facts, bundle.vocabulary)
-    return any(_counts(rule, facts, backend) for backend in bundle.backends)
 
 
 def _boundaries(rules: Iterable[Rule], asked: list[Facts]) -> Iterator[Boundary]:
@@ -171,20 +169,20 @@ class _Guards:
         return msgspec.structs.replace(self.bundle, rules=tuple(rule for rule in rules if rule is not None))
 
     def _fails_a_case(self, mutant: _Mutant) -> bool:
-        concerned = [case for case, asked in self.cases if any(self._reads_otherwise(mutant, facts) for facts in asked)]
+        rule, becomes = mutant.rule, mutant.becomes or msgspec.structs.replace(mutant.rule, mode="off")
+        views = dict.fromkeys((_view(rule, backend), _view(becomes, backend)) for backend in self.bundle.backends)
+        concerned = [
+            case
+            for case, asked in self.cases
+            if any(
+                _counts(rule, old, facts) is not _counts(becomes, new, facts) for facts in asked for old, new in views
+            )
+        ]
         if not concerned:
             return False
         bundle = self._mutated(mutant)
         policy = Eligibility(bundle)
         return any(run(bundle, case, policy) for case in concerned)
-
-    def _reads_otherwise(self, mutant: _Mutant, facts: Facts) -> bool:
-        """Whether the rule counts for some backend, and the changed one does not, or the other way round."""
-        return any(
-            _counts(mutant.rule, facts, backend)
-            is not (mutant.becomes is not None and _counts(mutant.becomes, facts, backend))
-            for backend in self.bundle.backends
-        )
 
     def _violates(self, mutant: _Mutant) -> bool:
         if not self.bundle.invariants:
@@ -235,21 +233,36 @@ def _whose(rule: Rule) -> str:
     return f", of a request with {', '.join(atom.text for atom in rule.when)}" if rule.when else ""
 
 
-def _counts(rule: Rule, facts: Facts, backend: Backend) -> bool:
+_View = tuple[tuple[tuple[Atom, ...], bool], ...]
+"""A rule as a backend sees it: of each clause that can concern it, what is left to ask of the request, and whether the
+rest is unknown. Many backends see the same."""
+
+
+def _view(rule: Rule, backend: Backend) -> _View:
+    if rule.mode == "off":
+        return ()
+    found: tuple[Clause, ...] = (Clause(rule.id, rule.when, ()),)
+    if rule.effect != "prefer":
+        found = permitting(rule) if rule.effect == "permit" else forbidding(rule)
+    view = []
+    for clause in found:
+        truth = every(of_backend(atom, backend) for atom in clause.to)
+        when = [bound(atom, backend) for atom in clause.when]
+        if truth is not False:
+            view.append((tuple(atom for atom in when if atom is not None), truth is None or None in when))
+    return tuple(view)
+
+
+def _counts(rule: Rule, view: _View, facts: Facts) -> bool:
     """Whether a rule decides something: a permit or a prefer that is true, a forbid or a require that is not false."""
-    if rule.effect == "prefer":
-        return every(of_request(atom, facts) for atom in rule.when) is True
-    if rule.effect == "permit":
-        return any(_truth(clause, facts, backend) is True for clause in permitting(rule))
-    return any(_truth(clause, facts, backend) is not False for clause in forbidding(rule))
-
-
-def _truth(clause: Clause, facts: Facts, backend: Backend) -> bool | None:
-    here = [bound(atom, backend) for atom in clause.when]
-    return every(
-        [None if atom is None else of_request(atom, facts) for atom in here]
-        + [of_backend(atom, backend) for atom in clause.to]
-    )
+    certain = rule.effect in ("permit", "prefer")
+    for when, unknown in view:
+        truth = every(of_request(atom, facts) for atom in when)
+        if truth is True and not (certain and unknown):
+            return True
+        if truth is None and not certain:
+            return True
+    return False
 
 
 def _proved(bundle: Bundle) -> frozenset[str]:
