@@ -9,8 +9,10 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.policy.document import MAX_FILE_BYTES
+
 MAX_FILES = 500
-MAX_FILE_BYTES = 1_000_000
+
 _PATIENCE_SECONDS = 60
 _FILE_MODES = (b"100644", b"100755")
 _NOT_OURS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")

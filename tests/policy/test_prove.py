@@ -96,6 +96,12 @@ def test_a_label_that_nobody_knows_is_held_against_the_permit():
     assert holds(claim, *narrow)  # and a permit does not count on one
 
 
+@pytest.mark.parametrize("over", ["catalog", "any_backend"])
+def test_a_request_of_which_it_is_not_known_is_inside(over):
+    claim = {"never": {"request": {"project.jurisdiction": "eu"}}, "over": over}
+    assert found(claim, ALL, projects={}) == ({"project.jurisdiction": "unknown"}, "home")
+
+
 @pytest.mark.parametrize(
     ("breakable", "absolute", "expected"),
     [(False, False, True), (False, True, True), (True, False, True), (True, True, False)],
@@ -363,6 +369,15 @@ def test_a_chain_goes_on_over_others():
     assert holds(EU_US, *rules, catalog=SURE)
 
 
+def test_what_may_not_be_left_need_not_be_the_first_call():
+    catalog = SURE | {"near": CATALOG["near"]}
+    order = ["near", "home", "far"]
+    rules = [rule("permit", {"attempt": n}, {"backend": id}, id=id) for n, id in enumerate(order, 1)]
+    example = proved(after({"backend": "home"}, {"backend": "far"}), *rules, catalog=catalog).counterexample
+    assert [step.backend for step in example.calls] == order
+    assert holds(after({"backend": "far"}, {"backend": "home"}), *rules, catalog=catalog)
+
+
 def test_each_call_has_its_own_error():
     rules = [
         rule("permit", {"last_error": ["none", "throttled"]}, {"deployment": "self_hosted"}),
@@ -496,13 +511,12 @@ def test_without_steps_nothing_is_decided():
 
 
 def test_a_hard_proof_leaves_the_others_their_share():
-    claims = [{"id": "hard", **OUT, "over": "any_backend"}, *({"id": f"i{n}", **OUT} for n in range(3))]
-    bundle = Tree([ALL, HOME], claims).bundle
-    by_steps = [[proof.holds for proof in prove(bundle, steps)] for steps in range(40)]
-    assert by_steps[0] == [None] * 4
-    assert by_steps[-1] == [True] * 4
-    decided = [sum(each is not None for each in verdicts) for verdicts in by_steps]
-    assert decided == sorted(decided)
+    many = [rule("permit", {"team": f"t{n}"}, {"region": "us"}, id=f"t{n}") for n in range(30)]  # each costs a step
+    easy = {"always_some": {"request": {}}, "backend": {"deployment": "self_hosted"}}
+    bundle = Tree([OWN, HOME, *many], [{"id": "hard", **OUT}, *({"id": f"easy-{n}", **easy} for n in range(2))]).bundle
+    # With 54 steps the hard one takes its third, and what the easy ones leave over is enough for it.
+    verdicts = [[proof.holds for proof in prove(bundle, steps)] for steps in (0, 30, 54, None)]
+    assert verdicts == [[None, None, None], [None, True, True], [True, True, True], [True, True, True]]
 
 
 # against the oracles
