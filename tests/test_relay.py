@@ -533,5 +533,6 @@ def test_a_conversation_keeps_its_label(gateway, upstream, key):
     assert ask(gateway, key, "away", messages=first, headers=raised).status_code == 403
     assert ask(gateway, key, "away", messages=then).status_code == 403
     upstream.scripts["a"] = [answer(OK)]
-    other = gateway.key(sensitivity="public", team="other")
-    assert ask(gateway, other, "a", messages=then).headers["x-gateway-sensitivity"] == "confidential"
+    same, other = gateway.key(sensitivity="public"), gateway.key(sensitivity="public", team="other")
+    assert ask(gateway, same, "a", messages=then).headers["x-gateway-sensitivity"] == "confidential"
+    assert ask(gateway, other, "a", messages=then).headers["x-gateway-sensitivity"] == "public"

@@ -19,6 +19,7 @@ from gateway.policy.document import MAX_FILE_BYTES, Mark, Problem
 from gateway.policy.model import Bundle
 from gateway.policy.parse import Parsed, digest_of, parse
 from gateway.providers import BASE_URLS
+from gateway.review import lock
 from gateway.review.load import check
 
 MAX_FILES = 500
@@ -34,8 +35,8 @@ class Unreadable(Exception):
 
 
 def _matters(_: Change, path: str) -> bool:
-    """Whether a change can change the tree: a YAML file, or a folder, which may hold some."""
-    return path.endswith((".yaml", ".yml")) or not Path(path).suffix
+    """Whether a change can change the tree or its lock: a YAML file, or a folder, which may hold some."""
+    return path.endswith((".yaml", ".yml", f"/{lock.NAME}")) or not Path(path).suffix
 
 
 class ReloadState(msgspec.Struct, frozen=True):
@@ -114,9 +115,34 @@ def load(directory: Path, extra_catalog: Path | None = None) -> Parsed:
     parsed = parse_files(directory, extra_catalog)
     if parsed.bundle is None:
         return parsed
-    problems = check(parsed.bundle)
+    proved, odd = read_lock(directory)
+    problems = (*odd, *check(parsed.bundle, proved))
     failed = any(problem.severity == "error" for problem in problems)
     return Parsed(None if failed else parsed.bundle, tuple(sorted({*parsed.problems, *problems})), parsed.sources)
+
+
+def read_lock(directory: Path) -> tuple[lock.Lock | None, tuple[Problem, ...]]:
+    """The lock beside the files of a tree, None where there is none that counts; and what is odd about it."""
+    path = directory / lock.NAME
+    if not os.path.lexists(path):
+        return None, ()
+    try:
+        return lock.parse(str(path), _read(path))
+    except Unreadable as error:
+        return None, (lock.odd(Mark(str(path)), str(error)),)
+
+
+def write_lock(directory: Path, proved: lock.Lock) -> Path:
+    """Puts a lock beside the files of a tree, whole or not at all. Raises OSError."""
+    path = directory / lock.NAME
+    partial = path.with_name(f".{lock.NAME}.{os.getpid()}")
+    try:
+        with partial.open("x", encoding="utf-8") as file:
+            file.write(lock.text(proved))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
 
 
 def _read_all(directory: Path, extra_catalog: Path | None) -> tuple[dict[str, bytes], dict[str, bytes]]:
@@ -174,7 +200,7 @@ class PolicyFiles:
         self._on_failure = on_failure
         self._suspended = frozenset(suspended)
         self._prepare = prepare
-        self._on_disk: str | None = parsed.bundle.digest
+        self._on_disk: tuple[str, lock.Lock | None] | None = parsed.bundle.digest, read_lock(directory)[0]
         self._changed = asyncio.Event()
         self._renewing = asyncio.Lock()
         self.loaded = parsed.bundle  # as the files say; `current` is this, under the suspensions
@@ -254,11 +280,11 @@ class PolicyFiles:
         return found
 
     def _differs(self) -> bool:
-        """Whether the files are others than when this was last asked."""
+        """Whether the files, or their lock, are others than when this was last asked."""
         before = self._on_disk
         try:
             tree, extra = _read_all(self._directory, self._extra)
-            self._on_disk = digest_of(tree | extra)
+            self._on_disk = digest_of(tree | extra), read_lock(self._directory)[0]
         except Unreadable:
             self._on_disk = None
         return self._on_disk != before

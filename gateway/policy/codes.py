@@ -46,8 +46,9 @@ CODES: Mapping[str, Code] = {
     "P211": Code("a condition that others of the rule imply", "delete it"),
     "P212": Code("a chain of fallbacks or substitutes has an end that is never reached", "shorten it"),
     "P301": Code("an invariant does not hold; a request shows it", "mend the rules, not the invariant"),
-    "P302": Code("the proof of an invariant ran out of its budget", "simplify the rules; the tree does not load"),
+    "P302": Code("the proof of an invariant ran out of its budget", "simplify the rules, or write policy.lock"),
     "P303": Code("a change permits what was not permitted before", "see that it is meant; its examples say what"),
     "P304": Code("a change denies what was permitted before; for your information", "tell whoever relied on it"),
+    "P305": Code("policy.lock does not count for the tree", "write it again: `gateway policy prove --lock`"),
     "P401": Code("a test does not come out as it expects", "mend the rule or the test"),
 }  # fmt: skip

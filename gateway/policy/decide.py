@@ -4,15 +4,17 @@ A permit counts only when it is true. A forbid fires when it is true or unknown:
 sender. No permit: denied. The order of rules and files never matters.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
+from operator import or_
 
 import msgspec
 
 from gateway.core.budget import Limit
 from gateway.core.catalog import Backend, names
 from gateway.core.decision import Facts, Obligation, Ruling, Verdict
-from gateway.policy.clauses import clauses
-from gateway.policy.model import Atom, Bundle, Clause, Exemption, Rule, bound, every, of_backend, of_request
+from gateway.policy.clauses import Clauses, clauses
+from gateway.policy.model import Atom, Bundle, Clause, Rule, bound, every, of_backend, of_request
 from gateway.policy.obligations import OBLIGATIONS
 from gateway.policy.vocabulary import REQUEST, Vocabulary
 
@@ -21,24 +23,91 @@ _REMEMBERED = 4096
 _NOTHING: frozenset[str] = frozenset()
 
 
-class _Residual(msgspec.Struct, frozen=True):
-    """A clause as one backend sees it: what is left to ask of the request."""
+class _Conditions:
+    """Every distinct conjunction that clauses ask of a request, a bit each, read for all of them at once.
 
-    rule: str
-    when: tuple[Atom, ...]
+    For each attribute, the conjunctions that a value makes true, and those that it does not make false: the same value
+    comes again and again, so both are remembered, and a request is a few numbers and-ed.
+    """
 
-    def truth(self, facts: Facts) -> bool | None:
-        return every(of_request(atom, facts) for atom in self.when)
+    def __init__(self) -> None:
+        self._bits: dict[tuple[Atom, ...], int] = {}
+        self._asking: dict[str, dict[int, list[Atom]]] = {}
+        self._read: dict[str, dict[object, tuple[int, int]]] = {}
+
+    def bit(self, when: tuple[Atom, ...]) -> int:
+        """The bit of a conjunction."""
+        found = self._bits.get(when)
+        if found is None:
+            found = self._bits[when] = 1 << len(self._bits)
+            for atom in when:
+                asking = self._asking.setdefault(REQUEST[atom.attribute].field, {})
+                asking.setdefault(found, []).append(atom)
+        return found
+
+    def read(self, facts: Facts) -> tuple[int, int]:
+        """The conjunctions that are true of a request, and those that are not false."""
+        everything = (1 << len(self._bits)) - 1
+        true = not_false = everything
+        for field, asking in self._asking.items():
+            value = getattr(facts, field)
+            read = self._read.setdefault(field, {})
+            known = read.get(value)
+            if known is None:
+                if len(read) >= _REMEMBERED:
+                    read.clear()
+                known = read[value] = _truths(asking, value, everything)
+            true &= known[0]
+            not_false &= known[1]
+        return true, not_false
 
 
-class _View(msgspec.Struct, frozen=True):
-    """All that can concern one backend."""
+def _truths(asking: Mapping[int, Iterable[Atom]], value: object, everything: int) -> tuple[int, int]:
+    true = not_false = everything
+    for bit, atoms in asking.items():
+        truth = every(atom.holds(value) for atom in atoms)  # type: ignore[arg-type]
+        if truth is not True:
+            true &= ~bit
+        if truth is False:
+            not_false &= ~bit
+    return true, not_false
 
-    permits: tuple[_Residual, ...]
-    forbids: tuple[_Residual, ...]
-    watched_permits: tuple[_Residual, ...]
-    watched_forbids: tuple[_Residual, ...]
-    dues: tuple[tuple[_Residual, tuple[Obligation, ...]], ...]
+
+_Rules = tuple[tuple[int, str], ...]
+"""Rules as one backend sees them: the bit of what is left to ask of the request, and whose it is."""
+
+
+class _View:
+    """All that can concern one backend. What its clauses come to is remembered: few outcomes differ."""
+
+    __slots__ = ("_asked", "dues", "forbids", "known", "permits", "watched_forbids", "watched_permits")
+
+    def __init__(
+        self,
+        permits: _Rules,
+        forbids: _Rules,
+        watched_permits: _Rules,
+        watched_forbids: _Rules,
+        dues: tuple[tuple[int, tuple[Obligation, ...]], ...],
+    ) -> None:
+        self.permits = permits
+        self.forbids = forbids
+        self.watched_permits = watched_permits
+        self.watched_forbids = watched_forbids
+        self.dues = dues
+        certain = _mask(bit for bit, _ in permits + watched_permits)
+        possible = _mask([bit for bit, _ in forbids + watched_forbids] + [bit for bit, _ in dues])
+        self._asked = certain, possible
+        self.known: dict[tuple[int, int, frozenset[str]], Verdict] = {}
+
+    def outcome(self, true: int, not_false: int) -> tuple[int, int]:
+        """The bits that matter here."""
+        certain, possible = self._asked
+        return true & certain, not_false & possible
+
+
+def _mask(bits: Iterable[int]) -> int:
+    return reduce(or_, bits, 0)
 
 
 class Eligibility:
@@ -53,7 +122,11 @@ class Eligibility:
         self.asks_hops = any(REQUEST[atom.attribute].hop for rule in bundle.rules for atom in rule.when)
         self.warns = frozenset(rule.id for rule in bundle.rules if rule.mode == "warn")
         self.limits = tuple(_limits(bundle))
-        self._views = {backend.id: _view(bundle, backend) for backend in bundle.backends}
+        self._conditions = _Conditions()
+        force, watched = clauses(bundle), clauses(bundle, "shadow", "warn")
+        self._views = {
+            backend.id: _view(bundle, force, watched, backend, self._conditions) for backend in bundle.backends
+        }
         self._preferences = bundle.effect("prefer")
         self._revoking = frozenset(rule.id for rule in bundle.rules if rule.revoke)
         self._own_obligations = {rule.id: _acts(rule) for rule in bundle.effect("permit")}
@@ -78,7 +151,17 @@ class Eligibility:
             for exemption in self.bundle.exemptions
             if exemption.id in open_exemptions and every(of_request(atom, facts) for atom in exemption.when)
         ]
-        verdicts = {id: self._verdict(id, view, facts, exemptions) for id, view in self._views.items()}
+        lifted = {id: frozenset(r for e in exemptions if id in e.backends for r in e.rules) for id in self._views}
+        true, not_false = self._conditions.read(facts)
+        verdicts = {}
+        for id, view in self._views.items():
+            outcome = (*view.outcome(true, not_false), lifted[id] if exemptions else _NOTHING)
+            verdict = view.known.get(outcome)
+            if verdict is None:
+                if len(view.known) >= _REMEMBERED:
+                    view.known.clear()
+                verdict = view.known[outcome] = self._verdict(view, *outcome)
+            verdicts[id] = verdict
         order = {
             criterion
             for rule in self._preferences
@@ -87,17 +170,12 @@ class Eligibility:
         }
         return Ruling(facts, verdicts, frozenset(order))
 
-    def _verdict(self, id: str, view: _View, facts: Facts, exemptions: list[Exemption]) -> Verdict:
-        permits = _ids(each for each in view.permits if each.truth(facts) is True)
-        forbids = _ids(each for each in view.forbids if each.truth(facts) is not False)
-        watched = _ids(
-            [each for each in view.watched_permits if each.truth(facts) is True]
-            + [each for each in view.watched_forbids if each.truth(facts) is not False]
-        )
-        lifted = {rule for each in exemptions if id in each.backends for rule in each.rules}
+    def _verdict(self, view: _View, true: int, not_false: int, lifted: frozenset[str]) -> Verdict:
+        permits, forbids = _ids(view.permits, true), _ids(view.forbids, not_false)
+        watched = _ids(view.watched_permits, true) + _ids(view.watched_forbids, not_false)
         broken = tuple(rule for rule in forbids if rule in lifted)
         forbids = tuple(rule for rule in forbids if rule not in lifted)
-        due = {obligation for each, dues in view.dues if each.truth(facts) is not False for obligation in dues}
+        due = {obligation for bit, dues in view.dues if bit & not_false for obligation in dues}
         if permits and not forbids:
             own = [self._own_obligations[permit] for permit in permits]
             if all(own):  # no permit admits without conditions, so the conditions of all are kept: the stricter wins
@@ -106,8 +184,8 @@ class Eligibility:
         return self._same.setdefault(verdict, verdict)
 
 
-def _ids(residuals: Iterable[_Residual]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(residual.rule for residual in residuals))
+def _ids(rules: _Rules, bits: int) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(rule for bit, rule in rules if bit & bits))
 
 
 def _strictest(due: set[Obligation]) -> tuple[Obligation, ...]:
@@ -128,33 +206,34 @@ def _limits(bundle: Bundle) -> Iterable[Limit]:
             yield Limit(f"{rule.id}#{number}", rule.id, terms, rule.project, enforced=rule.mode == "enforce")
 
 
-def _view(bundle: Bundle, backend: Backend) -> _View:
-    force, watched = clauses(bundle), clauses(bundle, "shadow", "warn")
+def _view(bundle: Bundle, force: Clauses, watched: Clauses, backend: Backend, conditions: _Conditions) -> _View:
+    def rules(found: tuple[Clause, ...], *, certain: bool) -> _Rules:
+        return tuple((conditions.bit(left), rule) for rule, left in _residuals(found, backend, certain=certain))
+
     return _View(
-        permits=_residuals(force.permits, backend, certain=True),
-        forbids=_residuals(force.forbids, backend, certain=False),
-        watched_permits=_residuals(watched.permits, backend, certain=True),
-        watched_forbids=_residuals(watched.forbids, backend, certain=False),
+        permits=rules(force.permits, certain=True),
+        forbids=rules(force.forbids, certain=False),
+        watched_permits=rules(watched.permits, certain=True),
+        watched_forbids=rules(watched.forbids, certain=False),
         dues=tuple(
-            (residual, _acts(rule))
+            (bit, _acts(rule))
             for rule in bundle.effect("require")
             if _acts(rule)
-            for residual in _residuals((Clause(rule.id, rule.when, rule.to),), backend, certain=False)
+            for bit, _ in rules((Clause(rule.id, rule.when, rule.to),), certain=False)
         ),
     )
 
 
-def _residuals(found: tuple[Clause, ...], backend: Backend, *, certain: bool) -> tuple[_Residual, ...]:
-    """The clauses that can concern a backend at all; where only certainty counts, those whose own part is true.
-    Where it does not, a part that is unknown is as good as true."""
-    residuals = []
+def _residuals(found: tuple[Clause, ...], backend: Backend, *, certain: bool) -> Iterator[tuple[str, tuple[Atom, ...]]]:
+    """The clauses that can concern a backend at all, and what is left of them to ask of the request; where only
+    certainty counts, those whose own part is true. Where it does not, a part that is unknown is as good as true."""
     for clause in found:
         truth = every(of_backend(atom, backend) for atom in clause.to)
+        if truth is False or (certain and truth is None):
+            continue
         when = [bound(atom, backend) for atom in clause.when]
-        unknown = truth is None or None in when
-        if truth is not False and not (certain and unknown):
-            residuals.append(_Residual(clause.rule, tuple(atom for atom in when if atom is not None)))
-    return tuple(residuals)
+        if not (certain and None in when):
+            yield clause.rule, tuple(atom for atom in when if atom is not None)
 
 
 def known_only(facts: Facts, vocabulary: Vocabulary) -> Facts:

@@ -248,7 +248,7 @@ def _view(rule: Rule, backend: Backend) -> _View:
     for clause in found:
         truth = every(of_backend(atom, backend) for atom in clause.to)
         when = [bound(atom, backend) for atom in clause.when]
-        if True:
+        if truth is not False:
             view.append((tuple(atom for atom in when if atom is not None), truth is None or None in when))
     return tuple(view)
 

@@ -321,3 +321,35 @@ def test_a_rule_is_reached_by_the_cases_in_which_it_decides_something():
         "cheap": 2,
         "clinic-eu": 1,
     }
+
+
+UNSURE = """\
+policy: r
+owner: o
+rules:
+  - {id: permit, permit: {to: {region: us}}}
+  - {id: forbid, forbid: {to: {region: us}}}
+  - {id: eligible, permit: {when: {principal.person: {in: backend.eligible_persons}}}}
+  - {id: not-eligible, forbid: {when: {principal.person: {not_in: backend.eligible_persons}}}}
+  - {id: prefer, prefer: {order: [cost], when: {team: web}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "asked", "expected"),
+    [
+        ("{provider: openai}", {"team": "unknown", "principal.person": "a"}, {"forbid", "not-eligible"}),
+        ("{provider: openai, region: eu, eligible_persons: [a]}", {"principal.person": "unknown"}, {"not-eligible"}),
+        (
+            "{provider: openai, region: us, eligible_persons: [a]}",
+            {"team": "web", "principal.person": "a"},
+            {"permit", "forbid", "eligible", "prefer"},
+        ),
+    ],
+)
+def test_what_is_unknown_counts_for_a_forbid_only(backend, asked, expected):
+    words = TREE["vocabulary.yaml"] + "persons: {a: a, b: b}\n"
+    files = {"vocabulary": words, "catalog__a": f"backends: {{x: {backend}}}", "policies__a": UNSURE}
+    projects = {"policies__projects__clinic__a": "policy: c\nowner: o\nrules: []\n"}
+    reached = covered(bundle({"request": asked, "expect": {"http": 403}}, **files, **projects))
+    assert {id for id, count in reached.rules.items() if count} == expected

@@ -75,7 +75,15 @@ class Tree:
 
 
 def random_tree(seed):
-    """A tree with rules over a few attributes, and an invariant or two of each kind."""
+    """A tree with rules over a few attributes, and an invariant or two of each kind; small enough to ask everything."""
+    made = _random_tree(seed)
+    while len(made.requests) * len(made.conceivable) > 8000:
+        seed += 1_000_000
+        made = _random_tree(seed)
+    return made
+
+
+def _random_tree(seed):
     chance = random.Random(seed)
     maker = Random(seed)
     asked = [REQUEST[name] for name in chance.sample(ASKED, chance.choice([1, 2, 2, 3]))]

@@ -51,15 +51,15 @@ def good(policies: Path | None) -> Bundle:
     return parsed.bundle
 
 
-def written(policies: Path | None) -> tuple[Bundle, dict[str, str]]:
+def written(policies: Path | None, *, alone: bool = False) -> tuple[Bundle, dict[str, str]]:
     """The bundle as it is written, with the texts of its files: not proved, its tests not run.
 
-    For commands that say more about a tree that may not be in force yet. Exits with 2 when it cannot be read, with 1
-    when it is not well-formed.
+    For commands that say more about a tree that may not be in force yet. `alone`: without the extra catalog of this
+    machine. Exits with 2 when it cannot be read, with 1 when it is not well-formed.
     """
     settings = settings_of(policies=policies)
     try:
-        parsed = policy_files.parse_files(settings.policies, settings.extra_catalog)
+        parsed = policy_files.parse_files(settings.policies, None if alone else settings.extra_catalog)
     except policy_files.Unreadable as error:
         cannot_run(str(error))
     if parsed.bundle is None:

@@ -10,6 +10,8 @@ import typer
 
 from gateway.adapters.keys import Keys
 from gateway.adapters.secrets import not_offered
+from gateway.adapters.state import StateTaken, prepare
+from gateway.adapters.suspensions import Suspensions
 from gateway.cli.common import Policies, StateDir, cannot_run, print_json, settings_of
 from gateway.cli.policy.common import Plain, written
 from gateway.core.chat import ChatRequest, parse
@@ -23,6 +25,7 @@ from gateway.policy.document import suggestion
 from gateway.policy.explain import Explanation, RuleTruth, Truth, explain, open_exemptions
 from gateway.policy.model import Bundle, Exemption
 from gateway.policy.rules import moment
+from gateway.policy.suspend import suspended
 from gateway.routing.plan import plan
 from gateway.sensitivity.classify import classify, facts_of
 
@@ -45,7 +48,7 @@ def explain_request(
     format: Annotated[Plain, typer.Option(help="How to print.")] = Plain.text,
 ) -> None:
     """Explain a request: who may serve it, in which order, every rule that says so, and what would have to change."""
-    bundle, _ = written(policies)
+    bundle = _with_orders(written(policies)[0], state_dir)
     if sensitivity is not None and sensitivity not in LEVELS:
         cannot_run(f"unknown level `{sensitivity}`; known: {', '.join(LEVELS)}")
     seconds = time.time() if at is None else moment(at)
@@ -78,6 +81,20 @@ class _Explained(msgspec.Struct, frozen=True):
     provenance: tuple[tuple[str, str], ...]
     exemptions: tuple[Exemption, ...]
     backends: tuple[Explanation, ...]
+
+
+def _with_orders(bundle: Bundle, state_dir: Path | None) -> Bundle:
+    """The bundle under the suspensions that were ordered in the state directory, if there is one."""
+    directory = settings_of(state_dir=state_dir).state_dir
+    if not directory.is_dir():
+        return bundle
+    try:
+        orders = Suspensions(prepare(directory))
+    except StateTaken as error:
+        cannot_run(str(error))
+    ids = orders.in_force
+    orders.close()
+    return suspended(bundle, ids)
 
 
 def _chat(request: Path | None, model: str) -> ChatRequest:

@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
+from gateway import __version__
+from gateway.adapters import policy_files
 from gateway.cli.common import cannot_run, print_json, settings_of
 from gateway.cli.policy.common import Format, print_problems, written
+from gateway.policy.document import Mark
+from gateway.policy.model import Bundle
 from gateway.policy.prove import Proof
 from gateway.policy.prove import prove as prove_all
-from gateway.review import proofs
+from gateway.review import lock, proofs
 from gateway.review.load import STEPS
 
 _VERDICT = {True: "holds", False: "VIOLATED", None: "not decided"}
@@ -25,13 +30,25 @@ def prove(
         bool, typer.Option("--write-tests", help="Write each counterexample into the tree as a test that fails.")
     ] = False,
     steps: Annotated[int, typer.Option(min=0, help="Search steps for all proofs together; 0: without end.")] = STEPS,
+    write_lock: Annotated[
+        bool, typer.Option("--lock", help="Prove without end and, if all holds, write policy.lock into the tree.")
+    ] = False,
+    check_lock: Annotated[
+        bool, typer.Option("--check-lock", help="Prove nothing: exit code 1 unless policy.lock is for this tree.")
+    ] = False,
 ) -> None:
     """Prove the invariants of a policy tree for all requests, or show a request that breaks one."""
-    bundle, sources = written(policies)
+    if check_lock and (write_lock or write_tests):
+        cannot_run("--check-lock proves nothing, so it goes with neither --lock nor --write-tests")
+    bundle, sources = written(policies, alone=write_lock or check_lock)
+    tree = settings_of(policies=policies).policies
+    if check_lock:
+        _check_lock(tree, bundle, format)
+        return
     begun = time.perf_counter()
-    found = prove_all(bundle, steps or None)
+    found = prove_all(bundle, None if write_lock else steps or None)
     took = time.perf_counter() - begun
-    files = _write(settings_of(policies=policies).policies, found) if write_tests else {}
+    files = _write(tree, found) if write_tests else {}
     if format is Format.json:
         print_json([_data(proof, files) for proof in found])
     elif format is not Format.text:
@@ -43,8 +60,38 @@ def prove(
         typer.echo(f"\n{held} of {len(found)} invariants hold ({took:.2f} s, policy {bundle.digest})")
         if left_out := [each.id for each in bundle.invariants if each.kind == "no_new_access"]:
             typer.echo(f"not proved from one tree alone, see `gateway policy diff`: {', '.join(left_out)}")
-    if not all(proof.holds for proof in found):
+    all_hold = all(proof.holds for proof in found)
+    if write_lock:
+        said = _write_lock(tree, bundle, found) if all_hold else f"{lock.NAME} is not written: not everything holds"
+        if format is Format.text:
+            typer.echo(said)
+    if not all_hold:
         raise typer.Exit(1)
+
+
+def _check_lock(tree: Path, bundle: Bundle, format: Format) -> None:
+    """Says whether the lock is for the tree as it is. Exits with 1 when it is not."""
+    proved, problems = policy_files.read_lock(tree)
+    why = "there is none" if proved is None else lock.why_not(proved, bundle)
+    if proved is not None and not why:
+        expected = lock.lock_of(bundle, (each.id for each in bundle.invariants if each.kind != "no_new_access"))
+        why = "" if proved == expected else "it does not have every invariant, and no other"
+    if why and not problems:
+        problems = (lock.odd(Mark(str(tree / lock.NAME)), why),)
+    problems = tuple(msgspec.structs.replace(each, severity="error") for each in problems)
+    print_problems(problems, {}, format)
+    if problems:
+        raise typer.Exit(1)
+    if format is Format.text:
+        typer.echo(f"{tree / lock.NAME} is for this tree (digest {bundle.digest}, gateway {__version__})")
+
+
+def _write_lock(tree: Path, bundle: Bundle, found: tuple[Proof, ...]) -> str:
+    try:
+        path = policy_files.write_lock(tree, lock.lock_of(bundle, (proof.invariant.id for proof in found)))
+    except OSError as error:
+        cannot_run(f"cannot write {tree / lock.NAME}: {error.strerror}")
+    return f"wrote {path}: {len(found)} invariants hold of digest {bundle.digest}"
 
 
 def _write(tree: Path, found: tuple[Proof, ...]) -> dict[str, str]:

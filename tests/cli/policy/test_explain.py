@@ -8,6 +8,7 @@ from support.policy_commands import run, spoil
 
 from gateway.adapters.keys import Keys
 from gateway.adapters.policy_files import load
+from gateway.adapters.suspensions import Suspensions
 
 FILE = "tree/policies/a.yaml"
 
@@ -254,3 +255,15 @@ def test_a_key_is_asked_as_it_is(rich):
     facts = {name: data["facts"][name] for name in ("team", "app", "key", "purpose", "sensitivity")}
     assert facts == {"team": "web", "app": "shop", "key": id, "purpose": "hr", "sensitivity": "confidential"}
     assert (code, data["facts"]["person"]) == (0, None)  # a word that the vocabulary does not have
+
+
+def test_a_backend_that_is_suspended_by_order_is_told_as_denied(rich):
+    Path("state").mkdir()
+    words = ["--model", "far", "--state-dir", "state"]
+    assert explained(*words)[0] == 0
+    orders = Suspensions(Path("state"))
+    orders.suspend("far", by="test")
+    orders.close()
+    code, data = explained(*words)
+    assert (code, data["excluded"][0]["rules"]) == (1, ["(suspended)"])
+    assert [each["rule"] for each in data["rules"]["far"] if each["decides"]] == ["vendors", "(suspended)"]
