@@ -13,6 +13,8 @@ _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
 _URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 _DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 _REF = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$"
+_TRIAL = r"^[1-9][0-9]{0,3}[hd]$"
+_PERCENT = r"^(100|[1-9]?[0-9](\.[0-9]{1,6})?)%$"
 _WINDOW = r"^(hour|day|week|month|[1-9][0-9]{0,3}[hd])$"
 FORMS: Mapping[str, str] = {
     _NAME: "a name of letters, digits and `._:@/-`",
@@ -21,6 +23,7 @@ FORMS: Mapping[str, str] = {
     _URL: "`http://host/path` or `https://host/path`, without user, query or fragment",
     _DAY: "a day such as `2026-11-22`",
     _REF: "a git ref such as `origin/main`",
+    _TRIAL: "a number of hours or days such as `24h` or `7d`",
     _WINDOW: "`hour`, `day`, `week`, `month`, or a number of hours or days such as `12h` or `7d`",
 }
 """What text that has to match a pattern should be, in words."""
@@ -234,12 +237,31 @@ class RuleEntry(_Entry):
     in_flight: Literal["finish", "revoke"] = "finish"
 
 
+def _denials(value: object) -> object:
+    if (type(value) is int and value >= 0) or (isinstance(value, str) and re.fullmatch(_PERCENT, value)):
+        return value
+    raise ValueError("write a share of the requests such as `0.1%`, or a whole number of them")
+
+
+_Percent = Annotated[str, StringConstraints(pattern=_PERCENT)]
+_Requests = Annotated[int, Field(ge=0)]
+
+
+class PromoteEntry(_Entry):
+    """When a file on trial is ready for the next mode."""
+
+    after: Annotated[str, StringConstraints(pattern=_TRIAL)]
+    max_new_denials: Annotated[Any, BeforeValidator(_denials, json_schema_input_type=_Percent | _Requests)]
+    """A share with `%`, or a number of requests."""
+
+
 class PolicyFile(_Entry):
     """policies/*.yaml, and policies/projects/NAME/*.yaml"""
 
     policy: Name
     owner: str
     mode: Literal["off", "shadow", "warn", "enforce"] = "enforce"
+    promote: PromoteEntry | None = None
     rules: list[RuleEntry]
 
 

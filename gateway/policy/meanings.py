@@ -77,7 +77,12 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "policy": "a name for the rules of this file",
         "owner": "who answers for them",
         "mode": "`enforce` decides; `warn` tells callers what it would deny; `shadow`: logs and metrics do; `off`",
+        "promote": "when `shadow` is ready for `warn`, and `warn` for `enforce`: see `gateway policy rollout`",
         "rules": "the rules",
+    },
+    files.PromoteEntry: {
+        "after": "how long this tree, unchanged, has decided requests: `24h`, `7d`; at most 60 days",
+        "max_new_denials": "how many it would deny that were served: at most `0.1%` of them, or at most so many",
     },
     files.RuleEntry: {
         "id": "its name in decisions, tests and reports; once in the whole tree",

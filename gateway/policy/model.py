@@ -159,6 +159,26 @@ class Case(msgspec.Struct, frozen=True):
     at: float | None = None
 
 
+class Rollout(msgspec.Struct, frozen=True):
+    """A policy file on trial, and what must be seen before its `mode` becomes one step stricter.
+
+    `mark` is where the mode stands. The file has been on trial for `after_seconds`, and its rules in force would have
+    newly denied at most `max_share` of the requests (0.001 is 0.1 %), or `max_count` of them: one of the two is None.
+    """
+
+    policy: str
+    mark: Mark
+    mode: Literal["shadow", "warn"]
+    after_seconds: int
+    max_share: float | None = None
+    max_count: int | None = None
+
+    @property
+    def next_mode(self) -> Mode:
+        """The mode that it is on trial for."""
+        return "warn" if self.mode == "shadow" else "enforce"
+
+
 class Bundle(msgspec.Struct, frozen=True):
     """A whole policy tree: vocabulary, catalog and rules, under the digest of the bytes they were read from.
 
@@ -174,6 +194,7 @@ class Bundle(msgspec.Struct, frozen=True):
     invariants: tuple[Invariant, ...] = ()
     cases: tuple[Case, ...] = ()
     places: dict[str, Mark] = {}
+    rollouts: tuple[Rollout, ...] = ()
 
     def effect(self, effect: Effect, *modes: Mode) -> tuple[Rule, ...]:
         """The rules of one effect that are in force, or in the given modes."""

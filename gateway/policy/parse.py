@@ -61,6 +61,7 @@ def parse(
         claims.invariants(read, conditions),
         claims.cases(read, conditions, vocabulary, projects, frozenset(written), known),
         places,
+        rules.rollouts(read),
     )
     sources = {document.file: document.text for document in read.documents.values()}
     return Parsed(None if read.problems else bundle, tuple(sorted(set(read.problems))), sources)

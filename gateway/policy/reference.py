@@ -39,7 +39,7 @@ def reference(vocabulary: Vocabulary, providers: Iterable[str]) -> str:
         (
             _section("Attributes of requests", "", attributes, _attributes(REQUEST.values(), vocabulary, closed)),
             _section("Attributes of backends", "", attributes, _attributes(BACKEND.values(), vocabulary, closed)),
-            _section("Files of rules", "", _FIELDS, _fields(files.PolicyFile)),
+            _section("Files of rules", "", _FIELDS, _fields(files.PolicyFile, promote=files.PromoteEntry)),
             _section("Rules", f"An id, and one of {_words(EFFECTS)}.", _FIELDS, _fields(files.RuleEntry)),
             _section("Obligations", "What a `require` may `do`.", ("obligation", "meaning"), _obligations()),
             _section("Limits", "", _FIELDS, _fields(files.Ceiling)),

@@ -3,6 +3,7 @@
 import calendar
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 from gateway.core.budget import Spend
 from gateway.core.catalog import Backend
@@ -11,7 +12,7 @@ from gateway.core.price import pico_usd
 from gateway.policy import files
 from gateway.policy.conditions import Conditions
 from gateway.policy.document import Document, Mark, Path, suggestion
-from gateway.policy.model import Atom, Effect, Exemption, Rule
+from gateway.policy.model import Atom, Effect, Exemption, Rollout, Rule
 from gateway.policy.obligations import OBLIGATIONS
 from gateway.policy.tree import Tree, project_of
 from gateway.policy.vocabulary import Vocabulary
@@ -20,6 +21,14 @@ EFFECTS: tuple[Effect, ...] = ("permit", "forbid", "require", "limit", "prefer")
 LONGEST_EXEMPTION_SECONDS = 4 * 3600
 PRINCIPALS = ("key", "app", "team", "project", "principal.person")
 """Attributes that say whom an exception is for; others may narrow it further."""
+LONGEST_TRIAL_SECONDS = 60 * 86_400
+"""Decisions are kept for longer, but not for ever: a trial that outlasts them would never be seen to its end."""
+
+_NOT_PROMOTED = {
+    "permit": "new denials say nothing of whom it would admit",
+    "limit": "what it would deny hangs on what was spent, and is not counted again",
+}
+_UNIT_SECONDS = {"h": 3600, "d": 86_400}
 _MOMENT = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?Z\Z")
 
 
@@ -58,6 +67,37 @@ def rules(
             else:
                 found[rule.id] = rule
     return found
+
+
+def rollouts(tree: Tree) -> tuple[Rollout, ...]:
+    """The files on trial that say when they are ready for the next mode."""
+    found = (_rollout(tree, document, file) for _, document, file in tree.of_kind("policies", files.PolicyFile))
+    return tuple(rollout for rollout in found if rollout is not None)
+
+
+def _rollout(tree: Tree, document: Document, file: files.PolicyFile) -> Rollout | None:
+    """What a file says of its promotion. In `enforce` there is none left: it may stand there as what once was asked."""
+    if file.promote is None:
+        if "promote" in file.model_fields_set:
+            tree.problem(document.key(("promote",)), "P102", "`promote` is empty; write `after` and `max_new_denials`")
+        return None
+    at, written = document.key(("promote",)), file.promote
+    if "mode" not in file.model_fields_set:
+        tree.problem(at, "P106", "`promote` without a `mode`: the file is in force already; write `mode: shadow`")
+    if file.mode == "off":
+        tree.problem(at, "P106", "`promote` does not go with `mode: off`: what is off is not on trial; write `shadow`")
+    for effect, why in _NOT_PROMOTED.items():
+        if any(effect in entry.model_fields_set for entry in file.rules):
+            tree.problem(at, "P106", f"`promote` does not go with a `{effect}`: {why}")
+    after_seconds = int(written.after[:-1]) * _UNIT_SECONDS[written.after[-1]]
+    if after_seconds > LONGEST_TRIAL_SECONDS:
+        tree.problem(document.value(("promote", "after")), "P102", "`after` is at most `60d`")
+    if file.mode not in ("shadow", "warn"):
+        return None
+    most, mark = written.max_new_denials, document.value(("mode",))
+    if isinstance(most, int):
+        return Rollout(file.policy, mark, file.mode, after_seconds, max_count=most)
+    return Rollout(file.policy, mark, file.mode, after_seconds, max_share=float(Decimal(most.removesuffix("%")) / 100))
 
 
 class _Reader:

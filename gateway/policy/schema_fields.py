@@ -136,6 +136,10 @@ def _without(*names: str) -> Schema:
 
 
 TOGETHER: Mapping[type[BaseModel], Schema] = {
+    files.PolicyFile: {
+        "if": {"required": ["promote"]},
+        "then": {"required": ["mode"], "properties": {"mode": {"not": {"const": "off"}}}},
+    },
     files.RuleEntry: {
         "oneOf": [
             {"required": [effect]} | ({"not": {"required": ["permit"]}} if effect == "require" else {})

@@ -183,6 +183,7 @@ def _fields(model: type[BaseModel], path: Path) -> list[str]:
         "timeout": files.TimeoutsEntry,
         "price": files.TokenPrice,
         "models": files.BookPrice,
+        "promote": files.PromoteEntry,
         "rules": files.RuleEntry,
         "permit": files.Scope,
         "forbid": files.Scope,

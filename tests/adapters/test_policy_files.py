@@ -12,10 +12,22 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters import policy_files
-from gateway.adapters.policy_files import MAX_FILES, PolicyFiles, Unreadable, load, parse_files, read_tree
+from gateway.adapters.policy_files import (
+    MAX_FILES,
+    PolicyFiles,
+    Unreadable,
+    load,
+    parse_files,
+    read_lock,
+    read_tree,
+    write_lock,
+)
 from gateway.core.decision import Facts
 from gateway.policy.document import Mark, Problem
 from gateway.policy.parse import Parsed
+from gateway.review import load as load_checks
+from gateway.review import lock as locks
+from gateway.review.lock import lock_of
 
 VOCABULARY = """\
 levels: {public: a, internal: b, confidential: c, restricted: d}
@@ -239,7 +251,7 @@ async def test_a_good_reload_clears_stale(tree):
 
 
 def failing(problems):
-    return lambda bundle: problems if "worse" in [rule.id for rule in bundle.rules] else ()
+    return lambda bundle, lock: problems if "worse" in [rule.id for rule in bundle.rules] else ()
 
 
 @pytest.mark.parametrize(("severity", "loads"), [("error", False), ("warning", True), ("info", True)])
@@ -486,3 +498,91 @@ async def test_where_nothing_can_be_watched_the_files_are_read_now_and_then(tree
         assert len(held.failures) == 1
         (tree / "policies/a.yaml").write_text(RULES + "# edited\n")
         await until(lambda: held.files.current.digest == load(tree).bundle.digest)
+
+
+NEVER = "invariants: [{id: i, never: {request: {purpose: general}, backend: {provider: openai}}}]\n"
+FORBID = "policy: b\nowner: o\nrules: [{id: b, forbid: {when: {purpose: general}, to: {provider: openai}}}]\n"
+
+
+@pytest.fixture
+def undecided(tree, monkeypatch):
+    """A tree whose proof comes to no end, and the lock that CI would write."""
+    (tree / "invariants.yaml").write_text(NEVER)
+    (tree / "policies/b.yaml").write_text(FORBID)
+    lock = lock_of(load(tree).bundle, ["i"])
+    monkeypatch.setattr(load_checks, "STEPS", 0)
+    assert [each.code for each in load(tree).problems] == ["P302"]
+    return tree, lock
+
+
+def test_a_lock_is_read_beside_the_tree_and_is_no_part_of_it(undecided):
+    tree, lock = undecided
+    before = read_tree(tree)
+    assert write_lock(tree, lock) == tree / "policy.lock"
+    parsed = load(tree)
+    assert (read_tree(tree), parsed.bundle.digest, read_lock(tree)) == (before, lock.digest, (lock, ()))
+    assert [(each.code, each.severity) for each in parsed.problems] == [("P302", "info")]
+
+
+def test_a_further_catalog_makes_another_tree_of_it(undecided, tmp_path):
+    tree, lock = undecided
+    write_lock(tree, lock)
+    (tmp_path / "found").mkdir()
+    assert load(tree, tmp_path / "found").bundle is not None
+    (tmp_path / "found/servers.yaml").write_text(FOUND)
+    parsed = load(tree, tmp_path / "found")
+    assert (parsed.bundle, [each.severity for each in parsed.problems]) == (None, ["error"])
+    assert f"policy.lock is for digest {lock.digest}, this is" in parsed.problems[0].message
+
+
+@pytest.mark.parametrize("make", [link, broken_link, pipe, directory, lambda path, tree: path.write_bytes(b"\xff")])
+def test_a_lock_that_is_odd_is_a_warning_and_counts_for_nothing(undecided, monkeypatch, make):
+    tree, _ = undecided
+    make(tree / "policy.lock", tree)
+    parsed = load(tree)
+    assert parsed.bundle is None
+    assert sorted((each.code, each.severity) for each in parsed.problems) == [("P302", "error"), ("P305", "warning")]
+    monkeypatch.setattr(load_checks, "STEPS", 1000)
+    assert load(tree).bundle is not None
+
+
+def test_a_lock_that_is_a_link_is_not_followed(undecided, tmp_path):
+    tree, lock = undecided
+    (tmp_path / "elsewhere").write_text(locks.text(lock))
+    (tree / "policy.lock").symlink_to(tmp_path / "elsewhere")
+    assert load(tree).bundle is None
+    write_lock(tree, lock)
+    assert (load(tree).bundle is not None, (tree / "policy.lock").is_symlink()) == (True, False)
+
+
+def test_a_lock_is_written_whole_or_not_at_all(tree, monkeypatch):
+    lock = lock_of(load(tree).bundle, [])
+    write_lock(tree, lock)
+    monkeypatch.setattr(locks, "text", lambda _: "half\ud800")
+    with pytest.raises(ValueError):
+        write_lock(tree, lock)
+    assert read_lock(tree) == (lock, ())
+    assert [path.name for path in tree.iterdir() if "lock" in path.name] == ["policy.lock"]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_a_lock_that_comes_after_its_tree_is_taken_up(undecided, monkeypatch, watched):
+    tree, lock = undecided
+    (tree / "invariants.yaml").unlink()
+    if not watched:
+        monkeypatch.setattr(policy_files, "_LOOK_SECONDS", 0.05)
+        monkeypatch.setattr(policy_files, "awatch", none_left)
+    held = Held(tree)
+    async with watching(held):
+        await asyncio.sleep(0.3)
+        (tree / "invariants.yaml").write_text(NEVER)
+        await until(lambda: held.files.state.stale)
+        await asyncio.sleep(0.3)
+        assert held.files.state.stale
+        write_lock(tree, lock)
+        await until(lambda: not held.files.state.stale)
+    assert held.files.current.digest == lock.digest
+
+
+def none_left(*paths, **options):
+    raise OSError(28, "no space left on device")

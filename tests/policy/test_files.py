@@ -15,6 +15,7 @@ from gateway.policy.files import (
     ExceptionEntry,
     PolicyFile,
     ProjectsFile,
+    PromoteEntry,
     RuleEntry,
     TimeoutsEntry,
 )
@@ -174,6 +175,25 @@ def test_a_window(window):
 @pytest.mark.parametrize("window", ["year", "0d", "7", "d", "7w", "1.5h", "-1d", "10000d", "7d\n", "\u0667d", ""])
 def test_no_window(window):
     assert wrong(Ceiling, {"usd": 1, "per": "key", "window": window}) == ["window"]
+
+
+@pytest.mark.parametrize("after", ["1h", "24h", "7d", "9999h"])
+@pytest.mark.parametrize("most", ["0%", "0.1%", "5%", "12.25%", "100%", "0.000001%", 0, 1, 5000])
+def test_a_promotion(after, most):
+    assert wrong(PromoteEntry, {"after": after, "max_new_denials": most}) == []
+
+
+@pytest.mark.parametrize("after", ["0h", "24", "1.5h", "30m", "-1d", "10000h", "24h\n", "\u0667d", "", 24, None])
+def test_no_time_of_trial(after):
+    assert wrong(PromoteEntry, {"after": after, "max_new_denials": 0}) == ["after"]
+
+
+@pytest.mark.parametrize(
+    "most",
+    ["0.1", "100.1%", "101%", "-1%", "05%", ".1%", "1.%", "0.0000001%", "0.1%\n", "\u0661%", "%", "", -1, True, None, 0.1, Decimal("0.1"), []],
+)  # fmt: skip
+def test_no_bound_of_new_denials(most):
+    assert wrong(PromoteEntry, {"after": "24h", "max_new_denials": most}) == ["max_new_denials"]
 
 
 @pytest.mark.parametrize("pattern", FORMS)

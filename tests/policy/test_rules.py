@@ -3,12 +3,13 @@
 import pytest
 from support.policy_trees import bundle, places, policy, read, rule
 
+from gateway.adapters.decisions import KEPT_DAYS
 from gateway.core.budget import Spend
 from gateway.core.decision import Obligation, Project
 from gateway.core.labels import LEVELS
 from gateway.policy.document import Mark
-from gateway.policy.model import Atom, Exemption, Rule
-from gateway.policy.rules import LONGEST_EXEMPTION_SECONDS, moment
+from gateway.policy.model import Atom, Exemption, Rollout, Rule
+from gateway.policy.rules import LONGEST_EXEMPTION_SECONDS, LONGEST_TRIAL_SECONDS, moment
 
 MAIN = "policies/main.yaml"
 HEAD = "policy: p\nowner: o\nrules:\n"
@@ -52,6 +53,62 @@ rules:
 @pytest.mark.parametrize("mode", ["off", "shadow", "warn", "enforce"])
 def test_a_rule_has_the_mode_of_its_file(mode):
     assert [each.mode for each in bundle(rule("permit"), mode=mode).rules] == [mode]
+
+
+# Promotions.
+
+NO_HR = "rules: [{id: no-hr, forbid: {when: {purpose: hr}}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("mode", "promote", "expected"),
+    [
+        ("shadow", "{after: 24h, max_new_denials: 0.1%}", [Rollout("p", Mark(MAIN, 3, 7), "shadow", 86_400, max_share=0.001)]),
+        ("warn", "{after: 7d, max_new_denials: 5}", [Rollout("p", Mark(MAIN, 3, 7), "warn", 604_800, max_count=5)]),
+        ("warn", "{after: 60d, max_new_denials: 100%}", [Rollout("p", Mark(MAIN, 3, 7), "warn", 5_184_000, max_share=1.0)]),
+        ("warn", "{after: 1h, max_new_denials: 0}", [Rollout("p", Mark(MAIN, 3, 7), "warn", 3600, max_count=0)]),
+        ("enforce", "{after: 24h, max_new_denials: 0.1%}", []),
+    ],
+)  # fmt: skip
+def test_a_file_on_trial_says_when_it_is_ready(mode, promote, expected):
+    parsed = read({MAIN: f"policy: p\nowner: o\nmode: {mode}\npromote: {promote}\n{NO_HR}"})
+    assert (parsed.problems, parsed.bundle.rollouts) == ((), tuple(expected))
+
+
+def test_a_file_without_a_promotion_has_none():
+    assert bundle(rule("forbid"), mode="shadow").rollouts == ()
+
+
+def test_the_mode_that_comes_next():
+    assert [Rollout("p", Mark(MAIN), mode, 0).next_mode for mode in ("shadow", "warn")] == ["warn", "enforce"]
+
+
+def test_decisions_are_kept_for_longer_than_any_trial():
+    assert LONGEST_TRIAL_SECONDS < KEPT_DAYS * 86_400
+
+
+OK = "{after: 24h, max_new_denials: 0.1%}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"promote: {OK}\n{NO_HR}", ("3:1 P106", "`promote` without a `mode`: the file is in force already; write `mode: shadow`")),
+        (f"mode: off\npromote: {OK}\n{NO_HR}", ("4:1 P106", "`promote` does not go with `mode: off`: what is off is not on trial; write `shadow`")),
+        (f"mode: warn\npromote: {OK}\nrules: [{{id: a, limit: {{usd: 1, per: key, window: day}}}}]", ("4:1 P106", "`promote` does not go with a `limit`: what it would deny hangs on what was spent, and is not counted again")),
+        (f"mode: warn\npromote: {OK}\nrules: [{{id: a, forbid: {{}}}}, {{id: b, permit: {{}}, require: {{do: [redact]}}}}]", ("4:1 P106", "`promote` does not go with a `permit`: new denials say nothing of whom it would admit")),
+        (f"mode: warn\npromote:\n{NO_HR}", ("4:1 P102", "`promote` is empty; write `after` and `max_new_denials`")),
+        (f"mode: warn\npromote: {{after: 61d, max_new_denials: 1}}\n{NO_HR}", ("4:18 P102", "`after` is at most `60d`")),
+        (f"mode: warn\npromote: {{after: soon, max_new_denials: 1}}\n{NO_HR}", ("4:18 P102", "`soon` is not a number of hours or days such as `24h` or `7d`")),
+        (f"mode: warn\npromote: {{after: 1h, max_new_denials: 0.1}}\n{NO_HR}", ("4:39 P102", "`max_new_denials`: write a share of the requests such as `0.1%`, or a whole number of them")),
+        (f"mode: warn\npromote: {{after: 1h}}\n{NO_HR}", ("4:10 P102", "missing field `max_new_denials`")),
+        (f"mode: warn\npromote: {{after: 1h, max_new_denial: 1, max_new_denials: 1}}\n{NO_HR}", ("4:22 P101", "unknown field `max_new_denial`; did you mean `max_new_denials`?")),
+        (f"mode: warn\npromote: 24h\n{NO_HR}", ("4:10 P102", "`promote` wants fields, each with a value")),
+    ],
+)  # fmt: skip
+def test_a_promotion_that_is_wrong_is_told_where_and_how(text, expected):
+    problems = read({MAIN: f"policy: p\nowner: o\n{text}"}).problems
+    assert [(f"{each.mark.line}:{each.mark.column} {each.code}", each.message) for each in problems] == [expected]
 
 
 EFFECTS = "one of permit, forbid, require, limit, prefer (a permit may have a require beside it)"

@@ -44,6 +44,11 @@ def rule(**fields):
     return "policies", {"policy": "more", "owner": "o", "rules": [{"id": "more", **fields}]}
 
 
+def promotion(**fields):
+    kind, data = rule(forbid={"when": REQUEST})
+    return kind, data | {"promote": {"after": "24h", "max_new_denials": "0.1%"}} | fields
+
+
 def limit(**fields):
     return rule(limit={"window": "day", **fields})
 
@@ -86,6 +91,9 @@ RIGHT = [
     limit(**USD, then=[{"downgrade": "fast"}, "deny"]),
     limit(**SHARE, min_sample_usd=2.5, on_store_down="local_quota"),
     rule(limit=[{"window": "7d", **USD}, {"window": "month", **SHARE}]),
+    promotion(mode="shadow"),
+    promotion(mode="warn", promote={"after": "7d", "max_new_denials": 5}),
+    promotion(mode="enforce"),
     backend(),
     backend(status={"active": "2026-01-01", "sunset": "2027-01-01"}, substitute="lab", eligible_persons=["us_person"]),
     backend(price="book", model="glm-5.2"),
@@ -165,6 +173,11 @@ WRONG = [
     test_of({"decision": "deny"}, faults={"nobody": 503}),
     test_of({"decision": "deny"}, request={"needs": ["telepathy"]}),
     test_of({"decision": "deny"}, request={"colour": "red"}),
+    promotion(mode="off"),
+    promotion(),
+    promotion(mode="warn", promote={"after": "soon", "max_new_denials": 1}),
+    promotion(mode="warn", promote={"after": "1h", "max_new_denials": "1"}),
+    promotion(mode="warn", promote={"after": "1h"}),
     exception(rules=["confidential-stays-home"]),
     exception(rules=[]),
     exception(backends=["nobody"]),

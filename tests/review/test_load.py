@@ -1,5 +1,6 @@
 """What keeps a tree from loading after it was parsed."""
 
+import msgspec
 import pytest
 from support.policy_trees import SHIPPED, encoded, policy, read, rule
 
@@ -9,6 +10,7 @@ from gateway.policy.vocabulary import Vocabulary
 from gateway.providers import BASE_URLS
 from gateway.review import load
 from gateway.review.load import check
+from gateway.review.lock import lock_of
 
 ALL = rule("permit", id="all")
 HOME = rule("forbid", {"sensitivity": ">= confidential"}, {"deployment": {"not": "self_hosted"}}, id="home")
@@ -46,6 +48,51 @@ def test_each_problem_stands_where_the_promise_stands():
 def test_a_proof_that_takes_too_long_keeps_a_tree_from_loading(monkeypatch):
     monkeypatch.setattr(load, "STEPS", 0)
     assert codes(ALL, HOME) == ["P302"]
+
+
+def loaded(monkeypatch, steps, *rules, lock=None, **change):
+    """What a load with so many steps says; the lock is the tree's own, with something changed in it."""
+    monkeypatch.setattr(load, "STEPS", steps)
+    bundle = read(FILES, main=policy(*rules)).bundle
+    lock = lock or msgspec.structs.replace(lock_of(bundle, ["i"]), **change)
+    return [(each.code, each.severity, each.message) for each in check(bundle, lock)]
+
+
+UNDECIDED = "invariant `i` is not decided: the proof takes more steps than it may"
+
+
+def test_what_is_not_decided_is_taken_from_the_lock_of_the_same_tree(monkeypatch):
+    said = loaded(monkeypatch, 0, ALL, HOME)
+    assert said == [("P302", "info", f"{UNDECIDED}; policy.lock says that it holds")]
+
+
+def test_what_is_decided_does_not_ask_the_lock(monkeypatch):
+    assert loaded(monkeypatch, load.STEPS, ALL, HOME, digest="0" * 16) == []
+    assert loaded(monkeypatch, load.STEPS, ALL, HOME, verdicts={}) == []
+
+
+def test_no_lock_makes_a_violated_invariant_pass(monkeypatch):
+    assert [each[:2] for each in loaded(monkeypatch, load.STEPS, ALL)] == [("P301", "error"), ("P401", "error")]
+
+
+def test_no_lock_makes_a_failing_test_pass(monkeypatch):
+    assert [each[:2] for each in loaded(monkeypatch, 0, ALL)] == [("P302", "info"), ("P401", "error")]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"digest": "0" * 16}, "; policy.lock is for digest 0000000000000000, this is "),
+        ({"facts": "0" * 16}, "; a status has begun since policy.lock was written"),
+        ({"gateway": "0.0.9"}, "; policy.lock was written by gateway 0.0.9, this is "),
+        ({"verdicts": {}}, ""),
+        ({"verdicts": {"j": "holds"}}, ""),
+    ],
+)
+def test_a_lock_of_something_else_decides_nothing_and_it_is_said_why(monkeypatch, change, said):
+    ((code, severity, message),) = loaded(monkeypatch, 0, ALL, HOME, **change)
+    assert (code, severity, message.startswith(UNDECIDED + said)) == ("P302", "error", True)
+    assert bool(said) is (message != UNDECIDED)
 
 
 def test_the_shipped_tree_keeps_its_promises():

@@ -91,7 +91,7 @@ def _write_lock(tree: Path, bundle: Bundle, found: tuple[Proof, ...]) -> str:
         path = policy_files.write_lock(tree, lock.lock_of(bundle, (proof.invariant.id for proof in found)))
     except OSError as error:
         cannot_run(f"cannot write {tree / lock.NAME}: {error.strerror}")
-    return f"wrote {path}: {len(found)} invariants hold of digest {bundle.digest}"
+    return f"wrote {path} (digest {bundle.digest})"
 
 
 def _write(tree: Path, found: tuple[Proof, ...]) -> dict[str, str]:
