@@ -119,7 +119,9 @@ def test_all_values_that_would_do_are_told_whatever_rule_permits_them():
     public = {"id": "p", "permit": {"when": {"sensitivity": "public"}}}
     internal = {"id": "q", "permit": {"when": {"sensitivity": "internal", "purpose": "general"}}}
     facts = msgspec.structs.replace(FACTS, sensitivity="confidential", source_sensitivity="confidential")
-    assert nearest_of(bundle(public, internal), facts) == ((Change("sensitivity", "confidential", "public, internal"),),)
+    assert nearest_of(bundle(public, internal), facts) == (
+        (Change("sensitivity", "confidential", "public, internal"),),
+    )
 
 
 def test_requests_that_cannot_be_are_not_proposed():

@@ -23,7 +23,13 @@ WORDS = {section: [] for section in SECTIONS} | {
 }
 BACKENDS = {
     "home": {"provider": "vllm", "base_url": "http://home/v1", "deployment": "self_hosted", "status": "active"},
-    "far": {"provider": "openai", "deployment": "vendor_api", "status": "active", "substitute": "home", "aliases": ["x"]},
+    "far": {
+        "provider": "openai",
+        "deployment": "vendor_api",
+        "status": "active",
+        "substitute": "home",
+        "aliases": ["x"],
+    },
     "old": {"provider": "openai", "deployment": "vendor_api", "status": "retired"},
     "dim": {"provider": "openai"},
 }
