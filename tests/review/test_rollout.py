@@ -212,10 +212,10 @@ def test_a_file_in_warn_is_rewritten_to_enforce():
 def test_as_text():
     ready, young = judged(decisions=traffic(9, 1)), judged(tree(NO_HR, mode="warn", most=0), hours=1)
     assert text([ready, young]).splitlines() == [
-        "p: ready for warn  policies/trial.yaml:1:43",
+        "p: ready for warn  policies/trial.yaml:1:116",
         "    1 of 10 requests in 24h would be newly denied; allowed: 10%",
         "    1 of team legal, key k1, model auto: no-hr, for example dec-9",
-        "p: stays in warn  policies/trial.yaml:1:43",
+        "p: stays in warn  policies/trial.yaml:1:116",
         "    this tree has not decided any request yet",
     ]
     assert text([]) == "no file on trial has a `promote`"
@@ -235,7 +235,7 @@ def test_as_markdown():
 
 def test_what_stands_in_a_name_steers_neither_markdown_nor_a_terminal():
     odd = [stored(1, purpose="hr", team="[x](y)", key="\x1b[2J")]
-    assert "\\[x](y)" in markdown([judged(decisions=odd)])
+    assert "\\[x\\](y)" in markdown([judged(decisions=odd)])
     assert "\x1b" not in text([judged(decisions=odd)]) + markdown([judged(decisions=odd)])
 
 
@@ -246,13 +246,13 @@ def test_many_that_would_be_denied_are_cut_short():
 
 def test_as_data():
     bundle = tree(NO_HR, most=0)
-    assert data(judged(bundle, traffic(9, 1, bundle))) == {
+    assert msgspec.json.decode(msgspec.json.encode(data(judged(bundle, traffic(9, 1, bundle))))) == {
         "policy": "p",
-        "place": "policies/trial.yaml:1:43",
+        "place": "policies/trial.yaml:1:116",
         "mode": "shadow",
         "next": "warn",
         "ready": False,
-        "missing": ("it would newly deny more than 0",),
+        "missing": ["it would newly deny more than 0"],
         "seconds": 86_400,
         "after_seconds": 86_400,
         "requests": 10,
