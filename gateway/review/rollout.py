@@ -81,13 +81,11 @@ def rewritten(rollout: Rollout, text: str) -> str | None:
     lines, mark = text.split("\n"), rollout.mark
     line, at = lines[mark.line - 1], mark.column - 1
     at += line[at : at + 1] in ("'", '"')
-    if not line.startswith(rollout.mode, at):
-        return None
     lines[mark.line - 1] = line[:at] + rollout.next_mode + line[at + len(rollout.mode) :]
     made = "\n".join(lines)
     before, after = (Document(mark.file, each.encode()).data for each in (text, made))
-    wanted = isinstance(before, dict) and after == before | {"mode": rollout.next_mode}
-    return made if wanted else None
+    right = isinstance(before, dict) and after == before | {"mode": rollout.next_mode}
+    return made if right else None
 
 
 def text(trials: Iterable[Trial]) -> str:

@@ -1,91 +1,234 @@
-"""`gateway policy rollout`: what is ready, what is written, and the exit codes."""
+"""`gateway policy rollout`: kept decisions in, what is ready out; and with --apply one word in a file."""
 
 import json
+import stat
 import time
 from pathlib import Path
 
 import pytest
 from support.policy_commands import run
 
-from gateway.adapters import decisions
+from gateway.adapters import decisions, policy_files
 from gateway.adapters.decisions import Decisions
-from gateway.adapters.policy_files import load
+from gateway.cli.policy import rollout
 from gateway.core.catalog import Backend
 from gateway.core.chat import Demand
 from gateway.core.decision import Candidate, Decision, Facts
-from gateway.core.record import Call, Caller, End, Record, Tried
-from gateway.core.usage import Usage
+from gateway.core.record import Call, Caller, End, Record
 
-TRIAL = """\
-# on trial
-policy: trial
-owner: o
-mode: shadow   # the word that changes
-promote: {after: 24h, max_new_denials: 10%}
+HOUR = 3600.0
+ON_TRIAL = """\
+# Nothing of this goes: shadow
+policy: NAME
+owner: security
+mode:   MODE   # one word
+promote: {after: 24h, max_new_denials: 25%}
 rules:
-  - {id: no-bulk, forbid: {when: {purpose: hr}, to: {deployment: vendor_api}}}
+  - {id: no-hr-at-all-NAME, forbid: {when: {purpose: hr}}}  # nor this
 """
-HOME = Backend("home", "vllm", "http://x", "m", {})
-TRIED = Tried(1, "home", "vllm", "m", "z", "settled", Usage(10, output=5), 700, "v")
+TEST = "tests: [{name: hr is served at home, request: {purpose: hr}, expect: {decision: permit}}]\n"
 
 
-def record(number, digest, age):
-    facts = Facts("internal", frozenset(), "general", "default", "t", "a", "k1", source_sensitivity="internal")
-    decision = Decision(f"dec-{number}", digest, "auto", facts, (Candidate(HOME, ("own",), 5),), ())
-    call = Call(f"req-{number}", Caller("k1", "t", "a"), 5.0, time.time() - age)
+def on_trial(tree, mode="shadow", name="trial"):
+    path = tree / f"policies/{name}.yaml"
+    path.write_text(ON_TRIAL.replace("NAME", name).replace("MODE", mode))
+    return path
+
+
+def record(number, digest, age, purpose):
+    facts = Facts("internal", frozenset(), purpose, "default", "legal", "web", "k1", source_sensitivity="internal")
+    chosen = Candidate(Backend("home", "openai", "http://x", "m", {}), ("own",), 5)
+    call = Call(f"req-{number}", Caller("k1", "legal", "web"), 5.0, time.time() - age)
     demand = Demand(frozenset({"chat"}), 300, 1, 10, 1)
-    return Record(call, decision, (TRIED,), End.COMPLETE, 200, None, False, 1.0, 0.001, demand=demand)
+    decision = Decision(f"dec-{number}", digest, "auto", facts, (chosen,), ())
+    return Record(call, decision, (), End.COMPLETE, 200, None, False, 1.0, 0.001, demand=demand)
 
 
 @pytest.fixture
-def on_trial(tree, monkeypatch):
-    """Puts a file on trial, and requests decided under that tree, so many hours ago."""
+def decided(tree, monkeypatch):
+    """Keeps requests that were decided under the tree as it is now, so many hours ago; "1h" is one for hr."""
+    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
+    Path("state").mkdir()
 
-    def put(*hours):
-        monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
-        (tree / "policies/trial.yaml").write_text(TRIAL)
-        Path("state").mkdir()
+    def keep(*ages, prefix="", extra=None):
+        digest = policy_files.parse_files(tree, extra).bundle.digest
         kept = Decisions(Path("state"), lambda *lost: pytest.fail(str(lost)))
-        kept.take([record(n, load(tree).bundle.digest, age * 3600.0) for n, age in enumerate(hours)])
+        for number, age in enumerate(map(str, ages)):
+            purpose = "hr" if age.endswith("h") else "general"
+            kept.take([record(f"{prefix}{number}", digest, float(age.rstrip("h")) * HOUR, purpose)])
         kept.close()
-        return tree
 
-    return put
-
-
-def rollout(tree, *more):
-    return run("rollout", tree, "--state-dir", "state", *more)
+    return keep
 
 
-def test_a_file_that_is_not_old_enough_stays(on_trial):
-    tree = on_trial(23.0, 1.0)
-    code, out, err = rollout(tree, "--apply")
-    assert (code, err) == (0, "")
-    assert "policies/trial.yaml" in out
-    assert (tree / "policies/trial.yaml").read_text() == TRIAL
+def roll_out(tree, *words):
+    return run("rollout", tree, "--state-dir", "state", *words)
 
 
-def test_what_is_ready_and_not_written_is_noticed(on_trial):
-    tree = on_trial(25.0, 1.0)
-    assert rollout(tree)[0] == 1
-    assert (tree / "policies/trial.yaml").read_text() == TRIAL
+def test_what_is_ready_is_told_and_exits_1(tree, decided):
+    path = on_trial(tree)
+    decided(25, 3, 2, "1h")
+    before = path.read_bytes()
+    code, out, err = roll_out(tree)
+    assert (code, err) == (1, "")
+    assert out.splitlines() == [
+        f"trial: ready for warn  {path}:4:9",
+        "    1 of 4 requests in 25h would be newly denied; allowed: 25%",
+        "    1 of team legal, key k1, model auto: no-hr-at-all-trial, for example dec-3",
+    ]
+    assert path.read_bytes() == before
 
 
-def test_one_word_is_written(on_trial):
-    tree = on_trial(25.0, 1.0)
-    code, out, _ = rollout(tree, "--apply")
-    assert code == 0
-    assert "wrote `mode: warn` into" in out
-    assert (tree / "policies/trial.yaml").read_text() == TRIAL.replace("mode: shadow", "mode: warn")
-    assert sorted(path.name for path in (tree / "policies").iterdir()) == ["a.yaml", "trial.yaml"]
+def test_what_is_applied_is_one_word_and_exits_0(tree, decided):
+    path = on_trial(tree)
+    path.chmod(0o640)
+    decided(25)
+    before = path.read_text()
+    code, out, err = roll_out(tree, "--apply")
+    assert (code, err, out.splitlines()[-1]) == (0, "", f"wrote `mode: warn` into {path}")
+    assert path.read_text() == before.replace("mode:   shadow ", "mode:   warn ")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert [each.name for each in sorted(path.parent.iterdir())] == ["a.yaml", "trial.yaml"]
 
 
-def test_json_is_for_programs(on_trial):
-    found = json.loads(rollout(on_trial(25.0, 1.0), "--format", "json")[1])
-    assert found["applied"] is False
-    assert len(found["files"]) == 1
+def test_from_shadow_to_enforce_each_step_is_a_trial_of_its_own(tree, decided):
+    path = on_trial(tree)
+    decided(72, 50)
+    assert roll_out(tree, "--apply")[0] == 0
+    code, out, _ = roll_out(tree, "--apply")
+    assert (code, out.splitlines()[1]) == (0, "    this tree has not decided any request yet")
+    decided(30, 25, prefix="next-")
+    assert roll_out(tree, "--apply")[0] == 0
+    assert "mode:   enforce   # one word" in path.read_text()
+    assert run("check", tree)[0] == 0
+    assert roll_out(tree, "--apply")[:2] == (0, "no file on trial has a `promote`\n")
 
 
-def test_without_a_state_directory_nothing_can_be_judged(tree):
-    code, _, err = rollout(tree)
-    assert (code, err) == (2, "no state directory at state; set GATEWAY_STATE_DIR or --state-dir\n")
+@pytest.mark.parametrize(
+    ("ages", "said"),
+    [
+        ([], "this tree has not decided any request yet"),
+        ([23.9, 1], "23h of 24h have passed since this tree came into force"),
+        ([25, 3, "1h"], "it would newly deny more than 25%"),
+    ],
+)
+@pytest.mark.parametrize("words", [[], ["--apply"]])
+def test_what_is_not_ready_stays_and_exits_0(tree, decided, ages, said, words):
+    path = on_trial(tree)
+    decided(*ages)
+    before = path.read_bytes()
+    code, out, err = roll_out(tree, *words)
+    assert (code, err, out.splitlines()[:2]) == (0, "", [f"trial: stays in shadow  {path}:4:9", f"    {said}"])
+    assert path.read_bytes() == before
+
+
+def test_a_change_of_the_tree_starts_the_clock_again(tree, decided):
+    on_trial(tree)
+    decided(25, 20)
+    (tree / "policies/a.yaml").write_text((tree / "policies/a.yaml").read_text() + "# changed\n")
+    assert "has not decided any request yet" in roll_out(tree)[1]
+    decided(3, prefix="new-")
+    assert "3h of 24h" in roll_out(tree)[1]
+
+
+def test_the_extra_catalog_of_the_server_belongs_to_the_tree(tree, decided, monkeypatch):
+    on_trial(tree)
+    Path("extra").mkdir()
+    Path("extra/more.yaml").write_text("backends: {more: {provider: openai, price: {input: 1, output: 1}}}\n")
+    decided(25, extra=Path("extra"))
+    assert roll_out(tree)[0] == 0
+    monkeypatch.setenv("GATEWAY_EXTRA_CATALOG", "extra")
+    assert roll_out(tree)[0] == 1
+
+
+@pytest.mark.parametrize("words", [[], ["--apply"]])
+def test_a_tree_that_would_not_load_with_it_is_not_written(tree, decided, words):
+    path = on_trial(tree, "warn")
+    (tree / "tests").mkdir()
+    (tree / "tests/a.yaml").write_text(TEST)
+    decided(25)
+    before = path.read_bytes()
+    code, out, err = roll_out(tree, *words)
+    assert (code, out.splitlines()[0]) == (1, f"trial: ready for enforce  {path}:4:9")
+    assert err.startswith("the tree would not load with what is ready:\n")
+    assert "P401" in err
+    assert path.read_bytes() == before
+
+
+def test_several_files_are_judged_each_for_itself(tree, decided):
+    first, second = on_trial(tree), on_trial(tree, "warn", "second")
+    second.write_text(second.read_text().replace("purpose: hr", "purpose: general"))
+    decided(25, 2)
+    assert roll_out(tree, "--apply")[0] == 0
+    assert ("mode:   warn " in first.read_text(), "mode:   warn " in second.read_text()) == (True, True)
+
+
+def test_a_mode_that_no_word_can_take_the_place_of_keeps_all_files_as_they_are(tree, decided):
+    first, second = on_trial(tree), on_trial(tree, name="second")
+    first, second = second, first  # the one that can be written comes first in the tree
+    second.write_text(second.read_text().replace("mode:   shadow   # one word", 'mode: "\\x73hadow"'))
+    decided(25)
+    code, _, err = roll_out(tree, "--apply")
+    assert (code, "cannot put `warn` here" in err, "mode:   shadow" in first.read_text()) == (2, True, True)
+
+
+def test_a_file_that_changes_meanwhile_is_left_alone(tree, decided, monkeypatch):
+    path = on_trial(tree)
+    decided(25)
+
+    def edited(bundle):
+        path.write_text(path.read_text() + "# saved just now\n")
+        return ()
+
+    monkeypatch.setattr(rollout, "check", edited)
+    code, _, err = roll_out(tree, "--apply")
+    assert (code, "was changed meanwhile" in err) == (2, True)
+    assert "mode:   shadow" in path.read_text()
+
+
+def test_json_is_for_programs(tree, decided):
+    on_trial(tree)
+    decided(25, 1)
+    found = json.loads(roll_out(tree, "--format", "json")[1])
+    assert (found["applied"], [each["ready"] for each in found["files"]], len(found["digest"])) == (False, [True], 16)
+    assert json.loads(roll_out(tree, "--format", "json", "--apply")[1])["applied"] is True
+    assert json.loads(roll_out(tree, "--format", "json", "--apply")[1])["applied"] is False
+
+
+def test_markdown_is_for_a_pull_request(tree, decided):
+    path = on_trial(tree)
+    decided(25)
+    out = roll_out(tree, "--apply", "--format", "markdown")[1]
+    assert out.startswith(f"### Roll-out\n\n- `trial` (`{path}`): ready for warn\n  - 0 of 1 requests in 25h")
+
+
+def test_a_tree_where_nothing_is_on_trial_has_nothing_to_do(tree, decided):
+    assert roll_out(tree) == (0, "no file on trial has a `promote`\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--state-dir", "nowhere"], "no state directory at nowhere"), (["--format", "github"], "'github'")],
+)
+def test_what_cannot_run_exits_2_and_says_why(tree, decided, words, said):
+    code, out, err = roll_out(tree, *words)
+    assert (code, out, said in err, "Traceback" in err) == (2, "", True, False)
+
+
+def test_a_tree_that_does_not_load_exits_2(tree, decided):
+    on_trial(tree, "off")
+    code, out, err = roll_out(tree)
+    assert (code, out, "P106" in err) == (2, "", True)
+
+
+def test_a_folder_that_cannot_be_written_exits_2(tree, decided, monkeypatch):
+    path = on_trial(tree)
+    decided(25)
+
+    def full(self, raw):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    code, _, err = roll_out(tree, "--apply")
+    assert (code, err) == (2, f"cannot write {path}: No space left on device\n")
+    assert "mode:   shadow" in path.read_text()
