@@ -51,7 +51,7 @@ class LocalBudgets:
         for key, buckets in restored.items():
             if key[0] in wanted and key[0] not in kept:
                 account = self._accounts.setdefault(key, Account())
-                for bucket, cost in buckets.items():
+                for bucket, cost in sorted(buckets.items()):
                     account.add(bucket, cost)
         self._limits = wanted
 

@@ -8,8 +8,8 @@ import msgspec
 
 Dimension = Literal["organisation", "team", "app", "key", "project", "provider", "zone"]
 
-EVERYTHING = "all"
-"""The one value of the dimension `organisation`."""
+EVERYTHING = "(all)"
+"""The one value of the dimension `organisation`. No team or provider is called so."""
 
 _UNITS = {"h": 3600, "d": 86_400}
 _DAY = 86_400
@@ -108,23 +108,28 @@ class Exceeded(msgspec.Struct, frozen=True):
 
 
 class Account:
-    """What one value has spent, by the start of a bucket, and has reserved. Not frozen: it is what is counted in."""
+    """What one value has spent, by the start of a bucket, and has reserved. Not frozen: it is what is counted in.
 
-    __slots__ = ("reserved", "spent")
+    Time only goes on: buckets come in order, and what has left the window is forgotten.
+    """
+
+    __slots__ = ("_buckets", "_spent", "reserved")
 
     def __init__(self) -> None:
-        self.spent: dict[int, int] = {}
+        self._buckets: dict[int, int] = {}
+        self._spent = 0
         self.reserved = 0
 
     def add(self, bucket: int, pico_usd: int) -> None:
         """Books an amount."""
-        self.spent[bucket] = self.spent.get(bucket, 0) + pico_usd
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + pico_usd
+        self._spent += pico_usd
 
     def within(self, start: float) -> int:
-        """What was spent from a moment on; what is older is forgotten."""
-        for old in [bucket for bucket in self.spent if bucket < start]:
-            del self.spent[old]
-        return sum(self.spent.values())
+        """What was spent from a moment on."""
+        while self._buckets and (oldest := next(iter(self._buckets))) < start:
+            self._spent -= self._buckets.pop(oldest)
+        return self._spent
 
 
 class Reserved(msgspec.Struct, frozen=True):

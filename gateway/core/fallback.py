@@ -70,7 +70,7 @@ def given_up(decision: Decision, failures: tuple[Failed, ...]) -> Told:
         f"{candidate.backend.id}: {failed.kind.code}"
         for candidate, failed in zip(decision.candidates, failures, strict=False)
     )
-    rules = sorted({rule for excluded in decision.excluded for rule in excluded.rules})
+    rules = sorted({rule for excluded in decision.excluded if excluded.by == "policy" for rule in excluded.rules})
     denied = f"; policy denies others (rules: {', '.join(rules)})" if rules else ""
     refusal = Refusal.NO_BACKEND
     message = f"no permitted backend is available ({tried}){denied}"

@@ -44,7 +44,6 @@ class Cells:
 
     def __init__(self, bundle: Bundle, atoms: Iterable[Atom], *, any_backend: bool = False) -> None:
         self.bundle = bundle
-        self._any_backend = any_backend
         mentioned: dict[str, set[str]] = {}
         for atom in atoms:
             if atom.side == "request" or any_backend:

@@ -62,10 +62,12 @@ class _Conditions:
         return true, not_false
 
 
-def _truths(asking: Mapping[int, Iterable[Atom]], value: object, everything: int) -> tuple[int, int]:
+def _truths(
+    asking: Mapping[int, Iterable[Atom]], value: str | frozenset[str] | None, everything: int
+) -> tuple[int, int]:
     true = not_false = everything
     for bit, atoms in asking.items():
-        truth = every(atom.holds(value) for atom in atoms)  # type: ignore[arg-type]
+        truth = every(atom.holds(value) for atom in atoms)
         if truth is not True:
             true &= ~bit
         if truth is False:

@@ -15,7 +15,7 @@ from gateway.policy.document import Document, Mark, Path, suggestion
 from gateway.policy.model import Atom, Effect, Exemption, Rollout, Rule
 from gateway.policy.obligations import OBLIGATIONS
 from gateway.policy.tree import Tree, project_of
-from gateway.policy.vocabulary import Vocabulary
+from gateway.policy.vocabulary import Side, Vocabulary
 
 EFFECTS: tuple[Effect, ...] = ("permit", "forbid", "require", "limit", "prefer")
 LONGEST_EXEMPTION_SECONDS = 4 * 3600
@@ -122,7 +122,7 @@ class _Reader:
     def read(self, file: files.PolicyFile, project: str) -> Rule | None:
         entry, mark = self.entry, self.document.value((*self.path, "id"))
         given: list[Effect] = [effect for effect in EFFECTS if effect in entry.model_fields_set]
-        effects = ["permit"] if given == ["permit", "require"] else given
+        effects: list[Effect] = ["permit"] if given == ["permit", "require"] else given
         if len(effects) != 1:
             said = " and ".join(f"`{effect}`" for effect in given) or "none"
             self.tree.problem(
@@ -132,7 +132,7 @@ class _Reader:
                 f"it has {said}",
             )
             return None
-        effect: Effect = effects[0]  # type: ignore[assignment]
+        effect = effects[0]
         for each in given:
             if getattr(entry, each) is None:
                 at = self.document.key((*self.path, each))
@@ -164,9 +164,9 @@ class _Reader:
         )
 
     def _atoms(self, effect: str, part: str, written: dict[str, object]) -> tuple[Atom, ...]:
-        side = "request" if part == "when" else "backend"
+        side: Side = "request" if part == "when" else "backend"
         at = (*self.path, effect, part)
-        return self.conditions.atoms(self.document, at, written, side, alone=effect == "prefer")  # type: ignore[arg-type]
+        return self.conditions.atoms(self.document, at, written, side, alone=effect == "prefer")
 
     def _do(self, *, beside: bool) -> tuple[Obligation, ...]:
         """The obligations of a require; of one beside a permit, whose scope is the permit's."""
