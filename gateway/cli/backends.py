@@ -42,8 +42,12 @@ def suspend(id: Id, reason: Reason = "", state_dir: StateDir = None, policies: P
     orders.close()
     typer.echo(f"suspended {id}")
     if backend is not None:
-        instead = f"{backend.substitute} answers to its names" if backend.substitute else "it has no substitute"
-        typer.echo(f"{instead}, where the policy permits; `gateway backends resume {id}` ends it")
+        instead = (
+            f"{backend.substitute} answers to its names, where the policy permits"
+            if backend.substitute
+            else "it has no substitute"
+        )
+        typer.echo(f"{instead}; `gateway backends resume {id}` ends it")
 
 
 @app.command()
