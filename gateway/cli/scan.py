@@ -20,7 +20,8 @@ def scan(
     scanner = Scanner(DETECTORS)
     for line in sys.stdin.buffer:
         item = msgspec.json.decode(line)
-        found = scanner.scan_text(item["text"])
+        scan = scanner.scan(item["body"] if "body" in item else item["text"])
+        found = [each.finding for each in scan.places]
         levels = [KINDS[each.kind].level for each in found]
         label = join("public", *(level for level in levels if level))
         said = [{"type": each.kind.upper(), "start": each.start, "end": each.end} for each in found]

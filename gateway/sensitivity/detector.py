@@ -17,7 +17,7 @@ Check = Callable[[Sight, int, int], bool]
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """A place in a text that was examined: characters `start` to `end`, the kind, and the id of the row that found it."""
+    """A place in a text: characters `start` to `end`, the kind, and the id of the row that found it."""
 
     start: int
     end: int

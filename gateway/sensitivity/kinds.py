@@ -6,7 +6,7 @@ import msgspec
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """One kind of finding: the level that it raises a request to (None: it raises nothing), and its tag for policies."""
+    """One kind of finding: the level that it raises a request to (None: none), and its tag for policies."""
 
     name: str
     level: str | None

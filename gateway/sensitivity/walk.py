@@ -1,0 +1,92 @@
+"""Every string of a request body, by construction: the parsed body is walked, and no list of known fields is kept.
+
+Bodies of all surfaces alike (chat, Responses, Messages, unknown fields). Numbers of some length are texts, too: an id
+is as telling without quotes. Names of members count where they say more than a field's name does.
+"""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+Step = str | int
+Path = tuple[Step, ...]
+"""From the body to a value: names of members and positions in lists."""
+
+_LEAST_NUMBER = 1_000_000
+_FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z_\-.$]{0,39}[0-9]?\Z")
+_FRAME = frozenset({"role", "type", "id", "tool_call_id", "call_id", "model", "object", "detail", "format"})
+_FRAME_CHARS = 64
+_OPAQUE = ("image", "audio", "video", "file", "document")
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    """One text of a body. `name`: it is the name of a member, not a value; `framing`: it is part of a message's frame,
+    such as a role, which nobody reads on from the text before."""
+
+    path: Path
+    text: str
+    name: bool = False
+    number: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name of the member that holds it."""
+        return next((step for step in reversed(self.path) if isinstance(step, str)), "")
+
+    @property
+    def framing(self) -> bool:
+        """Whether it stands between texts that are read on."""
+        return self.name or self.number or (len(self.text) <= _FRAME_CHARS and self.key in _FRAME)
+
+
+class Walked(msgspec.Struct, frozen=True):
+    """The texts of a body, in order, and where it has parts that nobody here can read: images, sounds, files."""
+
+    leaves: tuple[Leaf, ...]
+    opaque: tuple[Path, ...]
+
+
+def walk(document: object) -> Walked:
+    """All texts of a parsed body."""
+    leaves: list[Leaf] = []
+    opaque: list[Path] = []
+    stack: list[tuple[Path, object]] = [((), document)]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, str):
+            leaves.append(Leaf(path, value))
+        elif isinstance(value, dict):
+            if _shows(value):
+                opaque.append(path)
+            children: list[tuple[Path, object]] = []
+            for name, child in value.items():
+                if not _FIELD_NAME.match(name):
+                    leaves.append(Leaf((*path, name), name, name=True))
+                children.append(((*path, name), child))
+            stack.extend(reversed(children))
+        elif isinstance(value, list):
+            stack.extend(((*path, at), value[at]) for at in range(len(value) - 1, -1, -1))
+        elif isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LEAST_NUMBER:
+            leaves.append(Leaf(path, str(value), number=True))
+    return Walked(tuple(leaves), tuple(opaque))
+
+
+def _shows(value: dict[str, object]) -> bool:
+    """Whether a part is an image, a sound or a file, and not one that is a text behind a data URL."""
+    kind = value.get("type")
+    if not isinstance(kind, str) or not any(word in kind for word in _OPAQUE):
+        return False
+    return not any(text.startswith("data:text/") for text in _strings(value))
+
+
+def _strings(value: object) -> Iterator[str]:
+    stack = [value]
+    while stack:
+        each = stack.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            stack.extend(each.values())
+        elif isinstance(each, list):
+            stack.extend(each)
