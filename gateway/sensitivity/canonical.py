@@ -77,7 +77,7 @@ def _compatible(match: re.Match[str]) -> str:
 
 
 def _latin(match: re.Match[str]) -> str:
-    """A word that mixes scripts, in Latin letters, if all that is not Latin in it looks so. Words in one script stay."""
+    """A word that mixes scripts, in the Latin letters that the others look like. Words in one script stay."""
     word = match[0]
     if not any(c.isascii() and c.isalnum() for c in word):
         return word
