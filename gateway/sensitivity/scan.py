@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 import msgspec
 import re2
 
+from gateway.core.findings import Finding, Leaf, Place, Scan
 from gateway.sensitivity.canonical import REWRITES
 from gateway.sensitivity.detector import Detector
 from gateway.sensitivity.payload import PACKINGS
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.sight import Sight
-from gateway.sensitivity.walk import Leaf, walk
+from gateway.sensitivity.walk import walk
 
 DEPTH = 3
 """How many times a text is read anew or unpacked."""
@@ -24,36 +25,6 @@ _BUDGET_SHARE, _BUDGET_CHARS = 8, 200_000
 """How many characters may be examined in all, counted in those that came, and beside them."""
 _SEAM_CHARS = 400
 _SEAM = "\n\n"
-
-
-class Finding(msgspec.Struct, frozen=True, order=True):
-    """What was found: characters `start` to `end` of a text, the kind, the detector, and how the text was read to see
-    it (`plain`, the ways of writing that were undone, `joined`)."""
-
-    start: int
-    end: int
-    kind: str
-    detector: str
-    seen: str = "plain"
-
-
-class Place(msgspec.Struct, frozen=True):
-    """A finding in one of the leaves of a body."""
-
-    leaf: int
-    finding: Finding
-
-
-class Scan(msgspec.Struct, frozen=True):
-    """All that was found in a body. Not `complete`: there was more to examine than the budget allows, so nobody knows.
-
-    A finding across a seam has a place in each leaf that it touches.
-    """
-
-    leaves: tuple[Leaf, ...]
-    places: tuple[Place, ...]
-    opaque: bool
-    complete: bool = True
 
 
 class _Spent(Exception):

@@ -9,35 +9,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-Step = str | int
-Path = tuple[Step, ...]
-"""From the body to a value: names of members and positions in lists."""
+from gateway.core.findings import Leaf, Path
 
 _LEAST_NUMBER = 1_000_000
 _FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z_\-.$]{0,39}[0-9]?\Z")
-_FRAME = frozenset({"role", "type", "id", "tool_call_id", "call_id", "model", "object", "detail", "format"})
-_FRAME_CHARS = 64
 _OPAQUE = ("image", "audio", "video", "file", "document")
-
-
-class Leaf(msgspec.Struct, frozen=True):
-    """One text of a body. `name`: it is the name of a member, not a value; `framing`: it is part of a message's frame,
-    such as a role, which nobody reads on from the text before."""
-
-    path: Path
-    text: str
-    name: bool = False
-    number: bool = False
-
-    @property
-    def key(self) -> str:
-        """The name of the member that holds it."""
-        return next((step for step in reversed(self.path) if isinstance(step, str)), "")
-
-    @property
-    def framing(self) -> bool:
-        """Whether it stands between texts that are read on."""
-        return self.name or self.number or (len(self.text) <= _FRAME_CHARS and self.key in _FRAME)
 
 
 class Walked(msgspec.Struct, frozen=True):
