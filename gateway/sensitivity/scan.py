@@ -17,7 +17,7 @@ from gateway.sensitivity.detector import Detector
 from gateway.sensitivity.payload import PACKINGS
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.sight import Sight
-from gateway.sensitivity.walk import walk
+from gateway.sensitivity.walk import Walked, walk
 
 DEPTH = 3
 """How many times a text is read anew or unpacked."""
@@ -48,11 +48,16 @@ class Scanner:
     def scan(self, document: object) -> Scan:
         """What is in a parsed body."""
         walked = walk(document)
+        return self.examine(walked) if self.concerns(walked) else Scan((), (), bool(walked.opaque))
+
+    def concerns(self, walked: Walked) -> bool:
+        """Whether there is anything to examine. Triggers have no anchors, so what is in a leaf is in the whole."""
+        return bool(self._triggers.Match("".join([leaf.text for leaf in walked.leaves])))
+
+    def examine(self, walked: Walked) -> Scan:
+        """What is in the texts of a body."""
         leaves, opaque = walked.leaves, bool(walked.opaque)
-        texts = [leaf.text for leaf in leaves]
-        if not self._triggers.Match("".join(texts)):  # triggers have no anchors: what is in a leaf is in the whole
-            return Scan((), (), opaque)
-        budget = _Budget(sum(map(len, texts)) * _BUDGET_SHARE + _BUDGET_CHARS)
+        budget = _Budget(sum(len(leaf.text) for leaf in leaves) * _BUDGET_SHARE + _BUDGET_CHARS)
         try:
             places = [
                 Place(number, finding)
