@@ -69,7 +69,7 @@ _GROUP = re.compile(r"[0-9A-Za-z]+")
 _OTHER = re.compile(r"[^0-9A-Za-z]")
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _BEFORE = frozenset(" \t\n\r-./:\u00a0")
-_SHAPE = str.maketrans({letter: "A" for letter in _LETTERS} | {digit: "9" for digit in "012345678"})
+_SHAPE = str.maketrans(dict.fromkeys(_LETTERS, "A") | dict.fromkeys("012345678", "9"))
 _LIKE_BLANK = str.maketrans("\u00a0\u2009\u202f\u2010\u2011\u2013", "   ---")
 _LONGEST_HEAD = 5
 _LONGEST_GROUP = 32
@@ -113,9 +113,7 @@ class Table:
                 claims += self._claims(sight, mentions, start, end, rows)
             yield from settle(claims)
 
-    def _windows(
-        self, text: str, groups: list[tuple[int, int]]
-    ) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    def _windows(self, text: str, groups: list[tuple[int, int]]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
         """Every place whose shape is a row's, with the rows."""
         shapes = [text[start:end].translate(_SHAPE) if end - start <= _LONGEST_GROUP else "?" for start, end in groups]
         trie = self._trie
@@ -131,9 +129,7 @@ class Table:
                     break
                 node = node.get(shapes[last])
 
-    def _claims(
-        self, sight: Sight, mentions: Mentions, start: int, end: int, rows: tuple[int, ...]
-    ) -> Iterator[Claim]:
+    def _claims(self, sight: Sight, mentions: Mentions, start: int, end: int, rows: tuple[int, ...]) -> Iterator[Claim]:
         """What the rows of a shape say of a place that has it."""
         text = sight.text
         if is_cut(text, start, end):
@@ -176,7 +172,9 @@ def regions(text: str) -> Iterator[list[tuple[int, int]]]:
         start = left
         if left and text[left - 1] in " -./":
             head = _left(text, left - 1)
-            if 0 < left - 1 - head <= _LONGEST_HEAD and not (head and (text[head - 1].isalnum() or text[head - 1] == "_")):
+            if 0 < left - 1 - head <= _LONGEST_HEAD and not (
+                head and (text[head - 1].isalnum() or text[head - 1] == "_")
+            ):
                 start = head
         yield [found.span() for found in _GROUP.finditer(text, start, end)]
 

@@ -69,7 +69,9 @@ _PART_OF_VARIABLE = re.compile(
     r"|settings|env|var|key|token|secret|auth|cred|creds|credentials|login|hash|hashed|encoded|encrypted|plain|bytes|buf|buffer|tmp|temp|result"
     r"|response|request|form|raw|self|this|opts|options|null|url|id|type|account|generate|random|create|read|load|prompt|ask|db)\d?(?:[_.\-]|$)"
 )
-_HASHES = re.compile(r"sha\d|md5|checksum|integrity|commit|digest|hash|fingerprint|revision|etag|crc|blake|\.tgz|\.tar|resolved|dependencies")
+_HASHES = re.compile(
+    r"sha\d|md5|checksum|integrity|commit|digest|hash|fingerprint|revision|etag|crc|blake|\.tgz|\.tar|resolved|dependencies"
+)
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -152,10 +154,13 @@ def _password(text: str, name: int, value: Value, said: bool) -> bool:
     if strong is Strength.NONE:
         return False
     if said and not value.quoted:
-        return strong >= Strength.FAIR and given[-1] not in ".:?" or strong is Strength.STRONG
+        return (strong >= Strength.FAIR and given[-1] not in ".:?") or strong is Strength.STRONG
     if " " in given.strip():
-        return value.quoted and given.count(" ") <= 2 and not _LABEL.search(given.lower()) and (
-            strong >= Strength.FAIR or given == given.lower()
+        return (
+            value.quoted
+            and given.count(" ") <= 2
+            and not _LABEL.search(given.lower())
+            and (strong >= Strength.FAIR or given == given.lower())
         )
     if not value.quoted:
         return _bare_password(text, name, value, strong)

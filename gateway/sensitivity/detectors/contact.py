@@ -5,7 +5,35 @@ from gateway.sensitivity.detectors import addresses
 from gateway.sensitivity.detectors.phones import find_phone
 from gateway.sensitivity.sight import Sight
 
-_FILES = frozenset("png jpg jpeg gif svg webp ico bmp css scss js mjs cjs ts tsx jsx json py rb go rs java md html map".split())
+_FILES = frozenset(
+    [
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "svg",
+        "webp",
+        "ico",
+        "bmp",
+        "css",
+        "scss",
+        "js",
+        "mjs",
+        "cjs",
+        "ts",
+        "tsx",
+        "jsx",
+        "json",
+        "py",
+        "rb",
+        "go",
+        "rs",
+        "java",
+        "md",
+        "html",
+        "map",
+    ]
+)
 
 
 def is_mailbox(sight: Sight, start: int, end: int) -> bool:
@@ -28,6 +56,10 @@ ROWS: tuple[Detector, ...] = (
         trigger=r"[\p{L}\p{N}_+\-]@[\p{L}\p{N}]",
         check=is_mailbox,
     ),
-    Detector("contact.phone", r"[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9]", find_phone),
+    Detector(
+        "contact.phone",
+        r"[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9]",
+        find_phone,
+    ),
     *addresses.ROWS,
 )

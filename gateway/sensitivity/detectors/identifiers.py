@@ -2,7 +2,18 @@
 
 from gateway.sensitivity.detector import Detector
 from gateway.sensitivity.detectors import labelled, payment, plates
-from gateway.sensitivity.detectors.numbers import america, asia, britain, east, german, iberia, north, poland, south, west
+from gateway.sensitivity.detectors.numbers import (
+    america,
+    asia,
+    britain,
+    east,
+    german,
+    iberia,
+    north,
+    poland,
+    south,
+    west,
+)
 from gateway.sensitivity.shapes import Identifier, Table
 
 IDENTIFIERS: tuple[Identifier, ...] = (

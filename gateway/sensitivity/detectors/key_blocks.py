@@ -21,7 +21,7 @@ def _has_body(sight: Sight, start: int, end: int) -> bool:
 def _signed(sight: Sight, start: int, end: int) -> bool:
     """The first part of a JWT decodes to a JSON object (RFC 7515), or nearly, where a token was altered."""
     head = sight.text[start:end].split(".", 1)[0]
-    decoded = base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)) if len(head) % 4 != 1 else b"{\""
+    decoded = base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)) if len(head) % 4 != 1 else b'{"'
     return decoded[:2] in {b'{"', b"{ ", b"{\n"} and not filler(head)
 
 
@@ -48,7 +48,9 @@ ROWS: tuple[Detector, ...] = (
         "secret",
         r"LS0tLS1CRUdJTi[A-Za-z0-9+/=\-_]{40,}",
         trigger="LS0tLS1CRUdJTi",
-        check=lambda sight, start, end: re.search("UFJJVkFURSBLRV|BSSVZBVEUgS0VZ|QUklWQVRFIEtFW", sight.text[start : start + 120]) is not None,
+        check=lambda sight, start, end: (
+            re.search("UFJJVkFURSBLRV|BSSVZBVEUgS0VZ|QUklWQVRFIEtFW", sight.text[start : start + 120]) is not None
+        ),
     ),
     pattern(
         "secrets.putty",
@@ -73,14 +75,27 @@ ROWS: tuple[Detector, ...] = (
         check=_signed,
     ),
     # BIP 32 and the wallet import format.
-    pattern("secrets.xprv", "secret", r"\b([xyzt]prv[1-9A-HJ-NP-Za-km-z]{100,108})\b", trigger="[xyzt]prv[1-9A-HJ-NP-Za-km-z]{9}"),
-    pattern("secrets.wif", "secret", r"\b([5KL9c][1-9A-HJ-NP-Za-km-z]{50,51})\b", trigger="[5KL9c][1-9A-HJ-NP-Za-km-z]{50}", check=_checked),
+    pattern(
+        "secrets.xprv",
+        "secret",
+        r"\b([xyzt]prv[1-9A-HJ-NP-Za-km-z]{100,108})\b",
+        trigger="[xyzt]prv[1-9A-HJ-NP-Za-km-z]{9}",
+    ),
+    pattern(
+        "secrets.wif",
+        "secret",
+        r"\b([5KL9c][1-9A-HJ-NP-Za-km-z]{50,51})\b",
+        trigger="[5KL9c][1-9A-HJ-NP-Za-km-z]{50}",
+        check=_checked,
+    ),
     pattern(
         "secrets.raw_private_key",
         "secret",
         r"\b((?:0x)?[0-9a-fA-F]{64})\b",
         trigger="[0-9a-fA-F]{64}",
-        words=Words("private key", "private_key", "privatekey", "priv_key", "privkey", "secret key", "secret_key", "mnemonic"),
+        words=Words(
+            "private key", "private_key", "privatekey", "priv_key", "privkey", "secret key", "secret_key", "mnemonic"
+        ),
     ),
     pattern(
         "secrets.mnemonic",

@@ -29,7 +29,9 @@ ROWS: tuple[Detector, ...] = (
     token("lob", "(?:live|test)_(?:pub_)?", _H + r"{31,35}\b", "(?:live|test)_(?:pub_)?[0-9a-f]{30}"),
     token("plaid", "access-(?:sandbox|development|production)-", _UUID),
     token("shopify", "shp(?:at|ca|pa|ss|ua|tka|pat)_", "[0-9a-fA-F]{32}"),
-    token("mercadopago", r"(?:APP_USR|TEST)-\d{10,}", r"-\d{6}-[0-9a-f]{32}(?:__\w+__)?-\d+", r"(?:APP_USR|TEST)-\d{10}"),
+    token(
+        "mercadopago", r"(?:APP_USR|TEST)-\d{10,}", r"-\d{6}-[0-9a-f]{32}(?:__\w+__)?-\d+", r"(?:APP_USR|TEST)-\d{10}"
+    ),
     token("easypost", "EZ[AT]K", _A + "{54}"),
     token("shippo", "shippo_(?:live|test)_", _H + "{40}"),
     token("duffel", "duffel_(?:test|live)_", r"[\w\-=]{40,}"),
@@ -43,7 +45,11 @@ ROWS: tuple[Detector, ...] = (
     token("slack", "xox[abeoprsd]-", r"(?:[0-9A-Za-z]+-)*[0-9A-Za-z]{10,}"),
     token("slack_app", "(?:xapp|xwfp)-", r"[0-9A-Za-z/+\-]{20,}"),
     token("slack_config", r"xoxe\.xox[bp]-", r"\d-[A-Za-z0-9]{100,}"),
-    token("slack_webhook", r"hooks\.slack\.com/(?:services|workflows|triggers)/", r"[TE][A-Za-z0-9]+/[AB]?[0-9A-Za-z]+/[0-9A-Za-z/]{16,}"),
+    token(
+        "slack_webhook",
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/",
+        r"[TE][A-Za-z0-9]+/[AB]?[0-9A-Za-z]+/[0-9A-Za-z/]{16,}",
+    ),
     token("discord_bot", r"[MNO][\w\-]{23,27}\.", r"[\w\-]{6}\.[\w\-]{27,40}", r"[MNO][\w-]{23,27}\."),
     token("discord_mfa", r"mfa\.", _W + "{80,}"),
     token("discord_webhook", r"discord(?:app)?\.com/api/(?:v\d+/)?webhooks/", r"\d{15,}/[\w\-]{40,}"),
@@ -59,8 +65,14 @@ ROWS: tuple[Detector, ...] = (
     token("resend", "re_", _A + "{8}_" + _A + "{20,}"),
     token("klaviyo", "pk_", _H + r"{34}\b", "pk_[0-9a-f]{9}"),
     token("courier", "pk_(?:prod|test)_", "[0-9A-Z]{28}"),
-    token("sparkpost_teams_webhook", r"webhook\.office\.com/webhookb2/", r"[0-9a-f\-]{36}@[0-9a-f\-]{36}/IncomingWebhook/[0-9a-f]{32}"),
-    token("outlook_webhook", r"outlook\.office(?:365)?\.com/webhook/", r"[0-9a-f\-]{36}@[0-9a-f\-]{36}/\w+/[0-9a-f]{32}"),
+    token(
+        "sparkpost_teams_webhook",
+        r"webhook\.office\.com/webhookb2/",
+        r"[0-9a-f\-]{36}@[0-9a-f\-]{36}/IncomingWebhook/[0-9a-f]{32}",
+    ),
+    token(
+        "outlook_webhook", r"outlook\.office(?:365)?\.com/webhook/", r"[0-9a-f\-]{36}@[0-9a-f\-]{36}/\w+/[0-9a-f]{32}"
+    ),
     token("power_automate", r"logic\.azure\.com(?::443)?/workflows/", r"\S+sig=[\w\-%]{30,}"),
     token("zapier", r"hooks\.zapier\.com/hooks/catch/", r"\d+/\w{5,}"),
     token("ifttt", r"maker\.ifttt\.com/trigger/", r"[\w\-]+/(?:json/)?with/key/[\w\-]{20,}"),
@@ -138,7 +150,13 @@ ROWS: tuple[Detector, ...] = (
     token("intra42", "s-s4t2(?:ud|af)-", _H + "{60,}"),
     token("rootly", "rootly_", _H + "{60,}"),
     token("sidekiq", r"[0-9a-f]{8}:[0-9a-f]{8}", r"@(?:gems|enterprise)\.contribsys\.com", r"contribsys\.com"),
-    token("sentry_dsn", r"https?://[0-9a-f]{32}", r"(?::[0-9a-f]{32})?@[\w.\-]*sentry[\w.\-]*/\d+", "@[0-9A-Za-z.-]*sentry", words=Words("dsn*", "secret*")),
+    token(
+        "sentry_dsn",
+        r"https?://[0-9a-f]{32}",
+        r"(?::[0-9a-f]{32})?@[\w.\-]*sentry[\w.\-]*/\d+",
+        "@[0-9A-Za-z.-]*sentry",
+        words=Words("dsn*", "secret*"),
+    ),
     token("cloudinary", r"cloudinary://", r"\d{10,}:[\w\-]{20,}@\w+"),
     token("django", "django-insecure-", r"[^\s\"']{30,}"),
     token("jwt_like", r"ey[JK][0-9A-Za-z]", r"[\w\-]{8,}\.ey[\w\-]{8,}(?:\.[\w\-]{8,})?", r"\.ey[0-9A-Za-z]{9}"),

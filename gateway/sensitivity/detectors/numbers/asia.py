@@ -5,7 +5,15 @@ NIA, Hong Kong's ImmD, ICA and ACRA (Singapore), Korea's MOIS and NTS, Japan's J
 """
 
 from gateway.sensitivity.checksums import (
-    ALPHABET, is_date, mod11_2, varied, verhoeff, weighted, worth, yymmdd, yyyymmdd,
+    ALPHABET,
+    is_date,
+    mod11_2,
+    varied,
+    verhoeff,
+    weighted,
+    worth,
+    yymmdd,
+    yyyymmdd,
 )  # fmt: skip
 from gateway.sensitivity.shapes import Bare, Identifier
 from gateway.sensitivity.sight import Words
@@ -49,7 +57,10 @@ def is_tw_id(value: str) -> bool:
 def is_hkid(value: str) -> bool:
     """Weights 9 to 1 over a blank (36) or letter, a letter and seven digits, by 11; A is a check of ten."""
     padded = value if len(value) == 9 else " " + value
-    total = sum((36 if letter == " " else worth(letter)) * weight for letter, weight in zip(padded[:8], range(9, 1, -1), strict=True))
+    total = sum(
+        (36 if letter == " " else worth(letter)) * weight
+        for letter, weight in zip(padded[:8], range(9, 1, -1), strict=True)
+    )
     return (total + (10 if padded[8] == "A" else worth(padded[8]))) % 11 == 0
 
 
@@ -68,7 +79,9 @@ def is_uen(value: str) -> bool:
     if value[0].isdecimal():
         return "ZKCMDNERGWH"[weighted(value[:9], (10, 8, 6, 4, 9, 7, 5, 3, 1)) % 11] == value[9]
     signs = "ABCDEFGHJKLMNPQRSTUVWX0123456789"
-    total = sum(signs.find(letter) * weight for letter, weight in zip(value[:9], (4, 3, 5, 3, 10, 2, 2, 5, 7), strict=True))
+    total = sum(
+        signs.find(letter) * weight for letter, weight in zip(value[:9], (4, 3, 5, 3, 10, 2, 2, 5, 7), strict=True)
+    )
     return signs[(total - 5) % 11] == value[9]
 
 
@@ -91,16 +104,34 @@ def is_my_number(value: str) -> bool:
 
 def is_thai(value: str) -> bool:
     """Weights 13 to 2 by 11."""
-    return value[0] != "0" and value[1] != "0" and (11 - weighted(value[:12], range(13, 1, -1)) % 11) % 10 == int(value[12]) and varied(value)
+    return (
+        value[0] != "0"
+        and value[1] != "0"
+        and (11 - weighted(value[:12], range(13, 1, -1)) % 11) % 10 == int(value[12])
+        and varied(value)
+    )
 
 
 def is_nik(value: str) -> bool:
     """A province, and a birthday with 40 more in the day for women."""
     day = int(value[6:8])
-    return "11" <= value[:2] <= "96" and is_date(2000 + int(value[10:12]), int(value[8:10]), day - 40 if day > 40 else day)
+    return "11" <= value[:2] <= "96" and is_date(
+        2000 + int(value[10:12]), int(value[8:10]), day - 40 if day > 40 else day
+    )
 
 
-_PASS = ("passport*", "护照*", "護照*", "여권*", "旅券*", "パスポート*", "travel document*", "paspor", "ho chieu", "通行证*")
+_PASS = (
+    "passport*",
+    "护照*",
+    "護照*",
+    "여권*",
+    "旅券*",
+    "パスポート*",
+    "travel document*",
+    "paspor",
+    "ho chieu",
+    "通行证*",
+)
 
 ROWS = (
     Identifier(
@@ -206,7 +237,9 @@ ROWS = (
         id="cn.resident",
         kind="national_id",
         shapes=("9" * 18, "9" * 17 + "A", "999999 99999999 999X"),
-        words=Words("身份证*", "身份證*", "公民身份*", "证件号*", "resident id*", "id card", "identity*", "id number", "居民*"),
+        words=Words(
+            "身份证*", "身份證*", "公民身份*", "证件号*", "resident id*", "id card", "identity*", "id number", "居民*"
+        ),
         form=r"\d{17}[\dX]",
         valid=is_resident,
         bare=Bare.ANYWHERE,
@@ -410,8 +443,18 @@ ROWS = (
     Identifier(
         id="ph.social",
         kind="national_id",
-        shapes=("99 9999999 9", "9999 9999999 9", "99 999999999 9", "9999 9999 9999", "9999 9999 9999 9999", "9999999999", "999999999999"),
-        words=Words("sss", "umid", "crn", "philsys*", "philid", "philhealth*", "pag ibig", "pagibig", "gsis", "psn", "pcn"),
+        shapes=(
+            "99 9999999 9",
+            "9999 9999999 9",
+            "99 999999999 9",
+            "9999 9999 9999",
+            "9999 9999 9999 9999",
+            "9999999999",
+            "999999999999",
+        ),
+        words=Words(
+            "sss", "umid", "crn", "philsys*", "philid", "philhealth*", "pag ibig", "pagibig", "gsis", "psn", "pcn"
+        ),
         separators="-",
     ),
     Identifier(
@@ -421,4 +464,3 @@ ROWS = (
         words=Words("cccd*", "cmnd*", "can cuoc*", "chung minh*", "vietnam*"),
     ),
 )
-

@@ -13,7 +13,11 @@ from gateway.sensitivity.sight import Words
 def is_cpf(value: str) -> bool:
     """Two checks, weights 10 to 2 and 11 to 2 by 11."""
     first = weighted(value[:9], range(10, 1, -1)) * 10 % 11 % 10
-    return first == int(value[9]) and weighted(value[:10], range(11, 1, -1)) * 10 % 11 % 10 == int(value[10]) and varied(value)
+    return (
+        first == int(value[9])
+        and weighted(value[:10], range(11, 1, -1)) * 10 % 11 % 10 == int(value[10])
+        and varied(value)
+    )
 
 
 def is_cnpj(value: str) -> bool:
@@ -115,7 +119,9 @@ def is_ird(value: str) -> bool:
 
 def is_dated(value: str) -> bool:
     """An Egyptian number: century, birthday, governorate."""
-    return value[0] in "23" and is_date(int("1920"[(int(value[0]) - 2) * 2 :][:2] + value[1:3]), int(value[3:5]), int(value[5:7]))
+    return value[0] in "23" and is_date(
+        int("1920"[(int(value[0]) - 2) * 2 :][:2] + value[1:3]), int(value[3:5]), int(value[5:7])
+    )
 
 
 _CEDULA = ("cedula*", "documento*", "identidad", "c c", "cc", "dni*", "c i", "ci")
@@ -163,8 +169,26 @@ ROWS = (
     Identifier(
         id="br.number",
         kind="other_id",
-        shapes=("99999999999", "999999999999", "999 9999 9999 9999", "999 99999 99 9", "999 9999 9999 999", "9999 9999 9999"),
-        words=Words("cnh", "habilitacao", "pis*", "pasep", "nis", "titulo de eleitor", "titulo eleitoral", "sus", "cns", "renavam"),
+        shapes=(
+            "99999999999",
+            "999999999999",
+            "999 9999 9999 9999",
+            "999 99999 99 9",
+            "999 9999 9999 999",
+            "9999 9999 9999",
+        ),
+        words=Words(
+            "cnh",
+            "habilitacao",
+            "pis*",
+            "pasep",
+            "nis",
+            "titulo de eleitor",
+            "titulo eleitoral",
+            "sus",
+            "cns",
+            "renavam",
+        ),
         mixed=True,
     ),
     Identifier(
@@ -296,7 +320,9 @@ ROWS = (
         id="za.id",
         kind="national_id",
         shapes=("9999999999999", "999999 9999 999", "999999 9999 99 9"),
-        words=Words("south african*", "rsa", "sa id", "id number*", "identity number*", "permanent resident*", "refugee*"),
+        words=Words(
+            "south african*", "rsa", "sa id", "id number*", "identity number*", "permanent resident*", "refugee*"
+        ),
         valid=is_za_id,
         bare=Bare.WHOLE,
     ),
