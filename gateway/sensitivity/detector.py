@@ -47,12 +47,12 @@ def pattern(
 
     `check` has the last word; one of `words` must stand near, none of `unless` may.
     """
-    compiled = re2.compile(expression)
+    compiled = re2.compile(expression.encode())  # on octets: a search that finds nothing costs a fifth
     group = 1 if compiled.groups else 0
 
     def find(sight: Sight) -> Iterator[Hit]:
-        for match in compiled.finditer(sight.text):
-            start, end = match.span(group)
+        for match in compiled.finditer(sight.octets):
+            start, end = sight.characters(*match.span(group))
             if check is not None and not check(sight, start, end):
                 continue
             if words is not None and not sight.near(start, end, words):

@@ -77,12 +77,28 @@ def _spaced(text: str) -> str:
 class Sight:
     """One text under examination. `key` is the name of the JSON member that holds it, "" for none."""
 
-    __slots__ = ("_spaced", "key", "text")
+    __slots__ = ("_octets", "_spaced", "key", "text")
 
     def __init__(self, text: str, key: str = "") -> None:
         self.text = text
         self.key = key
         self._spaced: str | None = None
+        self._octets: bytes | None = None
+
+    @property
+    def octets(self) -> bytes:
+        """The text in UTF-8, for expressions that are looked for there."""
+        if self._octets is None:
+            self._octets = self.text.encode()
+        return self._octets
+
+    def characters(self, start: int, end: int) -> tuple[int, int]:
+        """A place in the octets as a place in the text."""
+        octets = self.octets
+        if len(octets) == len(self.text):
+            return start, end
+        before = len(octets[:start].decode())
+        return before, before + len(octets[start:end].decode())
 
     @property
     def spaced(self) -> str:
