@@ -82,10 +82,11 @@ def redact(chat: ChatRequest, scan: Scan, kinds: Container[str], scanner: Scanne
         again = scanner.scan(msgspec.json.decode(redacted.with_fields({})))
         if not again.complete or len(again.leaves) not in (0, len(leaves)):
             raise NotRedactable("what is left has more to examine than can be examined")
+        left = _Document(again.leaves)
         bared = [
             _Group(group.kind, texts.sources(group.spans))
             for group in _groups(again.places, again.leaves, kinds)
-            if not any(map(texts.is_placeholder, group.spans))  # across a seam: the rest has lost what made it one
+            if not texts.is_spent(left, group)
         ]
         if not bared:
             return Redacted(redacted, texts.taken)
@@ -137,7 +138,7 @@ def _told_apart(groups: Sequence[_Group]) -> list[_Group]:
         for group in groups
         if len(group.spans) == 1
         or not any(
-            other.start <= span.start and span.end <= other.end
+            other.start <= span.start < other.end
             for span in group.spans
             for other in alone.get((span.leaf, group.kind), ())
         )
@@ -290,10 +291,15 @@ class _Texts:
             if len(ours) != len(self._placed[leaf]):
                 raise NotRedactable("what is left would be read as a placeholder")
 
-    def is_placeholder(self, span: _Span) -> bool:
-        """Whether a place in these texts is nothing but a placeholder of ours."""
+    def is_spent(self, left: _Document, group: _Group) -> bool:
+        """Whether a finding in these texts has nothing more to take out: only placeholders of ours, or one of them and,
+        across a seam, what went on from there."""
+        spans = [part for span in group.spans for part in left.fitting(span)]
+        return (any if len(group.spans) > 1 else all)(map(self._is_placeholder, spans))
+
+    def _is_placeholder(self, span: _Span) -> bool:
         placed = self._placed.get(span.leaf, [])
-        at = bisect_right(placed, (span.start, len(self.changed[span.leaf].text) + 1)) - 1 if placed else -1
+        at = bisect_right(placed, span.start, key=lambda place: place[0]) - 1
         return at >= 0 and placed[at][0] <= span.start and span.end <= placed[at][1]
 
     def sources(self, spans: Iterable[_Span]) -> list[_Span]:

@@ -80,7 +80,7 @@ def test_a_clean_request_is_the_same_one():
 
 def test_a_number_becomes_a_placeholder_in_quotes():
     redacted = taken_from(user("hi", metadata={"id": 48123456789, "n": 3}))
-    assert json.loads(redacted.chat.fields["metadata"]) == {"id": "[PHONE_1]", "n": 3}
+    assert json.loads(bytes(redacted.chat.fields["metadata"])) == {"id": "[PHONE_1]", "n": 3}
     assert redacted.taken == {"[PHONE_1]": "48123456789"}
 
 
@@ -101,7 +101,7 @@ def test_arguments_stay_json(arguments, left, taken, separators):
     text = json.dumps(arguments, separators=separators)
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": text}}
     redacted = taken_from({"model": "m", "messages": [{"role": "assistant", "content": None, "tool_calls": [call]}]})
-    (message,) = json.loads(redacted.chat.fields["messages"])
+    (message,) = json.loads(bytes(redacted.chat.fields["messages"]))
     out = message["tool_calls"][0]["function"]["arguments"]
     assert json.loads(out) == left
     assert list(redacted.taken.values()) == taken
@@ -113,7 +113,7 @@ def test_arguments_stay_json(arguments, left, taken, separators):
 def test_arguments_that_are_no_json_are_text():
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": f"{{to: {MAIL}, 48123456789"}}
     redacted = taken_from({"model": "m", "messages": [{"role": "assistant", "content": None, "tool_calls": [call]}]})
-    assert b"{to: [EMAIL_1], [PHONE_1]" in redacted.chat.fields["messages"]
+    assert b"{to: [EMAIL_1], [PHONE_1]" in bytes(redacted.chat.fields["messages"])
 
 
 @pytest.mark.parametrize(
@@ -222,8 +222,12 @@ def is_arguments(leaf) -> bool:
     return leaf.key == "arguments" and leaf.path[0] == "messages"
 
 
+def said(leaf, text: str) -> str:
+    return json.dumps(_plain(json.loads(text))) if is_arguments(leaf) else text
+
+
 @given(bodies)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_what_comes_out_is_clean_and_what_went_can_be_put_back(document):
     redacted = taken_from(document)
     out = json.loads(redacted.chat.with_fields({}))
@@ -231,19 +235,15 @@ def test_what_comes_out_is_clean_and_what_went_can_be_put_back(document):
     for place in again.places:
         leaf = again.leaves[place.leaf]
         found = leaf.text[place.finding.start : place.finding.end]
-        assert place.finding.seen.startswith("joined") or found in redacted.taken or found[1:-1] in redacted.taken
-    before, after = [[(leaf, text) for leaf in walk(each).leaves for text in [leaf.text]] for each in (document, out)]
-    assert [leaf.path for leaf, _ in before] == [leaf.path for leaf, _ in after]
-
-    def whole(leaves, restore) -> str:
-        return "".join(
-            json.dumps(_plain(json.loads(restore(text, in_json=True)))) if is_arguments(leaf) else restore(text)
-            for leaf, text in leaves
+        assert place.finding.seen.startswith("joined") or any(name in found for name in redacted.taken)
+    before, after = walk(document).leaves, walk(out).leaves
+    assert [leaf.path for leaf in before] == [leaf.path for leaf in after]
+    stood = [said(leaf, leaf.text) for leaf in before]
+    stands = [said(leaf, restored_text(leaf.text, redacted.taken, in_json=is_arguments(leaf))) for leaf in after]
+    for framing in (True, False):  # what went across a seam is back in the first of its leaves
+        assert "".join(text for leaf, text in zip(before, stood, strict=True) if leaf.framing is framing) == "".join(
+            text for leaf, text in zip(before, stands, strict=True) if leaf.framing is framing
         )
-
-    restored = whole(after, lambda text, **how: restored_text(text, redacted.taken, **how))
-    assert restored == whole(before, lambda text, **_: text)
-    assert all(original not in KINDS for original in redacted.taken)
     for placeholder in redacted.taken:
         assert placeholder not in json.dumps(document)
 

@@ -10,7 +10,7 @@ from gateway.sensitivity.scan import Scanner
 ROWS = (
     pattern("t.key", "secret", r"sk-[A-Za-z0-9]{20,80}", trigger=r"sk-[A-Za-z0-9]{3}"),
     pattern("t.pem", "secret", r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----", trigger=r"-----BEGIN"),
-    pattern("t.password", "secret", r"password: (\S{8,40})", trigger=r"password: "),
+    pattern("t.password", "secret", r"password: ([^\s,:]{8,40})", trigger=r"password: "),
     pattern(
         "t.email",
         "email",
