@@ -9,7 +9,6 @@ examined across their seams, so that nothing hides by being cut in two.
 from collections.abc import Iterable, Iterator
 
 import msgspec
-import re2
 
 from gateway.core.findings import Finding, Leaf, Place, Scan
 from gateway.sensitivity.canonical import REWRITES
@@ -17,6 +16,7 @@ from gateway.sensitivity.detector import Detector
 from gateway.sensitivity.payload import PACKINGS
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.sight import Sight
+from gateway.sensitivity.triggers import Triggers
 from gateway.sensitivity.walk import walk
 
 DEPTH = 3
@@ -36,21 +36,16 @@ class Scanner:
 
     def __init__(self, detectors: Iterable[Detector]) -> None:
         self._detectors = tuple(detectors)
-        self._triggers = re2.Set.SearchSet()
-        for trigger in (
-            *(row.trigger for row in self._detectors),
-            *(row.trigger for row in REWRITES),
-            *(row.trigger for row in PACKINGS),
-        ):
-            self._triggers.Add(trigger)
-        self._triggers.Compile()
+        looked_for = [row.trigger for row in self._detectors]
+        read_anew = [*(row.trigger for row in REWRITES), *(row.trigger for row in PACKINGS)]
+        self._triggers = Triggers([*looked_for, *read_anew])
 
     def scan(self, document: object) -> Scan:
         """What is in a parsed body."""
         walked = walk(document)
         leaves, opaque = walked.leaves, bool(walked.opaque)
         texts = [leaf.text for leaf in leaves]
-        if not self._triggers.Match("".join(texts)):  # triggers have no anchors: what is in a leaf is in the whole
+        if not self._triggers.of("".join(texts)):  # triggers have no anchors: what is in a leaf is in the whole
             return Scan((), (), opaque)
         budget = _Budget(sum(map(len, texts)) * _BUDGET_SHARE + _BUDGET_CHARS)
         try:
@@ -74,7 +69,7 @@ class Scanner:
 
     def triggered(self, text: str) -> bool:
         """Whether any detector has anything to do in a text. If not, there is no finding in it."""
-        return bool(self._triggers.Match(text))
+        return bool(self._triggers.of(text))
 
     def _examine(self, text: str, key: str, budget: "_Budget") -> list[Finding]:
         found = list(self._readings(text, key, budget, DEPTH, ""))
@@ -83,7 +78,7 @@ class Scanner:
     def _readings(self, text: str, key: str, budget: "_Budget", depth: int, seen: str) -> Iterator[Finding]:
         """The findings of a text in every way of reading it."""
         budget.spend(len(text))
-        triggered = self._triggers.Match(text) or ()
+        triggered = self._triggers.of(text)
         sight, known = Sight(text, key), len(self._detectors)
         edits: list[Edit] = []
         undone: list[str] = []
