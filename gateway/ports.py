@@ -8,6 +8,7 @@ from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Facts, Project, Ruling
 from gateway.core.errors import Failed
+from gateway.core.findings import Found, Redacted
 from gateway.core.permit import Permit
 from gateway.core.record import Entry, Record
 from gateway.core.usage import Usage
@@ -227,6 +228,34 @@ class Policies(Protocol):
 
     def moment(self) -> float:
         """Now, in Unix seconds, by a clock that nobody sets back."""
+
+
+class Scanned(Protocol):
+    """What was found in one request, and what can be done about it."""
+
+    @property
+    def found(self) -> Found:
+        """What the findings come to."""
+
+    def redacted(self, chat: ChatRequest, tags: frozenset[str]) -> Redacted | None:
+        """The request without findings of these tags, scanned again; None: that cannot be done."""
+
+    def follow(self, reader: StreamReader, watched: frozenset[str], taken: Mapping[str, str]) -> StreamReader:
+        """The reader, with what it gives back changed: the answer is broken off before it shows a finding of the
+        watched tags, and placeholders become what was taken again."""
+
+    def read(self, answer: bytes, watched: frozenset[str], taken: Mapping[str, str]) -> bytes | Failed:
+        """The same for a buffered answer."""
+
+
+class Scanning(Protocol):
+    """Looks for what is sensitive, by local means only."""
+
+    def scan(self, policy: Policy, body: bytes) -> Scanned | Awaitable[Scanned]:
+        """What is in a request's body, as the policy wants it scanned. At once, or elsewhere if it is large.
+
+        Never raises: where it fails, nothing is known. Raises Refused for a body that could be read in two ways.
+        """
 
 
 class Conversations(Protocol):

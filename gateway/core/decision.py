@@ -38,6 +38,7 @@ class Project(msgspec.Struct, frozen=True):
     name: str
     jurisdiction: str | None = None
     floor: str | None = None
+    opaque_as: str | None = None
 
 
 class Obligation(msgspec.Struct, frozen=True, order=True):
@@ -124,8 +125,15 @@ class Candidate(msgspec.Struct, frozen=True):
     broken: tuple[str, ...] = ()
 
 
+class Redaction(msgspec.Struct, frozen=True):
+    """A form of a request with findings of these tags taken out: what a policy may ask about it."""
+
+    tags: tuple[str, ...]
+    facts: Facts
+
+
 class Decision(msgspec.Struct, frozen=True):
-    """The ordered candidates are the fallback plan: there is no other list."""
+    """The ordered candidates are the fallback plan: there is no other list. `facts` are of the request as it came."""
 
     id: str
     policy_digest: str
@@ -133,3 +141,4 @@ class Decision(msgspec.Struct, frozen=True):
     facts: Facts
     candidates: tuple[Candidate, ...]
     excluded: tuple[Exclusion, ...]
+    redactions: tuple[Redaction, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.core.chat import ChatRequest
+from gateway.core.labels import RANK
 
 Step = str | int
 Path = tuple[Step, ...]
@@ -87,3 +88,34 @@ class Redacted:
         self.chat = chat
         self.taken = taken  # prompt text: shown by no repr, kept by nobody
         self.found = found
+
+
+UNKNOWN = "unknown"
+"""How a level that nobody knows is shown. It is no level."""
+
+
+class Classified(msgspec.Struct, frozen=True):
+    """The label and the tags (None: unknown), each source that had a say with the level it asked for, and how many
+    findings of each kind there were.
+
+    `declared` is the label by all that does not stand in the text itself: it is what a conversation hands on, since its
+    text comes again with each turn and is scanned again.
+    """
+
+    sensitivity: str | None
+    tags: frozenset[str] | None
+    provenance: tuple[tuple[str, str], ...]
+    declared: str
+    kinds: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """The label in words."""
+        return self.sensitivity or UNKNOWN
+
+    @property
+    def conflict(self) -> bool:
+        """Whether the caller said less of the request than was found in it."""
+        said = dict(self.provenance)
+        header, scanner = said.get("header"), said.get("scanner")
+        return header is not None and scanner is not None and RANK.get(scanner, len(RANK)) > RANK[header]

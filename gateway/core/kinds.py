@@ -24,7 +24,9 @@ _ROWS = (
     Kind("passport", "confidential", "pii"),
     Kind("driver_license", "confidential", "pii"),
     Kind("medical_id", "confidential", "pii"),
+    Kind("other_id", "confidential", "pii"),  # a customer, a policy, a member: whom it means is in somebody's file
     Kind("vehicle_plate", "confidential", "pii"),
+    Kind("postcode", "confidential", "pii"),  # British ones only: a dozen doors each
     Kind("email", "confidential", "pii"),
     Kind("phone", "confidential", "pii"),
     Kind("address", "internal", None),  # weak: a street alone names nobody

@@ -9,15 +9,16 @@ examined across their seams, so that nothing hides by being cut in two.
 from collections.abc import Iterable, Iterator
 
 import msgspec
+import re2
 
 from gateway.core.findings import Finding, Leaf, Place, Scan
 from gateway.sensitivity.canonical import REWRITES
 from gateway.sensitivity.detector import Detector
 from gateway.sensitivity.payload import PACKINGS
+from gateway.sensitivity.questions import Questions, expression
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.sight import Sight
-from gateway.sensitivity.triggers import Triggers
-from gateway.sensitivity.walk import walk
+from gateway.sensitivity.walk import Walked, walk
 
 DEPTH = 3
 """How many times a text is read anew or unpacked."""
@@ -36,18 +37,29 @@ class Scanner:
 
     def __init__(self, detectors: Iterable[Detector]) -> None:
         self._detectors = tuple(detectors)
-        looked_for = [row.trigger for row in self._detectors]
-        read_anew = [*(row.trigger for row in REWRITES), *(row.trigger for row in PACKINGS)]
-        self._triggers = Triggers([*looked_for, *read_anew])
+        self._triggers = re2.Set.SearchSet()
+        for trigger in (
+            *(expression(row.trigger) for row in self._detectors),
+            *(row.trigger for row in REWRITES),
+            *(row.trigger for row in PACKINGS),
+        ):
+            self._triggers.Add(trigger)
+        self._triggers.Compile()
+        self._questions = Questions(row.trigger for row in self._detectors)
 
     def scan(self, document: object) -> Scan:
         """What is in a parsed body."""
         walked = walk(document)
+        return self.examine(walked) if self.concerns(walked) else Scan((), (), bool(walked.opaque))
+
+    def concerns(self, walked: Walked) -> bool:
+        """Whether there is anything to examine. Triggers have no anchors, so what is in a leaf is in the whole."""
+        return self.triggered("".join([leaf.text for leaf in walked.leaves]))
+
+    def examine(self, walked: Walked) -> Scan:
+        """What is in the texts of a body."""
         leaves, opaque = walked.leaves, bool(walked.opaque)
-        texts = [leaf.text for leaf in leaves]
-        if not self._triggers.of("".join(texts)):  # triggers have no anchors: what is in a leaf is in the whole
-            return Scan((), (), opaque)
-        budget = _Budget(sum(map(len, texts)) * _BUDGET_SHARE + _BUDGET_CHARS)
+        budget = _Budget(sum(len(leaf.text) for leaf in leaves) * _BUDGET_SHARE + _BUDGET_CHARS)
         try:
             places = [
                 Place(number, finding)
@@ -69,7 +81,7 @@ class Scanner:
 
     def triggered(self, text: str) -> bool:
         """Whether any detector has anything to do in a text. If not, there is no finding in it."""
-        return bool(self._triggers.of(text))
+        return bool(self._triggers.Match(text)) or self._questions.any(text)
 
     def _examine(self, text: str, key: str, budget: "_Budget") -> list[Finding]:
         found = list(self._readings(text, key, budget, DEPTH, ""))
@@ -78,7 +90,7 @@ class Scanner:
     def _readings(self, text: str, key: str, budget: "_Budget", depth: int, seen: str) -> Iterator[Finding]:
         """The findings of a text in every way of reading it."""
         budget.spend(len(text))
-        triggered = self._triggers.of(text)
+        triggered = (*(self._triggers.Match(text) or ()), *self._questions.of(text))
         sight, known = Sight(text, key), len(self._detectors)
         edits: list[Edit] = []
         undone: list[str] = []

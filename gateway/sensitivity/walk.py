@@ -17,16 +17,19 @@ _OPAQUE = ("image", "audio", "video", "file", "document")
 
 
 class Walked(msgspec.Struct, frozen=True):
-    """The texts of a body, in order, and where it has parts that nobody here can read: images, sounds, files."""
+    """The texts of a body, in order, where it has parts that nobody here can read (images, sounds, files), and how many
+    members its objects have in all."""
 
     leaves: tuple[Leaf, ...]
     opaque: tuple[Path, ...]
+    members: int
 
 
 def walk(document: object) -> Walked:
     """All texts of a parsed body."""
     leaves: list[Leaf] = []
     opaque: list[Path] = []
+    members = 0
     stack: list[tuple[Path, object]] = [((), document)]
     while stack:
         path, value = stack.pop()
@@ -35,6 +38,7 @@ def walk(document: object) -> Walked:
         elif isinstance(value, dict):
             if _shows(value):
                 opaque.append(path)
+            members += len(value)
             children: list[tuple[Path, object]] = []
             for name, child in value.items():
                 if not _FIELD_NAME.match(name):
@@ -45,7 +49,7 @@ def walk(document: object) -> Walked:
             stack.extend(((*path, at), value[at]) for at in range(len(value) - 1, -1, -1))
         elif isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LEAST_NUMBER:
             leaves.append(Leaf(path, str(value), number=True))
-    return Walked(tuple(leaves), tuple(opaque))
+    return Walked(tuple(leaves), tuple(opaque), members)
 
 
 def _shows(value: dict[str, object]) -> bool:
