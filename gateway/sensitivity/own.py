@@ -1,5 +1,6 @@
 """The scanner that an operator asked for: built-in detectors as far as they are on, own ones, and dictionaries."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from gateway.core.kinds import KINDS, Kind
@@ -10,6 +11,9 @@ from gateway.sensitivity.detectors import DETECTORS
 from gateway.sensitivity.dictionary import Lexicon
 from gateway.sensitivity.scan import Scanner
 from gateway.sensitivity.sight import Sight, Words, fold
+
+
+_ODD = re.compile(r"\\[QpPx0-7]|\[:|\{(?![0-9]+(?:,[0-9]*)?\})")
 
 
 def kinds_of(terms: ScannerTerms) -> Mapping[str, Kind]:
@@ -47,7 +51,13 @@ def detector_of(own: OwnDetector) -> Detector:
             if start < end and (words is None or sight.near(start, end, words)):
                 yield Hit(start, end, own.id, own.id)
 
-    return Detector(own.id, without_anchors(own.pattern), find)
+    return Detector(own.id, _trigger(own.pattern), find)
+
+
+def _trigger(pattern: str) -> str:
+    """A trigger for an own pattern: in brackets where it is written as no built-in one is, so that it stays whole."""
+    loose = without_anchors(pattern)
+    return f"(?:{loose})" if _ODD.search(loose) else loose
 
 
 def _only(row: Detector, on: set[str]) -> Detector:

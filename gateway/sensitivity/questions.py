@@ -6,10 +6,6 @@ Question = Callable[[str], bool]
 """True of every text that has a part of which it is true."""
 Trigger = str | Question
 
-NEVER = r"[^\x00-\x{10ffff}]"
-"""The expression in the place of a question, so that numbers stay as they are: it matches nothing."""
-
-
 class Questions:
     """The questions among some triggers, by the numbers that they have there."""
 
@@ -23,8 +19,3 @@ class Questions:
     def of(self, text: str) -> list[int]:
         """The numbers of those that are true of a text."""
         return [number for number, ask in self._asked if ask(text)]
-
-
-def expression(trigger: Trigger) -> str:
-    """What stands for a trigger in an automaton of all expressions."""
-    return trigger if isinstance(trigger, str) else NEVER

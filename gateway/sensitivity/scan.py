@@ -9,15 +9,14 @@ examined across their seams, so that nothing hides by being cut in two.
 from collections.abc import Iterable, Iterator
 
 import msgspec
-import re2
 
 from gateway.core.findings import Finding, Leaf, Place, Scan
 from gateway.sensitivity.canonical import REWRITES
 from gateway.sensitivity.detector import Detector
 from gateway.sensitivity.payload import PACKINGS
-from gateway.sensitivity.questions import Questions, expression
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.sight import Sight
+from gateway.sensitivity.triggers import Triggers
 from gateway.sensitivity.walk import Walked, walk
 
 DEPTH = 3
@@ -37,15 +36,8 @@ class Scanner:
 
     def __init__(self, detectors: Iterable[Detector]) -> None:
         self._detectors = tuple(detectors)
-        self._triggers = re2.Set.SearchSet()
-        for trigger in (
-            *(expression(row.trigger) for row in self._detectors),
-            *(row.trigger for row in REWRITES),
-            *(row.trigger for row in PACKINGS),
-        ):
-            self._triggers.Add(trigger)
-        self._triggers.Compile()
-        self._questions = Questions(row.trigger for row in self._detectors)
+        rows = (*self._detectors, *REWRITES, *PACKINGS)
+        self._triggers = Triggers(row.trigger for row in rows)
 
     def scan(self, document: object) -> Scan:
         """What is in a parsed body."""
@@ -54,7 +46,7 @@ class Scanner:
 
     def concerns(self, walked: Walked) -> bool:
         """Whether there is anything to examine. Triggers have no anchors, so what is in a leaf is in the whole."""
-        return self.triggered("".join([leaf.text for leaf in walked.leaves]))
+        return self._triggers.any("".join([leaf.text for leaf in walked.leaves]))
 
     def examine(self, walked: Walked) -> Scan:
         """What is in the texts of a body."""
@@ -81,7 +73,7 @@ class Scanner:
 
     def triggered(self, text: str) -> bool:
         """Whether any detector has anything to do in a text. If not, there is no finding in it."""
-        return bool(self._triggers.Match(text)) or self._questions.any(text)
+        return self._triggers.any(text)
 
     def _examine(self, text: str, key: str, budget: "_Budget") -> list[Finding]:
         found = list(self._readings(text, key, budget, DEPTH, ""))
@@ -90,7 +82,7 @@ class Scanner:
     def _readings(self, text: str, key: str, budget: "_Budget", depth: int, seen: str) -> Iterator[Finding]:
         """The findings of a text in every way of reading it."""
         budget.spend(len(text))
-        triggered = (*(self._triggers.Match(text) or ()), *self._questions.of(text))
+        triggered = self._triggers.of(text)
         sight, known = Sight(text, key), len(self._detectors)
         edits: list[Edit] = []
         undone: list[str] = []
