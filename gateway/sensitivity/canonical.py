@@ -20,7 +20,7 @@ _IGNORABLE = (
 )
 """Default_Ignorable_Code_Point of Unicode 15: nothing is shown for them."""
 _COMPATIBLE = (
-    "\u00aa\u00b2\u00b3\u00b9\u00ba\u02b0-\u02b8\u02e0-\u02e4\u1d2c-\u1d6a\u2070-\u209c\u2100-\u218b\u2460-\u24ff"
+    "\u017f\u00aa\u00b2\u00b3\u00b9\u00ba\u02b0-\u02b8\u02e0-\u02e4\u1d2c-\u1d6a\u2070-\u209c\u2100-\u218b\u2460-\u24ff"
     "\u2776-\u2793\u3000\u3250-\u33ff\ua69c\ua69d\ufb00-\ufb06\ufe30-\ufe4f\ufe50-\ufe6b\uff01-\uffee"
     "\U0001d400-\U0001d7ff\U0001f100-\U0001f1ff\U0001fbf0-\U0001fbf9"
 )

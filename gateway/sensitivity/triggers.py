@@ -6,6 +6,7 @@ what an expression cannot do without is taken out of it: a word that must be the
 the kind is to be had, the expression itself is searched for.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 
@@ -31,16 +32,27 @@ _DIGITS = ("[0-9]", r"\d", *"0123456789")
 _GATES = {"digit": "[0-9]", "long": r"[A-Za-z0-9+/_\-]{12}", "beyond": r"[^\x00-\x7f]"}
 """What is looked for where no word is to be had."""
 
+_UNREAD = re.compile(r"\\[QC0-7]|\[\[|\[:|\(\?(?!i?:)")
+"""What the reading of expressions below does not know: they are searched for as they are."""
+
 Words = frozenset[str]
+Question = Callable[[str], bool]
+"""A trigger that no expression can say, such as whether any of a million names is there: true of every text that has a
+part of which it is true."""
+Trigger = str | Question
 
 
 class Triggers:
     """The triggers of a table, by number. They match a text if they match any part of it."""
 
-    def __init__(self, triggers: Iterable[str]) -> None:
+    def __init__(self, triggers: Iterable[Trigger]) -> None:
         words: dict[str, list[int]] = {}
         searched: dict[str, list[int]] = {}
+        self._questions: list[tuple[Question, int]] = []
         for number, trigger in enumerate(triggers):
+            if not isinstance(trigger, str):
+                self._questions.append((trigger, number))
+                continue
             need = needed(trigger)
             if isinstance(need, str):
                 searched.setdefault(_GATES.get(need, trigger), []).append(number)
@@ -54,7 +66,11 @@ class Triggers:
 
     def any(self, text: str) -> bool:
         """Whether any trigger may match."""
-        return bool(self._any.search(text.encode()) or self._words.find_matches_as_indexes(text.lower()))
+        return bool(
+            self._any.search(text.encode())
+            or self._words.find_matches_as_indexes(text.lower())
+            or any(ask(text) for ask, _ in self._questions)
+        )
 
     def of(self, text: str) -> list[int]:
         """The numbers of all triggers that may match, in their order."""
@@ -64,13 +80,15 @@ class Triggers:
         for expression, numbers in self._searched:
             if expression.search(octets):
                 found.update(numbers)
+        found.update(number for ask, number in self._questions if ask(text))
         return sorted(found)
 
 
 def needed(trigger: str) -> Words | str:
     """What no match of an expression can do without: one of these words (in lower case), or a gate by its name
     (`_GATES`); `nothing`: neither is to be had."""
-    expression = trigger.removeprefix("(?i)")
+    if _UNREAD.search(expression := trigger.removeprefix("(?i)")):
+        return "nothing"
     words = _any_of(_words(branch) for branch in _branches(expression))
     if words is not None and min(map(len, words)) >= _TELLING:
         return words
@@ -149,7 +167,7 @@ def _exact(atom: str) -> Words | None:
         inside = _inside(atom)
         found: set[str] = set()
         for branch in _branches(inside):
-            ways: Words | None = frozenset([""])
+            ways: Words = frozenset([""])
             for inner, quantifier, _ in _atoms(branch):
                 each = _exact(inner)
                 if each is None or quantifier not in ("", "?"):
