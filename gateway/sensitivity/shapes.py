@@ -23,11 +23,9 @@ class Bare(IntEnum):
     """Where a value counts that no word explains, provided that its check holds."""
 
     NEVER = 0
-    WHOLE = 1
-    """When the text holds nothing else."""
-    ALONE = 2
-    """When it stands as a value: in quotes, in a cell, after a colon."""
-    ANYWHERE = 3
+    ALONE = 1
+    """When it stands as a value: all there is, in quotes, in a cell, after a colon."""
+    ANYWHERE = 2
     """In running prose too."""
 
 
@@ -53,6 +51,9 @@ class Identifier(msgspec.Struct, frozen=True, kw_only=True):
 
 CLOSE = 32
 """How far before a value, in characters, a label may stand to speak louder than the value's check."""
+
+DENIED = 60
+"""How far before a value a denial still means it."""
 
 DENIALS = Words(
     "not", "isn t", "invalid", "wrong", "no es", "invalido", "incorrecto", "nieprawidlow*", "niepoprawn*", "bledn*",
@@ -155,14 +156,18 @@ class Table:
                     sure = 4
                 elif row.bare is Bare.ANYWHERE and (value == capital or sight.alone(start, end)):
                     sure = 3
-                elif (row.bare >= Bare.ALONE and sight.alone(start, end)) or (
-                    row.bare >= Bare.WHOLE and sight.whole(start, end)
-                ):
+                elif row.bare and sight.alone(start, end):
                     sure = 1
+                if sure == 4 and row.bare is Bare.NEVER and self._is_denied(mentions, start, end):
+                    sure = 0
             elif row.loose and mentions.near(number, start, end, CLOSE, 0):
-                sure = 0 if mentions.near(len(self._rows), start, end) else 2
+                sure = 0 if self._is_denied(mentions, start, end) else 2
             if sure:
                 yield Claim(sure, Hit(start, end, row.kind, row.id))
+
+    def _is_denied(self, mentions: Mentions, start: int, end: int) -> bool:
+        """Whether the text says that the value is not what it looks like."""
+        return mentions.near(len(self._rows), start, end, DENIED, 0)
 
 
 def regions(text: str) -> Iterator[list[tuple[int, int]]]:

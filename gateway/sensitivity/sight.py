@@ -10,7 +10,6 @@ BEFORE, AFTER = 90, 50
 _SHORT = 160
 _QUOTES = {'"': '"', "'": "'", "`": "`", "«": "»", "“": "”", "<": ">", ">": "<", "|": "|"}
 _COLONS = (":", "：", "=")
-_WORD = re.compile(r"\w+")
 _WORDS = re.compile(r"[\w.\-]*\w")
 _DIGIT = re.compile(r"\d")
 _JOINING = frozenset(("and", "or", "y", "o", "e", "i", "lub", "und", "oder", "et", "ou", "ve"))
@@ -101,8 +100,9 @@ class Sight:
         return words.within(self.around(start, end, before, after))
 
     def alone(self, start: int, end: int) -> bool:
-        """Whether a place is all there is: the whole text, the whole of something in quotes or a table's cell, or what
-        a short text introduces by a colon. What stands so is meant as a value, not as part of a sentence."""
+        """Whether a place is all there is: the whole text, one of a list of values, the whole of something in quotes or
+        a table's cell, or what a short text introduces by a colon. What stands so is meant as a value, not as part of a
+        sentence."""
         text = self.text
         before, after = text[max(0, start - 3) : start].rstrip(), text[end : end + 3].lstrip()
         if before and after and _QUOTES.get(before[-1]) == after[0]:
@@ -110,17 +110,9 @@ class Sight:
         if len(text) - (end - start) > _SHORT:
             return False
         head, tail = text[:start], text[end:]
-        if not _WORD.search(head) and not _WORD.search(tail):
+        if head.rstrip().endswith(_COLONS) and not _DIGIT.search(head + tail):
             return True
-        return head.rstrip().endswith(_COLONS) and not _DIGIT.search(head + tail)
-
-    def whole(self, start: int, end: int) -> bool:
-        """Whether a short text holds nothing but this value, or a list of values as long: what a form's field, a cell
-        or a tool's argument holds. Stricter than `alone`, for numbers of which one in ten passes by chance."""
-        text = self.text
-        if len(text) - (end - start) > _SHORT:
-            return False
-        others = _WORDS.findall(text[:start]) + _WORDS.findall(text[end:])
+        others = _WORDS.findall(head) + _WORDS.findall(tail)
         return all(word.lower() in _JOINING or (len(word) > 5 and _DIGIT.search(word)) for word in others)
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.sensitivity.detector import Detector, Hit
 from gateway.sensitivity.lexicon import Lexicon
-from gateway.sensitivity.shapes import DENIALS, is_cut
+from gateway.sensitivity.shapes import DENIALS, DENIED, is_cut
 from gateway.sensitivity.sight import Sight, Words
 
 
@@ -151,7 +151,7 @@ def find_labelled(sight: Sight) -> Iterator[Hit]:
             start, end = match.span()
             if start in taken or not is_value(text, start, end, label.least):
                 continue
-            if mentions.near(len(LABELS), start, end, 24, 0):
+            if mentions.near(len(LABELS), start, end, DENIED, 0):
                 continue
             taken.add(start)
             yield Hit(start, end, label.kind, label.id)

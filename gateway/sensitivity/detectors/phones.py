@@ -25,9 +25,11 @@ _CANDIDATE = re.compile(
 )
 _NOT_DIGIT = re.compile(r"[^0-9]")
 _EXTENSION = re.compile(r"[ ,]*(?:x|e|i|w|#).*", re.IGNORECASE | re.DOTALL)
+_PREFIXED = re.compile(r"00[1-9]\d{0,2}[ \-./(]")
+"""The international prefix, with the country's code set apart: without, it is any number that begins with zeros."""
 _DATE = re.compile(
     r"(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12]\d|3[01])(?:[ T].*)?"
-    r"|(?:0?[1-9]|[12]\d|3[01])[-./ ](?:0?[1-9]|[12]\d|3[01])[-./ ](?:19|20)\d\d(?:[ ].*)?"
+    r"|(?:0?[1-9]|[12]\d|3[01])[-./ ](?:0?[1-9]|[12]\d|3[01])[-./ ](?:1[5-9]|20)\d\d(?:[ ].*)?"
     r"|(?:19|20)\d\d[-–/ ]{1,3}(?:19|20)\d\d|\d{1,3}(?:\.\d{1,3}){3}|\d{1,3}(?:[ .]000)+|\d+[./]\d+|\d{1,3}(?:\.\d{3})+"
 )
 
@@ -82,8 +84,9 @@ def find_phone(sight: Sight) -> Iterator[Hit]:
         digits = _NOT_DIGIT.sub("", core)
         if not 6 <= len(digits) <= 15 or len(set(digits)) < 2 + (len(digits) > 8):
             continue
-        if core[0] == "+" or core[:2] in {"(+", "00"}:
-            if is_international(digits.lstrip("0") if core[:2] == "00" else digits):
+        prefixed = _PREFIXED.match(core)
+        if prefixed or core[0] == "+" or core[:2] == "(+":
+            if is_international(digits[2:] if prefixed else digits):
                 yield Hit(start, end, "phone", "phone.international")
                 continue
             if core[0] == "+":
@@ -93,7 +96,7 @@ def find_phone(sight: Sight) -> Iterator[Hit]:
         if _DISTINCT.fullmatch(core) is not None:
             yield Hit(start, end, "phone", "phone.national")
             continue
-        if _PLAIN.fullmatch(core) is not None and (sight.whole(start, end) or is_beside_han(text, start, end)):
+        if _PLAIN.fullmatch(core) is not None and (sight.alone(start, end) or is_beside_han(text, start, end)):
             yield Hit(start, end, "phone", "phone.mobile")
             continue
         mentions = mentions or _WORDS.read(sight)

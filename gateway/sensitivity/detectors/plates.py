@@ -31,7 +31,7 @@ def _counts(words: Words, *, anywhere: bool = False) -> Check:
         written = sight.text[start:end]
         if is_cut(sight.text, start, end):
             return False
-        if (anywhere and written == written.upper()) or sight.whole(start, end):
+        if (anywhere and written == written.upper()) or sight.alone(start, end):
             return True
         return written == written.upper() and sight.near(start, end, words, 40, 30)
 
@@ -42,7 +42,7 @@ def is_indian(sight: Sight, start: int, end: int) -> bool:
     """A state that exists; in capitals it counts anywhere."""
     written = sight.text[start:end]
     known = written[:2].upper() in _STATES and not is_cut(sight.text, start, end)
-    return known and (written == written.upper() or sight.whole(start, end))
+    return known and (written == written.upper() or sight.alone(start, end))
 
 
 def is_postcode(sight: Sight, start: int, end: int) -> bool:
@@ -51,7 +51,7 @@ def is_postcode(sight: Sight, start: int, end: int) -> bool:
     area = written[:2] if written[1].isalpha() else written[:1]
     if (area.upper() not in _AREAS and written[:3].upper() != "GIR") or is_cut(sight.text, start, end):
         return False
-    if sight.whole(start, end):
+    if sight.alone(start, end):
         return True
     return written == written.upper() and (" " in written or sight.near(start, end, _POST))
 
@@ -60,8 +60,8 @@ ROWS: tuple[Detector, ...] = (
     pattern(
         "plate.gb",
         "vehicle_plate",
-        r"(?i)\b([A-HJ-PR-Y][A-HJ-PR-Y](?:0[1-9]|[12]\d|5[1-9]|[67]\d) ?[A-HJ-PR-Z]{3})\b",
-        trigger=r"(?i)\b[A-HJ-PR-Y]{2}[0-7]\d ?[A-HJ-PR-Z]{3}\b",
+        r"(?i)\b([A-HJ-PR-Y][A-HJ-PR-Y](?:0[1-9]|[12]\d|5[1-9]|[67]\d)[ -]?[A-HJ-PR-Z]{3})\b",
+        trigger=r"(?i)\b[A-HJ-PR-Y]{2}[0-7]\d[ -]?[A-HJ-PR-Z]{3}\b",
         check=_counts(_PLATE),
     ),
     pattern(
@@ -97,7 +97,7 @@ ROWS: tuple[Detector, ...] = (
         "vehicle_plate",
         r"\b([A-Z]{3}\d{4}|[A-Z]{2}[A-Z]\d{1,4})\b",
         trigger=r"\b[A-Z]{3}\d{1,4}\b",
-        check=lambda sight, start, end: sight.text[start : start + 2] in _STATES | {"MC"} and sight.whole(start, end),
+        check=lambda sight, start, end: sight.text[start : start + 2] in _STATES | {"MC"} and sight.alone(start, end),
     ),
     pattern(
         "plate.europe",

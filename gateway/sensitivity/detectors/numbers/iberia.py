@@ -103,7 +103,7 @@ ROWS = (
         words=Words("nass", "nuss", "seguridad social", "afiliacion", "n s s", "nss"),
         separators=" -/",
         valid=is_nuss,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -118,7 +118,7 @@ ROWS = (
         shapes=("AAA999999",),
         words=Words("pasaporte*", "passport*"),
         form=r"(?!ABC123456)[A-Z]{3}\d{6}",
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="es.health",
