@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 BEFORE, AFTER = 90, 50
 """How far from a finding, in characters, a word still speaks of it."""
@@ -70,12 +71,13 @@ def _spaced(text: str) -> str:
 class Sight:
     """One text under examination. `key` is the name of the JSON member that holds it, "" for none."""
 
-    __slots__ = ("_spaced", "key", "text")
+    __slots__ = ("_spaced", "key", "read", "text")
 
     def __init__(self, text: str, key: str = "") -> None:
         self.text = text
         self.key = key
         self._spaced: str | None = None
+        self.read: tuple[Any, Any] | None = None  # the lexicon that read this text last, and what it saw
 
     @property
     def spaced(self) -> str:

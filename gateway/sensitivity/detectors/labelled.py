@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.sensitivity.detector import Detector, Hit
+from gateway.sensitivity.detector import Hit
 from gateway.sensitivity.lexicon import Lexicon
-from gateway.sensitivity.shapes import DENIALS, DENIED, is_cut
+from gateway.sensitivity.shapes import is_cut, is_denied
 from gateway.sensitivity.sight import Sight, Words
 
 
@@ -131,17 +131,20 @@ _JOIN = re.compile(
     re.IGNORECASE,
 )
 _VALUE = re.compile(r"(?:[A-Z]{1,4}[ \-/])?[0-9A-Za-z]{1,24}(?:[\-/.][0-9A-Za-z]{1,12}){0,6}(?:[ ](?=[0-9A-Z]*[0-9])[0-9A-Z]{1,10}(?![a-z])){0,6}")
+_WORTH_IT = re.compile(r"[0-9](?:[ \-./]?[0-9]){2}|[0-9][A-Za-z]|(?<=[A-Za-z])[0-9]")
 _YEAR = re.compile(r"(?:19|20)\d\d(?:[-/.]\d\d?[-/.]\d\d?)?|\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d")
-_LEXICON = Lexicon([*(label.words for label in LABELS), DENIALS])
+WORDS = tuple(label.words for label in LABELS)
 
 
-def find_labelled(sight: Sight) -> Iterator[Hit]:
+def find_labelled(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
     """The value after each label."""
     text = sight.text
-    mentions = _LEXICON.read(sight)
+    if _WORTH_IT.search(text) is None:
+        return
+    mentions = lexicon.read(sight)
     taken: set[int] = set()
-    for number, label in enumerate(LABELS):
-        for _, after in mentions.of(number):
+    for label in LABELS:
+        for _, after in mentions.of(label.words):
             joined = _JOIN.match(text, after)
             if joined is None or joined.end() == after:
                 continue
@@ -151,7 +154,7 @@ def find_labelled(sight: Sight) -> Iterator[Hit]:
             start, end = match.span()
             if start in taken or not is_value(text, start, end, label.least):
                 continue
-            if mentions.near(len(LABELS), start, end, DENIED, 0):
+            if is_denied(mentions, start, end):
                 continue
             taken.add(start)
             yield Hit(start, end, label.kind, label.id)
@@ -164,5 +167,3 @@ def is_value(text: str, start: int, end: int, least: int) -> bool:
     small = sum("a" <= letter <= "z" for letter in value)
     return digits >= least and small <= digits and _YEAR.fullmatch(value) is None and not is_cut(text, start, end)
 
-
-ROWS: tuple[Detector, ...] = (Detector("labelled", "[0-9]", find_labelled),)

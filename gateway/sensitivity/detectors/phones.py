@@ -18,7 +18,6 @@ _CODES = frozenset(
 _LONG_CODES = re.compile(r"2[1-69]\d|35\d|37\d|38\d|42[013]|50\d|59\d|67\d|68\d|69\d|80[08]|85\d|87\d|88[0128]|96\d|97\d|99\d")
 
 _CANDIDATE = re.compile(
-    r"(?:\+|(?<![0-9A-Za-z_.,$€£#=@%&/\\])\(\+?|(?<![0-9A-Za-z_.,$€£#@%&/\\+(]))"
     r"[0-9](?:[ \-./\u00a0\u2009\u2011\u2013]?[ (\[]?[0-9)\]]){4,22}+"
     r"(?:[ ,]{0,2}(?:x|ext\.?|extension|int\.?|wew\.?|#)[ .:]{0,2}[0-9]{1,6})?",
     re.IGNORECASE,
@@ -67,15 +66,18 @@ _BEFORE = Words(
 _AFTER = Words(
     "office", "fax", "mobile", "cell", "home", "work", "phone", "tel", "ext", "extension", "direct", "whatsapp", "komorka",
 )  # fmt: skip
-_WORDS = Lexicon((_BEFORE, _AFTER))
+WORDS = (_BEFORE, _AFTER)
 
 
-def find_phone(sight: Sight) -> Iterator[Hit]:
+def find_phone(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
     """Each run of digits in brackets and groups that is a telephone number."""
     text = sight.text
     mentions: Mentions | None = None
     for match in _CANDIDATE.finditer(text):
         start, end = match.span()
+        start = _reach(text, start)
+        if start < 0:
+            continue
         end = start + len(text[start:end].rstrip(" (["))
         written = text[start:end]
         if end < len(text) and (text[end] in _TAIL or (text[end] in ".,:-/" and text[end + 1 : end + 2].isdecimal())):
@@ -99,9 +101,20 @@ def find_phone(sight: Sight) -> Iterator[Hit]:
         if _PLAIN.fullmatch(core) is not None and (sight.alone(start, end) or is_beside_han(text, start, end)):
             yield Hit(start, end, "phone", "phone.mobile")
             continue
-        mentions = mentions or _WORDS.read(sight)
-        if mentions.near(0, start, end, 30, 0) or mentions.near(1, start, end, 0, 10):
+        mentions = mentions or lexicon.read(sight)
+        if mentions.near(_BEFORE, start, end, 30, 0) or mentions.near(_AFTER, start, end, 0, 10):
             yield Hit(start, end, "phone", "phone.named")
+
+
+def _reach(text: str, start: int) -> int:
+    """Where a number begins whose first digit is here, with its plus and bracket; -1 when it is part of something."""
+    if text[start - 1 : start] == "(":
+        start -= 1
+    if text[start - 1 : start] == "+":
+        start -= 1
+    if text[start - 1 : start] == "(":
+        start -= 1
+    return -1 if start and text[start - 1] in _HEAD else start
 
 
 def is_international(digits: str) -> bool:
@@ -119,4 +132,5 @@ def is_beside_han(text: str, start: int, end: int) -> bool:
     return end - start == 11 and text[start] == "1" and any("\u4e00" <= letter <= "\u9fff" for letter in near)
 
 
+_HEAD = frozenset("0123456789_.,@%&$€£#/\\+ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _TAIL = frozenset("0123456789_@%€$£ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
