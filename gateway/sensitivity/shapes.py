@@ -71,6 +71,7 @@ _REGION = re.compile(
 _GROUP = re.compile(r"[0-9A-Za-z]+")
 _OTHER = re.compile(r"[^0-9A-Za-z]")
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_CAPITALS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _BLANK = frozenset(("", " ", "\n"))
 _SHAPE = str.maketrans({letter: "A" for letter in _LETTERS} | {digit: "9" for digit in "012345678"})
 _LIKE_BLANK = str.maketrans("\u00a0\u2009\u202f\u2010\u2011\u2013", "   ---")
@@ -114,7 +115,8 @@ class Table:
             for start, end, rows in self._windows(sight.text, groups):
                 mentions = mentions or self._lexicon.read(sight)
                 claims += self._claims(sight, mentions, start, end, rows)
-            yield from settle(claims)
+            if claims:
+                yield from settle(claims)
 
     def _windows(
         self, text: str, groups: list[tuple[int, int]]
@@ -173,7 +175,9 @@ def regions(text: str) -> Iterator[list[tuple[int, int]]]:
     for match in _REGION.finditer(text):
         first, end = match.span()
         length = end - first
-        if length < 5 and (length < 4 or text[first - 1 : first] in _BLANK) and text[first:end].isdecimal():
+        if length < 5 and text[first:end].isdecimal() and not (
+            first > 1 and text[first - 1] in "- " and text[first - 2] in _CAPITALS
+        ) and (length < 4 or text[first - 1 : first] in _BLANK):
             continue  # years, counts, prices: most numbers of most texts
         start = _left(text, first)
         for _ in range(2):

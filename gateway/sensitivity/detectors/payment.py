@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from hashlib import sha256
 
-from gateway.sensitivity.checksums import luhn, mod97
+from gateway.sensitivity.checksums import luhn, mod97, varied
 from gateway.sensitivity.detector import Detector, Hit, pattern
 from gateway.sensitivity.shapes import Bare, Identifier, is_cut
 from gateway.sensitivity.sight import Sight, Words
@@ -38,7 +38,7 @@ IDENTIFIERS = (
             "carte*", "kreditkarte*", "carta", "cartao", "信用卡*", "卡号*", "银行卡*", "american express", "payment*", "pan",
         ),
         form="|".join(form for form, _ in _RANGES),
-        valid=lambda value: luhn(value) and len(set(value)) > 2,
+        valid=lambda value: luhn(value) and varied(value),
         bare=Bare.ANYWHERE,
         loose=True,
     ),

@@ -61,7 +61,7 @@ _BEFORE = Words(
     "llam*", "portable", "appel*", "joindre", "cellulare", "chiam*", "telemovel", "telemo*", "ligar", "ligue", "phone number",
     "fon", "gsm", "cep", "cep no", "ara", "numaram", "电话*", "手机*", "联系*", "致电*", "拨打*", "传真*", "號碼", "電話*", "手機*",
     "号码", "携帯*", "전화*", "휴대*", "연락*", "тел", "телефон*", "моб", "звон*", "τηλ*", "โทร*", "puh", "puhelin*", "telefonnummer",
-    "tlf nr", "mob", "smartphone", "pager", "voicemail", "emergency contact", "numero de contacto", "t", "f", "m", "p",
+    "tlf nr", "mob", "smartphone", "pager", "voicemail", "emergency contact", "numero de contacto",
 )  # fmt: skip
 _AFTER = Words(
     "office", "fax", "mobile", "cell", "home", "work", "phone", "tel", "ext", "extension", "direct", "whatsapp", "komorka",
@@ -102,7 +102,7 @@ def find_phone(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
             yield Hit(start, end, "phone", "phone.mobile")
             continue
         mentions = mentions or lexicon.read(sight)
-        if mentions.near(_BEFORE, start, end, 30, 0) or mentions.near(_AFTER, start, end, 0, 10):
+        if mentions.near(_BEFORE, start, end, 20 if core.isdecimal() and len(digits) < 9 else 30, 0) or mentions.near(_AFTER, start, end, 0, 10):
             yield Hit(start, end, "phone", "phone.named")
 
 
@@ -114,7 +114,9 @@ def _reach(text: str, start: int) -> int:
         start -= 1
     if text[start - 1 : start] == "(":
         start -= 1
-    return -1 if start and text[start - 1] in _HEAD else start
+    if start and (text[start - 1] in _HEAD or (text[start - 1] in ".," and text[start - 2 : start - 1].isdecimal())):
+        return -1
+    return start
 
 
 def is_international(digits: str) -> bool:
@@ -132,5 +134,5 @@ def is_beside_han(text: str, start: int, end: int) -> bool:
     return end - start == 11 and text[start] == "1" and any("\u4e00" <= letter <= "\u9fff" for letter in near)
 
 
-_HEAD = frozenset("0123456789_.,@%&$€£#/\\+ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_HEAD = frozenset("0123456789_@%&$€£#/\\+ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _TAIL = frozenset("0123456789_@%€$£ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")

@@ -231,7 +231,7 @@ ROWS = (
     Identifier(
         id="cn.uscc",
         kind="tax_id",
-        shapes=("99XXXXXXXXXXXXXXX9"[:2] + "9999999999999999", "99999999AAXXXXXXXX", "99999999AA99999999"),
+        shapes=("99999999XXXXXXXXXX",),
         words=Words("统一社会信用代码*", "信用代码*", "纳税人识别号*", "税号*", "uscc"),
         form=r"[1-9A-HJ-NP-RT-UW-Y][0-9A-HJ-NP-RT-UW-Y]\d{6}[0-9A-HJ-NP-RT-UW-Y]{10}",
         valid=is_uscc,
@@ -240,7 +240,7 @@ ROWS = (
     Identifier(
         id="cn.uscc.letters",
         kind="tax_id",
-        shapes=("99999999AAXXXXXXXX",),
+        shapes=("99999999XXXXXXXXXX",),
         words=Words("信用代码*", "纳税人识别号*"),
         form=r"9[1239]\d{6}[0-9A-HJ-NP-RT-UW-Y]{10}",
         valid=is_uscc,
