@@ -12,6 +12,7 @@ _QUOTES = {'"': '"', "'": "'", "`": "`", "«": "»", "“": "”", "<": ">", ">"
 _COLONS = (":", "：", "=")
 _WORD = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
+_LOWER = {c: c + 32 for c in range(ord("A"), ord("Z") + 1)}  # for texts that `lower` makes longer, as it does with İ
 
 
 class Words:
@@ -42,11 +43,20 @@ def fold(text: str) -> str:
 class Sight:
     """One text under examination. `key` is the name of the JSON member that holds it, "" for none."""
 
-    __slots__ = ("key", "text")
+    __slots__ = ("_low", "key", "text")
 
     def __init__(self, text: str, key: str = "") -> None:
         self.text = text
         self.key = key
+        self._low: str | None = None
+
+    @property
+    def low(self) -> str:
+        """The text in lower case, every character at its place."""
+        if self._low is None:
+            low = self.text.lower()
+            self._low = low if len(low) == len(self.text) else self.text.translate(_LOWER)
+        return self._low
 
     def around(self, start: int, end: int, before: int = BEFORE, after: int = AFTER) -> str:
         """What stands around a place, folded, with the member's name before it; the place itself is a blank line."""

@@ -31,7 +31,7 @@ _TEMPLATE = re.compile(
 _VARIABLE = re.compile(
     r"\$[a-z_]\w{0,60}(?:$|[./:]|->)|%[a-z_]\w{0,40}%$|@[a-z_]\w{0,40}@$|(?:self|this|cls|args?|opts?|options|params?|config|conf|cfg"
     r"|settings|request|req|res|event|ctx|context|props|state|data|user|account|auth|creds?|credentials|var|local|module|vault"
-    r"|env|input|form|body|app|session|process|os|sys|std|my|f|r|e|s|t|obj|item|row|response|client|server|node|each|values"
+    r"|env|input|form|body|app|session|process|os|sys|std|my|obj|item|row|response|client|server|node|each|values"
     r")\??[.\[](?:[a-z_]|[\"'])|[a-z_]\w{0,60}(?:\.[a-z_]\w{0,60}){1,6}\(|&[a-z_]\w{0,60}$|[@:]?[a-z_]\w{0,60}\[[\"':]"
 )
 _CONSTANTS = frozenset(
