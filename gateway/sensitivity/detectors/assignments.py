@@ -33,7 +33,7 @@ _PROVIDERS = (
 # Between a name and its value. Possessive, so that nothing is read twice.
 _REST = r"""[\w.\-]{0,48}+(?: \d)?(?:\\{0,4}["'`])?[\])]{0,2}"""
 _SIGN = (
-    r"""(?:\s{0,20}(?::?=>?|===?|!==?|=~|->|:|：|<<)\s{0,40}(?:\{\s{0,40}["']?(?:value|default)["']?\s{0,4}[:=]\s{0,4})?"""
+    r"""(?:\s{0,20}(?:===?|!==?|=~|:?=>?|->|:|：|<<)\s{0,40}(?:\{\s{0,40}["']?(?:value|default)["']?\s{0,4}[:=]\s{0,4})?"""
     r"""|,?\s{1,40}["']?value["']?\s{0,4}[:=]\s{0,4}|\s{0,4}\{\s{0,40}default\s{0,4}=\s{0,4}|\s{0,4},\s{0,20}(?=\\{0,4}["'`@])"""
     r"""|\(\s{0,20}(?=\\{0,4}["'`@])|>|\s{1,40}(?=\\{0,4}["'`]))"""
 )
@@ -58,7 +58,7 @@ _ABOUT = re.compile(
     r"|hint|placeholder|field|rules?|regex|pattern|error|errors|message|msg|header|param|prefix|suffix|algorithm|alg|ref|endpoint|required|enabled"
     r"|min|max|class|selector|form|title|description|help|page|view|route|link|button|icon|limit|provider|method|mode|attempts|status|column|table"
     r"|index|manager|service|generator|validator|encoder|factory|handler|arn|fingerprint|thumbprint|sha\d*|md5|checksum|digest|kind|scope|scopes"
-    r"|reset|strength|usage|uuid|guid|exists|changed|region|bucket|domain|host|port|email|user|username)$"
+    r"|reset|strength|usage|uuid|guid|exists|changed|region|bucket|domain|host|port|email|user|username|nr|nummer|no|number)$"
 )
 _LABEL = re.compile(
     r"passw|kennwort|contrase|passe|enter|confirm|forgot|reset|invalid|wrong|must|should|required|field|your|please|match|least|show|hide|new "
@@ -136,7 +136,10 @@ def _candidates(sight: Sight, stems: tuple[str, ...] | list[str]) -> Iterator[Ca
                     head = text[max(0, at - 48) : at]
                     begin = at - (len(head) - len(head.rstrip(_NAME)))
                     name = _CAMEL.sub("_", text[begin : sign[0]]).lower().strip("\"'`\\])( -.$")
-                    if not _ABOUT.search(name):
+                    closing = text[begin - 1 : begin] in {'"', "'"} and text[begin - 1] == text[value.start - 1]
+                    if closing and text[begin - 1] not in after[0][:-1]:
+                        pass  # the quote is the end of what the name stands in: `label: "Password:"`
+                    elif not _ABOUT.search(name):
                         yield Candidate(begin, name, value, told)
             at = low.find(stem, at + 1)
 
@@ -198,7 +201,7 @@ def _keys(sight: Sight) -> Iterator[Hit]:
 
 
 _LONG = re.compile(r"""(?<=[:=>,\s"'`])[\w\-+/~.]{20,600}+={0,2}""")
-_BEFORE = re.compile(r"""([A-Za-z][\w.\-]{0,60})(?:\\{0,3}["'`])?[\])]{0,2}(?:\s{0,8}(?::?=>?|===?|!==?|:|：|,)\s{0,8}|\s{1,8})\\{0,3}["'`]?\Z""")
+_BEFORE = re.compile(r"""([A-Za-z][\w.\-]{0,60})(?:\\{0,3}["'`])?[\])]{0,2}(?:\s{0,8}(?:===?|!==?|:?=>?|:|：|,)\s{0,8}|\s{1,8})\\{0,3}["'`]?\Z""")
 
 
 def _loosely_named(sight: Sight) -> Iterator[Hit]:

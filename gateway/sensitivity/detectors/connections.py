@@ -10,7 +10,7 @@ from gateway.sensitivity.detectors.values import Strength, filler, placeholder, 
 from gateway.sensitivity.sight import Sight
 
 _MODEL_USERS = frozenset({"user", "username", "usr", "login", "name", "uname", "my_user", "myuser", "youruser"})
-_MODEL_PASSWORDS = frozenset({"password", "passwd", "pass", "pwd", "pw", "p", "passw0rd", "mypassword", "yourpassword"})
+_MODEL_PASSWORDS = frozenset({"password", "passwd", "pass", "pwd", "pw", "p", "passw0rd", "yourpassword"})
 _SIGIL = re.compile(r"[$%@:&][A-Za-z_{(]|\\?\$|<|\[|\{|.*\$\{|.*\{[A-Za-z0-9_.]*\}|\*+$|#{2,}|%[A-Za-z_]+%$|x{3,}$|X{3,}$|\.{3}")
 _WHERE = re.compile(r"(?i)server|data.?source|host|user|uid|database|catalog|provider|driver|dsn|endpoint|port|account")
 
@@ -46,7 +46,7 @@ def _in_string(sight: Sight, start: int, end: int) -> bool:
     """Among the other parts of a connection string: a server, a user, a catalogue."""
     value = sight.text[start:end].strip()
     around = sight.text[max(0, start - 200) : start] + sight.text[end : end + 120]
-    if _SIGIL.match(value) or placeholder(value) or len(set(value)) < 3:
+    if _SIGIL.match(value) or value.lower() in _MODEL_PASSWORDS or len(set(value)) < 3:
         return False
     return len({m.group().lower() for m in _WHERE.finditer(around)} - {"endpoint"}) >= 2
 

@@ -22,7 +22,7 @@ LONGEST = 4096
 _TEMPLATE = re.compile(
     r"\$\{|\{\{|\}\}|\$\(|<%|%>|#\{|%\(|\$\[\[|<[a-z][\w .\-]{1,40}>|\[[a-z][\w .\-]{4,40}\]|&lt;|\{[a-z_][\w.]{0,30}\}"
     r"|\{\d?\}|%[sd]\b|__[a-z_]{3,30}__|\.\.\.|…|\*{3}|•{2}|x{6}|-{5}|_{5}|#{4}|={6}|\(\?[:i<]|\[[^\]]{0,20}a-z|\\[wdsb]\b"
-    r"|(?<![a-z])(?:your|my|the|insert|enter|replace|put)[-_ ]?[a-z_ -]{0,20}(?:pass|secret|token|key|cred|here|value|pwd)"
+    r"|(?<![a-z])(?:your|insert|enter|replace|put)[-_ ]?[a-z_ -]{0,20}(?:pass|secret|token|key|cred|here|value|pwd)"
     r"|change[-_ ]?(?:me|this|it)|replace[-_ ]?(?:me|with|this)|placeholder|redacted|todo|fixme|(?<![a-z])dummy"
     r"|(?<![a-z])(?:example|sample)(?![a-z0-9]{6})|example$|goes[-_ ]?here|not[-_ ]?(?:set|real|used|a[-_ ]?)"
     r"|<your|\[your|(?<![a-z])your[-_]|^your|process\.env|os\.environ|getenv|\bsecrets\.[a-z_]{3,}\b|\benv\."
@@ -49,6 +49,7 @@ _GENERIC = frozenset(
     " contraseña clave senha motdepasse passwort kennwort hasło haslo wachtwoord somepassword mysecretkey".split()
 )
 _NOT_WORDISH = re.compile(r"[^a-zA-Z]+")
+_JOINTS = re.compile(r"[_\-. ]+")
 _SEGMENT = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -56,6 +57,7 @@ _PATH = re.compile(
     r"(?:[a-z][a-z0-9+.\-]{1,12}:)?//|(?:~|\.{1,2})?/[\w.\-]+/|[A-Za-z]:\\|\.{1,2}/"
     r"|[\w./\\\-]{1,120}\.(?:py|js|ts|json|ya?ml|xml|pem|crt|key|txt|env|go|java|html?|php|conf|cfg|md|png|svg|css|sh|com|org|net|io)$"
 )
+_SELECTOR = re.compile(r"[#.][a-zA-Z][a-zA-Z\-_]{3,60}|(?:arn|urn|com|org|net|io):?[.:][\w:./\-*]{1,200}|[.+,)\]|][$ \"'+,.)\]].{0,4000}")
 _NUMBER = re.compile(r"[+\-]?[\d.,:]+(?:[a-z]{1,5}|%)?")
 _FAIR = re.compile(r"(?=.*[a-zA-Z])(?=.*[^a-zA-Z\s_.\-/:,])")
 
@@ -123,7 +125,7 @@ def placeholder(text: str) -> bool:
 
 def generic(text: str) -> bool:
     """Whether a value only repeats what it is: `password`, `MY_SECRET_KEY`, `newPassword`."""
-    return _NOT_WORDISH.sub("", text).lower() in _GENERIC
+    return _JOINTS.sub("", text).lower() in _GENERIC
 
 
 def strength(text: str) -> Strength:
@@ -135,7 +137,7 @@ def strength(text: str) -> Strength:
     kinds = distinct(text)
     if kinds < 3 or (size >= 16 and filler(text)) or (size >= 8 and kinds < 4):
         return Strength.NONE
-    if _PATH.match(text):
+    if _PATH.match(text) or _SELECTOR.fullmatch(text):
         return Strength.NONE
     if size >= 16 and " " not in text and (_HEX.fullmatch(text) or _UUID.fullmatch(text) or not wordy(text)):
         return Strength.STRONG if kinds >= 7 else Strength.FAIR
@@ -150,4 +152,4 @@ def real(sight: Sight, start: int, end: int) -> bool:
     return not filler(text[4:]) and not _MANUAL.search(text.lower())
 
 
-_MANUAL = re.compile(r"x{8}|example|your[-_]|placeholder|\.\.\.|redacted|\*{4}|0{12}|1234567890abc")
+_MANUAL = re.compile(r"x{8}|example(?:key)?$|your[-_]|placeholder|\.\.\.|redacted|\*{4}|0{12}|1234567890abc")
