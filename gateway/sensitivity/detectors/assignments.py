@@ -201,7 +201,13 @@ def _keys(sight: Sight) -> Iterator[Hit]:
 
 
 _LONG = re.compile(r"""(?<=[:=>,\s"'`])[\w\-+/~.]{20,600}+={0,2}""")
-_BEFORE = re.compile(r"""([A-Za-z][\w.\-]{0,60})(?:\\{0,3}["'`])?[\])]{0,2}(?:\s{0,8}(?:===?|!==?|:?=>?|:|：|,)\s{0,8}|\s{1,8})\\{0,3}["'`]?\Z""")
+
+
+def _name_before(text: str, start: int) -> str:
+    """The name that stands before a value, over quotes, brackets and one sign of equality; "" for none."""
+    head = text[max(0, start - 80) : start].rstrip("\"'`\\")
+    head = head.rstrip(" \t\r\n").rstrip("=:>!,：").rstrip(" \t\r\n").rstrip("\"'`\\])")
+    return _CAMEL.sub("_", head[len(head.rstrip(_NAME)) :]).lower().strip("-.$")
 
 
 def _loosely_named(sight: Sight) -> Iterator[Hit]:
@@ -209,8 +215,7 @@ def _loosely_named(sight: Sight) -> Iterator[Hit]:
     text = sight.text
     for match in _LONG.finditer(text):
         start, end = match.span()
-        before = _BEFORE.search(text[max(0, start - 80) : start])
-        name = _CAMEL.sub("_", before[1]).lower() if before else sight.key.lower()
+        name = _name_before(text, start) or sight.key.lower()
         if not _LOOSE_NAME.search(name) or (_ABOUT.search(name) and not name.endswith("reporter_id")):
             continue
         if strength(text[start:end]) is Strength.STRONG and not _HASHES.search(sight.around(start, end, 60, 0)):

@@ -3,6 +3,8 @@
 import re
 from enum import IntEnum
 from itertools import pairwise
+from operator import add
+from string import ascii_lowercase, digits
 
 from gateway.sensitivity.sight import Sight, distinct
 
@@ -48,6 +50,12 @@ _GENERIC = frozenset(
     " confirmpassword currentpassword repeatpassword passwordfield passwordinput passwordhash hashedpassword contrasena"
     " contraseña clave senha motdepasse passwort kennwort hasło haslo wachtwoord somepassword mysecretkey".split()
 )
+_ENOUGH = 100  # characters of a value that say whether it is random
+_NOT_LETTERS = re.compile(r"[^a-zA-Z]+")
+_NOT_DIGITS = re.compile(r"[^0-9]+")
+_REPEATED = re.compile(r"(.)\1{3,100}")
+_ROW = re.compile(r"abcdefghij|ghijklmnop|klmnopqrst|qrstuvwxyz|0123456789|1234567890|qwertyuiop|asdfghjkl")
+_NEXT = frozenset(map(add, ascii_lowercase, ascii_lowercase[1:] + "a")) | frozenset(map(add, digits, digits[1:] + "0"))
 _NOT_WORDISH = re.compile(r"[^a-zA-Z]+")
 _JOINTS = re.compile(r"[_\-. ]+")
 _SEGMENT = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -74,14 +82,14 @@ _VOWELS = frozenset("aeiouyAEIOUY")
 
 def wordy(text: str) -> bool:
     """Whether a text is made of words: at least two thirds of its letters and digits stand in runs that can be said."""
+    text = text[:_ENOUGH]
     whole = said = 0
     for part in _NOT_WORDISH.split(text):
         for piece in _SEGMENT.findall(part):
             whole += len(piece)
             if len(piece) >= 3 and _sayable(piece.lower()):
                 said += len(piece)
-    digits = sum(c.isdigit() for c in text)
-    return said >= 0.66 * (whole + digits) and whole > 0
+    return said >= 0.66 * (whole + len(_NOT_DIGITS.sub("", text))) and whole > 0
 
 
 def _sayable(word: str) -> bool:
@@ -96,20 +104,19 @@ def _sayable(word: str) -> bool:
 
 def runs_on(text: str) -> bool:
     """Whether letters or digits of a text just count up, as `a1b2c3d4` and `0123456789abcdef` do: nobody's key."""
-    letters = [ord(c) & 31 for c in text if c.isalpha() and c.isascii()]
-    digits = [ord(c) - 48 for c in text if "0" <= c <= "9"]
-    pairs = [(a + 1, 26, b) for a, b in pairwise(letters)] + [(a + 1, 10, b) for a, b in pairwise(digits)]
-    return len(pairs) >= 6 and sum(next_ % of == b % of for next_, of, b in pairs) >= 0.66 * len(pairs)
+    letters = _NOT_LETTERS.sub("", text).lower()
+    numbers = _NOT_DIGITS.sub("", text)
+    pairs = max(0, len(letters) - 1) + max(0, len(numbers) - 1)
+    steps = sum(a + b in _NEXT for part in (letters, numbers) for a, b in pairwise(part))
+    return pairs >= 6 and steps >= 0.66 * pairs
 
 
 def filler(text: str) -> bool:
-    """Whether a text was typed to fill a place: one character over and over, or a row of the keyboard."""
-    longest = run = 1
-    for a, b in pairwise(text):
-        run = run + 1 if a == b else 1
-        longest = max(longest, run)
-    rest = len(text) - (longest if longest >= 4 else 0)
-    return rest < 6 or distinct(text) < min(5, rest // 2 + 1) or runs_on(text)
+    """Whether a text was typed to fill a place: one character over and over, or the alphabet in its order."""
+    text = text[:_ENOUGH]
+    run = max((len(match[0]) for match in _REPEATED.finditer(text)), default=0)
+    rest = len(text) - run
+    return rest < 6 or distinct(text) < min(5, rest // 2 + 1) or _ROW.search(text.lower()) is not None or runs_on(text)
 
 
 def placeholder(text: str) -> bool:
