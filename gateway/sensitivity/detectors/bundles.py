@@ -17,16 +17,21 @@ from gateway.sensitivity.detector import Check, Detector, Hit
 from gateway.sensitivity.sight import Sight, Words
 
 LONGEST = 600
+_HEADS = re.compile(r"(?:(?<![0-9A-Za-z])|(?<=\\\\[nrt]))(?=([0-9A-Za-z][\w.:/\-]))")
 _MOST = 48
 _OPEN = re.compile(r"\{(\d+),\}")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A detector and the strings one of which stands in every text where it finds anything. `folded`: in lower case."""
+    """A detector and the strings one of which stands in every text where it finds anything.
+
+    `folded`: in lower case. `word`: at the beginning of a word.
+    """
 
     detector: Detector
     needles: tuple[str, ...]
     folded: bool = False
+    word: bool = False
 
 
 def closed(expression: str) -> str:
@@ -35,7 +40,7 @@ def closed(expression: str) -> str:
 
 
 def anchored(
-    id: str, needles: Sequence[str], expression: str, *, check: Check | None = None, words: Words | None = None, behind: str = "", back: int = 0
+    id: str, needles: Sequence[str], expression: str, *, check: Check | None = None, words: Words | None = None, behind: str = "", back: int = 0, word: bool = False
 ) -> Row:
     """A row for what begins with one of some strings. Group 1, or everything, is the finding.
 
@@ -64,7 +69,7 @@ def anchored(
                         past = end
                 at = text.find(needle, max(past, at + 1))
 
-    return Row(Detector(id, "|".join(map(re.escape, starts)), find), starts)
+    return Row(Detector(id, "|".join(map(re.escape, starts)), find), starts, word=word)
 
 
 def gated(
@@ -86,17 +91,24 @@ def gated(
 
 def bundle(id: str, trigger: str, rows: Sequence[Row]) -> Detector:
     """One detector for many rows; its findings carry the ids of the rows. `trigger` is true of what any row can find."""
-    table: list[tuple[tuple[str, ...], bool, Callable[[Sight], Iterator[Hit]]]] = [
-        (row.needles, row.folded, row.detector.find) for row in rows  # type: ignore[misc]
-    ]
+    anywhere = [row for row in rows if not row.word]
+    by_head: dict[str, list[tuple[str, Row]]] = {}
+    for row in rows:
+        for needle in row.needles if row.word else ():
+            by_head.setdefault(needle[:2], []).append((needle, row))
+    heads = frozenset(by_head)
 
     def find(sight: Sight) -> Iterator[Hit]:
         text, low = sight.text, sight.low
-        for needles, folded, look in table:
-            where = low if folded else text
-            for needle in needles:
+        for head in heads.intersection(_HEADS.findall(text)) if heads else ():
+            for needle, row in by_head[head]:
+                if needle in text:
+                    yield from row.detector.find(sight)
+        for row in anywhere:
+            where = low if row.folded else text
+            for needle in row.needles:
                 if needle in where:
-                    yield from look(sight)
+                    yield from row.detector.find(sight)
                     break
 
     return Detector(id, trigger, find)

@@ -15,12 +15,12 @@ _H = "[0-9a-f]"
 
 def token(id: str, prefix: str, body: str, words: Words | None = None) -> Row:
     """A row for a prefix and what follows it."""
-    return anchored(f"secrets.{id}", beginnings(prefix), rf"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))({prefix}{body})", check=real, words=words)
+    return anchored(f"secrets.{id}", beginnings(prefix), rf"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))({prefix}{body})", check=real, words=words, word=True)
 
 
 def around(id: str, behind: str, needles: str, body: str, back: int, words: Words | None = None) -> Row:
     """A row for a mark in the middle: what ends before one of some strings, and what they begin."""
-    bound = rf"(?<![0-9A-Za-z]){behind}"
+    bound = behind if behind.startswith("/") else rf"(?<![0-9A-Za-z]){behind}"
     return anchored(f"secrets.{id}", needles.split(), body, check=real, words=words, behind=bound, back=back)
 
 

@@ -66,7 +66,7 @@ ROWS: tuple[Row, ...] = (
     token("feishu", r"open\.(?:feishu|larksuite)\.(?:cn|com)/open-apis/bot/", r"v2/hook/[0-9a-f\-]{36}"),
     token("dingtalk", r"oapi\.dingtalk\.com/robot/send\?access_token=", _H + "{64}"),
     token("wecom", r"qyapi\.weixin\.qq\.com/cgi-bin/webhook/send\?key=", _UUID),
-    token("mattermost", "/hooks/", r"[a-z0-9]{26}(?!\w)"),
+    around("mattermost", r"//[\w.\-:]{4,60}", "/hooks/", r"/hooks/[a-z0-9]{26}(?!\w)", 62),
     token("google_chat", r"chat\.googleapis\.com/v1/spaces/", r"\S+key=\S+token=[\w\-%]{20,}"),
     named("line_notify", "line_notify line-notify line_token line_channel", "[0-9A-Za-z]{43}(?![0-9A-Za-z])"),
     around("thingsboard", r"/api/v1/[0-9a-z]{20}", "/telemetry /attributes /rpc", "/(?:telemetry|attributes|rpc)", 28),
