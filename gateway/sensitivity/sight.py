@@ -13,6 +13,7 @@ _QUOTES = {'"': '"', "'": "'", "`": "`", "«": "»", "“": "”", "<": ">", ">"
 _COLONS = (":", "：", "=")
 _WORDS = re.compile(r"[\w.\-]*\w")
 _DIGIT = re.compile(r"\d")
+_LOWER = {c: c + 32 for c in range(ord("A"), ord("Z") + 1)}  # for texts that `lower` makes longer, as it does with İ
 _JOINING = frozenset(("and", "or", "y", "o", "e", "i", "lub", "und", "oder", "et", "ou", "ve"))
 
 
@@ -71,14 +72,23 @@ def _spaced(text: str) -> str:
 class Sight:
     """One text under examination. `key` is the name of the JSON member that holds it, "" for none."""
 
-    __slots__ = ("_octets", "_spaced", "key", "read", "text")
+    __slots__ = ("_low", "_octets", "_spaced", "key", "read", "text")
 
     def __init__(self, text: str, key: str = "") -> None:
         self.text = text
         self.key = key
         self._spaced: str | None = None
         self._octets: bytes | None = None
+        self._low: str | None = None
         self.read: tuple[Any, Any] | None = None  # the lexicon that read this text last, and what it saw
+
+    @property
+    def low(self) -> str:
+        """The text in lower case, every character at its place."""
+        if self._low is None:
+            low = self.text.lower()
+            self._low = low if len(low) == len(self.text) else self.text.translate(_LOWER)
+        return self._low
 
     @property
     def octets(self) -> bytes:
