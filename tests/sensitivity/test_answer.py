@@ -5,7 +5,21 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.findable import FIELDS, KEY, KINDS, PEM, SCANNER, chunk, cuts_of, delta, event, field_of, said
+from support.findable import (
+    FIELDS,
+    KEY,
+    KINDS,
+    PEM,
+    ROWS,
+    SCANNER,
+    chunk,
+    cuts_of,
+    delta,
+    event,
+    field_of,
+    offsets,
+    said,
+)
 from support.vectors import all_recorded
 
 from gateway.sensitivity.answer import ERROR, Guard, check
@@ -55,9 +69,9 @@ def test_recorded_answers_pass_byte_for_byte(recorded):
 
 
 @pytest.mark.parametrize("recorded", STREAMS, ids=[each.name for each in STREAMS])
-def test_recorded_streams_pass_cut_at_every_offset(recorded):
+def test_recorded_streams_pass_cut_anywhere(recorded):
     body = recorded.body
-    for at in range(1, len(body)):
+    for at in offsets(body):
         assert played([body[:at], body[at:]])[0] == body
 
 
@@ -112,7 +126,9 @@ def test_tokens_of_log_probabilities_are_guarded_too():
     assert KEY.encode() not in out
 
 
-@pytest.mark.parametrize("written", [KEY.replace("-", "%2D"), "c2stQWIzQWIzQWIzQWIzQWIzQWIzQWIz", " ".join(KEY)])
+@pytest.mark.parametrize(
+    "written", [KEY.replace("-", "%2D"), "c2stQWIzQWIzQWIzQWIzQWIzQWIzQWIz", KEY.replace("A", "\uff21")]
+)
 def test_other_ways_of_writing_are_seen_through(written):
     out, guard = played([*(chunk({"content": letter}) for letter in f"{PROSE * 3} {written} {PROSE * 9}"), STOP, DONE])
     assert_blocked(out, guard, written)
@@ -130,23 +146,32 @@ def test_what_comes_after_a_block_is_not_shown():
     assert guard.feed(chunk({"content": "more"}) + b": ping\n\n" + DONE) == guard.close() == b""
 
 
-def test_prose_is_held_for_a_few_words_only():
+def most_held(text: str) -> list[int]:
+    """How many characters are held back after each one that is written. All of them come out in the end."""
     guard = Guard(SCANNER, KINDS)
-    shown = b""
-    for at, letter in enumerate(text := PROSE * 20, start=1):
-        shown += guard.feed(chunk({"content": letter}))
-        assert at - len(said(shown).get((0, "content"), "")) <= 64
-    assert said(shown + guard.feed(STOP)) == {(0, "content"): text}
+    shown, held = "", []
+    for at, letter in enumerate(text, start=1):
+        shown += said(guard.feed(chunk({"content": letter}))).get((0, "content"), "")
+        held.append(at - len(shown))
+    assert shown + said(guard.feed(STOP))[0, "content"] == text
+    return held
+
+
+def test_prose_is_held_for_a_few_words_only():
+    assert max(most_held(PROSE * 20)) == 64
 
 
 def test_what_looks_like_a_finding_is_held_for_some_hundred_characters():
-    guard = Guard(SCANNER, KINDS)
-    shown = b""
-    for at, letter in enumerate(text := f"{PROSE * 3}sk-abcdef {PROSE * 20}", start=1):
-        shown += guard.feed(chunk({"content": letter}))
-        assert at - len(said(shown).get((0, "content"), "")) <= 460
-    assert at - len(said(shown)[0, "content"]) <= 64
-    assert said(shown + guard.feed(STOP)) == {(0, "content"): text}
+    held = most_held(f"{PROSE * 3}sk-abcdef {PROSE * 20}")
+    assert 400 <= max(held) <= 460
+    assert held[-1] == 64
+
+
+def test_a_token_is_held_while_it_grows():
+    held = most_held(f"{PROSE}{PROSE}sk-abc.{'d.' * 1000} {PROSE * 9}")
+    assert 2000 <= max(held) <= 2000 * 9 // 8 + 64
+    assert held[-1] == 64
+    assert max(most_held(f"x sk-abc.{'d.' * 3000}")) <= 4096 * 9 // 8
 
 
 def test_a_text_that_others_follow_is_not_held_to_the_end():
@@ -197,8 +222,7 @@ class Counting(Scanner):
 
 @pytest.mark.parametrize("text", ["x@y " * 10_000, "sk-abc " * 8_000, "a" * 50_000, "ab1@" * 10_000])
 def test_work_grows_with_the_answer_and_not_faster(text):
-    scanner = Counting([])
-    scanner.__init__(__import__("support.findable", fromlist=["ROWS"]).ROWS)
+    scanner = Counting(ROWS)
     guard = Guard(scanner, SECRET)
     out = b"".join(guard.feed(chunk({"content": text[at : at + 4]})) for at in range(0, len(text), 4)) + guard.close()
     assert said(out) == {(0, "content"): text}
