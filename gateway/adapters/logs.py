@@ -48,6 +48,9 @@ class RequestLine(msgspec.Struct, frozen=True):
     failures: list[str]
     watched: tuple[str, ...]
     sensitivity: str
+    provenance: tuple[tuple[str, str], ...]
+    findings: tuple[tuple[str, int], ...]
+    label_conflict: bool
     status: int
     code: str | None
     end: str
@@ -95,7 +98,7 @@ def _broken(record: Record, tried: Tried) -> BreakGlassLine:
 
 
 def _line(record: Record) -> RequestLine:
-    served, caller, decision = record.served, record.call.caller, record.decision
+    served, caller, decision, classified = record.served, record.call.caller, record.decision, record.classified
     return RequestLine(
         time=record.call.time,
         event="request",
@@ -110,6 +113,9 @@ def _line(record: Record) -> RequestLine:
         failures=[tried.failure.code for tried in record.tried if tried.failure],
         watched=served.watched if served else (),
         sensitivity=record.sensitivity,
+        provenance=classified.provenance if classified else (),
+        findings=classified.kinds if classified else (),
+        label_conflict=classified.conflict if classified else False,
         status=record.status,
         code=record.code,
         end=record.end.value,

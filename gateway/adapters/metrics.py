@@ -49,6 +49,8 @@ class Metrics:
         self._tokens = counter("gateway_tokens", "Tokens, in disjoint buckets", (*_WHO, "bucket"))
         self._cost = counter("gateway_cost_usd", "Booked cost, bounds of uncertain calls included", _MONEY)
         self._estimated = counter("gateway_cost_estimated_usd", "The part of the cost that nobody reported", _MONEY)
+        self._found = counter("gateway_classifier_results", "Requests by kind of what was found in them", ("kind",))
+        self._unscanned = counter("gateway_classifier_failures", "Requests that the scanner failed on", ())
         self._unpriced = counter("gateway_unpriced_requests", "Refused for want of a price", ())
         self._decisions = counter("gateway_policy_decisions", "Decisions", ("outcome", "rule", "sensitivity", "zone"))
         self._denied = counter("gateway_policy_denied", "Requests that a rule denied", ("rule",))
@@ -63,6 +65,7 @@ class Metrics:
         gauge("gateway_ledger_lag_seconds", "Age of the oldest call not yet in the ledger").set_function(ledger_lag)
         self._callers: set[tuple[str, str]] = set()
         self._put: dict[tuple[object, ...], tuple[Counter, Histogram, Histogram, Histogram]] = {}
+        self._found_by: dict[str, Counter] = {}
         self._put_decisions: dict[tuple[str, ...], Counter] = {}
         self._put_money: dict[tuple[str, ...], tuple[Counter, Counter, dict[str, Counter]]] = {}
 
@@ -100,6 +103,12 @@ class Metrics:
         for tried in record.tried:
             self._count_money(team, app, record.sensitivity, tried, sums)
         self._count_decision(record, sums)
+        if (classified := record.classified) is not None:
+            for kind in [kind for kind, _ in classified.kinds] or ["none" if classified.sensitivity else "unknown"]:
+                child = self._found_by.get(kind)
+                if child is None:
+                    child = self._found_by[kind] = self._found.labels(kind)
+                sums[child] = sums.get(child, 0) + 1
 
     def policy_loaded(self, digest: str, backends: Iterable[Backend]) -> None:
         """A policy came into force."""
@@ -108,6 +117,10 @@ class Metrics:
         self._status.clear()
         for backend in backends:
             self._status.labels(backend.id).set(backend.fact("status") == "active")
+
+    def scanner_failed(self) -> None:
+        """The scanner could not do its work on a request, so nothing is known of it."""
+        self._unscanned.inc()
 
     def policy_failed(self) -> None:
         """A policy tree did not load."""

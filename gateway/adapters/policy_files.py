@@ -11,13 +11,17 @@ from pathlib import Path
 import msgspec
 from watchfiles import Change, awatch
 
+from gateway.adapters import dictionaries
 from gateway.adapters.secrets import not_offered
 from gateway.core.catalog import Backend
 from gateway.policy import suspend
 from gateway.policy.decide import Eligibility
+from gateway.policy.dictionaries import MAX_BYTES, outside
 from gateway.policy.document import MAX_FILE_BYTES, Mark, Problem
 from gateway.policy.model import Bundle
 from gateway.policy.parse import Parsed, digest_of, parse
+from gateway.policy.sensitivity import NAME
+from gateway.policy.tree import is_dictionary
 from gateway.providers import BASE_URLS
 from gateway.review import lock
 from gateway.review.load import check
@@ -35,8 +39,8 @@ class Unreadable(Exception):
 
 
 def _matters(_: Change, path: str) -> bool:
-    """Whether a change can change the tree or its lock: a YAML file, or a folder, which may hold some."""
-    return path.endswith((".yaml", ".yml", f"/{lock.NAME}")) or not Path(path).suffix
+    """Whether a change can change the tree or its lock: a file of either, or a folder, which may hold some."""
+    return path.endswith((".yaml", ".yml", ".txt", f"/{lock.NAME}")) or not Path(path).suffix
 
 
 class ReloadState(msgspec.Struct, frozen=True):
@@ -52,7 +56,7 @@ class ReloadState(msgspec.Struct, frozen=True):
 
 
 def read_tree(directory: Path) -> dict[str, bytes]:
-    """Every YAML file below a directory, however deep, each read once; by its path from there.
+    """Every YAML file below a directory, however deep, and its dictionaries, each read once; by its path from there.
 
     Raises Unreadable when the directory is missing, holds too much, or a file in it is no regular file.
     """
@@ -66,17 +70,23 @@ def read_tree(directory: Path) -> dict[str, bytes]:
                 raise Unreadable(
                     f"{here / name} is a link or a folder where a file is expected; links are not followed"
                 )
-        found += [here / name for name in files if name.endswith((".yaml", ".yml"))]
+        below = here.relative_to(directory)
+        found += [here / name for name in files if _counts((below / name).as_posix())]
         if len(found) > MAX_FILES:
             raise Unreadable(f"{directory} holds more than {MAX_FILES} policy files")
-    return {path.relative_to(directory).as_posix(): _read(path) for path in sorted(found)}
+    names = {path.relative_to(directory).as_posix(): path for path in sorted(found)}
+    return {name: _read(path, MAX_BYTES if is_dictionary(name) else MAX_FILE_BYTES) for name, path in names.items()}
+
+
+def _counts(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) or is_dictionary(name)
 
 
 def _unreadable(error: OSError) -> None:
     raise Unreadable(f"cannot read {error.filename}: {error.strerror}")
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = MAX_FILE_BYTES) -> bytes:
     """A regular file's bytes; never through a link, a pipe or a device."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -86,7 +96,7 @@ def _read(path: Path) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Unreadable(f"{path} is no regular file")
-        return os.read(descriptor, min(status.st_size, MAX_FILE_BYTES) + 1)  # one more says that it is too large
+        return os.read(descriptor, min(status.st_size, most) + 1)  # one more says that it is too large
     finally:
         os.close(descriptor)
 
@@ -104,7 +114,7 @@ def parse_tree(tree: Mapping[str, bytes], shown: Mapping[str, str], extra_catalo
     """The same of a tree that was read elsewhere; `shown` says what problems call its files. Raises Unreadable."""
     extra = _read_extra(extra_catalog)
     further = {name: str(extra_catalog / name.partition("/")[2]) for name in extra if extra_catalog is not None}
-    return parse(tree, BASE_URLS, extra, {**shown, **further}, _today())
+    return parse(tree, BASE_URLS, extra, {**shown, **further}, _today(), _read_outside(tree))
 
 
 def load(directory: Path, extra_catalog: Path | None = None) -> Parsed:
@@ -145,8 +155,14 @@ def write_lock(directory: Path, proved: lock.Lock) -> Path:
     return path
 
 
-def _read_all(directory: Path, extra_catalog: Path | None) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    return read_tree(directory), _read_extra(extra_catalog)
+def _read_all(directory: Path, extra_catalog: Path | None) -> dict[str, bytes]:
+    tree = read_tree(directory)
+    elsewhere = {name: raw for name, raw in _read_outside(tree).items() if isinstance(raw, bytes)}
+    return {**tree, **_read_extra(extra_catalog), **elsewhere}
+
+
+def _read_outside(tree: Mapping[str, bytes]) -> dict[str, bytes | str]:
+    return dictionaries.read(outside(tree[NAME])) if NAME in tree else {}
 
 
 def _read_extra(extra_catalog: Path | None) -> dict[str, bytes]:
@@ -154,7 +170,8 @@ def _read_extra(extra_catalog: Path | None) -> dict[str, bytes]:
         return {}
     if not extra_catalog.is_dir():
         raise Unreadable(f"no catalog folder at {extra_catalog}; set GATEWAY_EXTRA_CATALOG")
-    return {f"extra catalog/{name}": raw for name, raw in read_tree(extra_catalog).items()}
+    tree = read_tree(extra_catalog)
+    return {f"extra catalog/{name}": raw for name, raw in tree.items() if not is_dictionary(name)}
 
 
 def _today() -> str:
@@ -256,14 +273,20 @@ class PolicyFiles:
 
     async def _follow(self) -> None:
         """Notes changes: of files, of a folder that another took the place of, of the day, which may begin a status."""
-        day = _today()
+        day, elsewhere = _today(), dictionaries.Outside(self._directory)
         while True:
             folders = self._folders()
             began = True  # what changed before somebody watched is seen by reading
             async with contextlib.aclosing(_looks(folders)) as looks:
                 async for changed in looks:
                     today = _today()
-                    if changed or today != day or (began and await asyncio.to_thread(self._differs)):
+                    changed_elsewhere = await asyncio.to_thread(elsewhere.changed)
+                    if (
+                        changed
+                        or changed_elsewhere
+                        or today != day
+                        or (began and await asyncio.to_thread(self._differs))
+                    ):
                         self._changed.set()
                     began, day = False, today
                     if self._folders() != folders:
@@ -283,8 +306,7 @@ class PolicyFiles:
         """Whether the files, or their lock, are others than when this was last asked."""
         before = self._on_disk
         try:
-            tree, extra = _read_all(self._directory, self._extra)
-            self._on_disk = digest_of(tree | extra), read_lock(self._directory)[0]
+            self._on_disk = digest_of(_read_all(self._directory, self._extra)), read_lock(self._directory)[0]
         except Unreadable:
             self._on_disk = None
         return self._on_disk != before

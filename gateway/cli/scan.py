@@ -7,10 +7,10 @@ from typing import Annotated
 import msgspec
 import typer
 
+from gateway.core.labels import join
 from gateway.sensitivity.detectors import DETECTORS
 from gateway.sensitivity.kinds import KINDS
 from gateway.sensitivity.scan import Scanner
-from gateway.core.labels import join
 
 
 def scan(

@@ -11,6 +11,7 @@ import msgspec
 from gateway.core.budget import Spend
 from gateway.core.catalog import Backend
 from gateway.core.decision import Facts, Obligation, Project
+from gateway.core.terms import BUILT_IN, ScannerTerms
 from gateway.policy.document import Mark
 from gateway.policy.vocabulary import REQUEST, Side, Vocabulary
 
@@ -159,6 +160,15 @@ class Case(msgspec.Struct, frozen=True):
     at: float | None = None
 
 
+class Specimen(msgspec.Struct, frozen=True):
+    """A text in which a detector of the tree's finds something, or (not `expected`) nothing."""
+
+    detector: str
+    text: str
+    mark: Mark
+    expected: bool
+
+
 class Rollout(msgspec.Struct, frozen=True):
     """A policy file on trial, and what must be seen before its `mode` becomes one step stricter.
 
@@ -182,7 +192,8 @@ class Rollout(msgspec.Struct, frozen=True):
 class Bundle(msgspec.Struct, frozen=True):
     """A whole policy tree: vocabulary, catalog and rules, under the digest of the bytes they were read from.
 
-    `places` says where each backend is declared.
+    `places` says where each backend is declared. `sensitivity` is what the scanner looks for, `specimens` show that it
+    finds it.
     """
 
     digest: str
@@ -195,6 +206,8 @@ class Bundle(msgspec.Struct, frozen=True):
     cases: tuple[Case, ...] = ()
     places: dict[str, Mark] = {}
     rollouts: tuple[Rollout, ...] = ()
+    sensitivity: ScannerTerms = BUILT_IN
+    specimens: tuple[Specimen, ...] = ()
 
     def effect(self, effect: Effect, *modes: Mode) -> tuple[Rule, ...]:
         """The rules of one effect that are in force, or in the given modes."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.core.labels import LEVELS
-from gateway.policy import catalog, claims, files, rules
+from gateway.policy import catalog, claims, files, rules, sensitivity
 from gateway.policy.conditions import WORDS_WITH_MEANING, Conditions
 from gateway.policy.document import Mark, Problem
 from gateway.policy.model import Bundle
@@ -37,12 +37,15 @@ def parse(
     extra_catalog: Mapping[str, bytes] | None = None,
     shown: Mapping[str, str] | None = None,
     today: str = "9999-12-31",
+    outside: Mapping[str, bytes | str] | None = None,
 ) -> Parsed:
     """The bundle in a tree of files.
 
     `tree` maps paths below its root (with `/`) to bytes, `extra_catalog` further catalog files that lie elsewhere;
     `providers` maps each known provider to its default base URL, None if it has none; `shown` says what a problem
-    calls a file, where that is not its path; `today` (YYYY-MM-DD) says which dated facts have begun.
+    calls a file, where that is not its path; `today` (YYYY-MM-DD) says which dated facts have begun;
+    `outside` are the dictionaries that lie elsewhere, by path: their bytes, or why they cannot be read. The digest of
+    the bundle is without them, since they change without a review; the one of its `sensitivity` is with them.
     """
     read = Tree(tree, extra_catalog or {}, shown or {})
     vocabulary = _vocabulary(read)
@@ -51,6 +54,7 @@ def parse(
     conditions = Conditions(vocabulary, known, frozenset(providers), read.problems)
     projects = rules.projects(read, vocabulary)
     written = rules.rules(read, conditions, projects, backends)
+    terms, specimens = sensitivity.terms(read, vocabulary, outside or {})
     bundle = Bundle(
         digest_of(read.bytes),
         vocabulary,
@@ -62,6 +66,8 @@ def parse(
         claims.cases(read, conditions, vocabulary, projects, frozenset(written), known),
         places,
         rules.rollouts(read),
+        terms,
+        specimens,
     )
     sources = {document.file: document.text for document in read.documents.values()}
     return Parsed(None if read.problems else bundle, tuple(sorted(set(read.problems))), sources)

@@ -82,9 +82,12 @@ def _fields(model: type[BaseModel], **inner: type[BaseModel]) -> Iterator[_Row]:
             yield from ((f"`{field}.{each}`", meaning(inner[field], each)) for each in inner[field].model_fields)
 
 
+_TAKEN = {"": "", "figure": ": 1000", "tags": ": [secret]"}
+
+
 def _obligations() -> Iterator[_Row]:
     for row in OBLIGATIONS.values():
-        yield f"`{row.name}: 1000`" if row.takes else f"`{row.name}`", row.meaning
+        yield f"`{row.name}{_TAKEN[row.takes]}`", row.meaning
 
 
 def _codes() -> Iterator[_Row]:

@@ -119,11 +119,16 @@ def _then(names: list[str]) -> Schema:
 _SECTION = _map({**_WORD, "not": {"enum": sorted(WORDS_WITH_MEANING)}}, {"type": "string"})
 _LEVELS = _object({level: {"type": "string"} for level in LEVELS}) | {"required": [*LEVELS]}
 _FAULTS = [*sorted(FAULTS), *sorted(int(fault) for fault in FAULTS if fault.isdecimal())]
-_PLAIN = [row for row in OBLIGATIONS.values() if not row.takes]
+_PLAIN = [row for row in OBLIGATIONS.values() if row.takes != "figure"]
+_TAGS: Schema = {"$ref": "#/$defs/tags"}
+_TAKEN: Mapping[str, Schema] = {
+    "figure": {"type": "integer", "minimum": 1},
+    "tags": {"anyOf": [_TAGS, {"type": "array", "items": _TAGS, "minItems": 1}]},
+}
 _OBLIGATIONS = [
     {"enum": [row.name for row in _PLAIN], "enumDescriptions": [row.meaning for row in _PLAIN]},
     *(
-        _object({row.name: {"description": row.meaning, "type": "integer", "minimum": 1}}) | {"required": [row.name]}
+        _object({row.name: {"description": row.meaning, **_TAKEN[row.takes]}}) | {"required": [row.name]}
         for row in OBLIGATIONS.values()
         if row.takes
     ),

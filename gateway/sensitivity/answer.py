@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gateway.core.findings import Path
 from gateway.core.sse import Splitter
 from gateway.sensitivity.chunks import Piece, read_answer, read_event
 from gateway.sensitivity.scan import Scanner
-from gateway.sensitivity.walk import Path
 
 ERROR: Mapping[str, object] = {
     "message": "the answer was stopped by policy: it was about to show what must not be shown",

@@ -20,7 +20,7 @@ _IGNORABLE = (
 )
 """Default_Ignorable_Code_Point of Unicode 15: nothing is shown for them."""
 _COMPATIBLE = (
-    "\u00aa\u00b2\u00b3\u00b9\u00ba\u02b0-\u02b8\u02e0-\u02e4\u1d2c-\u1d6a\u2070-\u209c\u2100-\u218b\u2460-\u24ff"
+    "\u017f\u00aa\u00b2\u00b3\u00b9\u00ba\u02b0-\u02b8\u02e0-\u02e4\u1d2c-\u1d6a\u2070-\u209c\u2100-\u218b\u2460-\u24ff"
     "\u2776-\u2793\u3000\u3250-\u33ff\ua69c\ua69d\ufb00-\ufb06\ufe30-\ufe4f\ufe50-\ufe6b\uff01-\uffee"
     "\U0001d400-\U0001d7ff\U0001f100-\U0001f1ff\U0001fbf0-\U0001fbf9"
 )
@@ -77,7 +77,7 @@ def _compatible(match: re.Match[str]) -> str:
 
 
 def _latin(match: re.Match[str]) -> str:
-    """A word that mixes scripts, in Latin letters, if all that is not Latin in it looks so. Words in one script stay."""
+    """A word that mixes scripts, in the Latin letters that the others look like. Words in one script stay."""
     word = match[0]
     if not any(c.isascii() and c.isalnum() for c in word):
         return word

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec import Raw
 
+from gateway.core.findings import Path, Step
 from gateway.core.sse import data_of
-from gateway.sensitivity.walk import Path, Step
 
 TOGETHER = -1
 """Stands in the path of a text for a position in a list: all that the list holds is one text."""

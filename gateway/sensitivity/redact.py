@@ -13,10 +13,10 @@ import msgspec
 
 from gateway.core.chat import ChatRequest, View, parse
 from gateway.core.errors import Refused
+from gateway.core.findings import Leaf, Path, Place, Scan
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.restore import PLACEHOLDER
-from gateway.sensitivity.scan import Place, Scan, Scanner
-from gateway.sensitivity.walk import Leaf, Path
+from gateway.sensitivity.scan import Scanner
 
 _FREE = frozenset({"messages", "tools", "functions", "response_format"})
 _READ = frozenset(View.__struct_fields__) - _FREE

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from gateway.core.findings import Path
 from gateway.core.sse import Splitter
 from gateway.sensitivity.chunks import Chunk, Piece, event_of, read_answer, read_event, spliced
-from gateway.sensitivity.walk import Path
 
 PLACEHOLDER = re.compile(r"\[[A-Z][A-Z_]*_[1-9][0-9]*\]")
 """What stands for something that was taken out, such as `[EMAIL_1]`."""

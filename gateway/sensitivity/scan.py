@@ -9,14 +9,15 @@ examined across their seams, so that nothing hides by being cut in two.
 from collections.abc import Iterable, Iterator
 
 import msgspec
-import re2
 
+from gateway.core.findings import Finding, Leaf, Place, Scan
 from gateway.sensitivity.canonical import REWRITES
 from gateway.sensitivity.detector import Detector
 from gateway.sensitivity.payload import PACKINGS
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.sight import Sight
-from gateway.sensitivity.walk import Leaf, walk
+from gateway.sensitivity.triggers import Triggers
+from gateway.sensitivity.walk import Walked, walk
 
 DEPTH = 3
 """How many times a text is read anew or unpacked."""
@@ -24,36 +25,6 @@ _BUDGET_SHARE, _BUDGET_CHARS = 8, 200_000
 """How many characters may be examined in all, counted in those that came, and beside them."""
 _SEAM_CHARS = 400
 _SEAM = "\n\n"
-
-
-class Finding(msgspec.Struct, frozen=True, order=True):
-    """What was found: characters `start` to `end` of a text, the kind, the detector, and how the text was read to see
-    it (`plain`, the ways of writing that were undone, `joined`)."""
-
-    start: int
-    end: int
-    kind: str
-    detector: str
-    seen: str = "plain"
-
-
-class Place(msgspec.Struct, frozen=True):
-    """A finding in one of the leaves of a body."""
-
-    leaf: int
-    finding: Finding
-
-
-class Scan(msgspec.Struct, frozen=True):
-    """All that was found in a body. Not `complete`: there was more to examine than the budget allows, so nobody knows.
-
-    A finding across a seam has a place in each leaf that it touches.
-    """
-
-    leaves: tuple[Leaf, ...]
-    places: tuple[Place, ...]
-    opaque: bool
-    complete: bool = True
 
 
 class _Spent(Exception):
@@ -65,23 +36,27 @@ class Scanner:
 
     def __init__(self, detectors: Iterable[Detector]) -> None:
         self._detectors = tuple(detectors)
-        self._triggers = re2.Set.SearchSet()
-        for trigger in (
-            *(row.trigger for row in self._detectors),
-            *(row.trigger for row in REWRITES),
-            *(row.trigger for row in PACKINGS),
-        ):
-            self._triggers.Add(trigger)
-        self._triggers.Compile()
+        self._triggers = Triggers(
+            [
+                *(row.trigger for row in self._detectors),
+                *(row.trigger for row in REWRITES),
+                *(row.trigger for row in PACKINGS),
+            ]
+        )
 
     def scan(self, document: object) -> Scan:
         """What is in a parsed body."""
         walked = walk(document)
+        return self.examine(walked) if self.concerns(walked) else Scan((), (), bool(walked.opaque))
+
+    def concerns(self, walked: Walked) -> bool:
+        """Whether there is anything to examine. Triggers have no anchors, so what is in a leaf is in the whole."""
+        return self._triggers.any("".join([leaf.text for leaf in walked.leaves]))
+
+    def examine(self, walked: Walked) -> Scan:
+        """What is in the texts of a body."""
         leaves, opaque = walked.leaves, bool(walked.opaque)
-        texts = [leaf.text for leaf in leaves]
-        if not self._triggers.Match("".join(texts)):  # triggers have no anchors: what is in a leaf is in the whole
-            return Scan((), (), opaque)
-        budget = _Budget(sum(map(len, texts)) * _BUDGET_SHARE + _BUDGET_CHARS)
+        budget = _Budget(sum(len(leaf.text) for leaf in leaves) * _BUDGET_SHARE + _BUDGET_CHARS)
         try:
             places = [
                 Place(number, finding)
@@ -103,7 +78,7 @@ class Scanner:
 
     def triggered(self, text: str) -> bool:
         """Whether any detector has anything to do in a text. If not, there is no finding in it."""
-        return bool(self._triggers.Match(text))
+        return self._triggers.any(text)
 
     def _examine(self, text: str, key: str, budget: "_Budget") -> list[Finding]:
         found = list(self._readings(text, key, budget, DEPTH, ""))
@@ -112,7 +87,7 @@ class Scanner:
     def _readings(self, text: str, key: str, budget: "_Budget", depth: int, seen: str) -> Iterator[Finding]:
         """The findings of a text in every way of reading it."""
         budget.spend(len(text))
-        triggered = self._triggers.Match(text) or ()
+        triggered = self._triggers.of(text)
         sight, known = Sight(text, key), len(self._detectors)
         edits: list[Edit] = []
         undone: list[str] = []

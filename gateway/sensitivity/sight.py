@@ -11,7 +11,9 @@ _SHORT = 160
 _QUOTES = {'"': '"', "'": "'", "`": "`", "«": "»", "“": "”", "<": ">", ">": "<", "|": "|"}
 _COLONS = (":", "：", "=")
 _WORD = re.compile(r"\w+")
+_WORDS = re.compile(r"[\w.\-]*\w")
 _DIGIT = re.compile(r"\d")
+_JOINING = frozenset(("and", "or", "y", "o", "e", "i", "lub", "und", "oder", "et", "ou", "ve"))
 
 
 class Words:
@@ -20,9 +22,10 @@ class Words:
     `passport*` also stands for every word that begins so. They are looked for as whole words.
     """
 
-    __slots__ = ("_found",)
+    __slots__ = ("_found", "spoken")
 
     def __init__(self, *words: str) -> None:
+        self.spoken = words
         parts = [re.escape(word.rstrip("*")) + ("" if word.endswith("*") else r"(?![a-z])") for word in words]
         self._found = re.compile(rf"(?<![a-z])(?:{'|'.join(parts)})")
 
@@ -39,14 +42,76 @@ def fold(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)).replace("ł", "l")
 
 
+def _letters() -> dict[int, str]:
+    """Each character as `_spaced` writes it, for those that it changes: one for one, so places stay."""
+    table = {}
+    for number in (
+        *range(0x250),
+        *range(0x1E00, 0x1F00),
+        *range(0x2000, 0x2070),
+        *range(0x3000, 0x3040),
+        *range(0xFF00, 0xFF66),
+    ):
+        letter = chr(number)
+        plain = unicodedata.normalize("NFKD", letter)[0].lower()[0]
+        if letter in _PLAIN:
+            plain = _PLAIN[letter]
+        elif not plain.isalpha():
+            plain = " "
+        if plain != letter:
+            table[number] = plain
+    return table
+
+
+_PLAIN = {"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ı": "i", "ß": "s", "æ": "a", "Æ": "a", "№": "n"}
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LETTERS = _letters()
+
+
+def _spaced(text: str) -> str:
+    """Letters only, folded, as many characters as the text has."""
+    text = text.translate(_LETTERS)
+    return text if text.isascii() else text.lower()
+
+
 class Sight:
     """One text under examination. `key` is the name of the JSON member that holds it, "" for none."""
 
-    __slots__ = ("key", "text")
+    __slots__ = ("_octets", "_spaced", "key", "text")
 
     def __init__(self, text: str, key: str = "") -> None:
         self.text = text
         self.key = key
+        self._spaced: str | None = None
+        self._octets: bytes | None = None
+
+    @property
+    def octets(self) -> bytes:
+        """The text in UTF-8, for expressions that are looked for there."""
+        if self._octets is None:
+            self._octets = self.text.encode()
+        return self._octets
+
+    def characters(self, start: int, end: int) -> tuple[int, int]:
+        """A place in the octets as a place in the text."""
+        octets = self.octets
+        if len(octets) == len(self.text):
+            return start, end
+        before = len(octets[:start].decode())
+        return before, before + len(octets[start:end].decode())
+
+    @property
+    def spaced(self) -> str:
+        """The text in lower case without accents, every character that is no letter a blank, with a blank at each end:
+        what stands at `n` in the text stands at `n + 1` here."""
+        if self._spaced is None:
+            self._spaced = f" {_spaced(self.text)} "
+        return self._spaced
+
+    @property
+    def spaced_key(self) -> str:
+        """The member's name in the same way, its humps taken apart: `taxId` is ` tax id `."""
+        return f" {_spaced(_HUMP.sub(' ', self.key))} " if self.key else ""
 
     def around(self, start: int, end: int, before: int = BEFORE, after: int = AFTER) -> str:
         """What stands around a place, folded, with the member's name before it; the place itself is a blank line."""
@@ -70,6 +135,15 @@ class Sight:
         if not _WORD.search(head) and not _WORD.search(tail):
             return True
         return head.rstrip().endswith(_COLONS) and not _DIGIT.search(head + tail)
+
+    def whole(self, start: int, end: int) -> bool:
+        """Whether a short text holds nothing but this value, or a list of values as long: what a form's field, a cell
+        or a tool's argument holds. Stricter than `alone`, for numbers of which one in ten passes by chance."""
+        text = self.text
+        if len(text) - (end - start) > _SHORT:
+            return False
+        others = _WORDS.findall(text[:start]) + _WORDS.findall(text[end:])
+        return all(word.lower() in _JOINING or (len(word) > 5 and _DIGIT.search(word)) for word in others)
 
 
 def distinct(text: str) -> int:

@@ -9,48 +9,27 @@ from collections.abc import Iterator
 
 import msgspec
 
-Step = str | int
-Path = tuple[Step, ...]
-"""From the body to a value: names of members and positions in lists."""
+from gateway.core.findings import Leaf, Path
 
 _LEAST_NUMBER = 1_000_000
 _FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z_\-.$]{0,39}[0-9]?\Z")
-_FRAME = frozenset({"role", "type", "id", "tool_call_id", "call_id", "model", "object", "detail", "format"})
-_FRAME_CHARS = 64
 _OPAQUE = ("image", "audio", "video", "file", "document")
 
 
-class Leaf(msgspec.Struct, frozen=True):
-    """One text of a body. `name`: it is the name of a member, not a value; `framing`: it is part of a message's frame,
-    such as a role, which nobody reads on from the text before."""
-
-    path: Path
-    text: str
-    name: bool = False
-    number: bool = False
-
-    @property
-    def key(self) -> str:
-        """The name of the member that holds it."""
-        return next((step for step in reversed(self.path) if isinstance(step, str)), "")
-
-    @property
-    def framing(self) -> bool:
-        """Whether it stands between texts that are read on."""
-        return self.name or self.number or (len(self.text) <= _FRAME_CHARS and self.key in _FRAME)
-
-
 class Walked(msgspec.Struct, frozen=True):
-    """The texts of a body, in order, and where it has parts that nobody here can read: images, sounds, files."""
+    """The texts of a body, in order, where it has parts that nobody here can read (images, sounds, files), and how many
+    members its objects have in all."""
 
     leaves: tuple[Leaf, ...]
     opaque: tuple[Path, ...]
+    members: int
 
 
 def walk(document: object) -> Walked:
     """All texts of a parsed body."""
     leaves: list[Leaf] = []
     opaque: list[Path] = []
+    members = 0
     stack: list[tuple[Path, object]] = [((), document)]
     while stack:
         path, value = stack.pop()
@@ -59,6 +38,7 @@ def walk(document: object) -> Walked:
         elif isinstance(value, dict):
             if _shows(value):
                 opaque.append(path)
+            members += len(value)
             children: list[tuple[Path, object]] = []
             for name, child in value.items():
                 if not _FIELD_NAME.match(name):
@@ -69,7 +49,7 @@ def walk(document: object) -> Walked:
             stack.extend(((*path, at), value[at]) for at in range(len(value) - 1, -1, -1))
         elif isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LEAST_NUMBER:
             leaves.append(Leaf(path, str(value), number=True))
-    return Walked(tuple(leaves), tuple(opaque))
+    return Walked(tuple(leaves), tuple(opaque), members)
 
 
 def _shows(value: dict[str, object]) -> bool:

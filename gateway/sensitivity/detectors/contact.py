@@ -1,12 +1,65 @@
-"""How a person is reached: e-mail, phone, street (weak)."""
+"""How a person is reached: e-mail, telephone, street."""
 
 from gateway.sensitivity.detector import Detector, pattern
+from gateway.sensitivity.detectors import addresses
+from gateway.sensitivity.detectors.phones import find_phone
+from gateway.sensitivity.sight import Sight
+
+_FILES = frozenset(
+    [
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "svg",
+        "webp",
+        "ico",
+        "bmp",
+        "css",
+        "scss",
+        "js",
+        "mjs",
+        "cjs",
+        "ts",
+        "tsx",
+        "jsx",
+        "json",
+        "py",
+        "rb",
+        "go",
+        "rs",
+        "java",
+        "md",
+        "html",
+        "map",
+    ]
+)
+
+
+def is_mailbox(sight: Sight, start: int, end: int) -> bool:
+    """Not a file name (logo@2x.png), not the machine of a repository (git@host:path), not the password of a URL."""
+    text = sight.text
+    found = text[start:end]
+    local, _, domain = found.rpartition("@")
+    if domain.rpartition(".")[2].lower() in _FILES:
+        return False
+    if local == "git" and text[end : end + 1] in {":", "/"}:
+        return False
+    return "://" not in text[max(0, start - 40) : start].rsplit(" ", 1)[-1]
+
 
 ROWS: tuple[Detector, ...] = (
     pattern(
         "contact.email",
         "email",
-        r"[A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.){1,8}[A-Za-z][A-Za-z0-9\-]{1,62}\b",
-        trigger=r"[A-Za-z0-9._%+\-]@[A-Za-z0-9]",
+        r"[\p{L}\p{N}._%+'\-]*[\p{L}\p{N}_+\-]@(?:[\p{L}\p{N}\-]+\.)+(?:xn--[A-Za-z0-9\-]+|\p{L}{2,})",
+        trigger=r"[\p{L}\p{N}_+\-]@[\p{L}\p{N}]",
+        check=is_mailbox,
     ),
+    Detector(
+        "contact.phone",
+        r"[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9]",
+        find_phone,
+    ),
+    *addresses.ROWS,
 )
