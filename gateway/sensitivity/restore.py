@@ -71,6 +71,8 @@ class Restorer:
         return (self._event(rest) if rest else b"") + self._given_out(list(self._held))
 
     def _event(self, event: bytes) -> bytes:
+        if not self._held and event.count(b"[") < 2 and b"\\u005" not in event:
+            return event  # its one bracket is that of the choices, so no placeholder begins in it
         chunk = read_event(event)
         if chunk.silent:
             return event

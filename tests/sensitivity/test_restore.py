@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.findable import FIELDS, chunk, cuts_of, delta, event, field_of, said
+from support.findable import FIELDS, chunk, cuts_of, delta, event, field_of, offsets, said
 from support.vectors import all_recorded
 
 from gateway.sensitivity.restore import Restorer, restored_answer, restored_text
@@ -83,9 +83,9 @@ def test_recorded_answers_pass_byte_for_byte(recorded, taken):
 
 
 @pytest.mark.parametrize("recorded", STREAMS, ids=[each.name for each in STREAMS])
-def test_recorded_streams_pass_cut_at_every_offset(recorded):
+def test_recorded_streams_pass_cut_anywhere(recorded):
     body = recorded.body
-    for at in range(1, len(body)):
+    for at in offsets(body):
         assert played([body[:at], body[at:]]) == body
 
 
@@ -153,7 +153,7 @@ def test_several_choices_in_one_event():
 
 def test_never_more_than_a_placeholder_is_held_back():
     restorer = Restorer(TAKEN)
-    text, out = "[[EMAIL_1[SECRET_[CREDIT_CARD_2" * 50, b""
+    text, out = "[[EMAIL_1[SECRET_[CREDIT_CARD_2" * 8, b""
     for at, letter in enumerate(text):
         out += restorer.feed(chunk({"content": letter}))
         assert at + 1 - len(said(out).get((0, "content"), "")) <= LONGEST
@@ -165,6 +165,12 @@ def test_endless_texts_are_not_all_held():
     for at in range(5000):
         restorer.feed(event({"choices": [{"index": 0, "delta": {f"f{at}": "["}}]}))
     assert len(restorer._held) < 4200
+
+
+def test_a_bracket_may_be_written_as_an_escape():
+    assert said(played([rb'data: {"choices":[{"index":0,"delta":{"content":"\u005BEMAIL_1]"}}]}' + b"\n\n"])) == {
+        (0, "content"): "jane@example.com"
+    }
 
 
 def test_a_text_too_deep_to_change_passes():
