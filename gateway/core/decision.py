@@ -33,7 +33,8 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Project(msgspec.Struct, frozen=True):
-    """What is declared of a project; None: nothing, so it is unknown. `floor` is the least label of its requests."""
+    """What is declared of a project; None: nothing, so it is unknown. `floor` is the least label of its requests,
+    `opaque_as` the level that parts count as which nobody can read."""
 
     name: str
     jurisdiction: str | None = None

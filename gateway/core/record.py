@@ -13,7 +13,10 @@ from gateway.core.usage import NOTHING, Usage
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks: what is known of a key. The first project and the first purpose are the defaults."""
+    """Who asks: what is known of a key. The first project and the first purpose are the defaults.
+
+    `opaque_as` is the level that parts count as which nobody can read; None: nobody said.
+    """
 
     key: str
     team: str

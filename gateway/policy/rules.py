@@ -43,7 +43,7 @@ def projects(tree: Tree, vocabulary: Vocabulary) -> dict[str, Project]:
                 at = document.value((*path, "jurisdiction"))
                 hint = suggestion(entry.jurisdiction, known)
                 tree.problem(at, "P103", f"unknown value `{entry.jurisdiction}` for project.jurisdiction{hint}")
-            found[name] = Project(name, entry.jurisdiction, entry.floor)
+            found[name] = Project(name, entry.jurisdiction, entry.floor, entry.opaque_as)
     return found
 
 

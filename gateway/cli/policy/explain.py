@@ -119,7 +119,7 @@ def _caller(id: str, state_dir: Path | None) -> Caller:
     if id not in rows:
         cannot_run(f"no key `{id}`; `gateway keys list` shows them")
     row = rows[id]
-    return Caller(row.id, row.team, row.app, row.projects, row.purposes, row.floor, row.person)
+    return Caller(row.id, row.team, row.app, row.projects, row.purposes, row.floor, row.person, row.opaque_as)
 
 
 def _decide(bundle: Bundle, facts: Facts, chat: ChatRequest, seconds: float) -> Decision:
