@@ -118,16 +118,18 @@ class ConnectionReply:
             raise RuntimeError("the answer has begun already")
         self.started = cycle.response_started = True
         everything = [*cycle.default_headers, *headers]
-        lines = [b"%b: %b\r\n" % header for header in everything]
         if _UNSAFE.search(b"".join([value for _, value in everything])):
-            lines = [b"%b: %b\r\n" % (name, _UNSAFE.sub(b" ", value)) for name, value in everything]
-        self._chunked = not any(name == b"content-length" for name, _ in headers)
+            everything = [(name, _UNSAFE.sub(b" ", value)) for name, value in everything]
+        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
+        for name, value in everything:
+            lines += (name, b": ", value, b"\r\n")
+        self._chunked = b"content-length" not in dict(headers)
         if self._chunked:
             lines.append(b"transfer-encoding: chunked\r\n")
         if not cycle.keep_alive:
             lines.append(b"connection: close\r\n")
-        status_line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-        self._head = b"%b%b\r\n" % (status_line, b"".join(lines))
+        lines.append(b"\r\n")
+        self._head = b"".join(lines)
         if self._chunked:
             self._send(self._take_head())
 

@@ -37,7 +37,7 @@ _MAX_HINT = 256
 
 def request_id() -> str:
     """A fresh id. It begins with the time (48 bits of milliseconds), so ledger rows are appended, not scattered."""
-    return f"req-{int(time.time() * 1000):012x}{getrandbits(48):012x}"
+    return "req-" + (int(time.time() * 1000) << 48 | getrandbits(48)).to_bytes(12, "big").hex()
 
 
 def authenticate(header: bytes | None, find: FindCaller) -> Caller:
