@@ -34,9 +34,11 @@ class _Ended(Exception):
 
 
 class PolicyWorker:
-    """The server's side: one load at a time."""
+    """The server's side: one load at a time. `policy_key` is the file of keys that trees are signed with, None: no tree
+    needs to be."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy_key: Path | None = None) -> None:
+        self._key = policy_key
         self._idle: asyncio.subprocess.Process | None = None
 
     async def load(self, directory: Path, extra_catalog: Path | None) -> Parsed:
@@ -55,7 +57,7 @@ class PolicyWorker:
     async def _load(self, process: asyncio.subprocess.Process, directory: Path, extra_catalog: Path | None) -> Parsed:
         try:
             async with asyncio.timeout(MOST_SECONDS):
-                answer = await _ask(process, directory, extra_catalog)
+                answer = await _ask(process, directory, extra_catalog, self._key)
             self._idle = process
         except TimeoutError:
             raise WorkerLost(f"loading took longer than {MOST_SECONDS:.0f} s and was given up") from None
@@ -91,10 +93,10 @@ async def _start() -> asyncio.subprocess.Process:
     )
 
 
-async def _ask(process: asyncio.subprocess.Process, directory: Path, extra_catalog: Path | None) -> bytes:
+async def _ask(process: asyncio.subprocess.Process, *paths: Path | None) -> bytes:
     assert process.stdin is not None
     assert process.stdout is not None
-    asked = (str(directory), None if extra_catalog is None else str(extra_catalog))
+    asked = [None if path is None else str(path) for path in paths]
     process.stdin.write(msgspec.json.encode(asked) + b"\n")
     await process.stdin.drain()
     length = int.from_bytes(await process.stdout.readexactly(_LENGTH_BYTES), "big")
@@ -113,14 +115,14 @@ def main() -> None:
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # what anything prints must not get among the answers
         for line in sys.stdin.buffer:
-            directory, extra_catalog = msgspec.json.decode(line, type=tuple[str, str | None])
-            answer = pickle.dumps(_load(Path(directory), None if extra_catalog is None else Path(extra_catalog)))
+            directory, *others = msgspec.json.decode(line, type=tuple[str, str | None, str | None])
+            answer = pickle.dumps(_load(Path(directory), *(None if path is None else Path(path) for path in others)))
             answers.write(len(answer).to_bytes(_LENGTH_BYTES, "big") + answer)
             answers.flush()
 
 
-def _load(directory: Path, extra_catalog: Path | None) -> Parsed:
+def _load(directory: Path, *others: Path | None) -> Parsed:
     try:
-        return msgspec.structs.replace(load(directory, extra_catalog), sources={})
+        return msgspec.structs.replace(load(directory, *others), sources={})
     except Exception as error:  # noqa: BLE001  whatever it is, the server is told, and the next tree may be good
         return Parsed(None, (Problem(Mark(str(directory)), "P004", str(error)),), {})

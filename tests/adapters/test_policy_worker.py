@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from support.server import ROOT
+from support.signing import key_file, sign
 
 from gateway.adapters import policy_worker
 from gateway.adapters.policy_files import load
@@ -157,3 +158,13 @@ async def test_what_is_printed_while_loading_does_not_get_among_the_answers(work
     )
     assert (await worker.load(tree, None)).bundle is not None
     assert capfd.readouterr() == ("", "loud\n")
+
+
+async def test_with_a_key_it_loads_what_is_signed(tree, tmp_path):
+    worker = PolicyWorker(key_file(tmp_path))
+    parsed = await worker.load(tree, None)
+    assert (parsed.bundle, [each.code for each in parsed.problems]) == (None, ["P306"])
+    sign(tree, 7)
+    parsed = await worker.load(tree, None)
+    assert (parsed.bundle.digest, parsed.signed.version) == (load(tree).bundle.digest, 7)
+    await worker.close()
