@@ -24,6 +24,7 @@ from gateway.adapters.ledger_sqlite import SqliteLedger
 from gateway.adapters.logs import Log
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.outbox import Outbox
+from gateway.adapters.policy_versions import PolicyVersions
 from gateway.adapters.policy_worker import PolicyWorker
 from gateway.adapters.scanning import Scanning
 from gateway.adapters.secrets import find
@@ -54,7 +55,7 @@ class Gateway:
         self.log = Log()
         self.relay: Relay | None = None  # the policies are there before it
         try:
-            parsed = policy_files.load(settings.policies, settings.extra_catalog)
+            parsed = policy_files.load(settings.policies, settings.extra_catalog, settings.policy_key)
         except policy_files.Unreadable as error:
             raise CannotStart(str(error)) from None
         if parsed.bundle is None:
@@ -63,13 +64,16 @@ class Gateway:
             self._lock = state.claim(settings.state_dir)
         except state.StateTaken as error:
             raise CannotStart(str(error)) from None
+        self.versions = PolicyVersions(settings.state_dir)
+        if why := self.versions.admit(parsed):
+            raise CannotStart(f"the policies are not put in force: {why}")
         self.keys = Keys(settings.state_dir)
         self.ledger = SqliteLedger(settings.state_dir, settings.durability)
         self.metrics = Metrics(inflight=lambda: self.chat.inflight, ledger_lag=self.ledger.lag_seconds)
         self.suspensions = Suspensions(settings.state_dir)
         self._orders_due = False  # some are known, and not yet in force
         self.decisions = Decisions(settings.state_dir, self._not_kept)
-        self.worker = PolicyWorker()
+        self.worker = PolicyWorker(settings.policy_key)
         self.budgets = LocalBudgets(settings.state_dir)
         self.scanning = Scanning(self._not_scanned)
         self.policies = policy_files.PolicyFiles(
@@ -77,6 +81,7 @@ class Gateway:
             settings.extra_catalog,
             parsed,
             load_apart=self.worker.load,
+            admit=self.versions.admit,
             prepare=self._restored,
             on_load=self._loaded,
             on_failure=self._not_loaded,
