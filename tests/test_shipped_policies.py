@@ -2,11 +2,11 @@
 
 import calendar
 import re
-from pathlib import Path
 
 import msgspec
 import pytest
 import yaml
+from support.policy_trees import shipped
 
 from gateway.adapters.local_servers import demo_row
 from gateway.core.decision import Project
@@ -19,8 +19,7 @@ from gateway.providers import BASE_URLS
 from gateway.review import cases, coverage
 from gateway.sensitivity.classify import classify, facts_of
 
-SHIPPED = Path(__file__).parents[1] / "routing_policies"
-TREE = {path.relative_to(SHIPPED).as_posix(): path.read_bytes() for path in SHIPPED.glob("**/*.yaml")}
+TREE = shipped()
 FOUND = {"backends": {"smollm2": demo_row(8001)}}  # as `gateway quickstart` adds it
 EXTRA = {"discovered/local.yaml": yaml.safe_dump(FOUND).encode()}
 

@@ -19,16 +19,18 @@ def read(names: tuple[str, ...]) -> dict[str, bytes | str]:
 
 def _read(name: str) -> bytes | str:
     try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         return getattr(error, "strerror", None) or "it has no such name"
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return "it is no regular file"
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(MAX_BYTES + 1)  # one more says that it is too large
-        except OSError as error:
-            return error.strerror or "it cannot be read"
+    except OSError as error:
+        return error.strerror or "it cannot be read"
+    finally:
+        os.close(descriptor)
 
 
 class Outside:

@@ -306,6 +306,7 @@ def test_of_a_bad_list_of_projects_only_that_is_told():
     [
         ("projects:\n  acme: {jurisdiction: mars}", ["projects.yaml:2:24 P103"]),
         ("projects:\n  acme: {floor: secret}", ["projects.yaml:2:17 P103"]),
+        ("projects:\n  acme: {opaque_as: secret}", ["projects.yaml:2:21 P103"]),
         ("projects:\n  acme: {flor: public}", ["projects.yaml:2:10 P101"]),
         ("projects:\n  acme:", ["projects.yaml:2:8 P102"]),
         ("projects:\n  -x: {}", ["projects.yaml:2:3 P102"]),
@@ -315,6 +316,11 @@ def test_of_a_bad_list_of_projects_only_that_is_told():
 )
 def test_a_project_that_is_wrong_is_told_where(text, expected):
     assert places(read({"projects.yaml": text})) == expected
+
+
+def test_a_project_says_what_nobody_can_read_counts_as():
+    found = read({"projects.yaml": {"projects": {"acme": {"opaque_as": "public"}, "other": {}}}}).bundle.projects
+    assert found == {"acme": Project("acme", opaque_as="public"), "other": Project("other")}
 
 
 def test_what_is_not_declared_of_a_project_is_unknown():

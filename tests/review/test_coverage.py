@@ -3,11 +3,11 @@
 import itertools
 import json
 import re
-from pathlib import Path
 
 import msgspec
 import pytest
 import yaml
+from support.policy_trees import shipped as files_shipped
 
 from gateway.core.labels import LEVELS
 from gateway.policy.claims import USUAL
@@ -20,7 +20,6 @@ from gateway.review import coverage
 from gateway.review.cases import problems
 from gateway.review.coverage import Boundary, _Guards, _in_force, _mutants, covered, uncovered
 
-SHIPPED = Path(__file__).parents[2] / "routing_policies"
 TREE = {
     "vocabulary.yaml": """\
 levels: {public: a, internal: b, confidential: c, restricted: d}
@@ -247,7 +246,7 @@ def test_a_mutant_is_left_out_exactly_when_it_changes_no_verdict():
 
 
 def shipped():
-    found = parse({str(path.relative_to(SHIPPED)): path.read_bytes() for path in SHIPPED.glob("**/*.yaml")}, BASE_URLS)
+    found = parse(files_shipped(), BASE_URLS)
     assert found.bundle is not None, found.problems
     return found.bundle
 
