@@ -110,8 +110,7 @@ class Metrics:
         gauge("gateway_ledger_lag_seconds", "Age of the oldest call not yet in the ledger").set_function(ledger_lag)
         self._callers: set[tuple[str, str]] = set()
         self._put: dict[tuple[object, ...], tuple[Counter, _Values, _Values, _Values]] = {}
-        self._found_by: dict[str, Counter] = {}
-        self._put_decisions: dict[tuple[str, ...], Counter] = {}
+        self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
         self._put_money: dict[tuple[str, ...], tuple[Counter, Counter, dict[str, Counter]]] = {}
 
     def take(self, records: Sequence[Record]) -> None:
@@ -150,10 +149,8 @@ class Metrics:
         self._count_decision(record, sums)
         if (classified := record.classified) is not None:
             for kind in [kind for kind, _ in classified.kinds] or ["none" if classified.sensitivity else "unknown"]:
-                child = self._found_by.get(kind)
-                if child is None:
-                    child = self._found_by[kind] = self._found.labels(kind)
-                sums[child] = sums.get(child, 0) + 1
+                found = self._child(self._found, kind)
+                sums[found] = sums.get(found, 0) + 1
 
     def policy_loaded(self, digest: str, backends: Iterable[Backend]) -> None:
         """A policy came into force."""
@@ -207,19 +204,20 @@ class Metrics:
             return
         if decision.candidates:
             chosen = decision.candidates[0]
-            decided = self._decided("permit", chosen.rules[0], record.sensitivity, chosen.backend.zone)
+            decided = self._child(self._decisions, "permit", chosen.rules[0], record.sensitivity, chosen.backend.zone)
             sums[decided] = sums.get(decided, 0) + 1
         else:
             rules = {rule for excluded in decision.excluded for rule in excluded.rules} or {"default-deny"}
             if any(excluded.by == "policy" for excluded in decision.excluded):
-                self._decided("deny", min(rules), record.sensitivity, "none").inc()
+                self._child(self._decisions, "deny", min(rules), record.sensitivity, "none").inc()
                 for rule in rules:
                     self._denied.labels(rule).inc()
             if any(excluded.by == "price" for excluded in decision.excluded):
                 self._unpriced.inc()
         if (served := record.served) is not None:
-            for rule in served.watched:
-                self._watched.labels(rule).inc()
+            for rule in served.watched:  # a limit on trial may be so for every request
+                watched = self._child(self._watched, rule)
+                sums[watched] = sums.get(watched, 0) + 1
         for tried in record.tried:
             for rule in tried.broken:
                 self._broken.labels(rule).inc()
@@ -227,8 +225,9 @@ class Metrics:
             reason = failed.failure.code if failed.failure else "none"
             self._fallbacks.labels(failed.backend, following.backend, reason).inc()
 
-    def _decided(self, *labels: str) -> Counter:
-        child = self._put_decisions.get(labels)
+    def _child(self, counter: Counter, *labels: str) -> Counter:
+        """The series of a counter with these labels, remembered: prometheus_client takes a lock to look for it."""
+        child = self._children.get((counter, labels))
         if child is None:
-            child = self._put_decisions[labels] = self._decisions.labels(*labels)
+            child = self._children[counter, labels] = counter.labels(*labels)
         return child
