@@ -23,7 +23,7 @@ ERROR: Mapping[str, object] = {
 }
 """What the client is told of an answer that was blocked."""
 
-_CALM, _ALERT = 64, 400
+_CALM, _ALERT = 64, 256
 """Characters at the end of a text that are held back: while no detector is triggered near them, and when one is."""
 _LONGEST = 4096
 """Characters in a row without a space that are held back at most: a token is not released while it grows."""
@@ -31,8 +31,9 @@ _CONTEXT = 256
 """Characters already released that are read again with what follows: more than any detector looks back."""
 _AHEAD = 176
 """Characters after a finding that may still speak against it: more than any detector looks ahead."""
-_SHARE = 8
-"""A text is examined again when it has grown by this share of what is held back, so that all of it costs little."""
+_STEP, _SHARE = 16, 8
+"""A text is examined again when it has grown by so many characters, and by this share of what is held back: so all of
+it costs little."""
 _MOST_HELD_BYTES = 8_000_000
 _MOST_TEXTS = 4096
 _RUN = "".join(map(chr, range(0x21, 0x7F)))
@@ -181,16 +182,17 @@ class _Text:
     def examine(self, scanner: Scanner, kinds: frozenset[str], *, ended: bool = False) -> frozenset[str]:
         """The kinds that are found in what is held back. Without any, what can be part of none becomes clear."""
         pending = self.length - self.clear
-        if not pending:
+        grown = self.length - self._examined
+        if not pending or (not ended and (pending <= self.hold or grown < max(_STEP, pending // _SHARE))):
             return _NONE
+        self._examined = self.length
         if not scanner.triggered(self._window):
             self.hold = _CALM
             self._release(self.length if ended else self.length - max(_CALM, min(self._run(), _ALERT)))
             return _NONE
         self.hold = _ALERT
-        if not ended and (pending <= _ALERT or self.length - self._examined < pending // _SHARE):
+        if not ended and pending <= _ALERT:
             return _NONE
-        self._examined = self.length
         try:
             findings = scanner.scan_text(self._window, self._key)
         except ValueError:

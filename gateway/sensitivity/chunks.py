@@ -19,6 +19,7 @@ TOGETHER = -1
 _FRAME = frozenset({"role", "type", "id"})
 """Members that the server writes, not the model."""
 _HEAD = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
+_NOBODY: frozenset[int] = frozenset()
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _ITEMS = msgspec.json.Decoder(list[Raw])
@@ -75,10 +76,15 @@ def read_event(event: bytes) -> Chunk:
         return Chunk(event, data, last=True, readable=False)
     if document.get("error"):
         return Chunk(event, data, last=True)
+    pieces: list[Piece] = []
+    finished: list[int] = []
     choices = _choices(document)
-    pieces = tuple(piece for number, at, choice in choices for piece in _written(number, at, choice))
-    finished = frozenset(number for number, _, choice in choices if choice.get("finish_reason") is not None)
-    return Chunk(event, data, pieces, finished, closing=not choices and bool(document.get("usage")))
+    for number, at, choice in choices:
+        _read(number, at, choice, pieces)
+        if choice.get("finish_reason") is not None:
+            finished.append(number)
+    closing = not choices and bool(document.get("usage"))
+    return Chunk(event, data, tuple(pieces), frozenset(finished) if finished else _NOBODY, closing=closing)
 
 
 def read_answer(body: bytes) -> tuple[Piece, ...] | None:
@@ -86,7 +92,10 @@ def read_answer(body: bytes) -> tuple[Piece, ...] | None:
     document = _decoded(body)
     if document is None:
         return None
-    return tuple(piece for number, at, choice in _choices(document) for piece in _written(number, at, choice))
+    pieces: list[Piece] = []
+    for number, at, choice in _choices(document):
+        _read(number, at, choice, pieces)
+    return tuple(pieces)
 
 
 def event_of(data: bytes, choice: int, path: Path, text: str) -> bytes:
@@ -152,18 +161,26 @@ def _index(item: object, otherwise: int) -> int:
     return index if isinstance(index, int) and index >= 0 else otherwise
 
 
-def _written(number: int, at: Path, choice: dict[str, object]) -> Iterator[Piece]:
-    """What the model wrote: the delta or the message, and the tokens of the log probabilities (of alternatives that it
-    did not take, nothing)."""
+def _read(number: int, at: Path, choice: dict[str, object], pieces: list[Piece]) -> None:
+    """Adds what the model wrote: the delta or the message, and the tokens of the log probabilities, without the
+    alternatives that it did not take."""
     for name in ("delta", "message"):
-        yield from _strings(number, (), (*at, name), choice.get(name))
+        written = choice.get(name)
+        if not isinstance(written, dict):
+            continue
+        for field, value in written.items():
+            if isinstance(value, str):
+                if field not in _FRAME:
+                    pieces.append(Piece(number, (field,), (*at, name, field), value))
+            elif value is not None:
+                pieces.extend(_strings(number, (field,), (*at, name, field), value))
     logprobs = choice.get("logprobs")
     if isinstance(logprobs, dict):
         for name, tokens in logprobs.items():
             for nth, token in enumerate(tokens if isinstance(tokens, list) else ()):
                 if isinstance(token, dict) and isinstance(text := token.get("token"), str):
                     path = ("logprobs", name, TOGETHER, "token")
-                    yield Piece(number, path, (*at, "logprobs", name, nth, "token"), text, echo=True)
+                    pieces.append(Piece(number, path, (*at, "logprobs", name, nth, "token"), text, echo=True))
 
 
 def _strings(choice: int, path: Path, at: Path, value: object) -> Iterator[Piece]:
@@ -171,8 +188,7 @@ def _strings(choice: int, path: Path, at: Path, value: object) -> Iterator[Piece
     while stack:
         path, at, value = stack.pop()
         if isinstance(value, str):
-            if path:
-                yield Piece(choice, path, at, value)
+            yield Piece(choice, path, at, value)
         elif isinstance(value, dict):
             stack.extend(
                 ((*path, name), (*at, name), child)

@@ -85,7 +85,7 @@ def redact(chat: ChatRequest, scan: Scan, kinds: Container[str], scanner: Scanne
         left = _Document(again.leaves)
         bared = [
             _Group(group.kind, texts.sources(group.spans))
-            for group in _groups(again.places, again.leaves, kinds)
+            for group in _told_apart(list(_groups(again.places, again.leaves, kinds)))
             if not texts.is_spent(left, group)
         ]
         if not bared:

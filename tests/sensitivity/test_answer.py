@@ -158,19 +158,19 @@ def most_held(text: str) -> list[int]:
 
 
 def test_prose_is_held_for_a_few_words_only():
-    assert max(most_held(PROSE * 20)) == 64
+    assert 64 <= max(most_held(PROSE * 20)) <= 64 + 16
 
 
 def test_what_looks_like_a_finding_is_held_for_some_hundred_characters():
     held = most_held(f"{PROSE * 3}sk-abcdef {PROSE * 20}")
-    assert 400 <= max(held) <= 460
-    assert held[-1] == 64
+    assert 256 <= max(held) <= 256 + 32
+    assert held[-1] <= 64 + 16
 
 
 def test_a_token_is_held_while_it_grows():
     held = most_held(f"{PROSE}{PROSE}sk-abc.{'d.' * 1000} {PROSE * 9}")
     assert 2000 <= max(held) <= 2000 * 9 // 8 + 64
-    assert held[-1] == 64
+    assert held[-1] <= 64 + 16
     assert max(most_held(f"x sk-abc.{'d.' * 3000}")) <= 4096 * 9 // 8
 
 
@@ -258,7 +258,9 @@ def test_what_cannot_be_examined_may_show_anything():
 
 
 harmless = st.lists(
-    st.sampled_from([PROSE, "a", "’ and — ", "sk-ab", "x@", "http://x.y/z ", "0123456", "\n", "é", '{"a": 1}']),
+    st.sampled_from(
+        [PROSE, "a", "\u2019 and \u2014 ", "sk-ab", "x@", "http://x.y/z ", "0123456", "\n", "é", '{"a": 1}']
+    ),
     max_size=12,
 ).map("".join)
 

