@@ -43,6 +43,10 @@ class Mentions:
             at += 1
         return False
 
+    def has(self, words: Words) -> bool:
+        """Whether any of the words stands anywhere."""
+        return words in self._everywhere or bool(self.of(words))
+
     def of(self, words: Words) -> Sequence[_Place]:
         """The places of the words of one set, in order."""
         places = self._places.get(words)
