@@ -50,9 +50,7 @@ def weighted(value: str, weights: Sequence[int]) -> int:
 
 def digits_sum(value: str, weights: Sequence[int]) -> int:
     """As `weighted`, but of each product its digits are added: 7 times 2 counts 1 + 4."""
-    return sum(
-        sum(divmod(_VALUE.get(letter, 0) * weight, 10)) for letter, weight in zip(value, weights, strict=False)
-    )
+    return sum(sum(divmod(_VALUE.get(letter, 0) * weight, 10)) for letter, weight in zip(value, weights, strict=False))
 
 
 def luhn(value: str) -> bool:

@@ -52,7 +52,9 @@ class Mentions:
         places = self._places.get(words)
         if places is None:
             owners = self._owners
-            places = sorted(place for number, found in self._found.items() if words in owners[number] for place in found)
+            places = sorted(
+                place for number, found in self._found.items() if words in owners[number] for place in found
+            )
             self._places[words] = places
         return places
 

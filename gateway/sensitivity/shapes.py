@@ -73,8 +73,9 @@ _OTHER = re.compile(r"[^0-9A-Za-z]")
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _CAPITALS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _BLANK = frozenset(("", " ", "\n"))
-_SHAPE = str.maketrans({letter: "A" for letter in _LETTERS} | {digit: "9" for digit in "012345678"})
+_SHAPE = str.maketrans(dict.fromkeys(_LETTERS, "A") | dict.fromkeys("012345678", "9"))
 _LIKE_BLANK = str.maketrans("\u00a0\u2009\u202f\u2010\u2011\u2013", "   ---")
+_COUNTED = "01234567890123456789"
 _LONGEST_HEAD = 5
 _SHORT = 300
 _CLOSING = frozenset("\"'`»”><|")
@@ -142,12 +143,14 @@ class _Reading:
             between = set(_OTHER.findall(written.translate(_LIKE_BLANK)))
             value = _OTHER.sub("", written)
         capital = value.upper()
+        # In a long text small letters and digits in quotes are a digest or a name; and who counts, counts up.
+        stands = alone and (value == capital or len(text) < _SHORT) and value not in _COUNTED
         for ready in rows:
             row = ready.row
             if between and (not between <= ready.separators or (len(between) > 1 and not row.mixed)):
                 continue
             near = bool(plan.named) and (value == capital or not row.capital) and mentions.near(row.words, start, end)
-            counts = alone or (row.bare is Bare.ANYWHERE and value == capital)
+            counts = stands or (row.bare is Bare.ANYWHERE and value == capital)
             if not near and not (row.bare and counts):
                 continue
             if ready.form is not None and ready.form.fullmatch(capital) is None:
@@ -199,7 +202,9 @@ class Table:
         reading: _Reading | None = None
         for groups in regions(text):
             claims: list[Claim] = []
-            shapes = [text[first:last].translate(_SHAPE) if last - first <= _LONGEST_GROUP else "?" for first, last in groups]
+            shapes = [
+                text[first:last].translate(_SHAPE) if last - first <= _LONGEST_GROUP else "?" for first, last in groups
+            ]
             for number, shape in enumerate(shapes):
                 node = trie.get(shape)
                 last = number
@@ -232,7 +237,9 @@ def regions(text: str) -> Iterator[list[tuple[int, int]]]:
             if not start or text[start - 1] not in " -./":
                 break
             head = _left(text, start - 1)
-            if not 0 < start - 1 - head <= _LONGEST_HEAD or (head and (text[head - 1].isalnum() or text[head - 1] == "_")):
+            if not 0 < start - 1 - head <= _LONGEST_HEAD or (
+                head and (text[head - 1].isalnum() or text[head - 1] == "_")
+            ):
                 break
             start = head
         yield [found.span() for found in _GROUP.finditer(text, start, end)]
@@ -249,7 +256,9 @@ def _left(text: str, at: int) -> int:
 def _may_close(text: str, end: int) -> bool:
     """Whether what follows may be the end of a quotation or a cell: cheap, and asked of every shape in a long text."""
     after = text[end : end + 1]
-    return after in _CLOSING or (after == " " and (text[end + 1 : end + 2] in _CLOSING or text[end + 2 : end + 3] in _CLOSING))
+    return after in _CLOSING or (
+        after == " " and (text[end + 1 : end + 2] in _CLOSING or text[end + 2 : end + 3] in _CLOSING)
+    )
 
 
 def is_denied(mentions: Mentions, start: int, end: int) -> bool:

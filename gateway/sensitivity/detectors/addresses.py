@@ -12,7 +12,9 @@ ROWS: tuple[Detector, ...] = (
     pattern(
         "address.english",
         "address",
-        r"\b(\d{1,6}[A-Za-z]?,? (?:[NSEW]\.? )?(?:[\p{Lu}\d][\p{L}\d'’.\-]* ){1,4}(?:" + _ENGLISH + r")\b\.?(?:,? (?:Apt|Suite|Ste|Unit|Floor|Fl|#)\.? ?[0-9A-Za-z\-]{1,6})?)",
+        r"\b(\d{1,6}[A-Za-z]?,? (?:[NSEW]\.? )?(?:[\p{Lu}\d][\p{L}\d'’.\-]* ){1,4}(?:"
+        + _ENGLISH
+        + r")\b\.?(?:,? (?:Apt|Suite|Ste|Unit|Floor|Fl|#)\.? ?[0-9A-Za-z\-]{1,6})?)",
         trigger=r"[0-9],? [\p{Lu}0-9]",
     ),
     pattern(

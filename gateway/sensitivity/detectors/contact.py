@@ -7,7 +7,35 @@ from gateway.sensitivity.detector import Detector, Hit
 from gateway.sensitivity.detectors import addresses
 from gateway.sensitivity.sight import Sight
 
-_FILES = frozenset("png jpg jpeg gif svg webp ico bmp css scss js mjs cjs ts tsx jsx json py rb go rs java md html map".split())
+_FILES = frozenset(
+    [
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "svg",
+        "webp",
+        "ico",
+        "bmp",
+        "css",
+        "scss",
+        "js",
+        "mjs",
+        "cjs",
+        "ts",
+        "tsx",
+        "jsx",
+        "json",
+        "py",
+        "rb",
+        "go",
+        "rs",
+        "java",
+        "md",
+        "html",
+        "map",
+    ]
+)
 
 
 _LOCAL = re.compile(r"[\w+\-][\w.%+'\-]{0,63}+")

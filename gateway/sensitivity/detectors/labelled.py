@@ -130,7 +130,9 @@ _JOIN = re.compile(
     r"""[\s:：=#"'`()\[\]|>*º°–\-.]{0,3}(?:号码|号|为|是|：|:|의|는|은|は){0,3}\s?""",
     re.IGNORECASE,
 )
-_VALUE = re.compile(r"(?:[A-Za-z]{1,4}[\-/]|[A-Z]{1,4} )?(?=[A-Za-z]{0,12}[0-9])[0-9A-Za-z]{1,24}(?:[\-/.][0-9A-Za-z]{1,12}){0,6}(?:[ ](?=[0-9A-Z]*[0-9])[0-9A-Z]{1,10}(?![a-z])){0,6}")
+_VALUE = re.compile(
+    r"(?:[A-Za-z]{1,4}[\-/]|[A-Z]{1,4} )?(?=[A-Za-z]{0,12}[0-9])[0-9A-Za-z]{1,24}(?:[\-/.][0-9A-Za-z]{1,12}){0,6}(?:[ ](?=[0-9A-Z]*[0-9])[0-9A-Z]{1,10}(?![a-z])){0,6}"
+)
 _WORTH_IT = re.compile(r"[0-9](?:[ \-./]?[0-9]){2}|[0-9][A-Za-z]")
 _YEAR = re.compile(r"(?:19|20)\d\d(?:[-/.]\d\d?[-/.]\d\d?)?|\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d")
 _ANY = Words(*(word for label in LABELS for word in label.words.spoken))
@@ -166,4 +168,3 @@ def is_value(text: str, start: int, end: int, least: int) -> bool:
     digits = sum(letter.isdecimal() for letter in value)
     small = sum("a" <= letter <= "z" for letter in value)
     return digits >= least and small <= digits and _YEAR.fullmatch(value) is None and not is_cut(text, start, end)
-

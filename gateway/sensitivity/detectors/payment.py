@@ -148,8 +148,14 @@ ROWS: tuple[Detector, ...] = (
         "bank_account",
         r"\b([A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b",
         trigger="(?i)swift|bic",
-        check=lambda sight, start, end: sight.near(start, end, Words("swift*", "bic"), 28, 0)
-        and (any(c.isdecimal() for c in sight.text[start:end]) or sight.text[start + 4 : start + 6] in _LENGTHS
-             or sight.text[start + 4 : start + 6] in {"US", "CA", "JP", "CN", "AU", "IN", "SG", "HK", "MX", "KR", "ZA"}),
+        check=lambda sight, start, end: (
+            sight.near(start, end, Words("swift*", "bic"), 28, 0)
+            and (
+                any(c.isdecimal() for c in sight.text[start:end])
+                or sight.text[start + 4 : start + 6] in _LENGTHS
+                or sight.text[start + 4 : start + 6]
+                in {"US", "CA", "JP", "CN", "AU", "IN", "SG", "HK", "MX", "KR", "ZA"}
+            )
+        ),
     ),
 )

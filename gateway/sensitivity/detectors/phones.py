@@ -12,10 +12,58 @@ from gateway.sensitivity.lexicon import Lexicon, Mentions
 from gateway.sensitivity.sight import Sight, Words
 
 _CODES = frozenset(
-    "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 "
-    "91 92 93 94 95 98".split()
+    [
+        "1",
+        "7",
+        "20",
+        "27",
+        "30",
+        "31",
+        "32",
+        "33",
+        "34",
+        "36",
+        "39",
+        "40",
+        "41",
+        "43",
+        "44",
+        "45",
+        "46",
+        "47",
+        "48",
+        "49",
+        "51",
+        "52",
+        "53",
+        "54",
+        "55",
+        "56",
+        "57",
+        "58",
+        "60",
+        "61",
+        "62",
+        "63",
+        "64",
+        "65",
+        "66",
+        "81",
+        "82",
+        "84",
+        "86",
+        "90",
+        "91",
+        "92",
+        "93",
+        "94",
+        "95",
+        "98",
+    ]
 )
-_LONG_CODES = re.compile(r"2[1-69]\d|35\d|37\d|38\d|42[013]|50\d|59\d|67\d|68\d|69\d|80[08]|85\d|87\d|88[0128]|96\d|97\d|99\d")
+_LONG_CODES = re.compile(
+    r"2[1-69]\d|35\d|37\d|38\d|42[013]|50\d|59\d|67\d|68\d|69\d|80[08]|85\d|87\d|88[0128]|96\d|97\d|99\d"
+)
 
 _CANDIDATE = re.compile(
     r"[0-9](?:[ \-./\u00a0\u2009\u2011\u2013]?[ (\[]?[0-9)\]]){4,22}+"
@@ -102,7 +150,9 @@ def find_phone(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
             yield Hit(start, end, "phone", "phone.mobile")
             continue
         mentions = mentions or lexicon.read(sight)
-        if mentions.near(_BEFORE, start, end, 20 if core.isdecimal() and len(digits) < 9 else 30, 0) or mentions.near(_AFTER, start, end, 0, 10):
+        if mentions.near(_BEFORE, start, end, 20 if core.isdecimal() and len(digits) < 9 else 30, 0) or mentions.near(
+            _AFTER, start, end, 0, 10
+        ):
             yield Hit(start, end, "phone", "phone.named")
 
 

@@ -21,7 +21,15 @@ def test_streets(row):
 
 
 @pytest.mark.parametrize(
-    "text", ["ul. Marszałkowska 10/12", "via Roma 3", "Av. de la Vega, 18", "Rua Augusta 100", "Plaza Mayor s/n", "os. Zielone 5"]
+    "text",
+    [
+        "ul. Marszałkowska 10/12",
+        "via Roma 3",
+        "Av. de la Vega, 18",
+        "Rua Augusta 100",
+        "Plaza Mayor s/n",
+        "os. Zielone 5",
+    ],
 )
 def test_one_way_to_write_serves_many_languages(text):
     assert list(ROWS[1].find(Sight(text)))

@@ -54,7 +54,9 @@ def is_sin(value: str) -> bool:
     return value[0] not in "08" and luhn(value) and varied(value)
 
 
-_MBI = r"[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9][AC-HJKMNP-RT-Y]{2}[0-9]{2}"
+_MBI = (
+    r"[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9][AC-HJKMNP-RT-Y]{2}[0-9]{2}"
+)
 
 ROWS = (
     Identifier(
@@ -151,8 +153,18 @@ ROWS = (
         kind="bank_account",
         shapes=tuple("9" * length for length in range(8, 18)),
         words=Words(
-            "bank account*", "account number*", "acct*", "account no", "checking account*", "savings account*",
-            "bank acc", "account nr", "direct deposit", "account num", "checking", "my account is",
+            "bank account*",
+            "account number*",
+            "acct*",
+            "account no",
+            "checking account*",
+            "savings account*",
+            "bank acc",
+            "account nr",
+            "direct deposit",
+            "account num",
+            "checking",
+            "my account is",
         ),
         valid=varied,
     ),  # fmt: skip
@@ -160,14 +172,40 @@ ROWS = (
         id="us.licence",
         kind="driver_license",
         shapes=(
-            *("9" * length for length in range(7, 13)), *("A" + "9" * length for length in range(6, 15)),
-            "AA999999", "AA9999999", "AAA999999", "AAA9999999", "A999 9999 9999", "A999 999 99 999 9", "999 99 9999",
-            "999 999 999", "99 999 999", "A99 99 9999", "9999999AA", "99999999A", "999AA9999",
-            "A9999 99999 99999", "A999 999 999 999", "AAA99A999",
+            *("9" * length for length in range(7, 13)),
+            *("A" + "9" * length for length in range(6, 15)),
+            "AA999999",
+            "AA9999999",
+            "AAA999999",
+            "AAA9999999",
+            "A999 9999 9999",
+            "A999 999 99 999 9",
+            "999 99 9999",
+            "999 999 999",
+            "99 999 999",
+            "A99 99 9999",
+            "9999999AA",
+            "99999999A",
+            "999AA9999",
+            "A9999 99999 99999",
+            "A999 999 999 999",
+            "AAA99A999",
         ),
         words=Words(
-            "driver s licen*", "drivers licen*", "driver licen*", "driving licen*", "dl", "dln", "driver id",
-            "licence number", "license number", "driver s permit", "operator s licen*", "dl number", "licences", "licenses",
+            "driver s licen*",
+            "drivers licen*",
+            "driver licen*",
+            "driving licen*",
+            "dl",
+            "dln",
+            "driver id",
+            "licence number",
+            "license number",
+            "driver s permit",
+            "operator s licen*",
+            "dl number",
+            "licences",
+            "licenses",
         ),
     ),  # fmt: skip
     Identifier(

@@ -1,25 +1,12 @@
-"""South and east Asia.
+"""East and south-east Asia.
 
-Sources: UIDAI (Aadhaar), Income Tax Department and GSTN (PAN, GSTIN), GB 11643-1999 and GB 32100-2015 (China), Taiwan's
-NIA, Hong Kong's ImmD, ICA and ACRA (Singapore), Korea's MOIS and NTS, Japan's J-LIS, Thailand's DOPA, Malaysia's JPN.
+Sources: GB 11643-1999 and GB 32100-2015 (China), Taiwan's NIA, Hong Kong's ImmD, ICA and ACRA (Singapore), Korea's MOIS
+and NTS, Japan's J-LIS, Thailand's DOPA, Malaysia's JPN, Dukcapil (Indonesia), PSA and BIR (Philippines).
 """
 
-from gateway.sensitivity.checksums import (
-    ALPHABET, is_date, mod11_2, varied, verhoeff, weighted, worth, yymmdd, yyyymmdd,
-)  # fmt: skip
+from gateway.sensitivity.checksums import is_date, mod11_2, varied, weighted, worth, yymmdd, yyyymmdd
 from gateway.sensitivity.shapes import Bare, Identifier
 from gateway.sensitivity.sight import Words
-
-
-def is_aadhaar(value: str) -> bool:
-    """Verhoeff; begins with 2 to 9, and is no palindrome."""
-    return value[0] not in "01" and value != value[::-1] and verhoeff(value)
-
-
-def is_gstin(value: str) -> bool:
-    """A state, a PAN, and Luhn's way in base 36."""
-    total = sum(sum(divmod(worth(letter) * (1 + place % 2), 36)) for place, letter in enumerate(value[:14]))
-    return ALPHABET[-total % 36] == value[14]
 
 
 def is_resident(value: str) -> bool:
@@ -49,7 +36,10 @@ def is_tw_id(value: str) -> bool:
 def is_hkid(value: str) -> bool:
     """Weights 9 to 1 over a blank (36) or letter, a letter and seven digits, by 11; A is a check of ten."""
     padded = value if len(value) == 9 else " " + value
-    total = sum((36 if letter == " " else worth(letter)) * weight for letter, weight in zip(padded[:8], range(9, 1, -1), strict=True))
+    total = sum(
+        (36 if letter == " " else worth(letter)) * weight
+        for letter, weight in zip(padded[:8], range(9, 1, -1), strict=True)
+    )
     return (total + (10 if padded[8] == "A" else worth(padded[8]))) % 11 == 0
 
 
@@ -68,7 +58,9 @@ def is_uen(value: str) -> bool:
     if value[0].isdecimal():
         return "ZKCMDNERGWH"[weighted(value[:9], (10, 8, 6, 4, 9, 7, 5, 3, 1)) % 11] == value[9]
     signs = "ABCDEFGHJKLMNPQRSTUVWX0123456789"
-    total = sum(signs.find(letter) * weight for letter, weight in zip(value[:9], (4, 3, 5, 3, 10, 2, 2, 5, 7), strict=True))
+    total = sum(
+        signs.find(letter) * weight for letter, weight in zip(value[:9], (4, 3, 5, 3, 10, 2, 2, 5, 7), strict=True)
+    )
     return signs[(total - 5) % 11] == value[9]
 
 
@@ -100,122 +92,43 @@ def is_my_number(value: str) -> bool:
 
 def is_thai(value: str) -> bool:
     """Weights 13 to 2 by 11."""
-    return value[0] != "0" and value[1] != "0" and (11 - weighted(value[:12], range(13, 1, -1)) % 11) % 10 == int(value[12]) and varied(value)
+    return (
+        value[0] != "0"
+        and value[1] != "0"
+        and (11 - weighted(value[:12], range(13, 1, -1)) % 11) % 10 == int(value[12])
+        and varied(value)
+    )
 
 
 def is_nik(value: str) -> bool:
     """A province, and a birthday with 40 more in the day for women."""
     day = int(value[6:8])
-    return "11" <= value[:2] <= "96" and is_date(2000 + int(value[10:12]), int(value[8:10]), day - 40 if day > 40 else day)
+    return "11" <= value[:2] <= "96" and is_date(
+        2000 + int(value[10:12]), int(value[8:10]), day - 40 if day > 40 else day
+    )
 
 
-_PASS = ("passport*", "护照*", "護照*", "여권*", "旅券*", "パスポート*", "travel document*", "paspor", "ho chieu", "通行证*")
+_PASS = (
+    "passport*",
+    "护照*",
+    "護照*",
+    "여권*",
+    "旅券*",
+    "パスポート*",
+    "travel document*",
+    "paspor",
+    "ho chieu",
+    "通行证*",
+)
 
 ROWS = (
-    Identifier(
-        id="in.aadhaar",
-        kind="national_id",
-        shapes=("999999999999", "9999 9999 9999"),
-        words=Words("aadhaar*", "aadhar*", "adhaar*", "adhar", "uidai", "uid", "आधार*"),
-        separators=" -:",
-        valid=is_aadhaar,
-        bare=Bare.ALONE,
-        loose=True,
-    ),
-    Identifier(
-        id="in.pan",
-        kind="tax_id",
-        shapes=("AAAAA9999A",),
-        words=Words("pan", "income tax*", "permanent account*", "pan card"),
-        form=r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]",
-        bare=Bare.ANYWHERE,
-    ),
-    Identifier(
-        id="in.pan.named",
-        kind="tax_id",
-        shapes=("AAAAA9999A", "A9999AAAAA"),
-        words=Words("pan", "income tax*", "permanent account*", "pan card"),
-        bare=Bare.ALONE,
-    ),
-    Identifier(
-        id="in.gstin",
-        kind="tax_id",
-        shapes=("99AAAAA9999AXAX",),
-        words=Words("gst*", "gstin*"),
-        form=r"(?:0[1-9]|[12]\d|3[0-7]|9[79])[A-Z]{5}\d{4}[A-Z][1-9A-Z]Z[0-9A-Z]",
-        bare=Bare.ANYWHERE,
-    ),
-    Identifier(
-        id="in.voter",
-        kind="national_id",
-        shapes=("AAA9999999",),
-        words=Words("voter*", "epic", "vote", "election*", "elector*", "voting*"),
-        bare=Bare.ALONE,
-    ),
-    Identifier(
-        id="in.passport",
-        kind="passport",
-        shapes=("A9999999", "A 9999999", "A99 99999"),
-        words=Words(*_PASS),
-        form=r"[A-PR-WY][1-9]\d{6}",
-        bare=Bare.NEVER,
-    ),
-    Identifier(
-        id="in.passport.bare",
-        kind="passport",
-        shapes=("A9999999",),
-        words=Words(*_PASS),
-        form=r"[A-PR-WY][1-9]\d{5}[1-9]",
-        valid=lambda value: value[1:] not in "01234567890",
-        bare=Bare.ALONE,
-    ),
-    Identifier(
-        id="in.licence",
-        kind="driver_license",
-        shapes=("AA9999999999999", "AA99 99999999999", "AA 99 99999999999", "AA99 9999 9999999", "AA 9999999999999"),
-        words=Words("driving*", "driver*", "licen*", "dl"),
-        separators="- /",
-        mixed=True,
-        form=r"[A-Z]{2}\d{13}",
-        bare=Bare.ALONE,
-    ),
-    Identifier(
-        id="in.account",
-        kind="bank_account",
-        shapes=("AAAA9XXXXXX",),
-        words=Words("ifsc*", "bank*"),
-        form=r"[A-Z]{4}0[A-Z0-9]{6}",
-    ),
-    Identifier(
-        id="pk.cnic",
-        kind="national_id",
-        shapes=("99999 9999999 9", "9999999999999"),
-        separators="-",
-        words=Words("cnic", "nadra", "nicop", "شناختی کارڈ", "national identity*"),
-        form=r"[1-8]\d{12}",
-        valid=varied,
-    ),
-    Identifier(
-        id="pk.cnic.grouped",
-        kind="national_id",
-        shapes=("99999 9999999 9",),
-        separators="-",
-        words=Words("cnic"),
-        form=r"[1-8]\d{12}",
-        valid=varied,
-        bare=Bare.ANYWHERE,
-    ),
-    Identifier(
-        id="bd.nid",
-        kind="national_id",
-        shapes=("9999999999", "9999999999999", "99999999999999999"),
-        words=Words("nid", "bangladesh*", "national id*", "এনআইডি*"),
-    ),
     Identifier(
         id="cn.resident",
         kind="national_id",
         shapes=("9" * 18, "9" * 17 + "A", "999999 99999999 999X"),
-        words=Words("身份证*", "身份證*", "公民身份*", "证件号*", "resident id*", "id card", "identity*", "id number", "居民*"),
+        words=Words(
+            "身份证*", "身份證*", "公民身份*", "证件号*", "resident id*", "id card", "identity*", "id number", "居民*"
+        ),
         form=r"\d{17}[\dX]",
         valid=is_resident,
         bare=Bare.ANYWHERE,
@@ -427,8 +340,18 @@ ROWS = (
     Identifier(
         id="ph.social",
         kind="national_id",
-        shapes=("99 9999999 9", "9999 9999999 9", "99 999999999 9", "9999 9999 9999", "9999 9999 9999 9999", "9999999999", "999999999999"),
-        words=Words("sss", "umid", "crn", "philsys*", "philid", "philhealth*", "pag ibig", "pagibig", "gsis", "psn", "pcn"),
+        shapes=(
+            "99 9999999 9",
+            "9999 9999999 9",
+            "99 999999999 9",
+            "9999 9999 9999",
+            "9999 9999 9999 9999",
+            "9999999999",
+            "999999999999",
+        ),
+        words=Words(
+            "sss", "umid", "crn", "philsys*", "philid", "philhealth*", "pag ibig", "pagibig", "gsis", "psn", "pcn"
+        ),
         separators="-",
     ),
     Identifier(
@@ -438,4 +361,3 @@ ROWS = (
         words=Words("cccd*", "cmnd*", "can cuoc*", "chung minh*", "vietnam*"),
     ),
 )
-

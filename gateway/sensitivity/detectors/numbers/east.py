@@ -129,7 +129,9 @@ ROWS = (
         id="cz.card",
         kind="national_id",
         shapes=("999999999", "AA999999"),
-        words=Words("obcansky prukaz", "obcanskeho prukazu", "op", "cislo op", "obciansky preukaz", "obcianskeho preukazu"),
+        words=Words(
+            "obcansky prukaz", "obcanskeho prukazu", "op", "cislo op", "obciansky preukaz", "obcianskeho preukazu"
+        ),
     ),
     Identifier(
         id="hu.tax",

@@ -79,7 +79,9 @@ ROWS = (
         kind="national_id",
         shapes=("9999999999", "999999 9999", "999999999999", "99999999 9999"),
         separators="-",
-        words=Words("personnummer*", "pnr", "person nr", "samordningsnummer*", "personal identity*", "swedish id*", "swedish"),
+        words=Words(
+            "personnummer*", "pnr", "person nr", "samordningsnummer*", "personal identity*", "swedish id*", "swedish"
+        ),
         form=r"(?:1[89]|20)?\d{10}",
         valid=is_personnummer,
         bare=Bare.ALONE,

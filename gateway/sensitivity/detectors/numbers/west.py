@@ -11,7 +11,8 @@ from gateway.sensitivity.sight import Words
 _ODD = dict(
     zip(
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        (1, 0, 5, 7, 9, 13, 15, 17, 19, 21) + (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
+        (1, 0, 5, 7, 9, 13, 15, 17, 19, 21)
+        + (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
         strict=True,
     )
 )
@@ -116,8 +117,14 @@ ROWS = (
         id="fr.nir",
         kind="national_id",
         shapes=(
-            "999999999999999", "9 99 99 99 999 999 99", "9 99 99 9A 999 999 99", "999999A99999999", "9 99 99 99999 999 99",
-            "9999999999999 99", "9 99 99 99 999 99999", "999999A999999 99",
+            "999999999999999",
+            "9 99 99 99 999 999 99",
+            "9 99 99 9A 999 999 99",
+            "999999A99999999",
+            "9 99 99 99999 999 99",
+            "9999999999999 99",
+            "9 99 99 99 999 99999",
+            "999999A999999 99",
         ),
         words=Words("nir", "securite sociale", "numero de secu", "num secu", "insee", "carte vitale", "n ss"),
         form=r"[1-478]\d\d(?:0[1-9]|[1-5]\d|6[0-3]|[7-9]\d)(?:\d\d|2[AB])\d{8}",
@@ -149,7 +156,9 @@ ROWS = (
         shapes=("AAXX999999999", "AA XX 999999999", "AA XX 999 999 999", "AAXX 999 999 999"),
         words=Words("tva", "vat*"),
         form=r"FR[0-9A-HJ-NP-Z]{2}\d{9}",
-        valid=lambda value: luhn(value[4:]) and (not value[2:4].isdecimal() or (12 + 3 * int(value[4:]) % 97) % 97 == int(value[2:4])),
+        valid=lambda value: (
+            luhn(value[4:]) and (not value[2:4].isdecimal() or (12 + 3 * int(value[4:]) % 97) % 97 == int(value[2:4]))
+        ),
         bare=Bare.ALONE,
     ),
     Identifier(
@@ -198,7 +207,9 @@ ROWS = (
         id="be.national",
         kind="national_id",
         shapes=("99999999999", "99 99 99 999 99", "999999 999 99"),
-        words=Words("rijksregister*", "registre national", "national number", "insz", "niss", "nationaal nummer", "nrn"),
+        words=Words(
+            "rijksregister*", "registre national", "national number", "insz", "niss", "nationaal nummer", "nrn"
+        ),
         mixed=True,
         valid=is_rijksregister,
         bare=Bare.ALONE,
@@ -231,4 +242,3 @@ ROWS = (
         bare=Bare.ALONE,
     ),
 )
-
