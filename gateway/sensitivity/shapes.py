@@ -1,6 +1,7 @@
 """Identifiers by shape: the table's row, and the one pass that finds what any row describes.
 
-A *shape* is an identifier with 9 for a digit, A for a letter, X for either, and a blank for a separator: 44051401458 has
+A *shape* is an identifier with 9 for a digit, A for a letter, X for either,
+and a blank for a separator: 44051401458 has
 the shape "99999999999", AB 12 34 56 C the shape "AA 99 99 99 A". The pass goes from digit to digit, takes each group of
 letters and digits with its neighbours, and walks a trie of all shapes; only where a shape is complete are rows asked.
 So the cost of a text does not grow with the number of rows, and no expression of ours can run away.
@@ -144,7 +145,7 @@ class _Reading:
             value = _OTHER.sub("", written)
         capital = value.upper()
         # In a long text small letters and digits in quotes are a digest or a name; and who counts, counts up.
-        stands = alone and (value == capital or len(text) < _SHORT) and value not in _COUNTED
+        stands = alone and (value == capital or len(text) < _SHORT) and not (value[0] in "01" and value in _COUNTED)
         for ready in rows:
             row = ready.row
             if between and (not between <= ready.separators or (len(between) > 1 and not row.mixed)):

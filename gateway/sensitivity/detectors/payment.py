@@ -31,11 +31,13 @@ IDENTIFIERS = (
         kind="credit_card",
         shapes=(
             *("9" * length for length in (13, 14, 15, 16, 17, 18, 19)), "9999 9999 9999 9999", "9999 999999 99999",
-            "9999 999999 9999", "9999 9999 9999 9999 999", "9999 9999 9999 999", "99999999 99999999", "999999 9999999999",
+            "9999 999999 9999", "9999 9999 9999 9999 999", "9999 9999 9999 999", "99999999 99999999",
+            "999999 9999999999",
         ),
         words=Words(
             "card*", "credit*", "debit*", "visa", "mastercard", "amex", "cc", "tarjeta*", "karta", "karty", "kart*",
-            "carte*", "kreditkarte*", "carta", "cartao", "信用卡*", "卡号*", "银行卡*", "american express", "payment*", "pan",
+            "carte*", "kreditkarte*", "carta", "cartao", "信用卡*", "卡号*", "银行卡*",
+            "american express", "payment*", "pan",
         ),
         form="|".join(form for form, _ in _RANGES),
         valid=lambda value: luhn(value) and varied(value),

@@ -4,6 +4,8 @@ other grouping beside a word that speaks of telephones.
 Sources: ITU E.164 and its list of country codes, the national numbering plans.
 """
 
+# ruff: noqa: RUF001 (other scripts have letters and colons that look like ours)
+
 import re
 from collections.abc import Iterator
 
@@ -86,8 +88,10 @@ _DISTINCT = re.compile(
     r"|1[ .-]\(?[2-9]\d\d\)?[ .-][2-9]\d\d[ .-]\d{4}"
     r"|001[ .-][2-9]\d\d[ .-]\d{3}[ .-]\d{4}"
     r"|0[1-79]([ .-])\d\d\2\d\d\2\d\d\2\d\d"  # France
-    r"|07\d{3}[ -]\d{3}[ -]?\d{3}|0\d{3}[ -]\d{3}[ -]\d{4}|0\d{4}[ -]\d{6}|020[ -]\d{4}[ -]\d{4}|\(0\d{2,4}\)[ -]?\d{3,4}[ -]?\d{3,4}"
-    r"|0\d{2}[ -]\d{3}[ -]\d{4}|0\d{2}[ -]\d{4}[ -]\d{4}|0\d{2}[ -]\d{3}[ -]\d{2}[ -]\d{2}|0\d{3}[ -]\d{3}[ -]\d{2}[ -]\d{2}"
+    r"|07\d{3}[ -]\d{3}[ -]?\d{3}|0\d{3}[ -]\d{3}[ -]\d{4}|0\d{4}[ -]\d{6}"
+    r"|020[ -]\d{4}[ -]\d{4}|\(0\d{2,4}\)[ -]?\d{3,4}[ -]?\d{3,4}"
+    r"|0\d{2}[ -]\d{3}[ -]\d{4}|0\d{2}[ -]\d{4}[ -]\d{4}|0\d{2}[ -]\d{3}[ -]\d{2}[ -]\d{2}"
+    r"|0\d{3}[ -]\d{3}[ -]\d{2}[ -]\d{2}"
     r"|0[2-9][ -]\d{4}[ -]\d{4}|04\d\d[ -]\d{3}[ -]\d{3}"  # Australia
     r"|\(?0?\d\d\)[ -]?9?\d{4}-\d{4}"  # Brazil
     r"|1[3-9]\d[ -]\d{4}[ -]\d{4}"  # China
@@ -102,17 +106,23 @@ _PLAIN = re.compile(
 )
 
 _BEFORE = Words(
-    "phone*", "telephone*", "tel", "tele", "telef*", "tlf*", "tfno*", "tfn", "tlfno", "tno", "mobile*", "cell*", "cellphone*",
-    "fax*", "call", "calls", "calling", "called", "text me", "sms", "whatsapp", "dial", "dialing", "ring", "reach", "hotline",
+    "phone*", "telephone*", "tel", "tele", "telef*", "tlf*", "tfno*", "tfn", "tlfno", "tno", "mobile*", "cell*",
+    "cellphone*",
+    "fax*", "call", "calls", "calling", "called", "text me", "sms", "whatsapp", "dial", "dialing", "ring", "reach",
+    "hotline",
     "landline", "handy*", "mobil*", "movil*", "celular*", "telefon*", "anruf*", "rufnummer*", "durchwahl", "festnetz*",
     "numer telefonu", "nr tel", "kom", "komork*", "komorkow*", "zadzwon*", "dzwon*", "kontakt*", "contact*", "contacto",
-    "llam*", "portable", "appel*", "joindre", "cellulare", "chiam*", "telemovel", "telemo*", "ligar", "ligue", "phone number",
-    "fon", "gsm", "cep", "cep no", "ara", "numaram", "电话*", "手机*", "联系*", "致电*", "拨打*", "传真*", "號碼", "電話*", "手機*",
-    "号码", "携帯*", "전화*", "휴대*", "연락*", "тел", "телефон*", "моб", "звон*", "τηλ*", "โทร*", "puh", "puhelin*", "telefonnummer",
+    "llam*", "portable", "appel*", "joindre", "cellulare", "chiam*", "telemovel", "telemo*", "ligar", "ligue",
+    "phone number",
+    "fon", "gsm", "cep", "cep no", "ara", "numaram", "电话*", "手机*", "联系*", "致电*", "拨打*", "传真*",
+    "號碼", "電話*", "手機*",
+    "号码", "携帯*", "전화*", "휴대*", "연락*", "тел", "телефон*", "моб", "звон*", "τηλ*", "โทร*", "puh", "puhelin*",
+    "telefonnummer",
     "tlf nr", "mob", "smartphone", "pager", "voicemail", "emergency contact", "numero de contacto",
 )  # fmt: skip
 _AFTER = Words(
-    "office", "fax", "mobile", "cell", "home", "work", "phone", "tel", "ext", "extension", "direct", "whatsapp", "komorka",
+    "office", "fax", "mobile", "cell", "home", "work", "phone", "tel", "ext", "extension", "direct", "whatsapp",
+    "komorka",
 )  # fmt: skip
 WORDS = (_BEFORE, _AFTER)
 

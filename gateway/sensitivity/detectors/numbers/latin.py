@@ -20,7 +20,7 @@ def is_cpf(value: str) -> bool:
 
 
 def is_cnpj(value: str) -> bool:
-    """Two checks, weights 9 to 2 from the right in rounds; since 2026 the first twelve may be letters, by their code."""
+    """Two checks, weights 9 to 2 from the right in rounds; since 2026 twelve may be letters, by their code."""
     counts = [ord(letter) - 48 for letter in value]
     weights = (6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)
     first = sum(map(int.__mul__, counts[:12], weights[1:])) * 10 % 11 % 10

@@ -1,6 +1,7 @@
 """Africa, the Gulf, Australia and New Zealand.
 
-Sources: DHA (South African identity number), NIMC, KRA, ICP (Emirates ID), ATO (TFN, ABN), ASIC (ACN), Services Australia
+Sources: DHA (South African identity number), NIMC, KRA, ICP (Emirates ID), ATO (TFN, ABN), ASIC (ACN),
+Services Australia
 (Medicare), Inland Revenue (IRD), Te Whatu Ora (NHI).
 """
 
