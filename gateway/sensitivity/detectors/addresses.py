@@ -32,7 +32,8 @@ ROWS: tuple[Detector, ...] = (
         "address.romance",
         "address",
         rf"((?:\b(?:{_EITHER})\b\.?|\b[Cc]/\.?)[ ,]{{0,2}}{_NAME}(?:[ ,]{{1,2}}{_NAME}){{0,6}}"
-        r"[ ,]{1,3}(?:[nN][º°o.]{0,2} ?)?(?:\d{1,5}[A-Za-z]?(?:[/\-]\d{1,4})?|s/n)(?:,? ?\d{1,3} ?[ºª°]?,? ?[A-Z]{0,4}\b)?)",
+        r"[ ,]{1,3}(?:[nN][º°o.]{0,2} ?)?(?:\d{1,5}[A-Za-z]?(?:[/\-]\d{1,4})?|s/n)"
+        r"(?:,? ?\d{1,3} ?[ºª°]?,? ?[A-Z]{0,4}\b)?)",
         trigger=r"(?i)calle|avenida|avda|paseo|plaza|pza|carrer|carretera|ctra|camino|ronda|glorieta|travesía|rua |"
         r"travessa|praça|estrada|via |piazza|corso|viale|rue |boulevard|chemin|avenue|place|ul\.|os\.|al\.|pl\.|"
         r"av\.|ulica|aleja|c/",

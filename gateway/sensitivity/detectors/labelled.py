@@ -47,7 +47,10 @@ LABELS = (
                        "health plan beneficiary",
                        "medical", "subscriber", "insurance group", "admission", "encounter", "donor", "npi", "doctor",
                        "provider"),
-            "mrn", "mrns", "patientid", "nhc", "historia clinica", "numero de historia", "no historia", "n historia",
+            "mrn", "mrns", "no de historia", "n o de historia", "historia numero", "tarjeta sanitaria",
+            "nr ubezpieczenia",
+            "numer historii choroby", "nr historii choroby", "patientid",
+            "nhc", "historia clinica", "numero de historia", "no historia", "n historia",
             "num historia", "cipa",
             "hospital id", "numer pacjenta", "id pacjenta", "nr pacjenta", "karta pacjenta", "numer ubezpieczenia",
             "patientennummer", "fallnummer",
@@ -76,14 +79,15 @@ LABELS = (
             "documento d identita",
             "numero de seguridad social", "numero de la seguridad social", "seguridad social", "personnummer",
             "a number",
-            "身份证号", "身份证号码", "证件号", "证件号码", "社保号", "社会保障号", "seria i numer dowodu",
+            "cin", "身份证号", "身份证号码", "证件号", "证件号码", "社保号", "社会保障号", "seria i numer dowodu",
             "karta pobytu", "karty pobytu",
             "kartu pobytu",
         ), 5,
     ),
     Label(
         "label.tax", "tax_id",
-        Words(*_numbered("tax", "taxpayer", "vat", "tax identification", "vat registration", "company registration"),
+        Words(*_numbered("tax", "taxpayer", "tax identification", "vat registration", "company registration"),
+        "vat number", "vat id",
         "tin", "itin", "ein",
               "steuernummer", "steuer id", "steueridentifikationsnummer", "partita iva", "numero fiscal",
               "identificacion fiscal",
@@ -122,7 +126,7 @@ LABELS = (
               "compte bancaire",
               "rib", "conto corrente", "numero di conto", "conta bancaria", "numero da conta", "conta corrente",
               "rekeningnummer",
-              "银行账号", "银行卡号", "账号", "帐号", "银行账户", "卡号", "口座番号", "계좌번호"), 6,
+              "银行账号", "银行卡号", "账号", "帐号", "银行账户", "开户行账户", "账户", "卡号", "口座番号", "계좌번호"), 6,
     ),
     Label(
         "label.card", "credit_card",
@@ -147,13 +151,14 @@ LABELS = (
         Words(
             *_numbered("customer", "client", "member", "membership", "employee", "staff", "student", "policy",
             "claim", "subscriber",
-                       "badge", "personnel", "payroll", "user", "participant", "applicant", "application",
+                       "badge", "personnel", "payroll", "participant", "applicant", "application",
                        "enrollment", "registration",
                        "certificate", "loyalty", "frequent flyer", "rewards", "customer account", "case", "inmate",
                        "professional license", "nursing license", "officer", "military",
                        "library card", "device", "imei", "imsi", "insurance policy", "worker", "known traveler",
                        "tenant", "gym", "biometric"),
-            "employeeid", "customerid", "imei", "imsi", "iccid", "nocol", "no col", "n col", "num col", "colegiado",
+            "employeeid", "id pracownika", "军官证", "customerid", "imei", "imsi", "iccid", "nocol", "no col", "n col",
+            "num col", "colegiado",
             "numero de colegiado", "episodio", "expediente",
             "numero de cliente", "numero de socio", "numero de empleado", "numero de poliza", "poliza",
             "id de cliente", "nr klienta",
@@ -171,6 +176,14 @@ LABELS = (
             "用户编号",
         ), 4,
     ),
+    Label(
+        "label.short", "other_id",
+        Words("medical record", "patient", "policy", "claim", "customer", "client", "member", "employee", "student",
+        "user", "user id",
+              "insurance", "license", "licence", "badge", "polisa", "klient", "pacjent", "pracownik", "cliente",
+              "paciente", "poliza",
+              "kunde", "patient", "client", "assicurato"), 5, full=False,
+    ),
 )  # fmt: skip
 
 _JOIN = re.compile(
@@ -180,12 +193,13 @@ _JOIN = re.compile(
     r"""[\s:：=#"'`()\[\]|>*º°–\-.]{0,3}(?:号码|号|为|是|：|:|의|는|은|は){0,3}\s?""",
     re.IGNORECASE,
 )
+_SAID = re.compile(r"[#:：№]|\bno\.|\bnr\b|nº")
 _VALUE = re.compile(
     r"(?:[A-Za-z]{1,4}[\-/]|[A-Z]{1,4} )?(?=[A-Za-z]{0,12}[0-9])[0-9A-Za-z]{1,24}(?:[\-/.][0-9A-Za-z]{1,12}){0,6}"
     r"(?:[ ](?=[0-9A-Z]*[0-9])[0-9A-Z]{1,10}(?![a-z])){0,6}"
 )
 _WORTH_IT = re.compile(r"[0-9](?:[ \-./]?[0-9]){2}|[0-9][A-Za-z]")
-_YEAR = re.compile(r"(?:19|20)\d\d(?:[-/.]\d\d?[-/.]\d\d?)?|\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d")
+_YEAR = re.compile(r"(?:19|20)\d\d(?:[-/.]\d\d?(?:[-/.]\d+)?)?|\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d")
 _ANY = Words(*(word for label in LABELS for word in label.words.spoken))
 WORDS = (*(label.words for label in LABELS), _ANY)
 
@@ -203,6 +217,8 @@ def find_labelled(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
         for _, after in mentions.of(label.words):
             joined = _JOIN.match(text, after)
             if joined is None or (joined.end() == after and text[after - 1].isascii()):
+                continue
+            if not label.full and _SAID.search(joined[0]) is None:
                 continue
             match = _VALUE.match(text, joined.end())
             if match is None:

@@ -79,9 +79,11 @@ _PREFIXED = re.compile(r"00[1-9]\d{0,2}[ \-./(]")
 _DATE = re.compile(
     r"(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12]\d|3[01])(?:[ T].*)?"
     r"|(?:0?[1-9]|[12]\d|3[01])[-./ ](?:0?[1-9]|[12]\d|3[01])[-./ ](?:1[5-9]|20)\d\d(?:[ ].*)?"
-    r"|(?:19|20)\d\d[-–/ ]{1,3}(?:19|20)\d\d|\d{1,3}(?:\.\d{1,3}){3}|\d{1,3}(?:[ .]000)+|\d+[./]\d+|\d{1,3}(?:\.\d{3})+"
+    r"|(?:19|20)\d\d[-–/ ]{1,3}(?:19|20)\d\d|\d{1,3}(?:\.\d{1,3}){3}|\d{1,3}(?:[ .]000)+|\d{1,5}/\d{1,5}"
+    r"|\d+\.\d+|\d{1,3}(?:\.\d{3})+"
 )
 
+_YEARS = re.compile(r"(?:^|[ \-])(?:19|20)\d\d[ \-](?:19|20)\d\d(?:$|[ \-])")
 _DISTINCT = re.compile(
     r"\(?[2-9]\d\d\)[ .-]?[2-9]\d\d[ .-]\d{4}"  # North America, the area in brackets
     r"|(?:1[ .-])?[2-9]\d\d([.-])[2-9]\d\d\1\d{4}"
@@ -116,7 +118,8 @@ _BEFORE = Words(
     "phone number",
     "fon", "gsm", "cep", "cep no", "ara", "numaram", "电话*", "手机*", "联系*", "致电*", "拨打*", "传真*",
     "號碼", "電話*", "手機*",
-    "号码", "携帯*", "전화*", "휴대*", "연락*", "тел", "телефон*", "моб", "звон*", "τηλ*", "โทร*", "puh", "puhelin*",
+    "号码", "座机*", "分机*", "携帯*", "전화*", "휴대*", "연락*", "тел", "телефон*", "моб", "звон*", "τηλ*", "โทร*", "puh",
+    "puhelin*",
     "telefonnummer",
     "tlf nr", "mob", "smartphone", "pager", "voicemail", "emergency contact", "numero de contacto",
 )  # fmt: skip
@@ -142,7 +145,7 @@ def find_phone(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
             continue
         core = _EXTENSION.sub("", written)
         digits = _NOT_DIGIT.sub("", core)
-        if not 6 <= len(digits) <= 15 or len(set(digits)) < 2 + (len(digits) > 8):
+        if not 6 + core.isdecimal() <= len(digits) <= 15 or len(set(digits)) < 2 + (len(digits) > 8):
             continue
         prefixed = _PREFIXED.match(core)
         if prefixed or core[0] == "+" or core[:2] == "(+":
@@ -151,7 +154,7 @@ def find_phone(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
                 continue
             if core[0] == "+":
                 continue
-        if _DATE.fullmatch(core.strip("()")):
+        if _DATE.fullmatch(core.strip("()")) or _YEARS.search(core):
             continue
         if _DISTINCT.fullmatch(core) is not None:
             yield Hit(start, end, "phone", "phone.national")
