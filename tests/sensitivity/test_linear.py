@@ -13,7 +13,7 @@ from gateway.sensitivity.detectors.identifiers import IDENTIFIERS, ROWS
 from gateway.sensitivity.sight import Sight
 
 DETECTORS = (*ROWS, *payment.ROWS, *contact.ROWS)
-SMALL = 6_000
+SMALL = 4_000
 MOST = 2.3
 CLOCK = 0.001
 

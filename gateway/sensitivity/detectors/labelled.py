@@ -126,7 +126,8 @@ LABELS = (
               "compte bancaire",
               "rib", "conto corrente", "numero di conto", "conta bancaria", "numero da conta", "conta corrente",
               "rekeningnummer",
-              "银行账号", "银行卡号", "账号", "帐号", "银行账户", "开户行账户", "账户", "卡号", "口座番号", "계좌번호"), 6,
+              "银行账号", "银行卡号", "账号", "帐号", "银行账户", "开户行账户", "账户", "卡号", "口座番号",
+            "계좌번호"), 6,
     ),
     Label(
         "label.card", "credit_card",

@@ -57,7 +57,7 @@ _LENGTHS = {
     for country in countries.split()
 }  # fmt: skip
 _LENGTHS |= {"XK": 20, "IQ": 23, "GE": 22, "KZ": 20, "BY": 28, "MC": 27, "FO": 18}
-_IBAN = re.compile(r"(?<![0-9A-Za-z_])[A-Za-z]{2}[0-9]{2}(?:[ \-]?[0-9A-Za-z]){11,30}")
+_IBAN = re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])[0-9](?:[ \-]?[0-9A-Za-z]){11,30}+")
 _IBAN_WORDS = Words("iban*", "account*", "konto*", "rachun*", "cuenta*", "compte*", "conto*", "rekening*", "bank*")
 _SEPARATOR = re.compile(r"[ \-]")
 
@@ -65,8 +65,8 @@ _SEPARATOR = re.compile(r"[ \-]")
 def find_iban(sight: Sight) -> Iterator[Hit]:
     """An IBAN whose rest by 97 is one; or with its name before it and of its country's length, whatever the rest."""
     for match in _IBAN.finditer(sight.text):
-        start = match.start()
-        length = _LENGTHS.get(match[0][:2].upper())
+        start = match.start() - 2  # found by its digits, of which a text has fewer than letters
+        length = _LENGTHS.get(sight.text[start : start + 2].upper())
         if length is None:
             continue
         end, left = start, length
