@@ -46,7 +46,13 @@ def fold(text: str) -> str:
 def _letters() -> dict[int, str]:
     """Each character as `_spaced` writes it, for those that it changes: one for one, so places stay."""
     table = {}
-    for number in (*range(0x250), *range(0x1E00, 0x1F00), *range(0x2000, 0x2070), *range(0x3000, 0x3040), *range(0xFF00, 0xFF66)):
+    for number in (
+        *range(0x250),
+        *range(0x1E00, 0x1F00),
+        *range(0x2000, 0x2070),
+        *range(0x3000, 0x3040),
+        *range(0xFF00, 0xFF66),
+    ):
         letter = chr(number)
         plain = unicodedata.normalize("NFKD", letter)[0].lower()[0]
         if letter in _PLAIN:
@@ -58,6 +64,7 @@ def _letters() -> dict[int, str]:
     return table
 
 
+# ruff: noqa: RUF001 (the letters below are the point)
 _PLAIN = {"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ı": "i", "ß": "s", "æ": "a", "Æ": "a", "№": "n"}
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LETTERS = _letters()

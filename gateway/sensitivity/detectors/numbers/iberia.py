@@ -100,7 +100,7 @@ ROWS = (
         id="es.nuss",
         kind="national_id",
         shapes=("999999999999", "99 99999999 99", "99 9999999999", "99 9999999 99", "99 999999 99", "99 999999999 99"),
-        words=Words("nass", "nuss", "seguridad social", "afiliacion", "n s s", "nss"),
+        words=Words("nass", "nuss", "seguridad social", "afiliacion", "n s s", "nss", "n o ss", "no ss"),
         separators=" -/",
         valid=is_nuss,
         bare=Bare.ALONE,
@@ -124,7 +124,7 @@ ROWS = (
         id="es.health",
         kind="medical_id",
         shapes=("AAAA999999999999", "AAAA 999999999999", "AAAA9999999999", "AAAA 9 999999 99 9", "AA999999999"),
-        words=Words("tarjeta sanitaria", "cip", "tsi", "sanitari*", "cipa"),
+        words=Words("tarjeta sanitaria", "cip", "tsi", "c i p", "sanitari*", "cipa"),
     ),
     Identifier(
         id="pt.nif",
