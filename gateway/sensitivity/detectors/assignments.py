@@ -17,7 +17,7 @@ _PASSWORDS = (
     "pass pwd pswd psw kennwort contrase clave mdp hasło haslo senha wachtwoord parola пароль 密码 密碼 口令 パスワード 비밀번호"
 ).split()
 _KEYS = (*"secret sekret segredo token jeton jwt key klucz 密钥 金鑰 令牌 _pat bearer".split(), "pat =", "pat=", "pat:")
-_LOGINS = r"auth|authorization|credentials?|creds?|login|signature|session(?:_?id)?|cookie|connection_?string|conn_?str|dsn|salt|seed|crumb"
+_LOGINS = r"auth|authorization|credentials?|creds?|login|signature|j?session(?:_?id)?|phpsessid|cookie|connection_?string|conn_?str|dsn|salt|seed|crumb"
 _PROVIDERS = (
     r"adafruit|adobe|airtable|algolia|alibaba|aliyun|amplitude|asana|atlassian|auth0|aws|azure|beamer|bitbucket|bittrex|bitly|braintree|bugsnag"
     r"|circleci|clearbit|clickup|cloudant|cloudflare|cloudinary|codeclimate|codecov|cohere|coinbase|confluent|contentful|coveralls|databricks"
@@ -31,11 +31,11 @@ _PROVIDERS = (
 )
 
 # Between a name and its value. Possessive, so that nothing is read twice.
-_REST = r"""[\w.\-]{0,48}+(?: \d)?(?:\\{0,4}["'`])?[\])]{0,2}"""
+_REST = r"""[A-Za-z0-9_.\-À-ɏ]{0,48}+(?: \d)?(?:\\{0,4}["'`])?[\])]{0,2}(?:\[["']?[\w.\-]{1,40}["']?\]|\s?:?\s?(?:str|string|char|const)(?=\s?=))?"""
 _SIGN = (
-    r"""(?:\s{0,20}(?:===?|!==?|=~|:?=>?|->|:|：|<<)\s{0,40}(?:\{\s{0,40}["']?(?:value|default)["']?\s{0,4}[:=]\s{0,4})?"""
+    r"""(?:\s{0,20}(?:===?|!==?|=~|[?.+|]?=>?|:{0,2}=>?|->|:|：|<<)\s{0,40}(?:\{\s{0,40}["']?(?:value|default)["']?\s{0,4}[:=]\s{0,4})?"""
     r"""|,?\s{1,40}["']?value["']?\s{0,4}[:=]\s{0,4}|\s{0,4}\{\s{0,40}default\s{0,4}=\s{0,4}|\s{0,4},\s{0,20}(?=\\{0,4}["'`@])"""
-    r"""|\(\s{0,20}(?=\\{0,4}["'`@])|>|\s{1,40}(?=\\{0,4}["'`]))"""
+    r"""|\(\s{0,20}(?=\\{0,4}["'`@])|>\s{0,40}|\s{1,40}(?=\\{0,4}["'`]))"""
 )
 _SAID = (
     r"""(?: (?:for|of|del?|für|para|do|pour)(?: [\w@.'"\-]{1,40}){1,4}?)?\s{0,4}(?:\(\w{1,30}\))?"""
@@ -48,6 +48,8 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _QUOTE = re.compile(r"""[bBrRuUfFL@$]{0,2}(\\{0,4})(["'`]{1,3}|&quot;|[“«‘])""")
 _CLOSING = {"“": "”", "«": "»", "‘": "’"}
 _BARE = re.compile(r"""[^\s"'`<>,;(){}\[\]|&\\]{1,2000}+""")
+_WIDE = re.compile(r"""[^\s"'`<>]{6,200}+(?<![;,)])(?=[ \t\r]*(?:\n|\Z))""")
+_CALL = re.compile(r"[@$]?[A-Za-z_][\w.>:\-]{0,80}[(\[]|[({\[<]")
 _IDENTIFIER = re.compile(r"[@:$&*!%]?[A-Za-z_][A-Za-z_]{0,60}(?:(?:\.|->|::)[A-Za-z_]\w{0,60}){0,6}%?")
 # Names that are about a credential and not of one.
 _ABOUT = re.compile(
@@ -73,8 +75,9 @@ _HASHES = re.compile(r"sha\d|md5|checksum|integrity|commit|digest|hash|fingerpri
 # Short stems must be words of their own: `db_pass` and not `bypass`, `my_pat` and not `pattern`.
 _PASSWORD_NAME = re.compile(
     r"passw|pass_?phrase|pass_?code|passe|pswd|pwd|kennwort|contrase|has[lł]o|senha|wachtwoord|[^\x00-\x7f]"
-    r"|(?:^|[_.\-])(?:pass|psw|mdp|clave|parola)(?:[_.\-]|$)|(?:user|db|my|root|admin|login|auth|smtp|mail|sql|ftp|proxy|store)pass$"
+    r"|(?:^|[_.\-])(?:psw|mdp|clave|parola)(?:[_.\-]|$)|(?:^|[_.\-])pass\d?$|(?:user|db|my|root|admin|login|auth|smtp|mail|sql|ftp|proxy|store)pass$"
 )
+_PASSWORD_WORD = re.compile(r"passw|phrase|contrase|kennwort|senha|has[lł]o|wachtwoord|[^\x00-\x7f]")
 _KEY_NAME = re.compile(
     r"secret|sekret|segredo|token(?!iz)|jeton|keys?(?![a-z])|klucz|[^\x00-\x7f]|(?:^|[_.\-])(?:pat|jwt|bearer)(?:[_.\-]|$)"
 )
@@ -96,6 +99,7 @@ class Candidate(NamedTuple):
     name: str
     value: Value
     told: bool
+    sign: str
 
 
 def read_value(text: str, at: int) -> Value | None:
@@ -103,6 +107,9 @@ def read_value(text: str, at: int) -> Value | None:
     opened = _QUOTE.match(text, at)
     if not opened:
         bare = _BARE.match(text, at)
+        wide = _WIDE.match(text, at)
+        if wide and not (bare and wide.end() == bare.end()) and not _CALL.match(text, at) and strength(wide[0]) >= Strength.FAIR:
+            bare = wide
         return Value(at, bare.end(), quoted=False) if bare else None
     quote = opened[2]
     start = opened.end()
@@ -132,7 +139,8 @@ def _candidates(sight: Sight, stems: tuple[str, ...] | list[str]) -> Iterator[Ca
                 told = after.start(1) < 0
                 sign = after.span(2 if told else 1)
                 value = read_value(text, sign[1])
-                if value and (value.quoted or "\n" not in text[sign[0] : sign[1]]):
+                said = text[sign[0] : sign[1]]
+                if value and (value.quoted or "\n" not in said[len(said.rstrip()) :] or said.rstrip().endswith(">")):
                     head = text[max(0, at - 48) : at]
                     begin = at - (len(head) - len(head.rstrip(_NAME)))
                     name = _CAMEL.sub("_", text[begin : sign[0]]).lower().strip("\"'`\\])( -.$")
@@ -140,27 +148,34 @@ def _candidates(sight: Sight, stems: tuple[str, ...] | list[str]) -> Iterator[Ca
                     if closing and text[begin - 1] not in after[0][:-1]:
                         pass  # the quote is the end of what the name stands in: `label: "Password:"`
                     elif not _ABOUT.search(name):
-                        yield Candidate(begin, name, value, told)
+                        yield Candidate(begin, name, value, told, said.strip())
             at = low.find(stem, at + 1)
 
 
 def _passwords(sight: Sight) -> Iterator[Hit]:
     text = sight.text
-    for begin, name, value, told in _candidates(sight, _PASSWORDS):
-        if value.end - value.start >= 4 and _PASSWORD_NAME.search(name) and _password(text, begin, value, told):
+    for found in _candidates(sight, _PASSWORDS):
+        value = found.value
+        if value.end - value.start >= 4 and _PASSWORD_NAME.search(found.name) and _password(text, found):
             yield Hit(value.start, value.end, "secret", "secrets.password")
 
 
-def _password(text: str, begin: int, value: Value, told: bool) -> bool:
+def _password(text: str, found: Candidate) -> bool:
     """Whether a value is a password, now that its name says that it should be."""
+    begin, name, value, told, sign = found
     given = text[value.start : value.end]
     strong = strength(given)
     if strong is Strength.NONE:
         return False
+    if not sign and not told and (not _PASSWORD_WORD.search(name) or text[value.start - 1] == "`"):
+        return False  # a word beside something in quotes
+    if sign == "," and strong is Strength.WEAK:
+        # Of a list of words, or the two arguments of a call.
+        return text[begin - 2 : begin - 1] == "(" and text[value.end + 1 : value.end + 2] == ")" and not generic(given)
     if told and not value.quoted:
         return (strong is Strength.FAIR and given[-1] not in ".:?") or strong is Strength.STRONG
     if " " in given.strip():
-        few = value.quoted and given.count(" ") <= 2 and not _LABEL.search(given.lower())
+        few = value.quoted and given.count(" ") <= (24 if "phrase" in name else 2) and not _LABEL.search(given.lower())
         return few and (strong >= Strength.FAIR or given == given.lower())
     if not value.quoted:
         return _bare_password(text, begin, value, strong)
@@ -189,12 +204,14 @@ def _whole(text: str, begin: int, value: Value) -> bool:
 
 def _keys(sight: Sight) -> Iterator[Hit]:
     text = sight.text
-    for _, name, value, _ in _candidates(sight, _KEYS):
-        if value.end - value.start < 8 or not _KEY_NAME.search(name):
+    for _, name, value, _, sign in _candidates(sight, _KEYS):
+        if value.end - value.start < 8 or not _KEY_NAME.search(name) or (not sign and text[value.start - 1] == "`"):
             continue
         given = text[value.start : value.end]
         strong = strength(given)
         if strong < Strength.FAIR or " " in given or (not value.quoted and text[value.end : value.end + 1] in {"(", "["}):
+            continue
+        if strong is Strength.FAIR and _IDENTIFIER.fullmatch(given):
             continue
         if strong is Strength.STRONG or not wordy(given) or (value.quoted and any(c in "!#$%^&*@~+" for c in given)):
             yield Hit(value.start, value.end, "secret", "secrets.key")
@@ -206,7 +223,7 @@ _LONG = re.compile(r"""(?<=[:=>,\s"'`])[\w\-+/~.]{20,600}+={0,2}""")
 def _name_before(text: str, start: int) -> str:
     """The name that stands before a value, over quotes, brackets and one sign of equality; "" for none."""
     head = text[max(0, start - 80) : start].rstrip("\"'`\\")
-    head = head.rstrip(" \t\r\n").rstrip("=:>!,：").rstrip(" \t\r\n").rstrip("\"'`\\])")
+    head = head.rstrip(" \t\r\n").rstrip("=:>!,(：").rstrip(" \t\r\n").rstrip("\"'`\\])")
     return _CAMEL.sub("_", head[len(head.rstrip(_NAME)) :]).lower().strip("-.$")
 
 
@@ -216,7 +233,7 @@ def _loosely_named(sight: Sight) -> Iterator[Hit]:
     for match in _LONG.finditer(text):
         start, end = match.span()
         name = _name_before(text, start) or sight.key.lower()
-        if not _LOOSE_NAME.search(name) or (_ABOUT.search(name) and not name.endswith("reporter_id")):
+        if not _LOOSE_NAME.search(name) or (_ABOUT.search(name) and not name.endswith(("reporter_id", "session_id", "sessionid"))):
             continue
         if strength(text[start:end]) is Strength.STRONG and not _HASHES.search(sight.around(start, end, 60, 0)):
             yield Hit(start, end, "secret", "secrets.loosely_named")
@@ -224,7 +241,7 @@ def _loosely_named(sight: Sight) -> Iterator[Hit]:
 
 _STEMS = "|".join(re.escape(stem) for stem in (*_PASSWORDS, *_KEYS))
 TRIGGER = (
-    rf"""(?i)(?:{_STEMS})[\w.\-]*(?: \d)?[\\"'`\])]*(?:\s*[:=>({{<!：|-]|\s*,\s*\\*["'`@]|\s+\\*["'`]|是|为"""
+    rf"""(?i)(?:{_STEMS})[\w.\-À-ɏ]*(?: \d)?[\\"'`\])]*(?:\s*(?:string|str|char)?\s*[:=?.+\[>({{<!：|-]|\s*,\s*\\*["'`@]|\s+\\*["'`]|是|为"""
     r"""|,?\s+["']?value|\s(?:is|was|es|est|ist|lautet|to|é|jest|for|of|del?|für|para|do|pour)\s)"""
 )
 ROWS: tuple[Row, ...] = (

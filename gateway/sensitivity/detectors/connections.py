@@ -46,7 +46,7 @@ def _in_string(sight: Sight, start: int, end: int) -> bool:
     """Among the other parts of a connection string: a server, a user, a catalogue."""
     value = sight.text[start:end].strip()
     around = sight.text[max(0, start - 200) : start] + sight.text[end : end + 120]
-    if _SIGIL.match(value) or value.lower() in _MODEL_PASSWORDS or len(set(value)) < 3:
+    if _SIGIL.match(value) or value.lower() in _MODEL_PASSWORDS or len(set(value)) < 3 or "(" in value:
         return False
     return len({m.group().lower() for m in _WHERE.finditer(around)} - {"endpoint"}) >= 2
 
@@ -64,6 +64,11 @@ def _basic(sight: Sight, start: int, end: int) -> bool:
     if b":" in decoded and head.isascii() and decoded.split(b":", 1)[1].lower() in {b"password", b"pass", b""}:
         return False
     return b":" in decoded or strength(value) >= Strength.FAIR
+
+
+def _not_filler(sight: Sight, start: int, end: int) -> bool:
+    """A check for forms that nothing else has."""
+    return not filler(sight.text[start:end])
 
 
 def _pair(sight: Sight, start: int, end: int) -> bool:
@@ -109,6 +114,8 @@ ROWS: tuple[Row, ...] = (
     _form("openssl_pass", "pass:", r"\s-?pass(?:in|out)?\s{1,4}pass:([^\s\"']{3,200})"),
     _form("zip_p", "zip -", rf"(?<![a-z])(?:un)?zip\s{_LINE}-P\s?([^\s\"'|;]{{3,200}})"),
     _form("samba_user", " -u", r"\s-U\s?[\"']?[\w.\\/\-]{1,80}%([^\s\"'%]{3,200})"),
+    _form("auth_pair", "auth", r"(?i)(?<![a-z])auth\s?=\s?\(\s{0,4}[\"'][^\"'\n]{1,80}[\"']\s{0,4},\s{0,4}[\"']([^\"'\n]{4,200})[\"']\s{0,4}\)", fair),
+    _form("oracle_thin", "thin:", r"(?i)(?<![a-z])thin:\w{1,40}/([^\s@/\"']{3,100})@"),
     _form("net_user", "net user", r"(?i)(?<![a-z])net\s{1,4}user\s{1,4}\S{1,80}\s{1,4}([^\s/\"']\S{3,80})\s{1,4}/(?:add|domain|active|expires)"),
     _form("store_password", "pass ", r"(?i)\s-(?:store|key|src|dest|trust)(?:store)?pass\s{1,4}[\"']?([^\s\"']{4,200})"),
     _form("piped_password", "echo", r"(?i)(?<![a-z])echo\s{1,4}(?:-[a-z]{1,4}\s{1,4})?[\"']?([^\s\"'|$`]{4,200})[\"']?\s{0,4}\|\s{0,4}(?:sudo\s{1,4}-S|passwd|(?:docker|podman)\s|su\s|cryptsetup|gpg|kinit)"),
@@ -136,7 +143,7 @@ ROWS: tuple[Row, ...] = (
     _form("kubernetes_bootstrap", "token  kubeadm", r"(?i)(?:bootstrap.?token|kubeadm join|--token|discovery-token)[^\n]{0,100}?(?<![a-z0-9])([a-z0-9]{6}\.[a-z0-9]{16})(?![a-z0-9])", fair),
     _form("initial_password", "password", r"(?i)password[^\n]{0,80}(?:following|below|generated|proceed)[^\n]{0,120}\s{1,8}([0-9a-f]{32})(?![0-9a-f])", strong),
     # Hashes of passwords, in the forms of crypt(3) and its kin.
-    _form("password_hash", "$", r"\$(?:2[abxy]?\$\d\d\$[./A-Za-z0-9]{50,60}|[156]\$(?:rounds=\d{1,8}\$)?[./A-Za-z0-9]{2,16}\$[./A-Za-z0-9]{22,100}|y\$[./A-Za-z0-9]{1,20}\$[./A-Za-z0-9]{1,100}\$[./A-Za-z0-9]{40,50}|apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|argon2(?:id|i|d)\$v=\d{1,3}\$[^\s\"'$]{1,60}\$[A-Za-z0-9+/]{1,100}\$[A-Za-z0-9+/]{16,200}|[PH]\$[./A-Za-z0-9]{31}|krb5(?:tgs|asrep|pa)\$\d{1,3}\$[^\s\"']{40,4000}|DCC2\$\S{30,200}|[89]\$[./A-Za-z0-9]{14}\$[./A-Za-z0-9]{43})"),
+    _form("password_hash", "$", r"\$(?:2[abxy]?\$\d\d\$[./A-Za-z0-9]{50,60}|[156]\$(?:rounds=\d{1,8}\$)?[./A-Za-z0-9]{2,16}\$[./A-Za-z0-9]{22,100}|y\$[./A-Za-z0-9]{1,20}\$[./A-Za-z0-9]{1,100}\$[./A-Za-z0-9]{40,50}|apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|argon2(?:id|i|d)\$v=\d{1,3}\$[^\s\"'$]{1,60}\$[A-Za-z0-9+/]{1,100}\$[A-Za-z0-9+/]{16,200}|[PH]\$[./A-Za-z0-9]{31}|krb5(?:tgs|asrep|pa)\$\d{1,3}\$[^\s\"']{40,4000}|DCC2\$\S{30,200}|[89]\$[./A-Za-z0-9]{14}\$[./A-Za-z0-9]{43})", _not_filler),
     _form("framework_hash", "pbkdf2  scrypt:  bcrypt_sha  {ssha  {sha  {smd5  {crypt", r"(?<!\w)(?:pbkdf2_\w{2,12}\$\d{1,8}\$[^\s$]{1,80}\$[A-Za-z0-9+/=]{20,200}|pbkdf2:sha\d{1,3}:\d{1,8}\$\w{1,40}\$[0-9a-f]{40,128}|scrypt:\d{1,8}:\d{1,3}:\d{1,3}\$\w{1,40}\$[0-9a-f]{64,128}|bcrypt_sha256\$\$\S{50,80})|\{(?:SSHA(?:256|512)?|SHA|SMD5|CRYPT|PBKDF2\w{0,12})\}[A-Za-z0-9+/$.]{20,200}={0,2}"),
     _form("windows_hash", ":::  ::", r"(?i)(?<![^\s\"'])[^\s:\"']{1,80}:\d{3,6}:[0-9a-f]{32}:[0-9a-f]{32}:::|(?<![^\s\"'])[^\s:\"']{1,80}::[^\s:]{0,80}:[0-9a-f]{16}:[0-9a-f]{32}:[0-9a-f]{32,2000}"),
 )

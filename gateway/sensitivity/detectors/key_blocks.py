@@ -15,9 +15,12 @@ _LONGEST_BLOCK = 16384
 
 
 def _has_body(sight: Sight, start: int, end: int) -> bool:
-    """A header alone is no key: something of base64 must follow it, and not the dots of a manual."""
-    body = _BODY.search(sight.text, sight.text.index("KEY", start) + 3, min(start + 1200, end))
-    return body is not None and not filler(body.group())
+    """Base64 must follow the header, and not the dots of a manual; a header where a text ends was cut from its key."""
+    after = sight.text.index("KEY", start) + 3
+    body = _BODY.search(sight.text, after, min(start + 1200, end))
+    if body is None:
+        return not sight.text[after : after + 40].strip("- \r\n\"'BLOCK")
+    return not filler(body.group())
 
 
 def _says_private(sight: Sight, start: int, end: int) -> bool:

@@ -48,7 +48,7 @@ ROWS: tuple[Row, ...] = (
     token("discord_webhook", r"discord(?:app)?\.com/api/(?:v\d+/)?webhooks/", r"\d{15,}/[\w\-]{40,}"),
     around("telegram", r"\d{8,10}", ":A", r":A[\w\-]{33,35}(?![\w\-])", 10),
     token("twilio", "SK", r"[0-9a-f]{32}(?!\w)"),
-    named("twilio_account", "twilio", r"AC[0-9a-f]{32}(?!\w)"),
+    token("twilio_account", "AC", r"[0-9a-f]{32}(?!\w)"),
     token("sendgrid", r"SG\.", r"[\w\-]{16,}\.[\w\-]{16,}"),
     token("mailgun", "(?:key|pubkey)-", r"[0-9a-z]{32}(?!\w)"),
     named("mailgun_signing", "mailgun", r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}(?!\w)"),
@@ -70,6 +70,7 @@ ROWS: tuple[Row, ...] = (
     token("google_chat", r"chat\.googleapis\.com/v1/spaces/", r"\S+key=\S+token=[\w\-%]{20,}"),
     named("line_notify", "line_notify line-notify line_token line_channel", "[0-9A-Za-z]{43}(?![0-9A-Za-z])"),
     around("thingsboard", r"/api/v1/[0-9a-z]{20}", "/telemetry /attributes /rpc", "/(?:telemetry|attributes|rpc)", 28),
+    token("softlayer", r"api\.softlayer\.com/(?:soap|rest|xmlrpc)/", r"v\d(?:\.\d)?/[0-9a-f]{64}"),
     token("blynk", "oa2-client-id_", _W + "{20,}"),
     # Software as a service.
     token("airtable", "pat", r"[0-9A-Za-z]{14}\.[0-9a-zA-Z]{64}"),

@@ -22,8 +22,8 @@ LONGEST = 4096
 
 # Parts that make any value a placeholder, wherever they stand.
 _TEMPLATE = re.compile(
-    r"\$\{|\{\{|\}\}|\$\(|<%|%>|#\{|%\(|\$\[\[|<[a-z][\w .\-]{1,40}>|\[[a-z][\w .\-]{4,40}\]|&lt;|\{[a-z_][\w.]{0,30}\}"
-    r"|\{\d?\}|%[sd]\b|__[a-z_]{3,30}__|\.\.\.|…|\*{3}|•{2}|x{6}|-{5}|_{5}|#{4}|={6}|\(\?[:i<]|\[[^\]]{0,20}a-z|\\[wdsb]\b"
+    r"\$\{[\w.:\-]{1,80}\}|\{\{[^{}]{1,80}\}\}|\$\([^()]{0,80}\)?|<%|%>|#\{[^{}]{1,80}\}|%\(\w{1,40}\)|\$\[\[|\$\{\{|<[a-z][\w .\-]{1,40}>|\[[a-z][\w .\-]{4,40}\]|&lt;|\{[a-z_][\w.\[\]:\"'()]{2,40}\}"
+    r"|\{\d?\}|%[sd]\b|%[a-z].?%[a-z]|__[a-z_]{3,30}__|\.\.\.|…|\*{3}|•{2}|x{6}|-{5}|_{5}|#{4}|={6}|\(\?[:i<]|\[[^\]]{0,20}a-z|\\[wdsb]\b"
     r"|(?<![a-z])(?:your|insert|enter|replace|put)[-_ ]?[a-z_ -]{0,20}(?:pass|secret|token|key|cred|here|value|pwd)"
     r"|change[-_ ]?(?:me|this|it)|replace[-_ ]?(?:me|with|this)|placeholder|redacted|todo|fixme|(?<![a-z])dummy"
     r"|(?<![a-z])(?:example|sample)(?![a-z0-9]{6})|example$|goes[-_ ]?here|not[-_ ]?(?:set|real|used|a[-_ ]?)"
@@ -56,6 +56,7 @@ _NOT_DIGITS = re.compile(r"[^0-9]+")
 _REPEATED = re.compile(r"(.)\1{3,100}")
 _ROW = re.compile(r"abcdefghij|ghijklmnop|klmnopqrst|qrstuvwxyz|0123456789|1234567890|qwertyuiop|asdfghjkl")
 _NEXT = frozenset(map(add, ascii_lowercase, ascii_lowercase[1:] + "a")) | frozenset(map(add, digits, digits[1:] + "0"))
+_BETWEEN = re.compile(r"[a-zA-Z]\d{1,3}(?=[a-zA-Z])")  # digits within words
 _NOT_WORDISH = re.compile(r"[^a-zA-Z]+")
 _JOINTS = re.compile(r"[_\-. ]+")
 _SEGMENT = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -89,6 +90,8 @@ def wordy(text: str) -> bool:
             whole += len(piece)
             if len(piece) >= 3 and _sayable(piece.lower()):
                 said += len(piece)
+    if len(_BETWEEN.findall(text)) >= 2:
+        return False
     return said >= 0.66 * (whole + len(_NOT_DIGITS.sub("", text))) and whole > 0
 
 
