@@ -48,7 +48,8 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _QUOTE = re.compile(r"""[bBrRuUfFL@$]{0,2}(\\{0,4})(["'`]{1,3}|&quot;|[“«‘])""")
 _CLOSING = {"“": "”", "«": "»", "‘": "’"}
 _BARE = re.compile(r"""[^\s"'`<>,;(){}\[\]|&\\]{1,2000}+""")
-_WIDE = re.compile(r"""[^\s"'`<>]{6,200}+(?<![;,)])(?=[ \t\r]*(?:\n|\Z))""")
+_BRACKETS = frozenset("(){}[]|;,")
+_WIDE = re.compile(r"""[^\s"'`<]{6,200}+(?<![;,)])(?=[ \t\r]*(?:\n|\Z))""")
 _CALL = re.compile(r"[@$]?[A-Za-z_][\w.>:\-]{0,80}[(\[]|[({\[<]")
 _IDENTIFIER = re.compile(r"[@:$&*!%]?[A-Za-z_][A-Za-z_]{0,60}(?:(?:\.|->|::)[A-Za-z_]\w{0,60}){0,6}%?")
 # Names that are about a credential and not of one.
@@ -108,7 +109,8 @@ def read_value(text: str, at: int) -> Value | None:
     if not opened:
         bare = _BARE.match(text, at)
         wide = _WIDE.match(text, at)
-        if wide and not (bare and wide.end() == bare.end()) and not _CALL.match(text, at) and strength(wide[0]) >= Strength.FAIR:
+        stop = bare.end() if bare else at
+        if wide and text[stop : stop + 1] in _BRACKETS and not _CALL.match(text, at) and strength(wide[0]) >= Strength.FAIR:
             bare = wide
         return Value(at, bare.end(), quoted=False) if bare else None
     quote = opened[2]

@@ -17,7 +17,7 @@ from gateway.sensitivity.detector import Check, Detector, Hit
 from gateway.sensitivity.sight import Sight, Words
 
 LONGEST = 600
-_HEADS = re.compile(r"(?:(?<![0-9A-Za-z])|(?<=\\\\[nrt]))(?=([0-9A-Za-z][\w.:/\-]))")
+_HEADS = re.compile(r"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))(?=([0-9A-Za-z][\w.:/\-]))")
 _MOST = 48
 _OPEN = re.compile(r"\{(\d+),\}")
 

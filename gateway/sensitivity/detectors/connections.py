@@ -131,7 +131,7 @@ ROWS: tuple[Row, ...] = (
     _form("pgpass", ":", r"(?m)^[\w.\-*]{1,100}:(?:\d{2,5}|\*):[\w\-*]{1,80}:[\w.\-@*]{1,80}:([^\s:]{4,200})$", fair),
     _form("npm_auth", "_auth  _password", r"(?i)(?<![a-z0-9])_(?:auth|authToken|password)\s?=\s?\"?([A-Za-z0-9+/=_\-.]{8,400})", fair),
     _form("docker_auth", '"auth"', r"\"auth\"\s{0,4}:\s{0,4}\"([A-Za-z0-9+/]{8,400}={0,2})\"", _basic),
-    _form("cisco", "secret   password   community   key   key-string ".replace("   ", "  "), r"(?i)(?<![a-z])(?:enable\s{1,4}(?:secret|password)|username\s{1,4}\S{1,60}\s{1,4}(?:privilege\s{1,4}\d{1,2}\s{1,4})?(?:secret|password)|snmp-server\s{1,4}community|key-string|(?:tacacs|radius)-server\s{1,4}key|pre-shared-key|password)\s{1,4}[0-9]\s{1,4}([^\s\"']{4,200})"),
+    _form("cisco", "secret   password   community   key   key-string ".replace("   ", "  "), r"(?i)(?<![a-z])(?:enable\s{1,4}(?:secret|password)|username\s{1,4}\S{1,60}\s{1,4}(?:privilege\s{1,4}\d{1,2}\s{1,4})?(?:secret|password)|snmp-server\s{1,4}community|key-string|(?:tacacs|radius)-server\s{1,4}key|pre-shared-key|password)\s{1,4}[0-9]\s{1,4}([^\s\"']{4,200})", fair),
     _form("snmp_community", "community", r"(?i)snmp-server\s{1,4}community\s{1,4}([^\s\"']{4,80})", fair),
     _form("sql_identified", "identified", r"(?i)(?<![a-z])identified\s{1,4}(?:with\s{1,4}\S{1,40}\s{1,4})?(?:by|as)\s{1,4}(?:password\s{1,4})?[\"']([^\"'\n]{1,200})[\"']"),
     _form("sql_password", "password", r"(?i)(?<![a-z])(?:create|alter)\s{1,4}(?:user|login|role)\s[^\n;]{0,200}?password\s{0,4}=?\s{0,4}N?[\"']([^\"'\n]{1,200})[\"']"),

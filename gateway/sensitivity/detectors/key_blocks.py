@@ -53,6 +53,8 @@ ROWS: tuple[Row, ...] = (
         r"---- ?BEGIN (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}[^\-]{0,%d}(?:-[^\-]{1,80}){0,2}(?:-{4,5} ?END [A-Z0-9 ]{3,40}-{4,5})?"
         % _LONGEST_BLOCK,
         check=_has_body,
+        behind="-?",
+        back=1,
     ),
     anchored(
         "secrets.pem_in_base64",
