@@ -14,9 +14,13 @@ from gateway.sensitivity.detectors.values import LONGEST, Strength, generic, str
 from gateway.sensitivity.sight import Sight
 
 _PASSWORDS = (
-    "pass pwd pswd psw kennwort contrase clave mdp hasło haslo senha wachtwoord parola пароль 密码 密碼 口令 パスワード 비밀번호"
-).split()
-_KEYS = (*"secret sekret segredo token jeton jwt key klucz 密钥 金鑰 令牌 _pat bearer".split(), "pat =", "pat=", "pat:")
+    "pass", "pwd", "pswd", "psw", "kennwort", "contrase", "clave", "mdp", "hasło", "haslo", "senha", "wachtwoord", "parola",
+    "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호",
+)  # fmt: skip
+_KEYS = (
+    "secret", "sekret", "segredo", "token", "jeton", "jwt", "key", "klucz", "密钥", "金鑰", "令牌", "bearer",
+    "_pat", "pat =", "pat=", "pat:",
+)  # fmt: skip
 _LOGINS = r"auth|authorization|credentials?|creds?|login|signature|j?session(?:_?id)?|phpsessid|cookie|connection_?string|conn_?str|dsn|salt|seed|crumb"
 _PROVIDERS = (
     r"adafruit|adobe|airtable|algolia|alibaba|aliyun|amplitude|asana|atlassian|auth0|aws|azure|beamer|bitbucket|bittrex|bitly|braintree|bugsnag"
@@ -43,6 +47,8 @@ _SAID = (
 )
 _AFTER = re.compile(rf"{_REST}(?:({_SIGN})|({_SAID}))")
 
+# An option of a command takes its value after a space. The group that matches nothing keeps the numbers of the other.
+_OPTION = re.compile(r"[a-z0-9\-]{0,40}+( {1,2})(?=[^\s\-<>|&$%])((?!))?")
 _NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-$"
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _QUOTE = re.compile(r"""[bBrRuUfFL@$]{0,2}(\\{0,4})(["'`]{1,3}|&quot;|[“«‘])""")
@@ -127,31 +133,44 @@ def read_value(text: str, at: int) -> Value | None:
     return Value(start, end, quoted=True)
 
 
-def _candidates(sight: Sight, stems: tuple[str, ...] | list[str]) -> Iterator[Candidate]:
+def _candidates(sight: Sight, stems: tuple[str, ...]) -> Iterator[Candidate]:
     """Every name that has one of the stems, with its value."""
-    text, low = sight.text, sight.low
+    low = sight.low
     seen = set()
     for stem in stems:
         at = low.find(stem)
         while at >= 0:
             end = at + len(stem.rstrip(" =:"))
-            after = _AFTER.match(low, end)
+            after = _AFTER.match(low, end) or _OPTION.match(low, end)
             if after and after.end() not in seen:
                 seen.add(after.end())
-                told = after.start(1) < 0
-                sign = after.span(2 if told else 1)
-                value = read_value(text, sign[1])
-                said = text[sign[0] : sign[1]]
-                if value and (value.quoted or "\n" not in said[len(said.rstrip()) :] or said.rstrip().endswith(">")):
-                    head = text[max(0, at - 48) : at]
-                    begin = at - (len(head) - len(head.rstrip(_NAME)))
-                    name = _CAMEL.sub("_", text[begin : sign[0]]).lower().strip("\"'`\\])( -.$")
-                    closing = text[begin - 1 : begin] in {'"', "'"} and text[begin - 1] == text[value.start - 1]
-                    if closing and text[begin - 1] not in after[0][:-1]:
-                        pass  # the quote is the end of what the name stands in: `label: "Password:"`
-                    elif not _ABOUT.search(name):
-                        yield Candidate(begin, name, value, told, said.strip())
+                found = _candidate(sight.text, at, after)
+                if found:
+                    yield found
             at = low.find(stem, at + 1)
+
+
+def _candidate(text: str, stem: int, after: re.Match[str]) -> Candidate | None:
+    """The name around a stem, with what may be its value; None where the form is none of an assignment."""
+    told = after.start(1) < 0
+    start, end = after.span(2 if told else 1)
+    sign = text[start:end]
+    value = read_value(text, end)
+    if value is None:
+        return None
+    head = text[max(0, stem - 48) : stem]
+    begin = stem - (len(head) - len(head.rstrip(_NAME)))
+    name = _CAMEL.sub("_", text[begin:start]).lower().strip("\"'`\\])( -.$")
+    if _ABOUT.search(name):
+        return None
+    if not value.quoted and sign.isspace() and text[begin : begin + 1] != "-":
+        return None  # two words, and no option of a command
+    if not value.quoted and "\n" in sign[len(sign.rstrip()) :] and not sign.rstrip().endswith(">"):
+        return None  # what follows on another line is another member
+    quote = text[begin - 1 : begin]
+    if quote in {'"', "'"} and quote == text[value.start - 1] and quote not in after[0][:-1]:
+        return None  # the quote ends what the name stands in: `label: "Password:"`
+    return Candidate(begin, name, value, told, sign.strip())
 
 
 def _passwords(sight: Sight) -> Iterator[Hit]:
@@ -169,12 +188,14 @@ def _password(text: str, found: Candidate) -> bool:
     strong = strength(given)
     if strong is Strength.NONE:
         return False
-    if not sign and not told and (not _PASSWORD_WORD.search(name) or text[value.start - 1] == "`"):
+    if not sign and not told and (
+        text[value.start - 1] == "`" or (value.quoted and not _PASSWORD_WORD.search(name))
+    ):
         return False  # a word beside something in quotes
     if sign == "," and strong is Strength.WEAK:
         # Of a list of words, or the two arguments of a call.
         return text[begin - 2 : begin - 1] == "(" and text[value.end + 1 : value.end + 2] == ")" and not generic(given)
-    if told and not value.quoted:
+    if not value.quoted and (told or not sign):
         return (strong is Strength.FAIR and given[-1] not in ".:?") or strong is Strength.STRONG
     if " " in given.strip():
         few = value.quoted and given.count(" ") <= (24 if "phrase" in name else 2) and not _LABEL.search(given.lower())
@@ -245,9 +266,10 @@ _STEMS = "|".join(re.escape(stem) for stem in (*_PASSWORDS, *_KEYS))
 TRIGGER = (
     rf"""(?i)(?:{_STEMS})[\w.\-À-ɏ]*(?: \d)?[\\"'`\])]*(?:\s*(?:string|str|char)?\s*[:=?.+\[>({{<!：|-]|\s*,\s*\\*["'`@]|\s+\\*["'`]|是|为"""
     r"""|,?\s+["']?value|\s(?:is|was|es|est|ist|lautet|to|é|jest|for|of|del?|für|para|do|pour)\s)"""
+    rf"|(?i:-[a-z0-9\-]*(?:{_STEMS})[a-z0-9\-]* +[^\s\-<>|&$%])"
 )
 ROWS: tuple[Row, ...] = (
-    Row(Detector("secrets.password", TRIGGER, _passwords), tuple(_PASSWORDS), folded=True),
+    Row(Detector("secrets.password", TRIGGER, _passwords), _PASSWORDS, folded=True),
     Row(Detector("secrets.key", TRIGGER, _keys), _KEYS, folded=True),
 )
 LOOSELY = Row(Detector("secrets.loosely_named", r"[0-9A-Za-z_+/\-]{18}", _loosely_named), ("",))
