@@ -54,6 +54,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _QUOTE = re.compile(r"""[bBrRuUfFL@$]{0,2}(\\{0,4})(["'`]{1,3}|&quot;|[“«‘])""")
 _CLOSING = {"“": "”", "«": "»", "‘": "’"}
 _BARE = re.compile(r"""[^\s"'`<>,;(){}\[\]|&\\]{1,2000}+""")
+_BLOB = 64
 _BRACKETS = frozenset("(){}[]|;,")
 _WIDE = re.compile(r"""[^\s"'`<]{6,200}+(?<![;,)])(?=[ \t\r]*(?:\n|\Z))""")
 _CALL = re.compile(r"[@$]?[A-Za-z_][\w.>:\-]{0,80}[(\[]|[({\[<]")
@@ -147,7 +148,9 @@ def _candidates(sight: Sight, stems: tuple[str, ...]) -> Iterator[Candidate]:
                 found = _candidate(sight.text, at, after)
                 if found:
                     yield found
-            at = low.find(stem, at + 1)
+                    if found.value.end - found.value.start > _BLOB:
+                        end = found.value.end  # names within a blob are chance
+            at = low.find(stem, end)
 
 
 def _candidate(text: str, stem: int, after: re.Match[str]) -> Candidate | None:

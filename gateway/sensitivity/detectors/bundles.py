@@ -56,18 +56,23 @@ def anchored(
         for needle in starts:
             at, past = text.find(needle), 0
             while at >= 0:
+                behind_it = at + 1
                 match = compiled.match(text, at)
                 if match:
                     start, end = match.span(group)
+                    # What is refused is skipped by half: a long filler is not looked at from each of its characters.
+                    behind_it = at + 1 + (end - start) // 2
                     if before is not None:
                         head = before.search(text[max(past, at - back) : at])
                         start = max(past, at - back) + head.start() if head else -1
-                    if start >= 0 and (check is None or check(sight, start, end)) and (
-                        words is None or sight.near(start, end, words)
+                    if (
+                        start >= 0
+                        and (check is None or check(sight, start, end))
+                        and (words is None or sight.near(start, end, words))
                     ):
                         yield Hit(start, end, "secret", id)
-                        past = end
-                at = text.find(needle, max(past, at + 1))
+                        past = behind_it = end
+                at = text.find(needle, behind_it)
 
     return Row(Detector(id, "|".join(map(re.escape, starts)), find), starts, word=word)
 

@@ -5,7 +5,7 @@ from gateway.sensitivity.detectors import assignments, connections, key_blocks, 
 from gateway.sensitivity.detectors.bundles import Row, bundle
 
 # Every token with a prefix, and every key in base64, holds a run as long as no word of prose.
-_RUN = r"[0-9A-Za-z_+/\-]{16}|PRIVATE KEY"
+_RUN = r"[0-9A-Za-z_+/\-]{17}|PRIVATE KEY"
 _FORMS = (
     r"://[^\s/]*@|\$[0-9A-Za-z]+\$|\s-[A-Za-z\-]|\s/(?:p|pass|add|domain|active|expires)|:::|::[^\s:]*:[0-9A-Fa-f]|:(?:\d+|\*):[\w\-*]+:"
     r"|(?i:passw|pwd\s?=|pass:|key\s?=|key-string|sharedsecret|secret=|sig(?:nature)?=|authorization|bearer|credential|directoryentry|securestring"

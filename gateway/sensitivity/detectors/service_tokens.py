@@ -49,7 +49,7 @@ ROWS: tuple[Row, ...] = (
     around("telegram", r"\d{8,10}", ":A", r":A[\w\-]{33,35}(?![\w\-])", 10),
     token("twilio", "SK", r"[0-9a-f]{32}(?!\w)"),
     token("twilio_account", "AC", r"[0-9a-f]{32}(?!\w)"),
-    token("sendgrid", r"SG\.", r"[\w\-]{16,}\.[\w\-]{16,}"),
+    token("sendgrid", r"SG\.", r"[\w\-]{17,}\.[\w\-]{17,}"),
     token("mailgun", "(?:key|pubkey)-", r"[0-9a-z]{32}(?!\w)"),
     named("mailgun_signing", "mailgun", r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}(?!\w)"),
     around("mailchimp", "[0-9a-f]{32}", "-us", r"-us\d{1,2}(?!\w)", 32),

@@ -39,14 +39,13 @@ azure_cosmos | {A76}ACDb{A5}A== | {A76}ACDx{A5}A==
 azure_functions | {W44}AzFu{W5}A== | {W44}AzFx{W5}A==
 azure_openai | {A52}JQQJ90{A20} | {A52}JQQJ8{A21}
 digitalocean | doo_v1_{H64} | doo_v1_{H21}
-alibaba | LTAI{A12} | LTAI{A4}
+alibaba | LTAI{A20} | LTAI{A6}
 tencent | AKID{A32} | AKID{A10}
 yandex_api | AQVN{W35} | AQVN{W11}
 yandex_iam | t1.{A60}.{A86} | t1.{A60}.{A20}
 yandex_key | yandex: YC{W38} | yandex: YC{W12}
 yandex_oauth | y0_{W54} | y0_{W18}
 scaleway | SCW{U17} | SCW{U5}
-ovh | ovh: EU.{H16} | ovh: EU.{H5}
 heroku | HRKU-{W30} | HRKU-{W10}
 fly | fo1_{W43} | fo1_{W14}
 netlify | nfp_{A36} | nfp_{A12}

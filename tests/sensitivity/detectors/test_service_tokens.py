@@ -45,7 +45,7 @@ discord_webhook | discord.com/api/webhooks/{D15}/{W40} | discord.com/api/webhook
 telegram | {D9}:AA{A33} | {D9}:AA{A9}
 twilio | SK{H32} | SK{H10}
 twilio_account | AC{H32} | AC{H10}
-sendgrid | SG.{W16}.{W16} | SG.{A16}
+sendgrid | SG.{W22}.{W43} | SG.{A16}
 mailgun | key-{a32} | key-{a10}
 mailgun_signing | mailgun: {H32}-{H8}-{H8} | mailgun: {H32}-{H8}
 mailchimp | {H32}-us12 | {H32}-ux12
