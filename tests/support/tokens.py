@@ -22,7 +22,11 @@ def filled(template: str) -> str:
 
     def characters(alphabet, count):
         text = "".join(chosen.choice(ALPHABETS[alphabet]) for _ in range(count))
-        return text.replace("-", "_") if count < 3 else text[:-1].replace("--", "_a") + (text[-1] if text[-1].isalnum() else "Z")
+        return (
+            text.replace("-", "_")
+            if count < 3
+            else text[:-1].replace("--", "_a") + (text[-1] if text[-1].isalnum() else "Z")
+        )
 
     def value(match):
         if match[0] == "{G}":

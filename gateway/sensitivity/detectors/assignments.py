@@ -1,8 +1,11 @@
 """Credentials by the name they are given: `password = "…"`, `--api-key …`, `<secret>…</secret>`, `la clave es …`.
 
-A row is a family of names. What stands between a name and its value is the same for all of them; how strong the value must
-be is not: a password may be a word, a key has to look like one, and what is merely called after a provider needs more.
+A row is a family of names. What stands between a name and its value is the same for all of them; how strong the
+value must be is not: a password may be a word, a key has to look like one, and what is merely called after a provider
+needs more.
 """
+
+# ruff: noqa: E501, RUF001 - expressions are read whole
 
 import re
 from collections.abc import Iterator
@@ -79,7 +82,9 @@ _PART_OF_VARIABLE = re.compile(
     r"|settings|env|var|key|token|secret|auth|cred|creds|credentials|login|hash|hashed|encoded|encrypted|plain|bytes|buf|buffer|tmp|temp|result"
     r"|response|request|form|raw|self|this|opts|options|null|url|id|type|account|generate|random|create|read|load|prompt|ask|db)\d?(?:[_.\-]|$)"
 )
-_HASHES = re.compile(r"sha\d|md5|checksum|integrity|commit|digest|hash|fingerprint|revision|etag|crc|blake|\.tgz|\.tar|resolved|dependencies")
+_HASHES = re.compile(
+    r"sha\d|md5|checksum|integrity|commit|digest|hash|fingerprint|revision|etag|crc|blake|\.tgz|\.tar|resolved|dependencies"
+)
 # Short stems must be words of their own: `db_pass` and not `bypass`, `my_pat` and not `pattern`.
 _PASSWORD_NAME = re.compile(
     r"passw|pass_?phrase|pass_?code|passe|pswd|pwd|kennwort|contrase|has[lł]o|senha|wachtwoord|[^\x00-\x7f]"
@@ -117,7 +122,12 @@ def read_value(text: str, at: int) -> Value | None:
         bare = _BARE.match(text, at)
         wide = _WIDE.match(text, at)
         stop = bare.end() if bare else at
-        if wide and text[stop : stop + 1] in _BRACKETS and not _CALL.match(text, at) and strength(wide[0]) >= Strength.FAIR:
+        if (
+            wide
+            and text[stop : stop + 1] in _BRACKETS
+            and not _CALL.match(text, at)
+            and strength(wide[0]) >= Strength.FAIR
+        ):
             bare = wide
         return Value(at, bare.end(), quoted=False) if bare else None
     quote = opened[2]
@@ -191,9 +201,7 @@ def _password(text: str, found: Candidate) -> bool:
     strong = strength(given)
     if strong is Strength.NONE:
         return False
-    if not sign and not told and (
-        text[value.start - 1] == "`" or (value.quoted and not _PASSWORD_WORD.search(name))
-    ):
+    if not sign and not told and (text[value.start - 1] == "`" or (value.quoted and not _PASSWORD_WORD.search(name))):
         return False  # a word beside something in quotes
     if sign == "," and strong is Strength.WEAK:
         # Of a list of words, or the two arguments of a call.
@@ -233,14 +241,31 @@ def _keys(sight: Sight) -> Iterator[Hit]:
     for _, name, value, _, sign in _candidates(sight, _KEYS):
         if value.end - value.start < 8 or not _KEY_NAME.search(name) or (not sign and text[value.start - 1] == "`"):
             continue
-        given = text[value.start : value.end]
-        strong = strength(given)
-        if strong < Strength.FAIR or " " in given or (not value.quoted and text[value.end : value.end + 1] in {"(", "["}):
+        if not value.quoted and text[value.end : value.end + 1] in {"(", "["}:
             continue
-        if strong is Strength.FAIR and _IDENTIFIER.fullmatch(given):
-            continue
-        if strong is Strength.STRONG or not wordy(given) or (value.quoted and any(c in "!#$%^&*@~+" for c in given)):
+        if _is_key(text[value.start : value.end], value.quoted):
             yield Hit(value.start, value.end, "secret", "secrets.key")
+
+
+def _is_key(given: str, quoted: bool) -> bool:
+    """Whether a value is a key or a token, now that its name says that it should be."""
+    strong = strength(given)
+    if strong < Strength.FAIR or " " in given or (strong is Strength.FAIR and _IDENTIFIER.fullmatch(given)):
+        return False
+    return strong is Strength.STRONG or not wordy(given) or (quoted and any(c in "!#$%^&*@~+" for c in given))
+
+
+def _member(sight: Sight) -> Iterator[Hit]:
+    """A member of a JSON object that is nothing but a credential: only its name, and not its text, can say so."""
+    text = sight.text
+    name = _CAMEL.sub("_", sight.key).lower()
+    if not 4 <= len(text) <= LONGEST or _ABOUT.search(name):
+        return
+    good = " " not in text and strength(text) >= Strength.WEAK and not generic(text)
+    if (_PASSWORD_NAME.search(name) and good) or (
+        _KEY_NAME.search(name) and len(text) >= 8 and _is_key(text, quoted=True)
+    ):
+        yield Hit(0, len(text), "secret", "secrets.member")
 
 
 _LONG = re.compile(r"""(?<=[:=>,\s"'`])[\w\-+/~.]{20,600}+={0,2}""")
@@ -259,7 +284,9 @@ def _loosely_named(sight: Sight) -> Iterator[Hit]:
     for match in _LONG.finditer(text):
         start, end = match.span()
         name = _name_before(text, start) or sight.key.lower()
-        if not _LOOSE_NAME.search(name) or (_ABOUT.search(name) and not name.endswith(("reporter_id", "session_id", "sessionid"))):
+        if not _LOOSE_NAME.search(name) or (
+            _ABOUT.search(name) and not name.endswith(("reporter_id", "session_id", "sessionid"))
+        ):
             continue
         if strength(text[start:end]) is Strength.STRONG and not _HASHES.search(sight.around(start, end, 60, 0)):
             yield Hit(start, end, "secret", "secrets.loosely_named")
@@ -271,6 +298,8 @@ TRIGGER = (
     r"""|,?\s+["']?value|\s(?:is|was|es|est|ist|lautet|to|é|jest|for|of|del?|für|para|do|pour)\s)"""
     rf"|(?i:-[a-z0-9\-]*(?:{_STEMS})[a-z0-9\-]* +[^\s\-<>|&$%])"
 )
+# For the scanner, which alone knows the names of members: this trigger is one of `Sight.key`, not of the text.
+MEMBER = Detector("secrets.member", rf"(?i){_STEMS}", _member)
 ROWS: tuple[Row, ...] = (
     Row(Detector("secrets.password", TRIGGER, _passwords), _PASSWORDS, folded=True),
     Row(Detector("secrets.key", TRIGGER, _keys), _KEYS, folded=True),

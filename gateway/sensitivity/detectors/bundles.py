@@ -1,15 +1,16 @@
 """Many rows behind one trigger, and rows that look where a plain string stands.
 
-The scanner asks all triggers at once. With hundreds of them its automaton grows so large that building it costs a hundred
-times what running it does. So the scanner knows a few bundles, and only in a text that meets the trigger of one its rows
-are asked for, by plain strings: nothing finds a plain string faster. Where one stands, an expression must match just there.
+The scanner asks all triggers at once. With hundreds of them its automaton grows so large that building it costs a
+hundred times what running it does. So the scanner knows a few bundles, and only in a text that meets the trigger of
+one its rows are asked for, by plain strings: nothing finds a plain string faster. Where one stands, an expression must
+match just there.
 
-Expressions here are Python's, so that they can be applied at a place and look behind it. Linear time is kept by bounds: an
-open count is closed at `LONGEST`, and after a finding the next is looked for behind it.
+Expressions here are Python's, so that they can be applied at a place and look behind it. Linear time is kept by bounds:
+an open count is closed at `LONGEST`, and after a finding the next is looked for behind it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -40,7 +41,15 @@ def closed(expression: str) -> str:
 
 
 def anchored(
-    id: str, needles: Sequence[str], expression: str, *, check: Check | None = None, words: Words | None = None, behind: str = "", back: int = 0, word: bool = False
+    id: str,
+    needles: Sequence[str],
+    expression: str,
+    *,
+    check: Check | None = None,
+    words: Words | None = None,
+    behind: str = "",
+    back: int = 0,
+    word: bool = False,
 ) -> Row:
     """A row for what begins with one of some strings. Group 1, or everything, is the finding.
 
@@ -80,7 +89,7 @@ def anchored(
 def gated(
     id: str, needles: Sequence[str], expression: str, *, check: Check | None = None, words: Words | None = None
 ) -> Row:
-    """A row for an expression that is looked for all over a text, in texts that hold one of some strings (lower case)."""
+    """A row for an expression that is looked for all over a text, if that holds one of some strings (lower case)."""
     compiled = re.compile(closed(expression))
     group = 1 if compiled.groups else 0
     starts = tuple(needles)
@@ -95,7 +104,7 @@ def gated(
 
 
 def bundle(id: str, trigger: str, rows: Sequence[Row]) -> Detector:
-    """One detector for many rows; its findings carry the ids of the rows. `trigger` is true of what any row can find."""
+    """One detector for many rows; its findings carry the ids of the rows. `trigger` is true of what any row finds."""
     anywhere = [row for row in rows if not row.word]
     by_head: dict[str, list[tuple[str, Row]]] = {}
     for row in rows:

@@ -4,6 +4,8 @@ A line is certain (nobody writes it but in a programming language), likely, or n
 lock files have lines of the last sort only.
 """
 
+# ruff: noqa: E501, SIM905 - expressions and lists of words are read whole
+
 import re
 from collections.abc import Iterator
 
@@ -31,9 +33,13 @@ _LIKELY = re.compile(
     r".{0,400}(?:[;{]$|\)[,;:]?$|=>|\)\s?->|&&|\|\|[^|]|[!=]==?[^=]|\+\+|[\w\])]\[[\w\"':.\-]{1,60}\]|\w\(\)|\b(?:self|this|cls)\.\w)|[\w.\[\]\"'*, ]{1,120}\s?[+\-*/|:]?=\s?[\w\"'(\[{\-&*!.].{0,300}$"
     r"|[\])}]{1,4}[,;)]{0,3}$|(?://|/\*|\*/|#|--|;;)\s?\w?|\"\"\"|'''|[\"'][\w.\- ]{1,80}[\"'](?::|,$)|[\w.]{1,80},$|\w{1,60}:\s?[\w\[\]., |]{1,80}(?:\s?=.{1,100})?,$|(?:return|break|continue|pass|end|yield|raise|throw)\b[^.?!]{0,100}$|</?[a-zA-Z][^>]{0,200}>"
 )
-_DATA = re.compile(r"[\"'][^\"']{0,200}[\"'](?:\s?:\s?.{0,300})?,?$|[\])}{\[]{1,4},?$|\[{1,2}[\w.\-\"]{1,80}\]{1,2}$|[\w.\-]{1,80} = (?:\"[^\"]{0,300}\"|\d{1,20}|\[)$|[\w\-]{1,60}:(?:\s.{0,300})?$|- .{1,300}$")
+_DATA = re.compile(
+    r"[\"'][^\"']{0,200}[\"'](?:\s?:\s?.{0,300})?,?$|[\])}{\[]{1,4},?$|\[{1,2}[\w.\-\"]{1,80}\]{1,2}$|[\w.\-]{1,80} = (?:\"[^\"]{0,300}\"|\d{1,20}|\[)$|[\w\-]{1,60}:(?:\s.{0,300})?$|- .{1,300}$"
+)
 _FENCE = re.compile(r"(?m)^[ \t]{0,8}(```|~~~)[ \t]{0,4}([\w+#.\-]{0,30})[^\n]{0,100}\n")
-_NO_CODE = frozenset("text txt plain plaintext markdown md json yaml yml toml ini csv log output console diff none latex tex math".split())
+_NO_CODE = frozenset(
+    "text txt plain plaintext markdown md json yaml yml toml ini csv log output console diff none latex tex math".split()
+)
 _GAP = 6
 _MOST_LINES = 20_000
 _WIDEST = 400

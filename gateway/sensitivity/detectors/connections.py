@@ -1,5 +1,7 @@
 """Credentials by the form they are given in: URLs, connection strings, headers, commands, dumps of hashes."""
 
+# ruff: noqa: E501 - one form is one line
+
 import base64
 import binascii
 import re
@@ -11,7 +13,9 @@ from gateway.sensitivity.sight import Sight
 
 _MODEL_USERS = frozenset({"user", "username", "usr", "login", "name", "uname", "my_user", "myuser", "youruser"})
 _MODEL_PASSWORDS = frozenset({"password", "passwd", "pass", "pwd", "pw", "p", "passw0rd", "yourpassword"})
-_SIGIL = re.compile(r"[$%@:&][A-Za-z_{(]|\\?\$|<|\[|\{|.*\$\{|.*\{[A-Za-z0-9_.]*\}|\*+$|#{2,}|%[A-Za-z_]+%$|x{3,}$|X{3,}$|\.{3}")
+_SIGIL = re.compile(
+    r"[$%@:&][A-Za-z_{(]|\\?\$|<|\[|\{|.*\$\{|.*\{[A-Za-z0-9_.]*\}|\*+$|#{2,}|%[A-Za-z_]+%$|x{3,}$|X{3,}$|\.{3}"
+)
 _WHERE = re.compile(r"(?i)server|data.?source|host|user|uid|database|catalog|provider|driver|dsn|endpoint|port|account")
 
 
@@ -37,7 +41,11 @@ def _in_url(sight: Sight, start: int, end: int) -> bool:
     text = sight.text
     secret = text[start:end]
     user = text[max(0, start - 80) : start].rsplit("//", 1)[-1].rstrip(":").lower()
-    if _SIGIL.match(secret) or placeholder(secret) or (secret.lower() in _MODEL_PASSWORDS and user in _MODEL_USERS | {""}):
+    if (
+        _SIGIL.match(secret)
+        or placeholder(secret)
+        or (secret.lower() in _MODEL_PASSWORDS and user in _MODEL_USERS | {""})
+    ):
         return False
     return len(set(secret)) > 2 and not _SIGIL.match(user)
 
@@ -95,6 +103,7 @@ _CLIENTS = (
     r"|ldap(?:search|modify)|evil-winrm|crackmapexec|nxc|net use|xfreerdp|bcp|influx|rabbitmqadmin|curlftpfs|smbmap"
 )
 
+# fmt: off
 ROWS: tuple[Row, ...] = (
     # RFC 3986, 3.2.1: userinfo before the host. A password may hold `@` and `)` where people forget to escape them.
     anchored("secrets.url_userinfo", ("://",), r"://[^\s:/@\"'<>?#\\]{0,100}:([^\s/\"'<>\\?]{1,300})@[^\s@\"'<>]", check=_in_url),
@@ -147,3 +156,4 @@ ROWS: tuple[Row, ...] = (
     _form("framework_hash", "pbkdf2  scrypt:  bcrypt_sha  {ssha  {sha  {smd5  {crypt", r"(?<!\w)(?:pbkdf2_\w{2,12}\$\d{1,8}\$[^\s$]{1,80}\$[A-Za-z0-9+/=]{20,200}|pbkdf2:sha\d{1,3}:\d{1,8}\$\w{1,40}\$[0-9a-f]{40,128}|scrypt:\d{1,8}:\d{1,3}:\d{1,3}\$\w{1,40}\$[0-9a-f]{64,128}|bcrypt_sha256\$\$\S{50,80})|\{(?:SSHA(?:256|512)?|SHA|SMD5|CRYPT|PBKDF2\w{0,12})\}[A-Za-z0-9+/$.]{20,200}={0,2}"),
     _form("windows_hash", ":::  ::", r"(?i)(?<![^\s\"'])[^\s:\"']{1,80}:\d{3,6}:[0-9a-f]{32}:[0-9a-f]{32}:::|(?<![^\s\"'])[^\s:\"']{1,80}::[^\s:]{0,80}:[0-9a-f]{16}:[0-9a-f]{32}:[0-9a-f]{32,2000}"),
 )
+# fmt: on

@@ -1,5 +1,7 @@
 """Names and addresses of machines inside: they never decide by themselves, they only say that a text is from within."""
 
+# ruff: noqa: E501, SIM905 - lists of words are read whole
+
 import re
 
 from gateway.sensitivity.detector import Detector, pattern
@@ -11,9 +13,13 @@ _SPEAK_OF_HOSTS = frozenset(
     " gateway proxy dns url urls node nodes cluster clusters machine machines vm vms vpn port ports listen listening bind endpoint endpoints"
     " router firewall nat servidor adres rechner serveur curl telnet nslookup dig rdp ldap database db jenkins vcenter master replica deployed".split()
 )
-_NOT_HOSTS = frozenset("self this cls window document config settings state data threading node module process app util utils lib core".split())
+_NOT_HOSTS = frozenset(
+    "self this cls window document config settings state data threading node module process app util utils lib core".split()
+)
 _LABELS = re.compile(r"[a-z0-9]{1,40}(?:-[a-z0-9]{1,40}){0,6}(?:\.[a-z0-9_\-]{1,63}){0,6}\Z")
-_PUBLIC = frozenset("localhost example host hostname server domain your-server user username server-name my-server test".split())
+_PUBLIC = frozenset(
+    "localhost example host hostname server domain your-server user username server-name my-server test".split()
+)
 
 
 def _spoken_of(sight: Sight, start: int, end: int) -> bool:
@@ -44,7 +50,11 @@ def _name(sight: Sight, start: int, end: int) -> bool:
     in_url = text[max(0, start - 2) : start] == "//" or text[start - 1 : start] == "@"
     if in_url or name.endswith((".svc.cluster.local", ".home.arpa", ".compute.internal")) or name.count(".") >= 2:
         return True
-    return bool(re.match(r":\d{2,5}\b", text[end : end + 6])) or any(c in name for c in "-0123456789") or _spoken_of(sight, start, end)
+    return (
+        bool(re.match(r":\d{2,5}\b", text[end : end + 6]))
+        or any(c in name for c in "-0123456789")
+        or _spoken_of(sight, start, end)
+    )
 
 
 def _single(sight: Sight, start: int, end: int) -> bool:

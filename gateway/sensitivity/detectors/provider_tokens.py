@@ -4,6 +4,8 @@ One row is one provider; forms are from the providers' own documentation. A boun
 length on the right keeps names of functions out, and whatever is in a manual (`xxxx`, `EXAMPLE`) is nobody's.
 """
 
+# ruff: noqa: E501 - one row is one line
+
 from gateway.sensitivity.detectors.bundles import Row, anchored, beginnings, gated
 from gateway.sensitivity.detectors.values import real
 from gateway.sensitivity.sight import Words
@@ -15,7 +17,14 @@ _H = "[0-9a-f]"
 
 def token(id: str, prefix: str, body: str, words: Words | None = None) -> Row:
     """A row for a prefix and what follows it."""
-    return anchored(f"secrets.{id}", beginnings(prefix), rf"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))({prefix}{body})", check=real, words=words, word=True)
+    return anchored(
+        f"secrets.{id}",
+        beginnings(prefix),
+        rf"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))({prefix}{body})",
+        check=real,
+        words=words,
+        word=True,
+    )
 
 
 def around(id: str, behind: str, needles: str, body: str, back: int, words: Words | None = None) -> Row:
@@ -26,9 +35,16 @@ def around(id: str, behind: str, needles: str, body: str, back: int, words: Word
 
 def named(id: str, names: str, expression: str) -> Row:
     """A row for a form that says little by itself: one of the provider's names must stand near."""
-    return gated(f"secrets.{id}", names.split(), rf"(?<![0-9A-Za-z])({expression})", check=real, words=Words(*(f"{name}*" for name in names.split())))
+    return gated(
+        f"secrets.{id}",
+        names.split(),
+        rf"(?<![0-9A-Za-z])({expression})",
+        check=real,
+        words=Words(*(f"{name}*" for name in names.split())),
+    )
 
 
+# fmt: off
 ROWS: tuple[Row, ...] = (
     # This gateway's own keys.
     token("gateway", "sk-gw-", _W + "{16,}"),
@@ -151,3 +167,4 @@ ROWS: tuple[Row, ...] = (
     token("wandb", "(?:local-|wandb_v1_)", _A + "{40,}"),
     around("deepl", "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", ":fx", ":fx", 36),
 )
+# fmt: on

@@ -23,4 +23,5 @@ TABLE: dict[str, tuple[str, tuple[Row, ...]]] = {
     "secrets.names": (assignments.TRIGGER, assignments.ROWS),
 }
 
+MEMBER = assignments.MEMBER
 ROWS: tuple[Detector, ...] = tuple(bundle(id, trigger, rows) for id, (trigger, rows) in TABLE.items())

@@ -3,6 +3,8 @@
 The same as the table of clouds and code hosting, for everybody else.
 """
 
+# ruff: noqa: E501 - one row is one line
+
 from gateway.sensitivity.detectors.bundles import Row
 from gateway.sensitivity.detectors.provider_tokens import around, named, token
 
@@ -11,6 +13,7 @@ _A = "[0-9A-Za-z]"
 _H = "[0-9a-f]"
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
+# fmt: off
 ROWS: tuple[Row, ...] = (
     # Payments and shops.
     token("stripe", "(?:sk|rk|ek)_(?:live|test|prod|sandbox|sbox)_", r"[0-9A-Za-z_]{10,}"),
@@ -141,3 +144,4 @@ ROWS: tuple[Row, ...] = (
     token("django", "django-insecure-", r"[^\s\"']{30,}"),
     token("jwt_like", "ey[JK]", r"[\w\-]{8,400}\.ey[\w\-]{8,}(?:\.[\w\-]{8,})?"),
 )
+# fmt: on

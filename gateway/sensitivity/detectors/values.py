@@ -1,5 +1,7 @@
 """How much a value looks like a credential: placeholders and names of variables do not, random characters do."""
 
+# ruff: noqa: E501, SIM905 - expressions and lists of words are read whole
+
 import re
 from enum import IntEnum
 from itertools import pairwise
@@ -66,7 +68,9 @@ _PATH = re.compile(
     r"(?:[a-z][a-z0-9+.\-]{1,12}:)?//|(?:~|\.{1,2})?/[\w.\-]+/|[A-Za-z]:\\|\.{1,2}/"
     r"|[\w./\\\-]{1,120}\.(?:py|js|ts|json|ya?ml|xml|pem|crt|key|txt|env|go|java|html?|php|conf|cfg|md|png|svg|css|sh|com|org|net|io)$"
 )
-_SELECTOR = re.compile(r"[#.][a-zA-Z][a-zA-Z\-_]{3,60}|(?:arn|urn|com|org|net|io):?[.:][\w:./\-*]{1,200}|[.+,)\]|][$ \"'+,.)\]].{0,4000}")
+_SELECTOR = re.compile(
+    r"[#.][a-zA-Z][a-zA-Z\-_]{3,60}|(?:arn|urn|com|org|net|io):?[.:][\w:./\-*]{1,200}|[.+,)\]|][$ \"'+,.)\]].{0,4000}"
+)
 _NUMBER = re.compile(r"[+\-]?[\d.,:]+(?:[a-z]{1,5}|%)?")
 _FAIR = re.compile(r"(?=.*[a-zA-Z])(?=.*[^a-zA-Z\s_.\-/:,])")
 
@@ -99,9 +103,7 @@ def _sayable(word: str) -> bool:
     """Whether letters could be a word: vowels among them, and few pairs of consonants that no word has."""
     if not _VOWELS.intersection(word):
         return len(word) <= 4
-    odd = sum(
-        a + b not in _PAIRS for a, b in pairwise(word) if a not in _VOWELS and b not in _VOWELS and a.isascii()
-    )
+    odd = sum(a + b not in _PAIRS for a, b in pairwise(word) if a not in _VOWELS and b not in _VOWELS and a.isascii())
     return odd * 5 <= len(word) - 1
 
 
@@ -142,7 +144,7 @@ def strength(text: str) -> Strength:
     """How much of a credential a value is."""
     text = text[:LONGEST]
     size = len(text)
-    if size < 3 or placeholder(text) or _NUMBER.fullmatch(text) and size < 9:
+    if size < 3 or placeholder(text) or (_NUMBER.fullmatch(text) and size < 9):
         return Strength.NONE
     kinds = distinct(text)
     if kinds < 3 or (size >= 16 and filler(text)) or (size >= 8 and kinds < 4):

@@ -1,10 +1,11 @@
 """Credentials by their names: forms times values, and everything that only looks so."""
 
 import pytest
-
-from gateway.sensitivity.detectors.assignments import LOOSELY, ROWS, read_value
-from gateway.sensitivity.sight import Sight
+import re2
 from support.tokens import filled
+
+from gateway.sensitivity.detectors.assignments import LOOSELY, MEMBER, ROWS, read_value
+from gateway.sensitivity.sight import Sight
 
 ALL = (*ROWS, LOOSELY)
 KEY = filled("{A32}")
@@ -22,7 +23,7 @@ FORMS = [
     'var shop{2} string = "{1}"',
     'val shop{2}: String = "{1}"',
     "shop{2} = '''{1}'''",
-    'const shop_{0} = `{1}`;',
+    "const shop_{0} = `{1}`;",
     'System.setProperty("SHOP_{3}", "{1}")',
     "<shop{2}>{1}</shop{2}>",
     "<shop{2}>\n  {1}\n</shop{2}>",
@@ -118,9 +119,9 @@ def test_a_password_may_be_a_word_where_the_form_says_so(text, secret):
         'this.addPassword = "#add-password";',
         "Forgot password? Reset it",
         "a strong password is important",
-    "with the option --password you are asked for it",
-    "git log --no-password whatever-comes-next",
-    "a password hunter7",
+        "with the option --password you are asked for it",
+        "git log --no-password whatever-comes-next",
+        "a password hunter7",
         "the token is invalid",
         "the key to success is patience",
         "keyboard = 'qwertz-layout-7'",
@@ -196,3 +197,26 @@ def test_a_loose_name_needs_a_random_value_and_no_hash_beside_it(text, is_one):
 def test_where_a_value_ends(text, expected):
     value = read_value(text, 0)
     assert (value and (text[value.start : value.end], value.quoted)) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "is_one"),
+    [
+        ("password", "sunflower", True),
+        ("dbPassword", "Tr0ub4dor", True),
+        ("api_key", KEY, True),
+        ("clientSecret", "x9!kq-72#a", True),
+        ("password", "password", False),
+        ("password", "${PASSWORD}", False),
+        ("password", "Enter your password", False),
+        ("password_hint", "sunflower", False),
+        ("token_type", "Bearer", False),
+        ("token", "bearer", False),
+        ("key", "name", False),
+        ("content", "sunflower", False),
+        ("", KEY, False),
+    ],
+)
+def test_a_member_is_a_credential_by_its_name(key, text, is_one):
+    assert [hit.end for hit in MEMBER.find(Sight(text, key))] == [len(text)] * is_one
+    assert re2.search(MEMBER.trigger, key) or not is_one

@@ -3,10 +3,10 @@
 import base64
 
 import pytest
+from support.tokens import filled
 
 from gateway.sensitivity.detectors.connections import ROWS
 from gateway.sensitivity.sight import Sight
-from support.tokens import filled
 
 BY_ID = {row.detector.id: row.detector for row in ROWS}
 PAIR = base64.b64encode(b"aladdin:" + b"opensesame7").decode()

@@ -5,10 +5,10 @@ import hashlib
 import json
 
 import pytest
+from support.tokens import filled
 
 from gateway.sensitivity.detectors.key_blocks import PHRASES, ROWS
 from gateway.sensitivity.sight import Sight
-from support.tokens import filled
 
 BY_ID = {row.detector.id: row.detector for row in (*ROWS, *PHRASES)}
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -43,7 +43,7 @@ FOUND = [
     ("pem", header("EC ") + "\\n" + filled("{A64}")),
     ("pem", header("OPENSSH ")),
     ("pem", f"{header('')}\n{BODY}"),
-    ("pem", f"-----BEGIN PGP PRIVATE KEY " + f"BLOCK-----\nVersion: 2\n\n{BODY}"),
+    ("pem", "-----BEGIN PGP PRIVATE KEY " + f"BLOCK-----\nVersion: 2\n\n{BODY}"),
     ("pem_in_base64", base64.b64encode(KEY.encode()).decode()),
     ("putty", f"PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 8\n{BODY}"),
     ("ssh_body", "b3BlbnNzaC1rZXktdjEA" + filled("{A80}")),

@@ -4,10 +4,10 @@ Values are generated where `{A36}` stands, so that no token stands in this file.
 """
 
 import pytest
+from support.tokens import filled
 
 from gateway.sensitivity.detectors.service_tokens import ROWS
 from gateway.sensitivity.sight import Sight
-from support.tokens import filled
 
 CASES = """
 stripe | sk_live_{A10} | sk_live_{A3}

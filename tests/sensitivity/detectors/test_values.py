@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.tokens import filled
 
 from gateway.sensitivity.detectors.values import Strength, filler, generic, placeholder, runs_on, strength, wordy
-from support.tokens import filled
 
 NONE, WEAK, FAIR, STRONG = Strength
 
@@ -57,7 +57,9 @@ def test_what_is_random_is_no_filler_and_no_word(value):
     assert not wordy(value)
 
 
-@pytest.mark.parametrize("value", ["PASSWORD", "my_secret_key".replace("my_", ""), "accessToken", "user-name".replace("-", "")])
+@pytest.mark.parametrize(
+    "value", ["PASSWORD", "my_secret_key".replace("my_", ""), "accessToken", "user-name".replace("-", "")]
+)
 def test_a_value_that_repeats_what_it_is(value):
     assert generic(value)
 
