@@ -5,11 +5,11 @@ from gateway.sensitivity.detectors import assignments, connections, key_blocks, 
 from gateway.sensitivity.detectors.bundles import Row, bundle
 
 # Every token with a prefix, and every key in base64, holds a run as long as no word of prose.
-_RUN = r"[0-9A-Za-z_+/\-]{18}"
+_RUN = r"[0-9A-Za-z_+/\-]{17}|PRIVATE KEY"
 _FORMS = (
     r"://[^\s/]*@|\$[0-9A-Za-z]+\$|\s-[A-Za-z\-]|\s/(?:p|pass|add|domain|active|expires)|:::|::[^\s:]*:[0-9A-Fa-f]|:(?:\d+|\*):[\w\-*]+:"
     r"|(?i:passw|pwd\s?=|pass:|key\s?=|key-string|sharedsecret|secret=|sig(?:nature)?=|authorization|bearer|credential|directoryentry|securestring"
-    r"|(?:login|auth\w*|token|connection|sign_?in|log_?in)\(\s*[\"']|_auth|\"auth\"|community|identified\s|sqlplus|sqlldr|expdp|impdp|requirepass|masterauth"
+    r"|auth\s?=\s?\(|thin:|(?:login|auth\w*|token|connection|sign_?in|log_?in)\(\s*[\"']|_auth|\"auth\"|community|identified\s|sqlplus|sqlldr|expdp|impdp|requirepass|masterauth"
     r"|unseal|bootstrap|kubeadm|\|\s*(?:sudo|passwd|chpasswd|su\b|docker|podman|cryptsetup|gpg|kinit)|(?:secret|key)\s+\d\s|secret\s+[\"']"
     r"|net\s+user|pbkdf2|scrypt:|bcrypt_|\{(?:ssha|sha|smd5|crypt|pbkdf2))"
 )
@@ -23,4 +23,5 @@ TABLE: dict[str, tuple[str, tuple[Row, ...]]] = {
     "secrets.names": (assignments.TRIGGER, assignments.ROWS),
 }
 
+MEMBER = assignments.MEMBER
 ROWS: tuple[Detector, ...] = tuple(bundle(id, trigger, rows) for id, (trigger, rows) in TABLE.items())
