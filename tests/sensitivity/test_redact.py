@@ -228,7 +228,7 @@ def said(leaf, text: str) -> str:
 
 
 @given(bodies)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_comes_out_is_clean_and_what_went_can_be_put_back(document):
     redacted = taken_from(document)
     leaves, places = (scan := SCANNER.scan(document)).leaves, scan.places
@@ -262,7 +262,7 @@ def _plain(value: object) -> object:
 
 
 @given(bodies, st.lists(messages, max_size=2))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_more_turns_change_no_number_of_earlier_ones(document, more):
     turn = {"role": "user", "content": "\n"}
     first = taken_from({**document, "messages": [*document["messages"], turn]})
