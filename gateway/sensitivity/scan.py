@@ -6,7 +6,9 @@ and with packed texts unpacked, again and again within a budget. Texts that a mo
 examined across their seams, so that nothing hides by being cut in two.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 import msgspec
 
@@ -166,6 +168,9 @@ class _Joined:
 
     def places(self, finding: Finding) -> list[Place]:
         """The places of a finding in each leaf that it touches."""
+        first = bisect_right(self._pieces, finding.start, key=lambda piece: piece[1])
+        following = map(self._pieces.__getitem__, range(first, len(self._pieces)))
+        touched = takewhile(lambda piece: piece[0] < finding.end, following)
         return [
             Place(
                 leaf,
@@ -176,8 +181,7 @@ class _Joined:
                     seen=f"joined {finding.seen}",
                 ),
             )
-            for begins, ends, leaf, offset in self._pieces
-            if finding.start < ends and finding.end > begins
+            for begins, ends, leaf, offset in touched
         ]
 
 
