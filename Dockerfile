@@ -1,9 +1,11 @@
 # syntax=docker/dockerfile:1
 FROM python:3.13-slim-bookworm AS build
+# `signatures`: also what it takes to load signed policy trees (GATEWAY_POLICY_KEY)
+ARG LOCK=runtime
 WORKDIR /src
 COPY deploy/locks deploy/locks
 RUN python -m venv /opt/gateway \
-    && /opt/gateway/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r deploy/locks/runtime.txt \
+    && /opt/gateway/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r deploy/locks/$LOCK.txt \
     && python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r deploy/locks/build.txt
 COPY pyproject.toml README.md LICENSE ./

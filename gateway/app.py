@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -25,7 +24,9 @@ from gateway.adapters.ledger_sqlite import SqliteLedger
 from gateway.adapters.logs import Log
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.outbox import Outbox
+from gateway.adapters.policy_versions import PolicyVersions
 from gateway.adapters.policy_worker import PolicyWorker
+from gateway.adapters.scanning import Scanning
 from gateway.adapters.secrets import find
 from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
@@ -54,7 +55,7 @@ class Gateway:
         self.log = Log()
         self.relay: Relay | None = None  # the policies are there before it
         try:
-            parsed = policy_files.load(settings.policies, settings.extra_catalog)
+            parsed = policy_files.load(settings.policies, settings.extra_catalog, settings.policy_key)
         except policy_files.Unreadable as error:
             raise CannotStart(str(error)) from None
         if parsed.bundle is None:
@@ -63,19 +64,24 @@ class Gateway:
             self._lock = state.claim(settings.state_dir)
         except state.StateTaken as error:
             raise CannotStart(str(error)) from None
+        self.versions = PolicyVersions(settings.state_dir)
+        if why := self.versions.admit(parsed):
+            raise CannotStart(f"the policies are not put in force: {why}")
         self.keys = Keys(settings.state_dir)
         self.ledger = SqliteLedger(settings.state_dir, settings.durability)
         self.metrics = Metrics(inflight=lambda: self.chat.inflight, ledger_lag=self.ledger.lag_seconds)
         self.suspensions = Suspensions(settings.state_dir)
         self._orders_due = False  # some are known, and not yet in force
         self.decisions = Decisions(settings.state_dir, self._not_kept)
-        self.worker = PolicyWorker()
+        self.worker = PolicyWorker(settings.policy_key)
         self.budgets = LocalBudgets(settings.state_dir)
+        self.scanning = Scanning(self._not_scanned)
         self.policies = policy_files.PolicyFiles(
             settings.policies,
             settings.extra_catalog,
             parsed,
             load_apart=self.worker.load,
+            admit=self.versions.admit,
             prepare=self._restored,
             on_load=self._loaded,
             on_failure=self._not_loaded,
@@ -84,7 +90,14 @@ class Gateway:
         self.upstreams = AiohttpUpstreams(find)
         self.outbox = Outbox((self.metrics, self.log, self.decisions))
         self.relay = Relay(
-            self.policies, self.upstreams, providers.DIALECTS, self.ledger, self.outbox, Conversations(), self.budgets
+            self.policies,
+            self.upstreams,
+            providers.DIALECTS,
+            self.ledger,
+            self.outbox,
+            Conversations(),
+            self.budgets,
+            self.scanning,
         )
         self.chat = ChatCompletions(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
         self.public = public_app(
@@ -107,15 +120,26 @@ class Gateway:
         return self.metrics.exposition()
 
     def _restored(self, policy: Eligibility) -> Callable[[], None]:
-        """Reads, beside the event loop, what was spent under new limits; what it returns puts them in force."""
+        """Reads what was spent under new limits and makes the scanner, beside the event loop; what it returns puts both
+        in force."""
         spent = self.budgets.restore(policy.limits, time.time())
-        return partial(self.budgets.enforce, policy.limits, spent)
+        scans = self.scanning.prepare(policy.sensitivity)
+
+        def put_in_force() -> None:
+            self.budgets.enforce(policy.limits, spent)
+            scans()
+
+        return put_in_force
 
     def _loaded(self, digest: str, backends: tuple[Backend, ...]) -> None:
         self.metrics.policy_loaded(digest, backends)
         self.log.event("policy_loaded", digest=digest, backends=len(backends))
         if self.relay is not None:
             self.relay.policy_changed()
+
+    def _not_scanned(self, why: str) -> None:
+        self.metrics.scanner_failed()
+        self.log.event("not_scanned", error=why)
 
     def _not_kept(self, records: int, why: str) -> None:
         self.log.event("decisions_not_kept", records=records, error=why)
@@ -144,6 +168,7 @@ class Gateway:
             await self.upstreams.stop()
             self.outbox.flush()
             await self.worker.close()
+            await self.scanning.close()
             await asyncio.to_thread(self.ledger.close)
             await asyncio.to_thread(self.decisions.close)
             self.keys.close()

@@ -11,6 +11,7 @@ from gateway.core.errors import Failed
 from gateway.core.findings import Found, Redacted
 from gateway.core.permit import Permit
 from gateway.core.record import Entry, Record
+from gateway.core.terms import ScannerTerms
 from gateway.core.usage import Usage
 
 Headers = list[tuple[bytes, bytes]]
@@ -68,14 +69,33 @@ class Upstreams(Protocol):
 class StreamReader(Protocol):
     """Follows one streamed answer. Gives back what the client is to see, and learns what was used."""
 
-    started: bool  # the first event is in
-    failed: Failed | None  # the upstream reported an error, or sent what nobody can read
-    usage: Usage | None  # as reported
-    content_seen: bool  # some generated content went by
-    written_bytes: int
-    written_events: int
+    @property
+    def started(self) -> bool:
+        """The first event is in."""
 
-    done: bool  # nothing more may follow: it is complete, or it failed
+    @property
+    def done(self) -> bool:
+        """Nothing more may follow: it is complete, or it failed."""
+
+    @property
+    def failed(self) -> Failed | None:
+        """The upstream reported an error, or sent what nobody can read."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """As reported."""
+
+    @property
+    def content_seen(self) -> bool:
+        """Some generated content went by."""
+
+    @property
+    def written_bytes(self) -> int:
+        """Bytes of generated text so far."""
+
+    @property
+    def written_events(self) -> int:
+        """Events with generated text so far."""
 
     def feed(self, block: bytes) -> bytes:
         """What the client is to see of a block."""
@@ -199,6 +219,10 @@ class Policy(Protocol):
     @property
     def not_offered(self) -> Mapping[str, str]:
         """Backends that cannot be called here, with the reason."""
+
+    @property
+    def sensitivity(self) -> ScannerTerms:
+        """What the scanner looks for, and what it means."""
 
     @property
     def projects(self) -> Mapping[str, Project]:

@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     """The policy tree."""
     extra_catalog: Path | None = None
     """A further folder of catalog files, such as the servers that `gateway quickstart` found."""
+    policy_key: Path | None = None
+    """Ed25519 public keys (PEM). When set, only a policy tree that one of them signed is loaded."""
     state_dir: Path = Path(".gateway")
     """Keys, ledger and journal."""
     durability: Literal["process", "power"] = "process"
@@ -67,6 +69,8 @@ class Settings(BaseSettings):
             problems.append(
                 f"admin_host: {self.admin_host} is not a loopback address, and no admin keys guard it; use 127.0.0.1"
             )
+        if self.policy_key is not None and self.extra_catalog is not None:
+            problems.append("extra_catalog: it is not signed, so it does not go with policy_key; leave one of them out")
         if problems:
             raise ValueError("\n".join(problems))
         return self

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from support.server import ROOT, backend, serving
+from support.server import ROOT, Server, backend, serving
+from support.signing import key_file, sign
 from support.upstream import DONE, HANG, OK, STREAM_END, STREAM_HEAD, USAGE_EVENT, Upstream, answer, chunk, delta
 
 from gateway.adapters.decisions import read
@@ -230,3 +231,43 @@ def test_a_suspension_is_live_within_a_second_cuts_what_runs_and_survives_a_rest
     digests = {stored.policy_digest for stored in read(server.state, 0)}
     assert len(digests) == 2
     assert {digest.partition("+")[0] for digest in digests} & digests
+
+
+def test_a_gateway_with_a_key_takes_only_what_is_signed_and_never_what_is_older(tmp_path, policies):
+    more, sig = policies / "policies" / "more.yaml", policies / "policy.sig"
+    more.write_text(of(1))
+    server = Server(tmp_path, policies, GATEWAY_POLICY_KEY=str(key_file(tmp_path)))
+    del server.environment["GATEWAY_EXTRA_CATALOG"]
+    with pytest.raises(RuntimeError, match="P306 the tree is not signed"):
+        server.start()
+    old = sign(policies, 7)
+    first = load(policies).bundle.digest
+    server.start()
+
+    def comes(digest: str, *, stale: bool) -> bool:
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            found = httpx2.get(f"{server.base}/readyz").json()["policy"]
+            if (found["digest"], found["stale"]) == (digest, stale):
+                return True
+            time.sleep(0.05)
+        return False
+
+    try:
+        assert comes(first, stale=False)
+        replace(more, of(3))
+        assert comes(first, stale=True)
+        sign(policies, 8)
+        second = load(policies).bundle.digest
+        assert comes(second, stale=False)
+        replace(more, of(1))
+        sig.write_bytes(old)
+        assert comes(second, stale=True)
+        assert server.stop() == 0
+        with pytest.raises(RuntimeError, match=r"policy\.sig is version 7, and version 8"):
+            server.start()
+        sign(policies, 9)
+        server.start()
+        assert comes(first, stale=False)
+    finally:
+        server.stop()

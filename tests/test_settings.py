@@ -70,3 +70,10 @@ def test_an_unknown_name_in_the_file_is_refused(tmp_path):
 def test_secrets_do_not_show(monkeypatch):
     monkeypatch.setenv("GATEWAY_SCRAPE_TOKEN", "hush")
     assert "hush" not in repr(load())
+
+
+def test_an_extra_catalog_is_not_signed_so_it_does_not_go_with_a_key(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadSettings, match="extra_catalog: it is not signed, so it does not go with policy_key"):
+        load(policy_key=tmp_path / "a", extra_catalog=tmp_path / "b")
+    assert load(policy_key=tmp_path / "a").extra_catalog is None

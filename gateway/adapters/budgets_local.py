@@ -21,20 +21,15 @@ class _Line(msgspec.Struct, frozen=True):
     account: Account
     everyone: Account | None
 
-    def exceeded(self, pico_usd: int, moment: float) -> Exceeded | None:
-        """What there is to say if the limit has no room for so much more."""
+    def ceiling(self, pico_usd: int, moment: float) -> int | None:
+        """The most that may be in the account once so much more is; None: whatever it is, so far."""
         terms = self.limit.terms
-        spent, reserved, ceiling = self.account.spent(moment), self.account.reserved, terms.pico_usd
-        if ceiling is None:
-            assert terms.share is not None
-            assert self.everyone is not None
-            total = self.everyone.spent(moment) + self.everyone.reserved + pico_usd
-            if total < terms.minimum_pico_usd:
-                return None
-            ceiling = int(terms.share * total)
-        if spent + reserved + pico_usd <= ceiling:
-            return None
-        return Exceeded(self.limit, self.value, spent, reserved, ceiling, window_at(terms.window, moment).end)
+        if terms.pico_usd is not None:
+            return terms.pico_usd
+        assert terms.share is not None
+        assert self.everyone is not None
+        total = self.everyone.spent(moment) + self.everyone.reserved + pico_usd
+        return int(terms.share * total) if total >= terms.minimum_pico_usd else None
 
 
 class _Book(msgspec.Struct, frozen=True):
@@ -102,12 +97,16 @@ class LocalBudgets:
         book = self._book(spender)
         watched: tuple[str, ...] = ()
         for line in book.lines:
-            limit = line.limit
-            if limit.id != exempt and (exceeded := line.exceeded(pico_usd, moment)):
-                if limit.enforced:
-                    return exceeded
-                if limit.rule not in watched:
-                    watched += (limit.rule,)
+            limit, account = line.limit, line.account
+            ceiling = line.ceiling(pico_usd, moment)
+            spent, reserved = account.spent(moment), account.reserved
+            if ceiling is None or spent + reserved + pico_usd <= ceiling or limit.id == exempt:
+                continue
+            if limit.enforced:
+                resets = window_at(limit.terms.window, moment).end
+                return Exceeded(limit, line.value, spent, reserved, ceiling, resets)
+            if limit.rule not in watched:
+                watched += (limit.rule,)
         for account in book.accounts:
             account.reserved += pico_usd
         return Reserved(book.accounts, spender, pico_usd, watched)

@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 
 from gateway.core.chat import Demand
-from gateway.core.decision import Decision, Facts
+from gateway.core.decision import Decision, Facts, Redaction
+from gateway.core.findings import Classified
 from gateway.core.record import End, Record
 from gateway.core.stored import Denied, Stored
 from gateway.core.usage import Source, Usage
@@ -40,6 +41,9 @@ class _Shared(msgspec.Struct, frozen=True):
     needs: frozenset[str]
     plan: tuple[str, ...]
     denied: tuple[Denied, ...]
+    redactions: tuple[Redaction, ...] = ()
+    provenance: tuple[tuple[str, str], ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 class _Line(msgspec.Struct, frozen=True, array_like=True):
@@ -152,7 +156,7 @@ class Decisions:
             decision.id,
             record.call.id,
             record.call.time,
-            self._shared(decision, demand, lines),
+            self._shared(decision, demand, record.classified, lines),
             demand.input_bytes,
             demand.messages,
             demand.output_limit,
@@ -170,21 +174,24 @@ class Decisions:
         )
         lines.append(_ENCODE(line))
 
-    def _shared(self, decision: Decision, demand: Demand, lines: list[bytes]) -> int:
+    def _shared(self, decision: Decision, demand: Demand, classified: Classified | None, lines: list[bytes]) -> int:
         """The number of what this decision shares with others, which goes before it if it is new to the file."""
         plan = tuple([candidate.backend.id for candidate in decision.candidates])
-        key = (decision.policy_digest, decision.requested, decision.facts, demand.needs, decision.excluded, plan)
+        provenance = classified.provenance if classified else ()
+        kinds = tuple([kind for kind, _ in classified.kinds]) if classified and classified.kinds else ()
+        label = (decision.redactions, provenance, kinds)
+        key = (decision.policy_digest, decision.requested, decision.facts, demand.needs, decision.excluded, plan, label)
         number = self._numbers.get(key)
         if number is None:
             # reasons in words differ more than what is kept of them
             denied = tuple([Denied(each.backend, each.by, each.rules) for each in decision.excluded])
-            kept = (*key[:4], denied, plan)
+            kept = (*key[:4], denied, plan, label)
             number = self._numbers.get(kept)
             if len(self._numbers) >= _REMEMBERED:
                 self._numbers.clear()
             if number is None:
                 self._last = number = self._last + 1
-                lines.append(_ENCODE(_Shared(number, *key[:4], plan, denied)))
+                lines.append(_ENCODE(_Shared(number, *key[:4], plan, denied, *label)))
             self._numbers[key] = self._numbers[kept] = number
         return number
 
@@ -258,4 +265,7 @@ def _stored(row: _Line, shared: _Shared) -> Stored:
         cost_pico_usd=row.cost_pico_usd,
         end=row.outcome,
         status=row.status,
+        redactions=shared.redactions,
+        provenance=shared.provenance,
+        kinds=shared.kinds,
     )

@@ -5,6 +5,7 @@ Nothing is checked out, and what attributes or filters of the repository would d
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from gateway.policy.dictionaries import MAX_BYTES
 from gateway.policy.document import MAX_FILE_BYTES
 from gateway.policy.tree import is_dictionary
+from gateway.review import lock
 
 MAX_FILES = 500
 
@@ -27,11 +29,13 @@ class Unreadable(Exception):
 
 class Commit(msgspec.Struct, frozen=True):
     """A tree at a commit. `id` is the commit's hash; `path` is the tree's place in the repository, `.` for its root;
-    `files` are the bytes of every YAML file and dictionary, by its path from there."""
+    `files` are the bytes of every YAML file and dictionary, by its path from there; `lock` are those of its
+    policy.lock, None: it has none."""
 
     id: str
     path: str
     files: dict[str, bytes]
+    lock: bytes | None = None
 
 
 def read(directory: Path, ref: str) -> Commit:
@@ -50,7 +54,35 @@ def read(directory: Path, ref: str) -> Commit:
         tree = _said(directory, "rev-parse", "--verify", "--quiet", f"{commit}:{prefix}")
     except Unreadable:
         raise Unreadable(f"there is no {path} at `{ref}` ({commit[:10]})") from None
-    return Commit(commit, path, _files(directory, tree, f"{ref}:{path}"))
+    files = _files(directory, tree, f"{ref}:{path}")
+    return Commit(commit, path, files, files.pop(lock.NAME, None))
+
+
+def history(directory: Path) -> Iterator[Commit]:
+    """The tree at each commit of the present branch that changed it, the latest first. Raises Unreadable.
+
+    Commits at which it cannot be read, say because it held a link then, are left out.
+    """
+    for line in _said(directory, "log", "--format=%H", "--", ".").splitlines():
+        try:
+            yield read(directory, line)
+        except Unreadable:
+            continue
+
+
+def uncommitted(directory: Path) -> tuple[str, ...]:
+    """The files below a directory that are not as they were committed, by their path from there. Raises Unreadable."""
+    lines = _run(directory, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", ".")
+    prefix = _said(directory, "rev-parse", "--show-prefix")
+    return tuple(os.fsdecode(line[3:]).removeprefix(prefix) for line in lines.split(b"\0")[:-1])
+
+
+def restore(directory: Path, commit: str) -> None:
+    """Makes the files below a directory what they were at a commit; those that were not there then are deleted.
+
+    Nothing is staged or committed. Raises Unreadable.
+    """
+    _run(directory, "restore", f"--source={commit}", "--worktree", "--no-overlay", "--", ".")
 
 
 def _files(directory: Path, tree: str, shown: str) -> dict[str, bytes]:
@@ -59,7 +91,7 @@ def _files(directory: Path, tree: str, shown: str) -> dict[str, bytes]:
         facts, _, raw = entry.partition(b"\t")
         mode, _, object_id, length = facts.split()
         name = os.fsdecode(raw)
-        if not (name.endswith((".yaml", ".yml")) or is_dictionary(name)):
+        if not (name.endswith((".yaml", ".yml")) or is_dictionary(name) or name == lock.NAME):
             continue
         if mode not in _FILE_MODES:
             raise Unreadable(f"{shown}/{name} is no regular file; links are not followed")

@@ -11,15 +11,16 @@ from pathlib import Path
 import msgspec
 from watchfiles import Change, awatch
 
-from gateway.adapters import dictionaries
+from gateway.adapters import dictionaries, signing
 from gateway.adapters.secrets import not_offered
 from gateway.core.catalog import Backend
-from gateway.policy import suspend
+from gateway.policy import signature, suspend
 from gateway.policy.decide import Eligibility
 from gateway.policy.dictionaries import MAX_BYTES, outside
+from gateway.policy.digest import digest_of
 from gateway.policy.document import MAX_FILE_BYTES, Mark, Problem
 from gateway.policy.model import Bundle
-from gateway.policy.parse import Parsed, digest_of, parse
+from gateway.policy.parse import Parsed, parse
 from gateway.policy.sensitivity import NAME
 from gateway.policy.tree import is_dictionary
 from gateway.providers import BASE_URLS
@@ -39,8 +40,8 @@ class Unreadable(Exception):
 
 
 def _matters(_: Change, path: str) -> bool:
-    """Whether a change can change the tree or its lock: a file of either, or a folder, which may hold some."""
-    return path.endswith((".yaml", ".yml", ".txt", f"/{lock.NAME}")) or not Path(path).suffix
+    """Whether a change can change the tree or what stands beside it: a file of either, or a folder with some."""
+    return path.endswith((".yaml", ".yml", ".txt", f"/{lock.NAME}", f"/{signature.NAME}")) or not Path(path).suffix
 
 
 class ReloadState(msgspec.Struct, frozen=True):
@@ -112,43 +113,87 @@ def parse_files(directory: Path, extra_catalog: Path | None = None) -> Parsed:
 
 def parse_tree(tree: Mapping[str, bytes], shown: Mapping[str, str], extra_catalog: Path | None = None) -> Parsed:
     """The same of a tree that was read elsewhere; `shown` says what problems call its files. Raises Unreadable."""
-    extra = _read_extra(extra_catalog)
+    extra = read_extra(extra_catalog)
     further = {name: str(extra_catalog / name.partition("/")[2]) for name in extra if extra_catalog is not None}
     return parse(tree, BASE_URLS, extra, {**shown, **further}, _today(), _read_outside(tree))
 
 
-def load(directory: Path, extra_catalog: Path | None = None) -> Parsed:
+def load(directory: Path, extra_catalog: Path | None = None, policy_key: Path | None = None) -> Parsed:
     """The bundle in a directory, if its invariants hold and its tests pass. Start, reload and commands load alike.
 
-    Raises Unreadable.
+    With `policy_key`, a file of public keys, one of them must have signed it, or it is not even parsed. All bytes are
+    read once: what is verified is what is proved, and what is loaded. Raises Unreadable.
     """
-    parsed = parse_files(directory, extra_catalog)
+    tree = read_tree(directory)
+    proved, odd = _read_beside(directory, lock.NAME)
+    signed = None
+    if policy_key is not None:
+        written, unreadable = _read_beside(directory, signature.NAME)
+        try:
+            signed, why = signing.verified(policy_key, tree, proved, written)
+        except signing.Unusable as error:
+            raise Unreadable(str(error)) from None
+        if signed is None:
+            return Parsed(None, (signature.refused(str(directory), unreadable or why),), {})
+    shown = {name: str(directory / name) for name in tree}
+    parsed = check_tree(tree, proved, shown, extra_catalog, str(directory / lock.NAME))
+    problems = {*parsed.problems} | ({lock.odd(Mark(str(directory / lock.NAME)), odd)} if odd else set())
+    return msgspec.structs.replace(parsed, problems=tuple(sorted(problems)), signed=signed)
+
+
+def check_tree(
+    tree: Mapping[str, bytes],
+    proved: bytes | None,
+    shown: Mapping[str, str],
+    extra_catalog: Path | None = None,
+    lock_shown: str = lock.NAME,
+) -> Parsed:
+    """The bundle of a tree that was read elsewhere, with its policy.lock (None: it has none), if all that must be shown
+    of it is. Raises Unreadable."""
+    parsed = parse_tree(tree, shown, extra_catalog)
     if parsed.bundle is None:
         return parsed
-    proved, odd = read_lock(directory)
-    problems = (*odd, *check(parsed.bundle, proved))
+    locked, odd = (None, ()) if proved is None else lock.parse(lock_shown, proved)
+    problems = (*odd, *check(parsed.bundle, locked))
     failed = any(problem.severity == "error" for problem in problems)
     return Parsed(None if failed else parsed.bundle, tuple(sorted({*parsed.problems, *problems})), parsed.sources)
 
 
 def read_lock(directory: Path) -> tuple[lock.Lock | None, tuple[Problem, ...]]:
     """The lock beside the files of a tree, None where there is none that counts; and what is odd about it."""
-    path = directory / lock.NAME
+    path = str(directory / lock.NAME)
+    raw, why = _read_beside(directory, lock.NAME)
+    if raw is not None:
+        return lock.parse(path, raw)
+    return None, (lock.odd(Mark(path), why),) if why else ()
+
+
+def read_beside(directory: Path, name: str) -> bytes | None:
+    """A file that stands beside the files of a tree, None where there is none. Raises Unreadable."""
+    raw, why = _read_beside(directory, name)
+    if why:
+        raise Unreadable(why)
+    return raw
+
+
+def _read_beside(directory: Path, name: str) -> tuple[bytes | None, str]:
+    """The same; None, and why, where it cannot be read."""
+    path = directory / name
     if not os.path.lexists(path):
-        return None, ()
+        return None, ""
     try:
-        return lock.parse(str(path), _read(path))
+        return _read(path), ""
     except Unreadable as error:
-        return None, (lock.odd(Mark(str(path)), str(error)),)
+        return None, str(error)
 
 
-def write_lock(directory: Path, proved: lock.Lock) -> Path:
-    """Puts a lock beside the files of a tree, whole or not at all. Raises OSError."""
-    path = directory / lock.NAME
-    partial = path.with_name(f".{lock.NAME}.{os.getpid()}")
+def write_beside(directory: Path, name: str, text: str) -> Path:
+    """Puts a file beside the files of a tree, whole or not at all. Raises OSError."""
+    path = directory / name
+    partial = path.with_name(f".{name}.{os.getpid()}")
     try:
         with partial.open("x", encoding="utf-8") as file:
-            file.write(lock.text(proved))
+            file.write(text)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -158,20 +203,30 @@ def write_lock(directory: Path, proved: lock.Lock) -> Path:
 def _read_all(directory: Path, extra_catalog: Path | None) -> dict[str, bytes]:
     tree = read_tree(directory)
     elsewhere = {name: raw for name, raw in _read_outside(tree).items() if isinstance(raw, bytes)}
-    return {**tree, **_read_extra(extra_catalog), **elsewhere}
+    return {**tree, **read_extra(extra_catalog), **elsewhere}
 
 
 def _read_outside(tree: Mapping[str, bytes]) -> dict[str, bytes | str]:
     return dictionaries.read(outside(tree[NAME])) if NAME in tree else {}
 
 
-def _read_extra(extra_catalog: Path | None) -> dict[str, bytes]:
+def digest_on_disk(directory: Path, extra_catalog: Path | None) -> str:
+    """The digest of the files as they lie there, whether or not they load. Raises Unreadable."""
+    return digest_of(read_tree(directory) | read_extra(extra_catalog))
+
+
+def read_extra(extra_catalog: Path | None) -> dict[str, bytes]:
+    """The further catalog files of this machine, none if there is no such folder. Raises Unreadable."""
     if extra_catalog is None:
         return {}
     if not extra_catalog.is_dir():
         raise Unreadable(f"no catalog folder at {extra_catalog}; set GATEWAY_EXTRA_CATALOG")
     tree = read_tree(extra_catalog)
     return {f"extra catalog/{name}": raw for name, raw in tree.items() if not is_dictionary(name)}
+
+
+def _beside(directory: Path) -> tuple[object, ...]:
+    return tuple(_read_beside(directory, name) for name in (lock.NAME, signature.NAME))
 
 
 def _today() -> str:
@@ -191,7 +246,8 @@ class PolicyFiles:
     """Holds the snapshot in force and follows the files. `current` is swapped as one reference.
 
     `on_load` is told of each snapshot once it is in force, `on_failure` of each tree that did not load. `suspended`
-    are the backends that are off by order: see `suspend`. `prepare` is asked about each snapshot beside the event loop;
+    are the backends that are off by order: see `suspend`. `admit` says why a tree that loaded may not be put in force
+    all the same; empty: it may. `prepare` is asked about each snapshot beside the event loop;
     what it returns is called as the snapshot comes into force.
     """
 
@@ -205,6 +261,7 @@ class PolicyFiles:
         on_load: Callable[[str, tuple[Backend, ...]], None],
         on_failure: Callable[[tuple[Problem, ...]], None],
         suspended: Iterable[str] = (),
+        admit: Callable[[Parsed], str] = lambda _: "",
         prepare: Callable[[Eligibility], Callable[[], None]] = lambda _: _nothing,
     ) -> None:
         if parsed.bundle is None:
@@ -217,7 +274,8 @@ class PolicyFiles:
         self._on_failure = on_failure
         self._suspended = frozenset(suspended)
         self._prepare = prepare
-        self._on_disk: tuple[str, lock.Lock | None] | None = parsed.bundle.digest, read_lock(directory)[0]
+        self._admit = admit
+        self._on_disk: tuple[object, ...] | None = parsed.bundle.digest, *_beside(directory)
         self._changed = asyncio.Event()
         self._renewing = asyncio.Lock()
         self.loaded = parsed.bundle  # as the files say; `current` is this, under the suspensions
@@ -232,6 +290,8 @@ class PolicyFiles:
         """Loads the tree anew. If it is not good, the snapshot in force stays and the state says stale."""
         try:
             parsed = await self._load_apart(self._directory, self._extra)
+            if parsed.bundle is not None and (why := await asyncio.to_thread(self._admit, parsed)):
+                parsed = Parsed(None, (signature.refused(str(self._directory), why),), {})
             if parsed.bundle is not None and (self.state.stale or parsed.bundle != self.loaded):
                 self.loaded = parsed.bundle  # compared as a whole: a status may begin with the day, in the same bytes
                 await self._renew()
@@ -303,10 +363,10 @@ class PolicyFiles:
         return found
 
     def _differs(self) -> bool:
-        """Whether the files, or their lock, are others than when this was last asked."""
+        """Whether the files, or what stands beside them, are others than when this was last asked."""
         before = self._on_disk
         try:
-            self._on_disk = digest_of(_read_all(self._directory, self._extra)), read_lock(self._directory)[0]
+            self._on_disk = digest_of(_read_all(self._directory, self._extra)), *_beside(self._directory)
         except Unreadable:
             self._on_disk = None
         return self._on_disk != before

@@ -19,14 +19,16 @@ _CODE = "from gateway.adapters.policy_worker import main; main()"
 
 
 class PolicyWorker:
-    """The server's side: one load at a time."""
+    """The server's side: one load at a time. `policy_key` is the file of keys that trees are signed with, None: no tree
+    needs to be."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy_key: Path | None = None) -> None:
+        self._key = policy_key
         self._worker = Worker(_CODE, MOST_SECONDS)
 
     async def load(self, directory: Path, extra_catalog: Path | None) -> Parsed:
         """What `policy_files.load` says, without the texts of the files. Raises WorkerLost."""
-        asked = (str(directory), None if extra_catalog is None else str(extra_catalog))
+        asked = [None if path is None else str(path) for path in (directory, extra_catalog, self._key)]
         answer = await self._worker.ask(lambda: msgspec.json.encode(asked))
         return await asyncio.to_thread(_parsed, answer)
 
@@ -47,12 +49,12 @@ def main() -> None:
 
 
 def _answer(question: bytes) -> bytes:
-    directory, extra_catalog = msgspec.json.decode(question, type=tuple[str, str | None])
-    return pickle.dumps(_load(Path(directory), None if extra_catalog is None else Path(extra_catalog)))
+    directory, *others = msgspec.json.decode(question, type=tuple[str, str | None, str | None])
+    return pickle.dumps(_load(Path(directory), *(None if path is None else Path(path) for path in others)))
 
 
-def _load(directory: Path, extra_catalog: Path | None) -> Parsed:
+def _load(directory: Path, *others: Path | None) -> Parsed:
     try:
-        return msgspec.structs.replace(load(directory, extra_catalog), sources={})
+        return msgspec.structs.replace(load(directory, *others), sources={})
     except Exception as error:  # noqa: BLE001  whatever it is, the server is told, and the next tree may be good
         return Parsed(None, (Problem(Mark(str(directory)), "P004", str(error)),), {})

@@ -10,13 +10,14 @@ from gateway.adapters.worker import Worker, WorkerLost, answer
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 from gateway.core.findings import Found, Place, Redacted, Scan
+from gateway.core.kinds import Kind
 from gateway.core.members import repeats
+from gateway.core.terms import ScannerTerms
 from gateway.core.usage import Usage
 from gateway.ports import Policy, StreamReader
 from gateway.sensitivity.answer import ERROR, Guard, check
 from gateway.sensitivity.classify import found_in
-from gateway.sensitivity.detectors import DETECTORS
-from gateway.sensitivity.kinds import KINDS, Kind
+from gateway.sensitivity.own import kinds_of, scanner_of
 from gateway.sensitivity.redact import NotRedactable, redact
 from gateway.sensitivity.restore import Restorer, restored_answer
 from gateway.sensitivity.scan import Scanner
@@ -33,15 +34,15 @@ _REMEMBERED = 4
 _CODE = "from gateway.adapters.scanning import main; main()"
 
 
-class _Look:
-    """How one policy wants requests scanned."""
+class Look:
+    """How one policy wants requests scanned. Takes seconds to make where its dictionaries are large."""
 
     __slots__ = ("kinds", "scanner", "terms")
 
-    def __init__(self, terms: object) -> None:
+    def __init__(self, terms: ScannerTerms) -> None:
         self.terms = terms
-        self.scanner = Scanner(DETECTORS)
-        self.kinds: Mapping[str, Kind] = KINDS
+        self.scanner: Scanner = scanner_of(terms)
+        self.kinds: Mapping[str, Kind] = kinds_of(terms)
 
     def tagged(self, tags: frozenset[str]) -> frozenset[str]:
         """The kinds that have any of these tags."""
@@ -53,15 +54,20 @@ class Scanning:
 
     def __init__(self, failed: Callable[[str], None]) -> None:
         self._failed = failed
-        self._looks: OrderedDict[str, _Look] = OrderedDict()
+        self._looks: OrderedDict[str, Look] = OrderedDict()
         self._worker = Worker(_CODE, MOST_SECONDS)
-        self._told: tuple[int, str] = (0, "")  # which process knows how to look for which policy
+        self._told: tuple[int, str] = (0, "")  # which process knows which terms
+
+    def prepare(self, terms: ScannerTerms) -> Callable[[], None]:
+        """Makes ready for a policy, beside the event loop; what it returns puts that in force."""
+        look = self._looks.get(terms.digest) or Look(terms)
+        return lambda: self._keep(look)
 
     def scan(self, policy: Policy, body: bytes) -> "_Scanned | Awaitable[_Scanned]":
         """What is in a body. Where the scanner fails, nothing is known."""
         look = self._look(policy)
         if len(body) > GLANCED_BYTES:
-            return self._elsewhere(policy.digest, look, body)
+            return self._elsewhere(look, body)
         walked = _walked(body)
         try:
             if not look.scanner.concerns(walked):
@@ -71,33 +77,36 @@ class Scanning:
         except Exception as error:  # noqa: BLE001  whatever it is, the request is refused or kept inside, not let out
             self._failed(type(error).__name__)
             return _Scanned(look, body, _UNKNOWN)
-        return self._elsewhere(policy.digest, look, body)
+        return self._elsewhere(look, body)
 
     async def close(self) -> None:
         """Ends the process for large requests, if there is one."""
         await self._worker.close()
 
-    def _look(self, policy: Policy) -> _Look:
-        look = self._looks.get(policy.digest)
+    def _look(self, policy: Policy) -> Look:
+        look = self._looks.get(policy.sensitivity.digest)
         if look is None:
-            look = self._looks[policy.digest] = _Look(policy.scanning)
-            if len(self._looks) > _REMEMBERED:
-                self._looks.popitem(last=False)
+            self._keep(look := Look(policy.sensitivity))
         return look
 
-    async def _elsewhere(self, digest: str, look: _Look, body: bytes) -> "_Scanned":
+    def _keep(self, look: Look) -> None:
+        self._looks[look.terms.digest] = look
+        if len(self._looks) > _REMEMBERED:
+            self._looks.popitem(last=False)
+
+    async def _elsewhere(self, look: Look, body: bytes) -> "_Scanned":
         def question() -> bytes:
-            known = self._told == (self._worker.started, digest)
-            self._told = self._worker.started, digest
-            return pickle.dumps((None if known else look.terms, known, body))
+            told = self._worker.started, look.terms.digest
+            known, self._told = self._told == told, told
+            return pickle.dumps((None if known else look.terms, body))
 
         try:
             answer = _ANSWER.decode(await self._worker.ask(question))
         except WorkerLost as error:
             self._failed(str(error))
             return _Scanned(look, body, _UNKNOWN)
-        if answer.refused is not None:
-            raise Refused(Refusal(answer.refused), answer.error)
+        if answer.refused:
+            raise Refused(Refusal[answer.refused], answer.error)
         if answer.error:
             self._failed(answer.error)
             return _Scanned(look, body, _UNKNOWN)
@@ -109,7 +118,7 @@ class _Scanned:
 
     __slots__ = ("_body", "_look", "_scan", "found")
 
-    def __init__(self, look: _Look, body: bytes, scan: Scan) -> None:
+    def __init__(self, look: Look, body: bytes, scan: Scan) -> None:
         self._look = look
         self._body = body
         self._scan = scan
@@ -145,7 +154,7 @@ class _Followed:
 
     __slots__ = ("_guard", "_reader", "_restorer", "done", "failed")
 
-    def __init__(self, reader: StreamReader, look: _Look, watched: frozenset[str], taken: Mapping[str, str]) -> None:
+    def __init__(self, reader: StreamReader, look: Look, watched: frozenset[str], taken: Mapping[str, str]) -> None:
         self._reader = reader
         self._guard = Guard(look.scanner, look.tagged(watched)) if watched else None
         self._restorer = Restorer(taken) if taken else None
@@ -207,7 +216,7 @@ class _Answer(msgspec.Struct, frozen=True):
     places: tuple[Place, ...] = ()
     opaque: bool = False
     complete: bool = True
-    refused: tuple[str, int, str] | None = None
+    refused: str = ""
     error: str = ""
 
 
@@ -231,18 +240,17 @@ def _walked(body: bytes) -> Walked:
 
 def main() -> None:
     """The side of the process for large requests."""
-    looks: dict[str, _Look] = {}
+    looks: list[Look] = []
 
     def find(question: bytes) -> bytes:
-        terms, known, body = pickle.loads(question)  # noqa: S301  our own server wrote it, into our own pipe
+        terms, body = pickle.loads(question)  # noqa: S301  our own server wrote it, into our own pipe
         try:
-            if not known:
-                looks["now"] = _Look(terms)
-            walked = _walked(body)
-            scan = looks["now"].scanner.examine(walked)
+            if terms is not None:
+                looks[:] = [Look(terms)]
+            scan = looks[0].scanner.examine(_walked(body))
             return msgspec.json.encode(_Answer(scan.places, scan.opaque, scan.complete))
         except Refused as refused:
-            return msgspec.json.encode(_Answer(refused=refused.refusal.value, error=refused.message))
+            return msgspec.json.encode(_Answer(refused=refused.refusal.name, error=refused.message))
         except Exception as error:  # noqa: BLE001  the server is told, and treats the request as unknown
             return msgspec.json.encode(_Answer(error=type(error).__name__))
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway.core.buckets import bucket_of
 from gateway.core.catalog import Backend
 
 
@@ -30,6 +31,11 @@ class Facts(msgspec.Struct, frozen=True):
     last_error: str | None = "none"
     visited_regions: frozenset[str] | None = frozenset()
     visited_operators: frozenset[str] | None = frozenset()
+
+    @property
+    def bucket(self) -> str | None:
+        """The bucket that the key is in. It follows from the key, so it is no field, and never contradicts it."""
+        return None if self.key is None else bucket_of(self.key)
 
 
 class Project(msgspec.Struct, frozen=True):

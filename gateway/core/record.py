@@ -118,7 +118,7 @@ class Record(msgspec.Struct, frozen=True):
     @property
     def cost_pico_usd(self) -> int:
         """What all calls of the request are booked at."""
-        return sum(tried.cost_pico_usd for tried in self.tried)
+        return sum([tried.cost_pico_usd for tried in self.tried])
 
 
 def refused_record(call: Call, refused: Refused, duration: float) -> Record:

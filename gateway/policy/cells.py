@@ -1,18 +1,20 @@
 """A policy as a finite space: every request, and every conceivable backend, falls into a cell that rules cannot split.
 
 Each attribute is one variable whose classes are its values, `(any other)` for names that no rule mentions, and
-`unknown`; a set is one variable for whether it is known and one for each word. A permitting clause becomes the cubes
-in which it is true, a forbidding one those in which it is true or unknown. So questions about all requests are
-questions about cubes, and exact (`policy.space` answers them).
+`unknown`. Of numbers the classes are the widest intervals that no rule cuts, each named for where it begins. A set is
+one variable for whether it is known and one for each word. A permitting clause becomes the cubes in which it is true, a
+forbidding one those in which it is true or unknown. So questions about all requests are questions about cubes, and
+exact (`policy.space` answers them).
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import count, product
 from operator import or_
 
 import msgspec
 
+from gateway.core.buckets import bucket_of, key_in
 from gateway.core.catalog import Backend
 from gateway.core.decision import Facts
 from gateway.core.labels import LEVELS
@@ -39,7 +41,8 @@ class Cells:
 
     With `any_backend` a backend's facts are variables too (named `backend.…`), else they are put in. `impossible` are
     cells that no request is in: an undeclared project has no jurisdiction, a label is not below its project's floor,
-    what was not redacted has the label that it came with, a first call has no error and no place before it.
+    what was not redacted has the label that it came with, a first call has no error and no place before it, a key is in
+    its bucket.
     """
 
     def __init__(self, bundle: Bundle, atoms: Iterable[Atom], *, any_backend: bool = False) -> None:
@@ -47,7 +50,7 @@ class Cells:
         mentioned: dict[str, set[str]] = {}
         for atom in atoms:
             if atom.side == "request" or any_backend:
-                mentioned.setdefault(_variable(atom), set()).update(atom.values)
+                mentioned.setdefault(_variable(atom), set()).update(_told_apart(atom))
                 if atom.other and any_backend:
                     mentioned.setdefault(f"backend.{atom.other}", set())
         for asked, needed in _BOUND:  # facts that bind each other are in the space together, or not at all
@@ -75,6 +78,8 @@ class Cells:
         if attribute.kind == "set":
             words = closed if prefix and closed else sorted(mentioned)
             return [Variable(name, _KNOWN), *(Variable(f"{name}:{word}", _MEMBER) for word in words)]
+        if attribute.kind == "number":
+            return [Variable(name, (*sorted({attribute.values[0], *mentioned}, key=int), UNKNOWN))]
         if closed is not None:
             return [Variable(name, (*closed, UNKNOWN))]
         return [Variable(name, (OTHER, *sorted(mentioned), UNKNOWN))]
@@ -130,8 +135,9 @@ class Cells:
     def mask(self, name: str, values: Iterable[str]) -> int:
         """The mask of some values of a variable. Values that it does not have are in its `(any other)`; where it has
         none of that either, they stand for nothing."""
-        known = self.variables[self._index[name]].values
-        named = (value if value in known else OTHER for value in values)
+        variable = self.variables[self._index[name]]
+        known = variable.values
+        named = (class_of(variable, value) for value in values)
         bits = (1 << known.index(value) for value in named if value in known)
         return reduce(or_, bits, 0)
 
@@ -195,6 +201,8 @@ class Cells:
                 other = self._full("source_sensitivity") & ~self.mask("source_sensitivity", [level])
                 here = self.mask("sensitivity", [level])
                 yield self.where({"sensitivity": here, "source_sensitivity": other, "redaction": unredacted})
+        if self.has("key") and self.has("key.bucket"):
+            yield from self._in_other_buckets()
         if self.has("attempt"):
             first = self.mask("attempt", ["1"])
             if self.has("last_error"):
@@ -220,6 +228,15 @@ class Cells:
             if self.has("sensitivity") and floor:
                 yield self.where({**here, "sensitivity": self.mask("sensitivity", LEVELS[: LEVELS.index(floor)])})
 
+    def _in_other_buckets(self) -> Iterable[Cube]:
+        """Each key with the buckets that it is not in. Of those that no rule names there are some in every bucket."""
+        for key in self.variables[self._index["key"]].values:
+            may_be = {UNKNOWN} if key == UNKNOWN else {bucket_of(key)}
+            if key == OTHER:
+                may_be = set(self.variables[self._index["key.bucket"]].values) - {UNKNOWN}
+            other = self._full("key.bucket") & ~self.mask("key.bucket", may_be)
+            yield self.where({"key": self.mask("key", [key]), "key.bucket": other})
+
     def read(self, cell: Cube) -> dict[str, str | frozenset[str] | None]:
         """The values of the variables in one cell (the lowest of each mask); None: unknown."""
         found: dict[str, str | frozenset[str] | None] = {}
@@ -237,14 +254,15 @@ class Cells:
 
     def facts(self, cell: Cube, usual: Facts) -> Facts:
         """A request in a cell; what the space does not ask, or does not tell apart, is as in `usual`."""
+        read = self.read(cell)
         values = {
             REQUEST[name].field: self.other(name, getattr(usual, REQUEST[name].field)) if value == OTHER else value
-            for name, value in self.read(cell).items()
-            if name in REQUEST
+            for name, value in read.items()
+            if name in REQUEST and not REQUEST[name].follows
         }
         if "source_sensitivity" not in values and "sensitivity" in values:
             values["source_sensitivity"] = values["sensitivity"]
-        facts = msgspec.structs.replace(usual, **values)
+        facts = self.in_bucket(msgspec.structs.replace(usual, **values), cell)
         declared = self.bundle.projects.get(facts.project or "")
         if declared is None:
             return facts
@@ -256,6 +274,19 @@ class Cells:
         if not self.has("project.jurisdiction"):
             facts = msgspec.structs.replace(facts, jurisdiction=declared.jurisdiction)
         return facts
+
+    def in_bucket(self, facts: Facts, cell: Cube) -> Facts:
+        """The facts with a key that is in the bucket of a cell: the one that they have, if it is."""
+        if not self.has("key.bucket"):
+            return facts
+        at = self._index["key.bucket"]
+        bucket = self.read(cell)["key.bucket"]
+        if not isinstance(bucket, str):
+            return msgspec.structs.replace(facts, key=None)
+        if facts.bucket is not None and class_of(self.variables[at], facts.bucket) == bucket:
+            return facts
+        named = self.variables[self._index["key"]].values if self.has("key") else ()
+        return msgspec.structs.replace(facts, key=key_in(bucket, named))
 
     def other(self, name: str, usual: str | None) -> str:
         """A name that falls under `(any other)`: the usual one if it does."""
@@ -286,8 +317,27 @@ _BOUND = (
     (("source_sensitivity",), ("sensitivity", "redaction")),
     (("last_error", "visited_regions", "visited_operators"), ("attempt",)),
 )
+_NUMBERS = {name: attribute.values for name, attribute in REQUEST.items() if attribute.kind == "number"}
 _GIVEN = frozenset({"redaction", "attempt", "last_error", "backend.backend", "backend.provider"})
 """What is never unknown: the gateway fills it in itself, or no backend is without it."""
+
+
+def class_of(variable: Variable, value: str) -> str:
+    """The class that a value is in: itself, the interval that begins at or below a number, or all names not named."""
+    if value in variable.values:
+        return value
+    if variable.name in _NUMBERS:
+        return max((each for each in variable.values if each != UNKNOWN and int(each) <= int(value)), key=int)
+    return OTHER
+
+
+def _told_apart(atom: Atom) -> Iterable[str]:
+    """The values that an atom names; of numbers those at which its truth changes."""
+    if atom.attribute not in _NUMBERS:
+        return atom.values
+    inside = [value in atom.values for value in _NUMBERS[atom.attribute]]
+    pairs = zip(_NUMBERS[atom.attribute], inside, [not inside[0], *inside], strict=False)
+    return [value for value, here, before in pairs if here != before]
 
 
 def _fresh(known: Container[str]) -> str:
@@ -303,9 +353,27 @@ def _said(variable: Variable, values: Sequence[str]) -> str:
     missing = [value for value in variable.values if value not in values]
     if missing == [UNKNOWN]:
         return "known"
+    if variable.name in _NUMBERS:
+        return ", ".join(_spans(variable, values))
     if len(missing) < len(values) and (OTHER in values or len(values) > 3):
         return f"not {', '.join(missing)}"
     return ", ".join(values)
+
+
+def _spans(variable: Variable, values: Sequence[str]) -> Iterator[str]:
+    """Intervals in words: `0 to 9`, `50`. Those that touch are one."""
+    *begins, _ = variable.values
+    ends = [int(next_one) - 1 for next_one in begins[1:]] + [int(_NUMBERS[variable.name][-1])]
+    spans: list[list[int]] = []
+    for begin, end in zip(map(int, begins), ends, strict=True):
+        if str(begin) in values:
+            if spans and spans[-1][1] == begin - 1:
+                spans[-1][1] = end
+            else:
+                spans.append([begin, end])
+    yield from (f"{begin} to {end}" if begin < end else str(begin) for begin, end in spans)
+    if UNKNOWN in values:
+        yield UNKNOWN
 
 
 def atoms_of(bundle: Bundle, found: Clauses) -> list[Atom]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from gateway.core.buckets import BUCKETS, bucket_of, key_in, stands_for_bucket
 from gateway.core.catalog import AUTO, CAPABILITIES
 from gateway.core.decision import Facts, Project
 from gateway.core.errors import FailureKind
@@ -31,6 +32,13 @@ USUAL = Facts(
     key="any",
 )
 """The facts of a test that says nothing: those of an application that changed only its base URL."""
+
+
+def told_otherwise(name: str, facts: Facts) -> bool:
+    """Whether an attribute need not be said: of a key that is only an example of its bucket the bucket is, of any other
+    the key is."""
+    example = stands_for_bucket(facts.key)
+    return (name == "key" and example) or (name == "key.bucket" and not example and facts.key != USUAL.key)
 
 
 def invariants(tree: Tree, conditions: Conditions) -> tuple[Invariant, ...]:
@@ -197,6 +205,7 @@ class _Cases:
                 self.tree.problem(document.key(at), "P104", f"unknown attribute `{name}` of a request{hint}")
             else:
                 changes[attribute.field] = self._value(document, at, attribute, value)
+        self._in_bucket(document, path, changes)
         of = changes.get("project", USUAL.project)
         if isinstance(of, str) and (project := self.projects.get(of)):
             changes.setdefault("jurisdiction", project.jurisdiction)
@@ -205,6 +214,24 @@ class _Cases:
                 changes["sensitivity"] = join(str(label), project.floor)
         changes.setdefault("source_sensitivity", changes.get("sensitivity", USUAL.sensitivity))
         return msgspec.structs.replace(USUAL, **changes)
+
+    def _in_bucket(self, document: Document, path: Path, changes: dict[str, object]) -> None:
+        """A bucket that is given stands for some key in it."""
+        if "bucket" not in changes:
+            return
+        bucket = changes.pop("bucket")
+        key = key_in(bucket) if isinstance(bucket, str) and bucket in BUCKETS else None
+        if key is not None and bucket == bucket_of(str(USUAL.key)):
+            key = USUAL.key
+        if changes.setdefault("key", key) == key:
+            return
+        named = changes["key"]
+        actual = bucket_of(named) if isinstance(named, str) else "unknown"
+        if actual != bucket:
+            at = document.value((*path, "key.bucket"))
+            self.tree.problem(
+                at, "P106", f"the bucket of key `{named or 'unknown'}` is {actual}; leave one of them out"
+            )
 
     def _value(self, document: Document, path: Path, attribute: Attribute, written: object) -> object:
         if written == "unknown":

@@ -52,5 +52,6 @@ CODES: Mapping[str, Code] = {
     "P303": Code("a change permits what was not permitted before", "see that it is meant; its examples say what"),
     "P304": Code("a change denies what was permitted before; for your information", "tell whoever relied on it"),
     "P305": Code("policy.lock does not count for the tree", "write it again: `gateway policy prove --lock`"),
+    "P306": Code("a tree is not signed as GATEWAY_POLICY_KEY asks for", "sign what is meant: `gateway policy sign`"),
     "P401": Code("a test does not come out as it expects", "mend the rule or the test"),
 }  # fmt: skip

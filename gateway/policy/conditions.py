@@ -4,6 +4,7 @@ team: legal                  the value              sensitivity: ">= confidentia
 team: [legal, hr]            one of                 tags: {any: [secret, pii]}       a set meets
 team: {not: [legal, hr]}     none of                tags: {all: [...]}, {none: [...]} a set holds, avoids
 team: any                    no condition           region: declared                 a passport fact is written down
+key.bucket: "< 10"           a number in a range
 principal.person: {in: backend.eligible_persons}, {not_in: ...}                      a word and a backend's set
 """
 
@@ -12,7 +13,7 @@ import re
 from gateway.core.labels import LEVELS
 from gateway.policy.document import Document, Path, Problem, suggestion
 from gateway.policy.model import Atom, Test
-from gateway.policy.vocabulary import BACKEND, REQUEST, Attribute, Side, Vocabulary
+from gateway.policy.vocabulary import BACKEND, ORDERED, REQUEST, Attribute, Side, Vocabulary
 
 _COMPARISON = re.compile(r"(>=|<=|>|<)\s*(\S+)\Z")
 _SET_TESTS: dict[str, Test] = {"any": "any", "all": "all", "none": "none"}
@@ -107,8 +108,8 @@ class Conditions:
         good: set[str] = set()
         for position, word in enumerate(words):
             at = (*path, position) if isinstance(condition, list) else path
-            if attribute.kind == "count" and type(word) is int:
-                word = str(word)  # noqa: PLW2901  a count may be written as the number it is
+            if attribute.kind in ("count", "number") and type(word) is int:
+                word = str(word)  # noqa: PLW2901  it may be written as the number it is
             if not isinstance(word, str):
                 self._problem(document, at, "P102", f"a value of `{attribute.name}` is a word; quote it if it is one")
             elif known is None and word in WORDS_WITH_MEANING:
@@ -136,7 +137,7 @@ class Conditions:
     def _range(
         self, document: Document, path: Path, attribute: Attribute, operator: str, word: str
     ) -> frozenset[str] | None:
-        if attribute.kind not in ("level", "count"):
+        if attribute.kind not in ORDERED:
             self._problem(document, path, "P102", f"`{attribute.name}` has no order; `{operator}` does not apply")
             return None
         ordered = LEVELS if attribute.kind == "level" else attribute.values

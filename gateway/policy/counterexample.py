@@ -9,6 +9,7 @@ import yaml
 from gateway.core.catalog import PASSPORT, Backend
 from gateway.core.decision import Facts, Verdict
 from gateway.policy.cells import OTHER, Cells
+from gateway.policy.claims import told_otherwise
 from gateway.policy.clauses import clauses
 from gateway.policy.conditions import ANY
 from gateway.policy.decide import Eligibility, known_only
@@ -152,9 +153,8 @@ class Witness:
         """The request of a cell. Where a name matters it is a name, not the `any` of a request that says nothing."""
         facts = self.cells.facts(cell, self._usual)
         named = [name for name in ("team", "app", "key") if self._matters(cube, name)]
-        return msgspec.structs.replace(
-            facts, **{name: self.cells.other(name, None) for name in named if getattr(facts, name) == ANY}
-        )
+        fresh = {name: self.cells.other(name, None) for name in named if getattr(facts, name) == ANY}
+        return self.cells.in_bucket(msgspec.structs.replace(facts, **fresh), cell)
 
     def _ask(self, facts: Facts, backend: Backend, lifted: Collection[str]) -> Verdict:
         """What the policy says of a backend while an exception lifts some rules."""
@@ -206,6 +206,8 @@ class Witness:
             value = getattr(facts, attribute.field)
             told = name == "source_sensitivity" and value == facts.sensitivity and "sensitivity" in written
             matters = self._matters(cube, name) or (label and name == "sensitivity")
+            if told_otherwise(name, facts):
+                continue
             if value != getattr(unsaid, attribute.field) or (matters and not told and value not in _NOTHING):
                 written[name] = _written(value)
         return written

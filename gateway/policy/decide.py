@@ -123,6 +123,7 @@ class Eligibility:
         self.names = names(bundle.backends)
         self.not_offered: Mapping[str, str] = not_offered or {}
         self.projects = bundle.projects
+        self.sensitivity = bundle.sensitivity
         self.asks_hops = any(REQUEST[atom.attribute].hop for rule in bundle.rules for atom in rule.when)
         self.warns = frozenset(rule.id for rule in bundle.rules if rule.mode == "warn")
         self.limits = tuple(_limits(bundle))

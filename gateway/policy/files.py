@@ -262,6 +262,7 @@ class PolicyFile(_Entry):
     policy: Name
     owner: str
     mode: Literal["off", "shadow", "warn", "enforce"] = "enforce"
+    canary: Annotated[int, Field(ge=1, le=100)] | None = None
     promote: PromoteEntry | None = None
     rules: list[RuleEntry]
 

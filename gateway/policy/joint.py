@@ -14,7 +14,7 @@ import msgspec
 from gateway.core.catalog import Backend
 from gateway.core.decision import Facts, Project
 from gateway.core.labels import LEVELS, join
-from gateway.policy.cells import OTHER, UNKNOWN, Cells, Piece
+from gateway.policy.cells import UNKNOWN, Cells, Piece, class_of
 from gateway.policy.clauses import clauses
 from gateway.policy.document import Mark
 from gateway.policy.model import Atom, Bundle, Exemption
@@ -167,9 +167,10 @@ class Side:
             else:
                 yield self._there.where({name: self._there.mask(name, values), **dict.fromkeys(foreign, 0b01)})
             return
-        # A joint value that is not among mine is any other name where names are open, and unknown where words are.
-        missing = OTHER if OTHER in mine else UNKNOWN
-        read = [value if value in mine else missing for value in joint]
+        # A joint value that is not among mine is in an interval of mine, or any other name, or it is a word that this
+        # side does not know.
+        classes = [class_of(self._here.variables[self._here.at(name)], value) for value in joint]
+        read = [value if value in mine else UNKNOWN for value in classes]
         if mask := reduce(or_, (1 << at for at, value in enumerate(read) if value in values), 0):
             yield self._there.where({name: mask})
 

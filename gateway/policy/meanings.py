@@ -106,6 +106,7 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "policy": "a name for the rules of this file",
         "owner": "who answers for them",
         "mode": "`enforce` decides; `warn` tells callers what it would deny; `shadow`: logs and metrics do; `off`",
+        "canary": "in `enforce`: for so many percent of keys, by `key.bucket`; for the others it is as in `shadow`",
         "promote": "when `shadow` is ready for `warn`, and `warn` for `enforce`: see `gateway policy rollout`",
         "rules": "the rules",
     },

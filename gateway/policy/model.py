@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway.core.buckets import BUCKETS
 from gateway.core.budget import Spend
 from gateway.core.catalog import Backend
 from gateway.core.decision import Facts, Obligation, Project
@@ -22,6 +23,7 @@ Test = Literal["in", "not_in", "any", "all", "none", "declared", "undeclared"]
 InvariantKind = Literal["never", "always_some", "monotone", "chain", "no_new_access"]
 
 _FIELD = {name: attribute.field for name, attribute in REQUEST.items()}
+_BUCKET = "key.bucket"
 _OPPOSITE: dict[Test, Test] = {"in": "not_in", "any": "none", "declared": "undeclared"}
 _OPPOSITE |= {there: here for here, there in _OPPOSITE.items()}
 
@@ -69,6 +71,7 @@ class Clause(msgspec.Struct, frozen=True):
 class Rule(msgspec.Struct, frozen=True):
     """One rule: it speaks of the requests in `when` and the backends in `to`. Both empty: of everything.
 
+    A rule with a `canary` is in force for so many percent of keys, which `when` says, and in shadow for the others.
     `project` names the layer it stands in; empty: the organisation's. `breakable`: an exception may lift it.
     `revoke`: what it comes to forbid is also cut while it is running. `do` is what a `require`, or a `permit` with one,
     asks for. `order` is a `prefer`'s, `limits` a `limit`'s.
@@ -89,6 +92,24 @@ class Rule(msgspec.Struct, frozen=True):
     do: tuple[Obligation, ...] = ()
     order: tuple[str, ...] = ()
     limits: tuple[Spend, ...] = ()
+    canary: int | None = None
+
+    @property
+    def beyond(self) -> "Rule | None":
+        """What a rule in a canary is for the keys outside of it; None: it is in force for all keys."""
+        if self.canary is None:
+            return None
+        when = tuple(negated(atom)[0] if _is_canary(atom, self) else atom for atom in self.when)
+        return msgspec.structs.replace(self, mode="shadow", when=when, canary=None)
+
+
+def canary_atom(percent: int, mark: Mark) -> Atom:
+    """The keys that are in a canary. It stands where its rule does: nobody wrote it there."""
+    return Atom("request", _BUCKET, "in", frozenset(BUCKETS[:percent]), f"{_BUCKET} < {percent} (canary)", mark)
+
+
+def _is_canary(atom: Atom, rule: Rule) -> bool:
+    return atom.attribute == _BUCKET and atom.mark == rule.mark
 
 
 class Exemption(msgspec.Struct, frozen=True):
@@ -210,8 +231,11 @@ class Bundle(msgspec.Struct, frozen=True):
     specimens: tuple[Specimen, ...] = ()
 
     def effect(self, effect: Effect, *modes: Mode) -> tuple[Rule, ...]:
-        """The rules of one effect that are in force, or in the given modes."""
-        return tuple(rule for rule in self.rules if rule.effect == effect and rule.mode in (modes or ("enforce",)))
+        """The rules of one effect that are in force, or in the given modes. Beyond its canary a rule is in shadow."""
+        wanted = modes or ("enforce",)
+        found = [rule for rule in self.rules if rule.effect == effect]
+        beyond = (rule.beyond for rule in found if "shadow" in wanted)
+        return tuple(rule for rule in (*found, *beyond) if rule is not None and rule.mode in wanted)
 
 
 def every(truths: Iterable[bool | None]) -> bool | None:

@@ -1,6 +1,5 @@
 """A policy tree: bytes in, a bundle or every problem out. It loads as a whole or not at all."""
 
-import hashlib
 from collections.abc import Mapping
 
 import msgspec
@@ -8,27 +7,24 @@ import msgspec
 from gateway.core.labels import LEVELS
 from gateway.policy import catalog, claims, files, rules, sensitivity
 from gateway.policy.conditions import WORDS_WITH_MEANING, Conditions
+from gateway.policy.digest import digest_of
 from gateway.policy.document import Mark, Problem
 from gateway.policy.model import Bundle
+from gateway.policy.signature import Signed
 from gateway.policy.tree import Tree
 from gateway.policy.vocabulary import SECTIONS, Vocabulary
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """What came of a tree: a bundle only when there are no problems. `sources` are the texts, by file."""
+    """What came of a tree: a bundle only when there are no problems. `sources` are the texts, by file.
+
+    `signed` is what somebody whose key is known vouches for; None: nobody was asked for.
+    """
 
     bundle: Bundle | None
     problems: tuple[Problem, ...]
     sources: dict[str, str]
-
-
-def digest_of(tree: Mapping[str, bytes]) -> str:
-    """The digest that names exactly these files and bytes."""
-    total = hashlib.sha256()
-    for name in sorted(tree):
-        total.update(f"{name}\0{len(tree[name])}\0".encode("utf-8", "surrogateescape"))
-        total.update(tree[name])
-    return total.hexdigest()[:16]
+    signed: Signed | None = None
 
 
 def parse(

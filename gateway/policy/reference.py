@@ -12,7 +12,7 @@ from gateway.policy.codes import CODES
 from gateway.policy.meanings import meaning
 from gateway.policy.obligations import OBLIGATIONS
 from gateway.policy.rules import EFFECTS
-from gateway.policy.vocabulary import BACKEND, REQUEST, Attribute, Vocabulary
+from gateway.policy.vocabulary import BACKEND, ORDERED, REQUEST, Attribute, Vocabulary
 
 BEGIN = "<!-- the reference: `gateway policy schema --write` makes what follows; do not edit it -->"
 END = "<!-- end of the reference -->"
@@ -75,7 +75,9 @@ def _values(attribute: Attribute, vocabulary: Vocabulary) -> str:
     values = vocabulary.values(attribute)
     if values is None:
         return "any name"
-    if attribute.kind in ("level", "count"):
+    if attribute.kind == "number":
+        return f"`{values[0]}` < ... < `{values[-1]}`"
+    if attribute.kind in ORDERED:
         return " < ".join(f"`{value}`" for value in values)
     return f"any of {_words(values)}" if attribute.kind == "set" else _words(values)
 

@@ -12,7 +12,7 @@ from gateway.core.price import pico_usd
 from gateway.policy import files
 from gateway.policy.conditions import Conditions
 from gateway.policy.document import Document, Mark, Path, suggestion
-from gateway.policy.model import Atom, Effect, Exemption, Rollout, Rule
+from gateway.policy.model import Atom, Effect, Exemption, Rollout, Rule, canary_atom
 from gateway.policy.obligations import OBLIGATIONS
 from gateway.policy.tree import Tree, project_of
 from gateway.policy.vocabulary import Side, Vocabulary
@@ -143,12 +143,18 @@ class _Reader:
         for field, fits in (("breakable", "forbid"), ("in_flight", "forbid")):
             if field in entry.model_fields_set and effect != fits:
                 self.tree.problem(self.document.key((*self.path, field)), "P106", f"`{field}` is for a `{fits}`")
+        if file.canary is not None and effect == "limit":
+            said = "`canary` does not go with a `limit`: it speaks of no key; put it into a file of its own"
+            self.tree.problem(mark, "P106", said)
         scope = getattr(entry, effect)
+        canary = file.canary if file.mode == "enforce" and file.canary != 100 else None
         layer = (Atom("request", "project", "in", frozenset({project}), f"project is {project}", mark),)
         return Rule(
             id=entry.id,
             effect=effect,
-            when=(layer if project else ()) + self._atoms(effect, "when", getattr(scope, "when", {})),
+            when=(layer if project else ())
+            + (() if canary is None else (canary_atom(canary, mark),))
+            + self._atoms(effect, "when", getattr(scope, "when", {})),
             to=self._atoms(effect, "to", getattr(scope, "to", {})),
             why=entry.why or "",
             policy=file.policy,
@@ -161,6 +167,7 @@ class _Reader:
             do=self._do(beside=effect == "permit") if entry.require is not None else (),
             order=tuple(getattr(scope, "order", ())),
             limits=self._limits(scope) if effect == "limit" else (),
+            canary=canary,
         )
 
     def _atoms(self, effect: str, part: str, written: dict[str, object]) -> tuple[Atom, ...]:

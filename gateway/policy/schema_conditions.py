@@ -68,6 +68,8 @@ def _choice(attribute: Attribute, known: Sequence[str]) -> Schema:
     listed = {"type": "array", "items": _word(attribute, known), "minItems": 1}
     if attribute.kind == "name":
         return {"anyOf": [*_names(known, f"^{_NO_NAME}{_NO_OPERATOR}"), listed]}
+    if attribute.kind == "number":
+        return {"anyOf": [_word(attribute, known), listed, _range_of_numbers(attribute.values)]}
     ordered = LEVELS if attribute.kind == "level" else attribute.values if attribute.kind == "count" else ()
     return {"anyOf": [_word(attribute, known), listed, *_ranges(ordered)]}
 
@@ -78,6 +80,8 @@ def _word(attribute: Attribute, known: Sequence[str]) -> Schema:
         return reference(attribute.section)
     if attribute.kind == "count":
         return {"enum": [*map(int, attribute.values), *attribute.values]}
+    if attribute.kind == "number":
+        return _number(attribute.values)
     if attribute.kind == "name":
         return {"anyOf": _names(known, f"^{_NO_NAME}")}
     return {"enum": list(attribute.values or known)}
@@ -111,6 +115,19 @@ def _ranges(ordered: Sequence[str]) -> list[Schema]:
     usual = [f"{operator} {word}" for operator, words in fulfilled.items() for word in words]
     pattern = "|".join(rf"{operator}\s*({'|'.join(words)})" for operator, words in fulfilled.items())
     return [{"enum": usual}, {"type": "string", "pattern": f"^({pattern})$"}]
+
+
+def _number(values: Sequence[str]) -> Schema:
+    """A number, with or without quotes."""
+    whole = {"type": "integer", "minimum": int(values[0]), "maximum": int(values[-1])}
+    return {"anyOf": [whole, {"enum": list(values)}]}
+
+
+def _range_of_numbers(values: Sequence[str]) -> Schema:
+    """Comparisons with numbers that some number fulfils: too many to list."""
+    each = f"({'|'.join(values)})"
+    pattern = rf"^((>=|<=)\s*{each}|>\s*(?!{values[-1]}$){each}|<\s*(?!{values[0]}$){each})$"
+    return {"type": "string", "pattern": pattern}
 
 
 def _comparable(attribute: Attribute) -> list[str]:

@@ -1,7 +1,7 @@
 """The words that policies may use: attributes (here, in code) and their values (vocabulary.yaml).
 
-An attribute of a request is one row here and one field of `core.decision.Facts`; an attribute of a backend is one row
-here and one fact of the passport.
+An attribute of a request is one row here and one field of `core.decision.Facts` (a property, if it follows from
+another); an attribute of a backend is one row here and one fact of the passport.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,15 @@ from typing import Literal
 
 import msgspec
 
+from gateway.core.buckets import BUCKETS
 from gateway.core.errors import FailureKind
 from gateway.core.fallback import MAX_ATTEMPTS
 
-Kind = Literal["level", "count", "word", "set", "name"]
-"""`level`, `count`: ordered words. `word`: one of a closed list. `set`: several of one. `name`: any name."""
+Kind = Literal["level", "count", "number", "word", "set", "name"]
+"""`level`, `count`, `number`: ordered words; of a `number` there are so many that intervals count. `word`: one of a
+closed list. `set`: several of one. `name`: any name."""
+
+ORDERED: tuple[Kind, ...] = ("level", "count", "number")
 
 Side = Literal["request", "backend"]
 
@@ -22,7 +26,8 @@ class Attribute(msgspec.Struct, frozen=True):
     """Something a condition may ask.
 
     `section` is the list in vocabulary.yaml that its values come from; `values` are those that the code fixes. With
-    neither, the values are names, or the ids of what the tree declares.
+    neither, the values are names, or the ids of what the tree declares. `follows` is the attribute that it is computed
+    from; empty: it is a fact of its own.
     """
 
     name: str
@@ -32,6 +37,7 @@ class Attribute(msgspec.Struct, frozen=True):
     meaning: str
     values: tuple[str, ...] = ()
     hop: bool = False
+    follows: str = ""
 
     @property
     def field(self) -> str:
@@ -58,6 +64,7 @@ REQUEST: Mapping[str, Attribute] = _table(
     Attribute("team", "request", "name", "", "the team that owns the key"),
     Attribute("app", "request", "name", "", "the application that the key was made for"),
     Attribute("key", "request", "name", "", "the id of the key"),
+    Attribute("key.bucket", "request", "number", "", "a stable hash of the key's id", BUCKETS, follows="key"),
     Attribute("attempt", "request", "count", "", "which upstream call of the request this is", _ATTEMPTS, hop=True),
     Attribute("last_error", "request", "word", "", "how the call before failed", _ERRORS, hop=True),
     Attribute("visited_regions", "request", "set", "regions", "regions that an earlier call was sent to", hop=True),

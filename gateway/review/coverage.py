@@ -19,7 +19,7 @@ from gateway.policy.model import Atom, Bundle, Clause, Rule, bound, every, of_ba
 from gateway.policy.nearest import cell_of, closest
 from gateway.policy.prove import prove
 from gateway.policy.space import Cube, intersect
-from gateway.policy.vocabulary import REQUEST
+from gateway.policy.vocabulary import ORDERED, REQUEST
 from gateway.review.cases import outcome, run
 from gateway.review.example import request_of, usual, written
 
@@ -71,7 +71,7 @@ def _boundaries(rules: Iterable[Rule], asked: list[Facts]) -> Iterator[Boundary]
     for rule in rules:
         for atom in rule.when:
             attribute = REQUEST[atom.attribute]
-            if attribute.kind not in ("level", "count"):
+            if attribute.kind not in ORDERED or atom.mark == rule.mark:  # nobody wrote the latter: it is a canary's
                 continue
             others = [other for other in rule.when if other is not atom and not other.other]
             seen = {
@@ -92,7 +92,7 @@ def _beside(atom: Atom) -> tuple[str, ...]:
     )
 
 
-_ORDERED = {name: _row.values or LEVELS for name, _row in REQUEST.items() if _row.kind in ("level", "count")}
+_ORDERED = {name: _row.values or LEVELS for name, _row in REQUEST.items() if _row.kind in ORDERED}
 
 
 class _Mutant(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ _MOST_CHANGES = 30
 """How many of each are put into words; data has all."""
 
 _HEAD = (row(["requests", "backends", "because"]), row(["---"] * 3))
-_FOLLOWING = ("source_sensitivity", "project.jurisdiction")
+_FOLLOWING = ("source_sensitivity", "project.jurisdiction", "key.bucket")
 """Facts that follow from others: the label, and the project."""
 
 _SAME = "the same requests may reach the same backends"

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 import msgspec
 import yaml
 
+from gateway.core.buckets import key_in
 from gateway.core.catalog import AUTO
 from gateway.core.decision import Facts, Project
 from gateway.core.labels import DEFAULT_LEVEL, join
 from gateway.core.stored import Stored
-from gateway.policy.claims import USUAL
+from gateway.policy.claims import USUAL, told_otherwise
 from gateway.policy.model import Bundle
 from gateway.policy.vocabulary import REQUEST, Kind
 
@@ -30,7 +31,7 @@ def request_of(bundle: Bundle, facts: Facts, model: str = AUTO, needs: Iterable[
         expected = facts.sensitivity if name == "source_sensitivity" else getattr(unsaid, attribute.field)
         if name == "project":
             expected = USUAL.project
-        if value != expected:
+        if not told_otherwise(name, facts) and value != expected:
             said[name] = _written(value, attribute.kind)
     return said
 
@@ -40,7 +41,7 @@ def _written(value: str | frozenset[str] | None, kind: Kind) -> object:
         return "unknown"
     if isinstance(value, frozenset):
         return sorted(value)
-    return int(value) if kind == "count" else value
+    return int(value) if kind in ("count", "number") else value
 
 
 def _with_consequences(bundle: Bundle, facts: Facts) -> Facts:
@@ -66,7 +67,13 @@ def of_decision(bundle: Bundle, stored: Stored) -> str:
     """
     asked = {REQUEST[atom.attribute].field for rule in bundle.rules for atom in rule.when} | {"redaction"}
     asked |= {REQUEST[atom.attribute].field for exemption in bundle.exemptions for atom in exemption.when}
-    facts = msgspec.structs.replace(usual(bundle), **{field: getattr(stored.facts, field) for field in asked})
+    known = stored.facts
+    if "bucket" in asked:
+        asked.discard("bucket")
+        if "key" not in asked and known.bucket is not None:  # whose it was is of no matter
+            known = msgspec.structs.replace(known, key=key_in(known.bucket))
+        asked.add("key")
+    facts = msgspec.structs.replace(usual(bundle), **{field: getattr(known, field) for field in asked})
     if "source_sensitivity" not in asked:
         facts = msgspec.structs.replace(facts, source_sensitivity=facts.sensitivity)
     permitted = [*stored.plan, *(denied.backend for denied in stored.denied if denied.by == "offer")]

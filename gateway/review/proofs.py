@@ -12,7 +12,7 @@ from gateway.policy.vocabulary import REQUEST
 
 _HEADERS = {"sensitivity": "x-gateway-sensitivity", "purpose": "x-gateway-purpose", "project": "x-gateway-project"}
 _GRANTED = ("purpose", "project")
-_KEY = ("principal.person", "team", "app", "key")
+_KEY = ("principal.person", "team", "app", "key", "key.bucket")
 _SAID = 3
 """Backends that are named as unable to serve."""
 

@@ -20,7 +20,7 @@ _IGNORABLE = (
 )
 """Default_Ignorable_Code_Point of Unicode 15: nothing is shown for them."""
 _COMPATIBLE = (
-    "\u00aa\u00b2\u00b3\u00b9\u00ba\u02b0-\u02b8\u02e0-\u02e4\u1d2c-\u1d6a\u2070-\u209c\u2100-\u218b\u2460-\u24ff"
+    "\u017f\u00aa\u00b2\u00b3\u00b9\u00ba\u02b0-\u02b8\u02e0-\u02e4\u1d2c-\u1d6a\u2070-\u209c\u2100-\u218b\u2460-\u24ff"
     "\u2776-\u2793\u3000\u3250-\u33ff\ua69c\ua69d\ufb00-\ufb06\ufe30-\ufe4f\ufe50-\ufe6b\uff01-\uffee"
     "\U0001d400-\U0001d7ff\U0001f100-\U0001f1ff\U0001fbf0-\U0001fbf9"
 )
@@ -84,6 +84,11 @@ def _latin(match: re.Match[str]) -> str:
     return "".join(_LOOKALIKES.get(c, c) for c in word)
 
 
+def _escapes(text: str) -> Iterator[Edit]:
+    """Where characters are written by their codes, escapes of every kind are undone; elsewhere they hide nothing."""
+    return _each_escape(text) if _CODE.search(text) else iter(())
+
+
 def _unescaped(match: re.Match[str]) -> str:
     code = match[1]
     return _CONTROLS[code] if code in _CONTROLS else _character(int(code[1:], 16))
@@ -106,6 +111,9 @@ def _together(match: re.Match[str]) -> str:
     return re.sub(r"([ \-_*]) *", lambda gap: " " if len(gap[0]) > 1 else "", match[0])
 
 
+_CODE = re.compile(r"\\[uxU][0-9a-fA-F]{2}")
+_each_escape = _each(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrt\"'/\\])", _unescaped)
+
 REWRITES: tuple[Rewrite, ...] = (
     Rewrite("invisible", f"[{_IGNORABLE}]", _each(f"[{_IGNORABLE}]+", lambda _: "")),
     Rewrite(
@@ -123,11 +131,7 @@ REWRITES: tuple[Rewrite, ...] = (
         f"[A-Za-z0-9@][._\\-]?[{_LETTERS}]|[{_LETTERS}][._\\-]?[A-Za-z0-9@]",
         _each(f"[A-Za-z0-9@._+/=\\-{_LETTERS}]+", _latin),
     ),
-    Rewrite(
-        "escapes",
-        r"\\[uxU][0-9a-fA-F]{2}",
-        _each(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrt\"'/\\])", _unescaped),
-    ),
+    Rewrite("escapes", r"\\[uxU][0-9a-fA-F]{2}", _escapes),
     Rewrite("percent", r"%[0-9A-Fa-f]{2}", _each(r"(?:%[0-9A-Fa-f]{2})+", _unquoted)),
     Rewrite(
         "entities",
@@ -136,7 +140,7 @@ REWRITES: tuple[Rewrite, ...] = (
     ),
     Rewrite(
         "spaced",
-        r"[^\s] [^\s] [^\s] [^\s] [^\s] [^\s]|[A-Za-z0-9]([\-_*][A-Za-z0-9]){6}",
+        r"\S {1,3}\S {1,3}\S {1,3}\S {1,3}\S|[A-Za-z0-9][\-_*][A-Za-z0-9][\-_*][A-Za-z0-9][\-_*][A-Za-z0-9][\-_*]",
         _each(
             r"(?<!\S)\S(?: {1,3}\S){5,}(?!\S)"
             r"|(?<![A-Za-z0-9])[A-Za-z0-9](?:([\-_*])[A-Za-z0-9])(?:\1[A-Za-z0-9]){5,}(?![A-Za-z0-9])",

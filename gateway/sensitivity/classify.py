@@ -32,9 +32,9 @@ def classify(
     found: Found = NOTHING_FOUND,
     opaque_as: str | None = None,
 ) -> Classified:
-    """Joins the floors of key and project, the header, what an earlier turn of the conversation had, and what was found.
+    """Joins the floors of key and project, the header, what earlier turns of the conversation had, and what was found.
 
-    What cannot be read counts as `opaque_as`, by default as confidential. Where the scanner failed, the label is unknown.
+    What cannot be read counts as `opaque_as`, by default as confidential. Where the scanner failed, nobody knows.
     """
     sources = [("key", level_or_highest(floor))]
     if project is not None:

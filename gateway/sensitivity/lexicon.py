@@ -1,7 +1,7 @@
 """Which words a text has, and where: one pass for all the words of all rows, whatever the number of rows.
 
 Looking around each candidate for its words would cost a multiple of the text when candidates are many; here a text is
-read once, and each question "does one of these words stand near" is two steps into a sorted list.
+read once, and each question "does one of these words stand near" is a step or two into a sorted list.
 """
 
 import re
@@ -15,22 +15,26 @@ from gateway.sensitivity.sight import AFTER, BEFORE, Sight, Words
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 """Scripts without spaces between words, or with endings glued on: there a word is found anywhere."""
 
+_Place = tuple[int, int]
+
 
 class Mentions:
     """Where the words of each set stand in one text."""
 
-    __slots__ = ("_everywhere", "_places")
+    __slots__ = ("_everywhere", "_found", "_owners", "_places")
 
-    def __init__(self, places: dict[int, list[tuple[int, int]]], everywhere: frozenset[int]) -> None:
-        self._places = places
-        self._everywhere = everywhere
+    def __init__(self, owners: Sequence[frozenset[Words]], found: dict[int, list[_Place]], key: frozenset[int]) -> None:
+        self._owners = owners
+        self._found = found
+        self._everywhere = frozenset(words for number in key for words in owners[number])
+        self._places: dict[Words, list[_Place]] = {}
 
-    def near(self, number: int, start: int, end: int, before: int = BEFORE, after: int = AFTER) -> bool:
-        """Whether a word of that set begins or ends near a place. The name of the text's JSON member is near to all."""
-        if number in self._everywhere:
+    def near(self, words: Words, start: int, end: int, before: int = BEFORE, after: int = AFTER) -> bool:
+        """Whether one of the words stands near a place, outside of it. The name of the JSON member is near to all."""
+        if words in self._everywhere:
             return True
-        places = self._places.get(number)
-        if places is None:
+        places = self.of(words)
+        if not places:
             return False
         at = bisect_left(places, (start - before, 0))
         while at < len(places) and places[at][0] <= end + after:
@@ -39,41 +43,52 @@ class Mentions:
             at += 1
         return False
 
-    def of(self, number: int) -> Sequence[tuple[int, int]]:
+    def of(self, words: Words) -> Sequence[_Place]:
         """The places of the words of one set, in order."""
-        return self._places.get(number, ())
+        places = self._places.get(words)
+        if places is None:
+            owners = self._owners
+            places = sorted(place for number, found in self._found.items() if words in owners[number] for place in found)
+            self._places[words] = places
+        return places
 
 
 class Lexicon:
-    """Sets of words, looked for together. A set goes by its number."""
+    """Sets of words, looked for together."""
 
     def __init__(self, sets: Iterable[Words]) -> None:
-        owners: dict[str, set[int]] = {}
-        for number, words in enumerate(sets):
+        owners: dict[str, set[Words]] = {}
+        for words in sets:
             for word in words.spoken:
-                owners.setdefault(_sought(word), set()).add(number)
+                owners.setdefault(_sought(word), set()).add(words)
         self._sought = list(owners)
-        self._owners = [tuple(owners[word]) for word in self._sought]
+        self._owners = [frozenset(owners[word]) for word in self._sought]
+        # The blanks around a word are not part of it, and `spaced` begins with one blank more than the text.
+        self._shifts = [(1 - word.startswith(" "), 1 + word.endswith(" ")) for word in self._sought]
         self._automaton = ahocorasick_rs.AhoCorasick(self._sought)
-        self._empty = Mentions({}, frozenset())
 
     def read(self, sight: Sight) -> Mentions:
-        """Where the words stand in a text. Adjacent words are told apart by anything that is not a letter."""
-        places: dict[int, list[tuple[int, int]]] = {}
+        """Where the words stand in a text. A sight is read once, and remembers."""
+        if sight.read is not None and sight.read[0] is self:
+            mentions: Mentions = sight.read[1]
+            return mentions
+        found: dict[int, list[_Place]] = {}
+        shifts = self._shifts
         for number, start, end in self._automaton.find_matches_as_indexes(sight.spaced, overlapping=True):
-            word = self._sought[number]
-            # The blanks around a word are not part of it, and `spaced` begins with one blank more than the text.
-            span = (start - 1 + (word[0] == " "), end - 1 - (word[-1] == " "))
-            for owner in self._owners[number]:
-                places.setdefault(owner, []).append(span)
-        for found in places.values():
-            found.sort()
-        everywhere = frozenset(
-            owner
-            for number, _, _ in self._automaton.find_matches_as_indexes(sight.spaced_key, overlapping=True)
-            for owner in self._owners[number]
+            first, last = shifts[number]
+            place = (start - first, end - last)
+            if number in found:
+                found[number].append(place)
+            else:
+                found[number] = [place]
+        key = (
+            frozenset(each[0] for each in self._automaton.find_matches_as_indexes(sight.spaced_key, overlapping=True))
+            if sight.key
+            else frozenset()
         )
-        return Mentions(places, everywhere) if places or everywhere else self._empty
+        mentions = Mentions(self._owners, found, key)
+        sight.read = (self, mentions)
+        return mentions
 
 
 def _sought(word: str) -> str:

@@ -36,8 +36,13 @@ class Scanner:
 
     def __init__(self, detectors: Iterable[Detector]) -> None:
         self._detectors = tuple(detectors)
-        rows = (*self._detectors, *REWRITES, *PACKINGS)
-        self._triggers = Triggers(row.trigger for row in rows)
+        self._triggers = Triggers(
+            [
+                *(row.trigger for row in self._detectors),
+                *(row.trigger for row in REWRITES),
+                *(row.trigger for row in PACKINGS),
+            ]
+        )
 
     def scan(self, document: object) -> Scan:
         """What is in a parsed body."""

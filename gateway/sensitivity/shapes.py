@@ -23,11 +23,9 @@ class Bare(IntEnum):
     """Where a value counts that no word explains, provided that its check holds."""
 
     NEVER = 0
-    WHOLE = 1
-    """When the text holds nothing else."""
-    ALONE = 2
-    """When it stands as a value: in quotes, in a cell, after a colon."""
-    ANYWHERE = 3
+    ALONE = 1
+    """When it stands as a value: all there is, in quotes, in a cell, after a colon."""
+    ANYWHERE = 2
     """In running prose too."""
 
 
@@ -36,7 +34,8 @@ class Identifier(msgspec.Struct, frozen=True, kw_only=True):
 
     `form` is an expression that the value without separators must be, whatever stands around. `valid` is its check.
     With `loose`, a label close before the value counts for more than a failed check: people mistype and invent.
-    `separators` are those that may divide it, always the same one, or with `mixed` any of them.
+    `separators` are those that may divide it, always the same one, or with `mixed` any of them. With `capital`, small
+    letters count only where the value stands alone: in prose they are words.
     """
 
     id: str
@@ -49,10 +48,14 @@ class Identifier(msgspec.Struct, frozen=True, kw_only=True):
     loose: bool = False
     separators: str = " -."
     mixed: bool = False
+    capital: bool = False
 
 
 CLOSE = 32
 """How far before a value, in characters, a label may stand to speak louder than the value's check."""
+
+DENIED = 60
+"""How far before a value a denial still means it."""
 
 DENIALS = Words(
     "not", "isn t", "invalid", "wrong", "no es", "invalido", "incorrecto", "nieprawidlow*", "niepoprawn*", "bledn*",
@@ -68,8 +71,9 @@ _REGION = re.compile(
 _GROUP = re.compile(r"[0-9A-Za-z]+")
 _OTHER = re.compile(r"[^0-9A-Za-z]")
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-_BEFORE = frozenset(" \t\n\r-./:\u00a0")
-_SHAPE = str.maketrans(dict.fromkeys(_LETTERS, "A") | dict.fromkeys("012345678", "9"))
+_CAPITALS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_BLANK = frozenset(("", " ", "\n"))
+_SHAPE = str.maketrans({letter: "A" for letter in _LETTERS} | {digit: "9" for digit in "012345678"})
 _LIKE_BLANK = str.maketrans("\u00a0\u2009\u202f\u2010\u2011\u2013", "   ---")
 _LONGEST_HEAD = 5
 _LONGEST_GROUP = 32
@@ -85,10 +89,10 @@ class Claim(msgspec.Struct, frozen=True):
 class Table:
     """All rows, as one trie and one lexicon."""
 
-    def __init__(self, rows: Sequence[Identifier]) -> None:
+    def __init__(self, rows: Sequence[Identifier], lexicon: Lexicon) -> None:
         self._rows = tuple(rows)
+        self._lexicon = lexicon
         self._forms = tuple(re.compile(row.form) if row.form else None for row in rows)
-        self.lexicon = Lexicon([*(row.words for row in rows), DENIALS])
         self._trie: dict[str, Any] = {}
         for number, row in enumerate(rows):
             for shape in row.shapes:
@@ -109,11 +113,14 @@ class Table:
         for groups in regions(sight.text):
             claims: list[Claim] = []
             for start, end, rows in self._windows(sight.text, groups):
-                mentions = mentions or self.lexicon.read(sight)
+                mentions = mentions or self._lexicon.read(sight)
                 claims += self._claims(sight, mentions, start, end, rows)
-            yield from settle(claims)
+            if claims:
+                yield from settle(claims)
 
-    def _windows(self, text: str, groups: list[tuple[int, int]]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    def _windows(
+        self, text: str, groups: list[tuple[int, int]]
+    ) -> Iterator[tuple[int, int, tuple[int, ...]]]:
         """Every place whose shape is a row's, with the rows."""
         shapes = [text[start:end].translate(_SHAPE) if end - start <= _LONGEST_GROUP else "?" for start, end in groups]
         trie = self._trie
@@ -129,7 +136,9 @@ class Table:
                     break
                 node = node.get(shapes[last])
 
-    def _claims(self, sight: Sight, mentions: Mentions, start: int, end: int, rows: tuple[int, ...]) -> Iterator[Claim]:
+    def _claims(
+        self, sight: Sight, mentions: Mentions, start: int, end: int, rows: tuple[int, ...]
+    ) -> Iterator[Claim]:
         """What the rows of a shape say of a place that has it."""
         text = sight.text
         if is_cut(text, start, end):
@@ -147,16 +156,16 @@ class Table:
             passes = row.valid is None or row.valid(capital)
             sure = 0
             if passes:
-                if mentions.near(number, start, end):
+                if (value == capital or not row.capital) and mentions.near(row.words, start, end):
                     sure = 4
                 elif row.bare is Bare.ANYWHERE and (value == capital or sight.alone(start, end)):
                     sure = 3
-                elif (row.bare >= Bare.ALONE and sight.alone(start, end)) or (
-                    row.bare >= Bare.WHOLE and sight.whole(start, end)
-                ):
+                elif row.bare and sight.alone(start, end):
                     sure = 1
-            elif row.loose and mentions.near(number, start, end, CLOSE, 0):
-                sure = 0 if mentions.near(len(self._rows), start, end) else 2
+                if sure == 4 and row.bare is Bare.NEVER and is_denied(mentions, start, end):
+                    sure = 0
+            elif row.loose and mentions.near(row.words, start, end, CLOSE, 0):
+                sure = 0 if is_denied(mentions, start, end) else 2
             if sure:
                 yield Claim(sure, Hit(start, end, row.kind, row.id))
 
@@ -166,17 +175,24 @@ def regions(text: str) -> Iterator[list[tuple[int, int]]]:
     for match in _REGION.finditer(text):
         first, end = match.span()
         length = end - first
-        if length < 4 or (length == 4 and first and text[first - 1] == " "):
+        if length < 5 and text[first:end].isdecimal() and not (
+            first > 1 and text[first - 1] in "- " and text[first - 2] in _CAPITALS
+        ) and (length < 4 or text[first - 1 : first] in _BLANK):
             continue  # years, counts, prices: most numbers of most texts
-        left = _left(text, first)
-        start = left
-        if left and text[left - 1] in " -./":
-            head = _left(text, left - 1)
-            if 0 < left - 1 - head <= _LONGEST_HEAD and not (
-                head and (text[head - 1].isalnum() or text[head - 1] == "_")
-            ):
-                start = head
+        start = _left(text, first)
+        for _ in range(2):
+            if not start or text[start - 1] not in " -./":
+                break
+            head = _left(text, start - 1)
+            if not 0 < start - 1 - head <= _LONGEST_HEAD or (head and (text[head - 1].isalnum() or text[head - 1] == "_")):
+                break
+            start = head
         yield [found.span() for found in _GROUP.finditer(text, start, end)]
+
+
+def is_denied(mentions: Mentions, start: int, end: int) -> bool:
+    """Whether the text says that the value is not what it looks like."""
+    return mentions.near(DENIALS, start, end, DENIED, 0)
 
 
 def _left(text: str, at: int) -> int:

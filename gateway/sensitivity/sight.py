@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 BEFORE, AFTER = 90, 50
 """How far from a finding, in characters, a word still speaks of it."""
@@ -10,9 +11,9 @@ BEFORE, AFTER = 90, 50
 _SHORT = 160
 _QUOTES = {'"': '"', "'": "'", "`": "`", "«": "»", "“": "”", "<": ">", ">": "<", "|": "|"}
 _COLONS = (":", "：", "=")
-_WORD = re.compile(r"\w+")
 _WORDS = re.compile(r"[\w.\-]*\w")
 _DIGIT = re.compile(r"\d")
+_LOWER = {c: c + 32 for c in range(ord("A"), ord("Z") + 1)}  # for texts that `lower` makes longer, as it does with İ
 _JOINING = frozenset(("and", "or", "y", "o", "e", "i", "lub", "und", "oder", "et", "ou", "ve"))
 
 
@@ -45,13 +46,7 @@ def fold(text: str) -> str:
 def _letters() -> dict[int, str]:
     """Each character as `_spaced` writes it, for those that it changes: one for one, so places stay."""
     table = {}
-    for number in (
-        *range(0x250),
-        *range(0x1E00, 0x1F00),
-        *range(0x2000, 0x2070),
-        *range(0x3000, 0x3040),
-        *range(0xFF00, 0xFF66),
-    ):
+    for number in (*range(0x250), *range(0x1E00, 0x1F00), *range(0x2000, 0x2070), *range(0x3000, 0x3040), *range(0xFF00, 0xFF66)):
         letter = chr(number)
         plain = unicodedata.normalize("NFKD", letter)[0].lower()[0]
         if letter in _PLAIN:
@@ -77,12 +72,38 @@ def _spaced(text: str) -> str:
 class Sight:
     """One text under examination. `key` is the name of the JSON member that holds it, "" for none."""
 
-    __slots__ = ("_spaced", "key", "text")
+    __slots__ = ("_low", "_octets", "_spaced", "key", "read", "text")
 
     def __init__(self, text: str, key: str = "") -> None:
         self.text = text
         self.key = key
         self._spaced: str | None = None
+        self._octets: bytes | None = None
+        self._low: str | None = None
+        self.read: tuple[Any, Any] | None = None  # the lexicon that read this text last, and what it saw
+
+    @property
+    def low(self) -> str:
+        """The text in lower case, every character at its place."""
+        if self._low is None:
+            low = self.text.lower()
+            self._low = low if len(low) == len(self.text) else self.text.translate(_LOWER)
+        return self._low
+
+    @property
+    def octets(self) -> bytes:
+        """The text in UTF-8, for expressions that are looked for there."""
+        if self._octets is None:
+            self._octets = self.text.encode()
+        return self._octets
+
+    def characters(self, start: int, end: int) -> tuple[int, int]:
+        """A place in the octets as a place in the text."""
+        octets = self.octets
+        if len(octets) == len(self.text):
+            return start, end
+        before = len(octets[:start].decode())
+        return before, before + len(octets[start:end].decode())
 
     @property
     def spaced(self) -> str:
@@ -107,8 +128,9 @@ class Sight:
         return words.within(self.around(start, end, before, after))
 
     def alone(self, start: int, end: int) -> bool:
-        """Whether a place is all there is: the whole text, the whole of something in quotes or a table's cell, or what
-        a short text introduces by a colon. What stands so is meant as a value, not as part of a sentence."""
+        """Whether a place is all there is: the whole text, one of a list of values, the whole of something in quotes or
+        a table's cell, or what a short text introduces by a colon. What stands so is meant as a value, not as part of a
+        sentence."""
         text = self.text
         before, after = text[max(0, start - 3) : start].rstrip(), text[end : end + 3].lstrip()
         if before and after and _QUOTES.get(before[-1]) == after[0]:
@@ -116,17 +138,9 @@ class Sight:
         if len(text) - (end - start) > _SHORT:
             return False
         head, tail = text[:start], text[end:]
-        if not _WORD.search(head) and not _WORD.search(tail):
+        if head.rstrip().endswith(_COLONS) and not _DIGIT.search(head + tail):
             return True
-        return head.rstrip().endswith(_COLONS) and not _DIGIT.search(head + tail)
-
-    def whole(self, start: int, end: int) -> bool:
-        """Whether a short text holds nothing but this value, or a list of values as long: what a form's field, a cell
-        or a tool's argument holds. Stricter than `alone`, for numbers of which one in ten passes by chance."""
-        text = self.text
-        if len(text) - (end - start) > _SHORT:
-            return False
-        others = _WORDS.findall(text[:start]) + _WORDS.findall(text[end:])
+        others = _WORDS.findall(head) + _WORDS.findall(tail)
         return all(word.lower() in _JOINING or (len(word) > 5 and _DIGIT.search(word)) for word in others)
 
 

@@ -136,3 +136,61 @@ def test_the_environment_of_a_hook_leads_nowhere_else(repository, monkeypatch, t
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
     assert read(tree_of(repository), "main").files == COMMITTED
+
+
+def test_a_lock_is_read_beside_the_files(repository):
+    tree = tree_of(repository)
+    assert read(tree, "main").lock is None
+    (tree / "policy.lock").write_bytes(b"digest: x\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "second")
+    found = read(tree, "main")
+    assert (found.lock, sorted(found.files)) == (b"digest: x\n", sorted(COMMITTED))
+
+
+def commit(repository, name, text):
+    """A commit that changes one file."""
+    (repository / name).write_text(text)
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", text)
+    return git(repository, "rev-parse", "HEAD")
+
+
+def test_history_has_each_commit_that_changed_the_tree_the_latest_first(repository):
+    first = git(repository, "rev-parse", "HEAD")
+    second = commit(repository, "some where/policies tree/vocabulary.yaml", "a: 3\n")
+    commit(repository, "outside.yaml", "d: 1\n")
+    (tree_of(repository) / "link.yaml").symlink_to("vocabulary.yaml")
+    commit(repository, "some where/policies tree/vocabulary.yaml", "a: 4\n")  # cannot be read: a link is in it
+    (tree_of(repository) / "link.yaml").unlink()
+    last = commit(repository, "some where/policies tree/vocabulary.yaml", "a: 5\n")
+    found = list(git_tree.history(tree_of(repository)))
+    assert [(each.id, each.files["vocabulary.yaml"]) for each in found] == [
+        (last, b"a: 5\n"),
+        (second, b"a: 3\n"),
+        (first, b"a: 1\r\n"),
+    ]
+
+
+def test_what_is_not_committed_is_named(repository):
+    tree = tree_of(repository)
+    assert git_tree.uncommitted(tree) == ("vocabulary.yaml",)
+    (tree / "new one.yaml").touch()
+    (tree / UMLAUT).unlink()
+    (repository / "outside.yaml").write_text("changed")
+    assert sorted(git_tree.uncommitted(tree)) == sorted(["vocabulary.yaml", "new one.yaml", UMLAUT])
+
+
+def test_a_tree_is_restored_with_what_was_deleted_and_without_what_came(repository):
+    first = git(repository, "rev-parse", "HEAD")
+    tree = tree_of(repository)
+    (tree / UMLAUT).unlink()
+    commit(repository, "some where/policies tree/new.yaml", "n: 1\n")
+    commit(repository, "outside.yaml", "d: 1\n")
+    head = git(repository, "rev-parse", "HEAD")
+    git_tree.restore(tree, first)
+    there = {path.relative_to(tree).as_posix(): path.read_bytes() for path in tree.rglob("*.y*ml")}
+    assert there == COMMITTED
+    assert (repository / "outside.yaml").read_text() == "d: 1\n"
+    assert git(repository, "rev-parse", "HEAD") == head
+    assert git(repository, "diff", "--cached", "--name-only") == ""

@@ -10,6 +10,7 @@ import weakref
 from pathlib import Path
 
 import pytest
+from support.signing import OTHER, key_file, sign
 
 from gateway.adapters import policy_files
 from gateway.adapters.policy_files import (
@@ -20,8 +21,9 @@ from gateway.adapters.policy_files import (
     parse_files,
     read_lock,
     read_tree,
-    write_lock,
+    write_beside,
 )
+from gateway.adapters.policy_versions import PolicyVersions
 from gateway.core.decision import Facts
 from gateway.policy.document import Mark, Problem
 from gateway.policy.parse import Parsed
@@ -56,6 +58,11 @@ def tree(tmp_path, monkeypatch):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
+
+
+def put(tree, lock):
+    """Puts a lock beside the files of a tree."""
+    return write_beside(tree, "policy.lock", locks.text(lock))
 
 
 async def load_here(directory, extra):
@@ -630,7 +637,7 @@ def undecided(tree, monkeypatch):
 def test_a_lock_is_read_beside_the_tree_and_is_no_part_of_it(undecided):
     tree, lock = undecided
     before = read_tree(tree)
-    assert write_lock(tree, lock) == tree / "policy.lock"
+    assert put(tree, lock) == tree / "policy.lock"
     parsed = load(tree)
     assert (read_tree(tree), parsed.bundle.digest, read_lock(tree)) == (before, lock.digest, (lock, ()))
     assert [(each.code, each.severity) for each in parsed.problems] == [("P302", "info")]
@@ -638,7 +645,7 @@ def test_a_lock_is_read_beside_the_tree_and_is_no_part_of_it(undecided):
 
 def test_a_further_catalog_makes_another_tree_of_it(undecided, tmp_path):
     tree, lock = undecided
-    write_lock(tree, lock)
+    put(tree, lock)
     (tmp_path / "found").mkdir()
     assert load(tree, tmp_path / "found").bundle is not None
     (tmp_path / "found/servers.yaml").write_text(FOUND)
@@ -663,16 +670,15 @@ def test_a_lock_that_is_a_link_is_not_followed(undecided, tmp_path):
     (tmp_path / "elsewhere").write_text(locks.text(lock))
     (tree / "policy.lock").symlink_to(tmp_path / "elsewhere")
     assert load(tree).bundle is None
-    write_lock(tree, lock)
+    put(tree, lock)
     assert (load(tree).bundle is not None, (tree / "policy.lock").is_symlink()) == (True, False)
 
 
-def test_a_lock_is_written_whole_or_not_at_all(tree, monkeypatch):
+def test_a_lock_is_written_whole_or_not_at_all(tree):
     lock = lock_of(load(tree).bundle, [])
-    write_lock(tree, lock)
-    monkeypatch.setattr(locks, "text", lambda _: "half\ud800")
+    put(tree, lock)
     with pytest.raises(ValueError):
-        write_lock(tree, lock)
+        write_beside(tree, "policy.lock", "half\ud800")
     assert read_lock(tree) == (lock, ())
     assert [path.name for path in tree.iterdir() if "lock" in path.name] == ["policy.lock"]
 
@@ -691,10 +697,150 @@ async def test_a_lock_that_comes_after_its_tree_is_taken_up(undecided, monkeypat
         await until(lambda: held.files.state.stale)
         await asyncio.sleep(0.3)
         assert held.files.state.stale
-        write_lock(tree, lock)
+        put(tree, lock)
         await until(lambda: not held.files.state.stale)
     assert held.files.current.digest == lock.digest
 
 
 def none_left(*paths, **options):
     raise OSError(28, "no space left on device")
+
+
+# Signatures.
+
+
+@pytest.fixture
+def signed(tree, tmp_path):
+    """A tree with a lock, signed as version 7, and the file of the key."""
+    put(tree, lock_of(load(tree).bundle, []))
+    sign(tree, 7)
+    return tree, key_file(tmp_path)
+
+
+def refused(tree, key):
+    """Why a tree is not loaded."""
+    parsed = load(tree, None, key)
+    assert (parsed.bundle, [each.code for each in parsed.problems]) == (None, ["P306"])
+    assert parsed.problems[0].mark.file == str(tree / "policy.sig")
+    return parsed.problems[0].message
+
+
+def test_a_signed_tree_loads_as_it_would_unsigned(signed):
+    tree, key = signed
+    parsed = load(tree, None, key)
+    assert (parsed.bundle, parsed.signed.version) == (load(tree).bundle, 7)
+    assert load(tree).signed is None
+
+
+def test_a_tree_that_is_not_signed_is_not_even_parsed(signed, monkeypatch):
+    tree, key = signed
+    (tree / "policy.sig").unlink()
+    monkeypatch.setattr(policy_files, "parse", None)
+    assert refused(tree, key).startswith("the tree is not signed: it has no policy.sig")
+
+
+def test_another_key_signed_it(signed):
+    tree, key = signed
+    sign(tree, 8, OTHER)
+    assert refused(tree, key).startswith("policy.sig is by none of the keys in ")
+
+
+def test_a_signature_that_is_a_link_does_not_count(signed, tmp_path):
+    tree, key = signed
+    (tree / "policy.sig").rename(tmp_path / "elsewhere")
+    (tree / "policy.sig").symlink_to(tmp_path / "elsewhere")
+    assert "links are not followed" in refused(tree, key)
+
+
+@pytest.mark.parametrize("change", ["added", "deleted", "renamed", "unlocked"])
+def test_no_file_comes_goes_or_moves(signed, change):
+    tree, key = signed
+    match change:
+        case "added":
+            (tree / "policies/b.yaml").touch()
+        case "deleted":
+            (tree / "catalog/a.yaml").unlink()
+        case "renamed":
+            (tree / "policies/a.yaml").rename(tree / "policies/b.yaml")
+        case "unlocked":
+            (tree / "policy.lock").unlink()
+    assert refused(tree, key)
+
+
+EVERY_BYTE = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
+
+
+def test_whichever_byte_of_a_signed_bundle_is_flipped_it_is_refused(signed):
+    tree, key = signed
+    flipped = 0
+    files = [path for path in sorted(tree.rglob("*")) if path.is_file()]
+    assert {path.name for path in files} >= {"policy.lock", "policy.sig", "vocabulary.yaml"}
+    for path in files:
+        raw = path.read_bytes()
+        for at in range(0, len(raw), 1 if EVERY_BYTE else 3):
+            for flip in (1, 32, 128) if EVERY_BYTE else (1 << at % 8,):
+                path.write_bytes(raw[:at] + bytes([raw[at] ^ flip]) + raw[at + 1 :])
+                assert refused(tree, key)
+                flipped += 1
+        path.write_bytes(raw)
+    assert flipped > 300
+    assert load(tree, None, key).bundle is not None
+
+
+@pytest.mark.parametrize("raw", [None, b"nonsense"])
+def test_without_a_key_that_can_be_used_nothing_loads(signed, raw):
+    tree, key = signed
+    key.unlink() if raw is None else key.write_bytes(raw)
+    with pytest.raises(Unreadable, match="GATEWAY_POLICY_KEY"):
+        load(tree, None, key)
+
+
+async def test_a_tree_that_is_tampered_with_or_older_leaves_the_old_one_in_force(signed, tmp_path):
+    tree, key = signed
+    state = tmp_path / "state"
+    state.mkdir()
+    first = load(tree, None, key)
+    versions = PolicyVersions(state)
+    assert versions.admit(first) == ""
+
+    async def load_signed(directory, extra):
+        return load(directory, extra, key)
+
+    held = Held(tree, load_apart=load_signed, admit=versions.admit)
+    original = {path: path.read_bytes() for path in (tree / "policies/a.yaml", tree / "policy.sig")}
+
+    async def after(digest, stale, why=""):
+        await held.files.reload()
+        state = held.files.state
+        assert (held.files.current.digest, state.stale) == (digest, stale)
+        assert [each.message.startswith(why) for each in state.problems if each.code == "P306"] == [True] * stale
+
+    (tree / "policies/a.yaml").write_text(RULES.replace("all", "more"))
+    await after(first.bundle.digest, True, "policy.sig is for digest ")
+    sign(tree, 8)
+    second = load(tree, None, key).bundle.digest
+    await after(second, False)
+    for path, raw in original.items():
+        path.write_bytes(raw)
+    await after(second, True, "policy.sig is version 7, and version 8")
+    sign(tree, 9)  # the order to go back
+    await after(first.bundle.digest, False)
+    assert PolicyVersions(state).in_force.version == 9
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_a_signature_that_comes_after_its_tree_is_taken_up(signed, monkeypatch, watched):
+    tree, key = signed
+
+    async def load_signed(directory, extra):
+        return load(directory, extra, key)
+
+    held = Held(tree, load_apart=load_signed)
+    if not watched:
+        monkeypatch.setattr(policy_files, "awatch", none_left)
+    async with watching(held):
+        (tree / "policies/a.yaml").write_text(RULES.replace("all", "more"))
+        await until(lambda: held.files.state.stale)
+        sign(tree, 8)
+        await until(lambda: not held.files.state.stale)
+    assert held.files.current.digest == load(tree).bundle.digest

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from support.server import ROOT
+from support.signing import key_file, sign
 
 from gateway.adapters.policy_files import load
 from gateway.adapters.policy_worker import PolicyWorker
@@ -49,3 +50,13 @@ async def test_it_does_not_run_what_lies_in_the_working_directory(worker, tree, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "yaml.py").write_text("raise SystemExit('not ours')\n")
     assert (await worker.load(tree, None)).bundle is not None
+
+
+async def test_with_a_key_it_loads_what_is_signed(tree, tmp_path):
+    worker = PolicyWorker(key_file(tmp_path))
+    parsed = await worker.load(tree, None)
+    assert (parsed.bundle, [each.code for each in parsed.problems]) == (None, ["P306"])
+    sign(tree, 7)
+    parsed = await worker.load(tree, None)
+    assert (parsed.bundle.digest, parsed.signed.version) == (load(tree).bundle.digest, 7)
+    await worker.close()

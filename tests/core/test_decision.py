@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.buckets import bucket_of
 from gateway.core.decision import Decision, Exclusion, Facts, Obligation, Ruling, Verdict, strictest
 
 FACTS = Facts("internal", frozenset({"pii"}), "general", "default", "team", "app", "key")
@@ -67,6 +68,10 @@ def test_every_fact_may_be_unknown():
 def test_facts_are_flat_words():
     flat = {str | None, frozenset[str] | None}
     assert flat >= set(typing.get_type_hints(Facts).values())
+
+
+def test_the_bucket_follows_from_the_key():
+    assert (FACTS.bucket, msgspec.structs.replace(FACTS, key=None).bucket) == (bucket_of("key"), None)
 
 
 def test_equal_facts_are_one_key():

@@ -7,6 +7,7 @@ import pytest
 from support.policy_trees import BACKENDS, bundle, rule
 from support.proofs import Tree, possible, raised, random_tree
 
+from gateway.core.buckets import BUCKETS, bucket_of, key_in
 from gateway.core.labels import LEVELS
 from gateway.policy.cells import OTHER, UNKNOWN, Cells, atoms_of
 from gateway.policy.clauses import clauses
@@ -65,6 +66,12 @@ def variables(space):
                 "visited_regions:eu": ("no", "yes"),
             },
         ),
+        ({"key.bucket": "< 10"}, {"key.bucket": ("0", "10", UNKNOWN)}),
+        ({"key.bucket": [0, 1, 5, 99]}, {"key.bucket": ("0", "2", "5", "6", "99", UNKNOWN)}),
+        (
+            {"key.bucket": {"not": ">= 90"}, "key": "a"},
+            {"key": (OTHER, "a", UNKNOWN), "key.bucket": ("0", "90", UNKNOWN)},
+        ),
     ],
 )
 def test_the_space_has_what_is_asked_and_what_is_bound_to_it(when, expected):
@@ -113,6 +120,26 @@ def test_what_is_impossible_is_just_that(seed):
         assert possible(made, facts) is not any(intersect(cell, cube) for cube in space.impossible), facts
 
 
+def test_two_rules_cut_the_buckets_into_intervals_that_neither_can_split():
+    space = cells(rule("permit", {"key.bucket": "< 10"}), rule("forbid", {"key.bucket": ">= 50", "key": "a"}))
+    assert variables(space)["key.bucket"] == ("0", "10", "50", UNKNOWN)
+    masks = {bucket: space.mask("key.bucket", [bucket]) for bucket in BUCKETS}
+    assert [sum(mask == 1 << at for mask in masks.values()) for at in range(3)] == [10, 40, 50]
+
+
+def test_a_key_is_in_its_bucket_and_in_no_other():
+    space = cells(rule("permit", {"key.bucket": "< 10"}), rule("forbid", {"key": ["k1", "k2"]}))
+    inside = {
+        (facts.key, facts.bucket)
+        for cell in singles(space)
+        if not any(intersect(cell, cube) for cube in space.impossible)
+        for facts in [space.facts(cell, PLAIN)]
+    }
+    assert bucket_of("k1") != bucket_of("k2")
+    named = {(key, bucket_of(key)) for key in ("any", "k1", "k2")}
+    assert inside == {*named, (None, None), (key_in("10"), "10")}
+
+
 def test_every_request_is_in_one_cell():
     space = cells(
         rule("permit", {"team": "a", "tags": {"any": "pii"}}),
@@ -134,11 +161,18 @@ def test_every_request_is_in_one_cell():
         ("tags", ["known"], {"tags": "known"}),
         ("tags:pii", ["yes"], {"tags": "with pii"}),
         ("tags:pii", ["no"], {"tags": "without pii"}),
+        ("key.bucket", ["0"], {"key.bucket": "0 to 9"}),
+        ("key.bucket", ["9", "10"], {"key.bucket": "0 to 49"}),
+        ("key.bucket", ["3", "99"], {"key.bucket": "0 to 9, 50 to 99"}),
+        ("key.bucket", ["50", UNKNOWN], {"key.bucket": "50 to 99, unknown"}),
+        ("key.bucket", ["0", "10", "50"], {"key.bucket": "known"}),
     ],
 )
 def test_words_for_a_cube(name, values, expected):
     space = cells(
-        rule("permit", {"team": ["a", "b"], "sensitivity": "public"}), rule("permit", {"tags": {"any": "pii"}}, id="t")
+        rule("permit", {"team": ["a", "b"], "sensitivity": "public"}),
+        rule("permit", {"tags": {"any": "pii"}}, id="t"),
+        rule("permit", {"key.bucket": [*range(10), *range(50, 100)]}, id="k"),
     )
     assert space.words(space.where({name: space.mask(name, values)})) == expected
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from support.policy_trees import bundle, places, policy, read, rule
 
+from gateway.core.buckets import bucket_of, key_in
 from gateway.core.decision import Facts
 from gateway.core.errors import FailureKind
 from gateway.policy.claims import FAULTS, USUAL
@@ -275,3 +276,35 @@ def test_every_kind_of_failure_is_a_fault(kind):
 
 def test_without_invariants_and_tests_a_bundle_has_none():
     assert (bundle().invariants, bundle().cases) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("request_", "key"),
+    [
+        ({}, "any"),
+        ({"key.bucket": 0}, "any"),
+        ({"key.bucket": "7"}, key_in("7")),
+        ({"key": "k1", "key.bucket": int(bucket_of("k1"))}, "k1"),
+        ({"key.bucket": "unknown"}, None),
+        ({"key": "unknown", "key.bucket": "unknown"}, None),
+    ],
+)
+def test_a_bucket_stands_for_a_key_in_it(request_, key):
+    tests = {"tests": [{"name": "t", "request": request_, "expect": {"http": 200}}]}
+    (case,) = bundle(rule("permit"), files={"tests/a.yaml": tests}).cases
+    assert (case.facts.key, case.facts.bucket) == (key, None if key is None else bucket_of(key))
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ("{key: k1, key.bucket: 3}", f"P106 the bucket of key `k1` is {bucket_of('k1')}; leave one of them out"),
+        ("{key: k1, key.bucket: unknown}", f"P106 the bucket of key `k1` is {bucket_of('k1')}; leave one of them out"),
+        ("{key: unknown, key.bucket: 3}", "P106 the bucket of key `unknown` is unknown; leave one of them out"),
+        ("{key.bucket: 100}", "P103 unknown value for key.bucket `100`; did you mean `10`?"),
+        ("{key.bucket: [1, 2]}", "P102 `key.bucket` has one value in a test"),
+    ],
+)
+def test_a_bucket_that_is_wrong_is_told(request_, expected):
+    text = f"tests:\n  - name: t\n    request: {request_}\n    expect: {{http: 200}}\n"
+    assert [f"{each.code} {each.message}" for each in read({"tests/a.yaml": text}).problems] == [expected]

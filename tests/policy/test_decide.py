@@ -11,6 +11,7 @@ from support.policy_trees import BACKENDS, FACTS, WORDS, bundle, encoded, policy
 from support.random_policies import ROWS, Random, as_backend, as_request, asked, values_of
 from support.reference import verdict
 
+from gateway.core.buckets import BUCKETS, key_in
 from gateway.core.catalog import PASSPORT
 from gateway.core.decision import Facts, Obligation, Ruling, Verdict
 from gateway.core.labels import LEVELS
@@ -730,3 +731,41 @@ def test_shipped_confidential_and_unknown_stay_home(seed, level):
 def test_a_tree_without_rules_denies_everyone():
     parsed = read()
     assert admitted(Eligibility(parsed.bundle).ask(FACTS)) == set()
+
+
+# Canaries.
+
+
+def in_canary(percent, *rules):
+    return Eligibility(bundle(ALL, files={"policies/new.yaml": policy(*rules, canary=percent)}))
+
+
+@pytest.mark.parametrize("percent", [1, 10, 50, 99, 100])
+def test_a_forbid_in_a_canary_denies_to_so_many_buckets_and_is_watched_for_the_others(percent):
+    asked = in_canary(percent, rule("forbid", {"team": "legal"}, {"backend": "far"}, id="no-far"))
+    for bucket in BUCKETS:
+        verdict = asked.ask(changed(key=key_in(bucket))).verdicts["far"]
+        inside = int(bucket) < percent
+        assert (verdict.permitted, verdict.watched) == (not inside, () if inside else ("no-far",))
+        assert asked.ask(changed(key=key_in(bucket), team="hr")).verdicts["far"] == Verdict(("all",), ())
+
+
+def test_a_key_that_nobody_knows_is_in_the_canary_of_a_forbid_and_not_of_a_permit():
+    assert not in_canary(1, rule("forbid")).ask(changed(key=None)).verdicts["far"].permitted
+    asked = Eligibility(bundle(rule("permit"), canary=99))
+    assert not asked.ask(changed(key=None)).verdicts["far"].permitted
+
+
+def test_a_permit_in_a_canary_admits_its_keys_only():
+    asked = Eligibility(bundle(rule("permit"), canary=10))
+    found = {bucket: asked.ask(changed(key=key_in(bucket))).verdicts["far"] for bucket in BUCKETS}
+    assert [int(bucket) for bucket, verdict in found.items() if verdict.permitted] == list(range(10))
+    assert {verdict.watched for bucket, verdict in found.items() if int(bucket) >= 10} == {("permit",)}
+
+
+def test_a_require_and_a_prefer_in_a_canary_act_for_its_keys_only():
+    few = {"id": "few", "require": {"do": [{"max_output_tokens": 7}]}}
+    asked = in_canary(10, few, {"id": "cheap", "prefer": {"order": ["cost"]}})
+    for bucket, expected in (("9", True), ("10", False)):
+        ruling = asked.ask(changed(key=key_in(bucket)))
+        assert (bool(ruling.order), bool(ruling.verdicts["far"].do)) == (expected, expected)

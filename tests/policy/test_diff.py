@@ -6,7 +6,9 @@ from itertools import product
 
 import msgspec
 import pytest
+from support import policy_trees
 
+from gateway.core.buckets import key_in
 from gateway.core.catalog import Backend
 from gateway.core.decision import Facts, Obligation, Project
 from gateway.core.labels import LEVELS, join
@@ -33,8 +35,12 @@ WORDS = {
     "regions": ("eu", "cn"),
     "retentions": ("none", "days_30"),
 }
-NAMES = {"project": ("p1", "p2"), "team": ("legal", "dev")}
-ASKABLE = ("sensitivity", "tags", "purpose", "project", "project.jurisdiction", "principal.person", "team", "redaction")
+NAMES = {"project": ("p1", "p2"), "team": ("legal", "dev"), "key": ("k1", "k2")}
+CUTS = (0, 10, 50, 100)
+ASKABLE = (
+    *("sensitivity", "tags", "purpose", "project", "project.jurisdiction", "principal.person", "team", "redaction"),
+    *("key", "key.bucket"),
+)
 
 
 class Pairs:
@@ -56,6 +62,9 @@ class Pairs:
             return Atom(
                 side, attribute.name, self.dice.choice(["in", "not_in"]), frozenset(), "", HERE, "eligible_persons"
             )
+        if attribute.kind == "number":
+            begin, end = sorted(self.dice.sample(CUTS, 2))
+            return Atom(side, attribute.name, self.dice.choice(("in", "not_in")), frozenset(words[begin:end]), "", HERE)
         tests = ("any", "all", "none") if attribute.kind == "set" else ("in", "not_in")
         return Atom(side, attribute.name, self.dice.choice(tests), frozenset(self.some(words)), "", HERE)
 
@@ -152,12 +161,19 @@ class Pairs:
             "person": (*WORDS["persons"], None),
             "tags": (*(frozenset(t for t, b in zip((*WORDS["tags"], "odd"), bits, strict=True) if b) for bits in product((0, 1), repeat=3)), None),
             "redaction": ("none", "done"),
+            "key": (*NAMES["key"], *(key_in(str(begin)) for begin in CUTS[:-1]), None),
         }  # fmt: skip
-        fields = {REQUEST[name].field for name in asked} - {"jurisdiction"}
-        usual = {"sensitivity": "internal", "purpose": "general", "team": "any-other", "tags": frozenset()}
+        fields = {REQUEST[REQUEST[name].follows or name].field for name in asked} - {"jurisdiction"}
+        usual = {
+            "sensitivity": "internal",
+            "purpose": "general",
+            "team": "any-other",
+            "tags": frozenset(),
+            "key": "any",
+        }
         for chosen in product(*(values[field] for field in sorted(fields))):
             given = usual | dict(zip(sorted(fields), chosen, strict=True))
-            yield Facts(app="any", key="any", source_sensitivity=given["sensitivity"], **given)
+            yield Facts(app="any", source_sensitivity=given["sensitivity"], **given)
 
 
 def as_read(facts, bundle):
@@ -188,6 +204,8 @@ def cell_of(joint, facts):
             value = "known" if not word else "yes" if word in value else "no"
         elif value is None or isinstance(value, frozenset):
             value = "no" if word else UNKNOWN
+        if name == "key.bucket" and value != UNKNOWN:
+            value = str(max(int(begin) for begin in variable.values[:-1] if int(begin) <= int(value)))
         if value not in variable.values:
             value = OTHER if OTHER in variable.values else UNKNOWN
         cell.append(1 << variable.values.index(value))
@@ -524,3 +542,22 @@ def test_a_backend_that_is_somewhere_else_has_moved():
     new = bundle([(CATALOGUE, "home: {provider: openai,", "home: {provider: openai, base_url: http://elsewhere,")])
     found = diff(bundle(), new)
     assert (found.verdict, found.moved, found.new_access) == ("same", ("home",), True)
+
+
+def test_a_canary_that_grows_denies_to_the_keys_that_come_in():
+    (statement,) = diff(in_canary(10), in_canary(50)).statements
+    assert (statement.direction, statement.words) == (NO_LONGER, {"purpose": "hr, unknown", "key.bucket": "10 to 49"})
+    assert [(reason.rule, reason.fate) for reason in statement.reasons] == [("no-hr", "changed")]
+    assert statement.example.new.bucket == "10"
+    (whole,) = diff(in_canary(50), in_canary(None)).statements
+    assert whole.words == {"purpose": "hr, unknown", "key.bucket": "50 to 99"}
+    (back,) = diff(in_canary(50), in_canary(10)).of(NOW)
+    assert back.cube == statement.cube
+
+
+def in_canary(percent):
+    """A tree with one forbid of purpose hr in a canary."""
+    no_hr = {"id": "no-hr", "forbid": {"when": {"purpose": ["hr"]}}}
+    fields = {} if percent is None else {"canary": percent}
+    files = {"policies/a.yaml": policy_trees.policy({"id": "all", "permit": {}})}
+    return policy_trees.bundle(no_hr, files=files, **fields)

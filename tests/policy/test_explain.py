@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support.policy_trees import FACTS, bundle, policy, read, rule, shipped
 from support.random_policies import ROWS, Random
 
+from gateway.core.buckets import key_in
 from gateway.core.decision import Facts
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import Mark
@@ -261,3 +262,16 @@ def test_what_an_exception_lifts_does_not_stand_in_the_way():
     opened, closed = moment("2026-11-22T19:00:00Z"), moment("2026-11-22T20:00:00Z")
     assert [change[0] for change in wanted(made, at=opened)[0]] == ["team"]
     assert [change[0] for change in wanted(made, at=closed)[0]] == ["tags", "team"]
+
+
+@pytest.mark.parametrize(
+    ("bucket", "expected"),
+    [("9", [("enforce", T, True), ("shadow", F, False)]), ("10", [("enforce", F, False), ("shadow", T, True)])],
+)
+def test_a_rule_in_a_canary_is_explained_as_it_is_for_its_keys_and_for_the_others(bucket, expected):
+    made = bundle(rule("permit", id="all"), files={"policies/b.yaml": policy(rule("forbid"), canary=10)})
+    found = of(made, "far", changed(key=key_in(bucket)))
+    assert [(each.mode, each.truth, each.fires) for each in found.rules if each.rule == "forbid"] == expected
+    assert found.permitted is (bucket == "10")
+    wanted = [[(change.attribute, change.now, change.wanted) for change in each] for each in found.nearest]
+    assert wanted == ([[("key.bucket", "0 to 9", "10 to 99")]] if bucket == "9" else [])

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from gateway.core.buckets import BUCKETS, key_in
 from gateway.core.catalog import Backend
 from gateway.core.decision import Facts
 from gateway.policy.document import Mark
-from gateway.policy.model import Atom, Bundle, Rule, bound, every, negated, of_backend, of_request
+from gateway.policy.model import Atom, Bundle, Rule, bound, canary_atom, every, negated, of_backend, of_request
 from gateway.policy.vocabulary import Vocabulary
 
 T, F, U = True, False, None
@@ -204,3 +205,22 @@ def rules():
 )
 def test_a_bundle_gives_the_rules_of_one_effect_that_are_in_force_or_in_other_modes(asked, expected):
     assert [rule.id for rule in Bundle("d", Vocabulary({}), (), rules()).effect(*asked)] == expected
+
+
+def test_a_rule_in_a_canary_is_in_force_and_in_shadow():
+    rule = Rule("a", "forbid", (canary_atom(10, HERE),), (), "", "p", "o", HERE, canary=10)
+    made = Bundle("d", Vocabulary({}), (), (rule,))
+    assert made.effect("forbid") == (rule,)
+    assert made.effect("forbid", "shadow", "warn") == (rule.beyond,)
+    assert made.effect("forbid", "warn") == made.effect("permit", "shadow") == ()
+    for bucket in BUCKETS:
+        facts = msgspec.structs.replace(FACTS, key=key_in(bucket))
+        inside, beyond = (of_request(each.when[0], facts) for each in (rule, rule.beyond))
+        assert (inside, beyond) == (int(bucket) < 10, int(bucket) >= 10)
+
+
+def test_a_condition_on_buckets_that_somebody_wrote_is_not_the_canary():
+    written = atom("key.bucket", "in", "3")
+    at = Mark("f", 7)
+    rule = Rule("a", "forbid", (canary_atom(10, at), written), (), "", "p", "o", at, canary=10)
+    assert rule.beyond.when[1] == written

@@ -7,6 +7,7 @@ import pytest
 from support.policy_trees import BACKENDS, encoded, policy, read, rule, tree
 from support.proofs import CATALOG, PROJECTS, Tree, enumerated, random_tree
 
+from gateway.core.buckets import bucket_of
 from gateway.core.catalog import PASSPORT
 from gateway.policy.parse import parse
 from gateway.policy.prove import prove
@@ -581,3 +582,41 @@ def test_verdicts_do_not_depend_on_how_the_rules_are_put(seed):
         _verdicts([*made.rules, *({**each, "id": f"{each['id']}-too"} for each in made.rules)], made.invariants)
         == expected
     )
+
+
+# Canaries.
+
+EVERYBODY = {"always_some": {"request": {}}, "backend": {}}
+
+
+def in_canary(claim, percent, *rules):
+    files = {
+        "invariants.yaml": {"invariants": [{"id": "i", **claim}]},
+        "policies/new.yaml": policy(*rules, canary=percent),
+    }
+    (proof,) = prove(read(files, main=policy(ALL)).bundle)
+    return proof
+
+
+@pytest.mark.parametrize("over", ["catalog", "any_backend"])
+def test_a_guard_in_a_canary_guards_nothing(over):
+    proof = in_canary({**OUT, "over": over}, 99, HOME)
+    assert (proof.holds, proof.counterexample.request) == (False, {"sensitivity": "confidential", "key.bucket": "99"})
+    assert "key.bucket: '99'" in proof.counterexample.test
+    assert in_canary({**OUT, "over": over}, 100, HOME).holds
+
+
+def test_a_forbid_in_a_canary_can_leave_its_keys_with_nobody():
+    proof = in_canary(EVERYBODY, 10, rule("forbid"))
+    assert (proof.holds, proof.counterexample.request) == (False, {"key.bucket": "0"})
+    spared = rule("forbid", {"key.bucket": ">= 10"})
+    known = {"always_some": {"request": {"key.bucket": "<= 99"}}, "backend": {}}
+    assert in_canary(known, 10, spared).holds  # nobody is in both, but for a key that nobody knows
+    assert in_canary(EVERYBODY, 10, spared).counterexample.request == {"key": "unknown"}
+
+
+def test_what_a_key_is_and_which_bucket_it_is_in_are_one_fact():
+    claim = {"never": {"request": {"key": "k1"}, "backend": {}}}
+    elsewhere = {"key.bucket": {"not": int(bucket_of("k1"))}}
+    assert holds(claim, rule("permit", elsewhere))
+    assert not holds(claim, rule("permit", {"key.bucket": int(bucket_of("k1"))}))

@@ -30,7 +30,9 @@ def test_the_shipped_reference_is_up_to_date():
 @pytest.mark.parametrize("row", [*REQUEST.values(), *BACKEND.values()], ids=lambda row: row.name)
 def test_every_attribute_has_a_line_with_its_values_and_meaning(row):
     line = next(line for line in LINES if line.startswith(f"| `{row.name}` |") and row.meaning in line)
-    assert [value for value in VOCABULARY.values(row) or () if f"`{value}`" not in line] == []
+    values = VOCABULARY.values(row) or ()
+    told = (values[0], values[-1]) if row.kind == "number" else values
+    assert [value for value in told if f"`{value}`" not in line] == []
 
 
 @pytest.mark.parametrize(

@@ -450,3 +450,46 @@ def test_of_a_bad_file_of_rules_only_that_is_told():
 )
 def test_a_moment(written, seconds):
     assert moment(written) == seconds
+
+
+# Canaries.
+
+
+def test_a_rule_in_a_canary_speaks_of_the_keys_in_it_and_is_on_trial_for_the_others():
+    (home,) = bundle(rule("forbid", {"purpose": "hr"}), canary=10).rules
+    inside, asked = home.when
+    assert (inside.attribute, inside.test, inside.values) == ("key.bucket", "in", frozenset(map(str, range(10))))
+    assert (inside.text, inside.mark, asked.text) == ("key.bucket < 10 (canary)", home.mark, "purpose is hr")
+    beyond = home.beyond
+    assert (beyond.mode, beyond.canary, beyond.id) == ("shadow", None, home.id)
+    assert (beyond.when[0].test, beyond.when[0].values, beyond.when[1]) == ("not_in", inside.values, asked)
+
+
+@pytest.mark.parametrize("mode", ["off", "shadow", "warn"])
+def test_a_canary_waits_until_its_file_is_in_force(mode):
+    (found,) = bundle(rule("forbid"), mode=mode, canary=10).rules
+    assert (found.when, found.canary, found.beyond) == ((), None, None)
+
+
+def test_a_canary_of_all_keys_is_none():
+    assert bundle(rule("forbid"), canary=100).rules == bundle(rule("forbid")).rules
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("canary: 0", "3:9 P102"),
+        ("canary: 101", "3:9 P102"),
+        ("canary: 10%", "3:9 P102"),
+        ("canary: 9.5", "3:9 P102"),
+    ],
+)
+def test_a_canary_that_is_wrong_is_told_where(fields, expected):
+    assert places(read({MAIN: f"policy: p\nowner: o\n{fields}\n{NO_HR}"})) == [f"{MAIN}:{expected}"]
+
+
+def test_a_limit_has_no_canary():
+    money = "rules: [{id: money, limit: {usd: 1, per: key, window: day}}]\n"
+    (problem,) = read({MAIN: f"policy: p\nowner: o\ncanary: 10\n{money}"}).problems
+    assert (problem.mark.line, problem.code) == (4, "P106")
+    assert problem.message == "`canary` does not go with a `limit`: it speaks of no key; put it into a file of its own"

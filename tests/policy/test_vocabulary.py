@@ -17,7 +17,14 @@ SHIPPED = Path(__file__).parents[2] / "routing_policies" / "vocabulary.yaml"
 
 
 def test_a_request_attribute_is_a_field_of_facts():
-    assert sorted(row.field for row in REQUEST.values()) == sorted(Facts.__struct_fields__)
+    own = sorted(row.field for row in REQUEST.values() if not row.follows)
+    assert own == sorted(Facts.__struct_fields__)
+
+
+def test_an_attribute_that_follows_from_another_is_a_property_of_facts():
+    followers = {row.name: row.follows for row in REQUEST.values() if row.follows}
+    assert followers == {"key.bucket": "key"}
+    assert [name for name in followers if not isinstance(getattr(Facts, REQUEST[name].field), property)] == []
 
 
 def test_a_backend_attribute_is_a_fact_of_the_passport():
@@ -49,6 +56,7 @@ def test_only_names_and_what_the_catalog_knows_have_no_section():
     }
     assert {name for name in open_ended if {**REQUEST, **BACKEND}[name].values} == {
         "redaction",
+        "key.bucket",
         "attempt",
         "last_error",
     }
@@ -64,7 +72,7 @@ def test_the_usual_values_of_facts_are_words():
         zip(Facts.__struct_fields__[-len(Facts.__struct_defaults__) :], Facts.__struct_defaults__, strict=True)
     )
     for row in REQUEST.values():
-        if row.values and usual[row.field] is not None:
+        if row.values and not row.follows and usual[row.field] is not None:
             assert usual[row.field] in row.values
 
 

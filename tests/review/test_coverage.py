@@ -352,3 +352,25 @@ def test_what_is_unknown_counts_for_a_forbid_only(backend, asked, expected):
     projects = {"policies__projects__clinic__a": "policy: c\nowner: o\nrules: []\n"}
     reached = covered(bundle({"request": asked, "expect": {"http": 403}}, **files, **projects))
     assert {id for id, count in reached.rules.items() if count} == expected
+
+
+CANARY = "policy: n\nowner: o\ncanary: 10\nrules:\n  - {id: new, forbid: {when: {purpose: hr}, to: {region: us}}}\n"
+SHOWS_NEW = [
+    {"request": {"model": "far", "purpose": "hr"}, "expect": {"deny": {"far": "new"}}},
+    {"request": {"model": "home", "purpose": "hr"}, "expect": {"permit": ["home"]}},
+    {"request": {"model": "far"}, "expect": {"permit": ["far"]}},
+]
+
+
+def test_a_rule_in_a_canary_is_shown_by_the_tests_that_show_it_once_it_is_for_everybody():
+    of_new = [each for each in said(uncovered(bundle(policies__new=CANARY), none)) if "`new`" in each]
+    assert of_new == ["rule `new` is removed"]
+    for text in (CANARY, CANARY.replace("canary: 10\n", "")):
+        made = bundle(*SHOWS_NEW, policies__new=text)
+        assert problems(made) == ()
+        assert [each for each in said(uncovered(made, none)) if "`new`" in each] == []
+
+
+def test_the_edge_of_a_canary_needs_no_tests():
+    made = bundle({"request": {"purpose": "hr"}, "expect": {"http": 200}}, policies__new=CANARY)
+    assert [each for each in covered(made).boundaries if each.rule == "new"] == []

@@ -6,6 +6,7 @@ import yaml
 from support.policy_trees import bundle, policy, read
 from support.random_policies import Random
 
+from gateway.core.buckets import bucket_of, key_in
 from gateway.core.chat import Demand
 from gateway.core.record import End
 from gateway.core.stored import Denied, Stored
@@ -29,6 +30,21 @@ def parsed_facts(request):
     found = read({"projects.yaml": PROJECTS, "tests/a.yaml": tests}, a=policy(OPEN))
     assert found.problems == ()
     return found.bundle.cases[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("any", {}),
+        ("k1", {"key": "k1"}),
+        (None, {"key": "unknown"}),
+        (key_in("7"), {"key.bucket": 7}),
+        (key_in("7", {key_in("7")}), {"key": key_in("7", {key_in("7")})}),
+    ],
+)
+def test_a_key_is_named_or_its_bucket_is(key, expected):
+    request = request_of(TREE, msgspec.structs.replace(usual(TREE), key=key))
+    assert (request, parsed_facts(request).facts.key) == (expected, key)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -119,6 +135,14 @@ def test_a_test_of_a_decision_has_only_the_facts_that_rules_ask():
     assert "request: {tags: [secret], redaction: done}\n" in of_decision(bundle(OPEN, requiring), redacted)
     by_team = {"id": "t", "forbid": {"when": {"team": "x"}}}
     assert "request: {team: web}\n" in of_decision(bundle(OPEN, by_team), decision)
+
+
+def test_a_test_of_a_decision_says_the_bucket_of_a_key_and_not_whose_it_was():
+    decision = stored(("home",), (), key="k1")
+    by_bucket = {"id": "t", "forbid": {"when": {"key.bucket": "< 10"}}}
+    assert f"request: {{key.bucket: {bucket_of('k1')}}}\n" in of_decision(bundle(OPEN, by_bucket), decision)
+    by_key = {"id": "u", "forbid": {"when": {"key": "k1"}}}
+    assert "request: {key: k1}\n" in of_decision(bundle(OPEN, by_bucket, by_key), decision)
 
 
 def test_the_test_of_a_decision_passes_as_long_as_nothing_else_is_decided():

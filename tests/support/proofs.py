@@ -10,6 +10,7 @@ from functools import cached_property
 
 import msgspec
 
+from gateway.core.buckets import BUCKETS, key_in
 from gateway.core.catalog import Backend
 from gateway.core.errors import FailureKind
 from gateway.core.labels import LEVELS
@@ -33,7 +34,7 @@ CATALOG = {
     },
     "twin": BACKENDS["far"],
 }
-ASKED = [name for name in REQUEST if name not in ("key", "app")]
+ASKED = [name for name in REQUEST if name != "app"]
 OF_BACKENDS = ["deployment", "region", "operator_origin", "retention", "eligible_persons", "status"]
 ERRORS = [kind.code for kind in FailureKind if kind.may_fall_back]
 NEEDS = {"project.jurisdiction": {"project"}, "source_sensitivity": {"sensitivity", "redaction"}}
@@ -188,7 +189,16 @@ def _words(tree, attribute):
     return list(attribute.values) or WORDS.get(attribute.section) or ["a", "b", "bare", "other"]
 
 
+def _keys(tree):
+    """Those that rules name, another, and one in a bucket of each kind that conditions can tell apart."""
+    written = [scope["when"]["key.bucket"] for scope in _scopes(tree) if "key.bucket" in scope.get("when", {})]
+    kinds = {tuple(holds(each, bucket, {}) for each in written): bucket for bucket in BUCKETS}
+    return [None, "a", "b", "other", *(key_in(bucket) for bucket in kinds.values() if written)]
+
+
 def _values(tree, attribute):
+    if attribute.name == "key":
+        return _keys(tree)
     words = _words(tree, attribute)
     if attribute.kind == "set":
         return [None, *(frozenset(some) for n in range(len(words) + 1) for some in itertools.combinations(words, n))]
@@ -198,6 +208,7 @@ def _values(tree, attribute):
 def requests(tree):
     """Every possible request, as far as anything asks."""
     names = asked_of_requests(tree)
+    names = {REQUEST[name].follows or name for name in names}
     some = [REQUEST[name] for name in REQUEST if name in names]
     for values in itertools.product(*(_values(tree, attribute) for attribute in some)):
         changes = {attribute.field: value for attribute, value in zip(some, values, strict=True)}

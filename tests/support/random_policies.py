@@ -39,6 +39,8 @@ def values_of(attribute):
     if attribute.kind == "set":
         words = words_of(attribute)
         return [None, *(frozenset(some) for n in range(len(words) + 1) for some in itertools.combinations(words, n))]
+    if attribute.name == "key":
+        return [None, *words_of(attribute), *(f"k{number}" for number in range(9))]  # in as many buckets
     return [None, *words_of(attribute), "other"]
 
 
@@ -59,12 +61,12 @@ class Random:
             return {pick(["any", "all", "none"]): some}
         if attribute.name == "principal.person" and self.random.random() < 0.6:
             return {pick(["in", "not", "not_in"]): "backend.eligible_persons"}
-        if attribute.kind in ("level", "count") and self.random.random() < 0.6:
+        if attribute.kind in ("level", "count", "number") and self.random.random() < 0.6:
             ordered = list(LEVELS) if attribute.kind == "level" else words
             operator = pick([">=", "<=", ">", "<"])
             bound = pick(ordered[1:] if operator == "<" else ordered[:-1] if operator == ">" else ordered)
             some = f"{operator} {bound}"
-        elif attribute.kind == "count" and self.random.random() < 0.5:
+        elif attribute.kind in ("count", "number") and self.random.random() < 0.5:
             some = int(pick(words))
         return pick([some, some, {"in": some}, {"not": some}, {"not_in": some}])
 
@@ -91,14 +93,15 @@ class Random:
         return [self.rule(f"r{number}") for number in range(self.random.randint(1, most))]
 
     def facts(self):
-        return Facts(**{each.field: self.random.choice(values_of(each)) for each in REQUEST.values()})
+        own = [each for each in REQUEST.values() if not each.follows]
+        return Facts(**{each.field: self.random.choice(values_of(each)) for each in own})
 
 
 def asked(rules):
-    """The attributes of requests that some rules ask about."""
+    """The attributes of requests that some rules ask about, themselves or by what follows from them."""
     scopes = [rule[effect] for rule in rules for effect in ("permit", "forbid", "require") if effect in rule]
     names = {name for scope in scopes for name in scope.get("when", {})}
-    return [REQUEST[name] for name in sorted(names)]
+    return [REQUEST[name] for name in sorted({REQUEST[name].follows or name for name in names})]
 
 
 def as_request(facts):

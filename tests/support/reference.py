@@ -31,7 +31,7 @@ def holds(written, value, backend):
         return None
     if isinstance(words, str) and words[0] in "<>":
         operator, bound = words.split()
-        order = LEVELS if bound in LEVELS else ["1", "2", "3", "4"]
+        order = LEVELS if bound in LEVELS else [str(number) for number in range(100)]
         words = [w for w in order if COMPARED[operator](order.index(w), order.index(bound))]
     words = [str(w) for w in (words if isinstance(words, list | frozenset) else [words])]
     if form in ("any", "all", "none"):

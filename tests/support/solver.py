@@ -4,6 +4,7 @@ import itertools
 
 import z3
 
+from gateway.core.buckets import bucket_of
 from gateway.core.labels import LEVELS
 from gateway.policy.clauses import clauses
 from gateway.policy.model import every, of_backend
@@ -129,6 +130,10 @@ class Solver:
                 *(same(request.known(LABELS[0]), request.known(LABELS[1])), *self._equal(request, *LABELS))
             )
             yield either(no(request.equals("redaction", "none")), as_it_came)
+        if {"key", "key.bucket"} <= asked:
+            yield same(request.known("key"), request.known("key.bucket"))
+            for key in ("a", "b"):
+                yield either(no(request.equals("key", key)), request.equals("key.bucket", bucket_of(key)))
         if "attempt" in asked:
             first = request.equals("attempt", "1")
             yield same(first, request.equals("last_error", "none"))

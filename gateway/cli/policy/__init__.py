@@ -2,7 +2,7 @@
 
 import typer
 
-from gateway.cli.policy import check, diff, drill, explain, lint, prove, replay, rollout, schema, test
+from gateway.cli.policy import check, diff, drill, explain, lint, prove, replay, rollback, rollout, schema, sign, test
 
 app = typer.Typer(help="Routing policy: check it, ask it, prove it, see what a change changes.", no_args_is_help=True)
 app.command("check")(check.check)
@@ -15,3 +15,5 @@ app.add_typer(drill.app, name="drill")
 app.command("replay")(replay.replay_traffic)
 app.command("prove")(prove.prove)
 app.command("rollout")(rollout.roll_out)
+app.command("rollback")(rollback.roll_back)
+app.command("sign")(sign.sign)

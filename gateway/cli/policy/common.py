@@ -37,7 +37,7 @@ def load(policies: Path | None) -> Parsed:
     """The tree that a command speaks of, with its problems. Exits with 2 when it cannot be read."""
     settings = settings_of(policies=policies)
     try:
-        return policy_files.load(settings.policies, settings.extra_catalog)
+        return policy_files.load(settings.policies, settings.extra_catalog, settings.policy_key)
     except policy_files.Unreadable as error:
         cannot_run(str(error))
 

@@ -146,7 +146,7 @@ def _as_data(explained: _Explained) -> dict[str, object]:
         "policy_digest": decision.policy_digest,
         "facts": {
             name: sorted(value) if isinstance(value, frozenset) else value
-            for name, value in msgspec.structs.asdict(decision.facts).items()
+            for name, value in (msgspec.structs.asdict(decision.facts) | {"bucket": decision.facts.bucket}).items()
         },
         "label_from": [{"source": source, "level": level} for source, level in explained.provenance],
         "exceptions": [exemption.id for exemption in explained.exemptions],
@@ -196,7 +196,7 @@ def _in_words(explained: _Explained, *, every: bool) -> Iterator[str]:
     yield f"label {facts.sensitivity or 'unknown'} (the highest of {sources})"
     yield (
         f"purpose {facts.purpose or 'unknown'}, project {facts.project}, "
-        f"team {facts.team}, app {facts.app}, key {facts.key}"
+        f"team {facts.team}, app {facts.app}, key {facts.key} (bucket {facts.bucket or 'unknown'})"
     )
     for exemption in explained.exemptions:
         lifted = ", ".join(sorted(exemption.rules))

@@ -87,8 +87,9 @@ def _check_lock(tree: Path, bundle: Bundle, format: Format) -> None:
 
 
 def _write_lock(tree: Path, bundle: Bundle, found: tuple[Proof, ...]) -> str:
+    made = lock.lock_of(bundle, (proof.invariant.id for proof in found))
     try:
-        path = policy_files.write_lock(tree, lock.lock_of(bundle, (proof.invariant.id for proof in found)))
+        path = policy_files.write_beside(tree, lock.NAME, lock.text(made))
     except OSError as error:
         cannot_run(f"cannot write {tree / lock.NAME}: {error.strerror}")
     return f"wrote {path} (digest {bundle.digest})"

@@ -12,10 +12,8 @@ ROWS: tuple[Detector, ...] = (
     pattern(
         "address.english",
         "address",
-        r"\b(\d{1,6}[A-Za-z]?,? (?:[NSEW]\.? )?(?:[\p{Lu}\d][\p{L}\d'’.\-]* ){1,4}(?:"
-        + _ENGLISH
-        + r")\b\.?(?:,? (?:Apt|Suite|Ste|Unit|Floor|Fl|#)\.? ?[0-9A-Za-z\-]{1,6})?)",
-        trigger=r"\d ?,? [\p{L}\d'’.\- ]+ (?:" + _ENGLISH + ")",
+        r"\b(\d{1,6}[A-Za-z]?,? (?:[NSEW]\.? )?(?:[\p{Lu}\d][\p{L}\d'’.\-]* ){1,4}(?:" + _ENGLISH + r")\b\.?(?:,? (?:Apt|Suite|Ste|Unit|Floor|Fl|#)\.? ?[0-9A-Za-z\-]{1,6})?)",
+        trigger=r"[0-9],? [\p{Lu}0-9]",
     ),
     pattern(
         "address.spanish",
@@ -25,13 +23,13 @@ ROWS: tuple[Detector, ...] = (
         + r"(?:[ ,]{1,2}"
         + _NAME
         + r"){0,6}[ ,]{1,3}(?:[nN][º°o.]{0,2} ?)?(?:\d{1,5}[A-Za-z]?(?:[/\-]\d{1,4})?|s/n)(?:,? ?\d{1,3} ?[ºª°]?,? ?[A-Z]{0,4}\b)?)",
-        trigger=r"(?i)(?:calle|avenida|avda|av|paseo|plaza|pza|carrer|carretera|ctra|camino|ronda|glorieta|travesía|rua|travessa|praça|estrada|via|piazza|corso|viale|rue|boulevard|chemin|avenue|place|ul|os|al|pl|ulica|aleja|c/)[\p{L}\d ,.'’/º°\-]+(?:\d|s/n)",
+        trigger=r"(?i)calle|avenida|avda|paseo|plaza|pza|carrer|carretera|ctra|camino|ronda|glorieta|travesía|rua|travessa|praça|estrada|via|piazza|corso|viale|rue|boulevard|chemin|avenue|place|ul\.|os\.|al\.|pl\.|av\.|ulica|aleja|c/",
     ),
     pattern(
         "address.french",
         "address",
         r"\b(\d{1,4}(?: ?(?:bis|ter))?,? (?:rue|avenue|av\.|boulevard|bd|place|chemin|allée|impasse|quai|route|cours) (?:[\p{L}'’\-]+ ?){1,6})",
-        trigger=r"\d(?: ?(?:bis|ter))?,? (?:rue|avenue|av\.|boulevard|bd|place|chemin|allée|impasse|quai|route|cours) ",
+        trigger=r"[0-9],? (?:bis|ter|rue|avenue|av|boulevard|bd|place|chemin|allée|impasse|quai|route|cours)",
     ),
     pattern(
         "address.germanic",
@@ -43,12 +41,12 @@ ROWS: tuple[Detector, ...] = (
         "address.box",
         "address",
         r"(?i)\b((?:p\.? ?o\.? box|postfach|apartado|skr\. ?poczt\.|bp|psc) ?\d{1,6}(?:,? box \d{1,5})?)\b",
-        trigger=r"(?i)(?:o\.? ?box|postfach|apartado|poczt\.|bp|psc) ?\d",
+        trigger=r"(?i)box [0-9]|postfach|apartado|poczt|bp [0-9]|psc [0-9]",
     ),
     pattern(
         "address.chinese",
         "address",
         r"([\x{4e00}-\x{9fff}]{2,12}(?:路|街|道|巷|弄|胡同|大道)\s?\d{1,5}\s?(?:号|號|弄)(?:[\x{4e00}-\x{9fff}\d\-]{0,16}(?:室|楼|单元|号))?)",
-        trigger=r"(?:路|街|道|巷|弄|胡同)\s?\d{1,5}\s?(?:号|號|弄)",
+        trigger=r"[0-9](?: ?)(?:号|號|弄)",
     ),
 )

@@ -6,59 +6,59 @@ be is not: a password may be a word, a key has to look like one, and what is mer
 
 import re
 from collections.abc import Iterator
-
-import msgspec
-import re2
+from typing import NamedTuple
 
 from gateway.sensitivity.detector import Detector, Hit
+from gateway.sensitivity.detectors.bundles import Row
 from gateway.sensitivity.detectors.values import LONGEST, Strength, generic, strength, wordy
 from gateway.sensitivity.sight import Sight
 
-PASSWORDS = (
-    r"passw(?:or)?d|passwort|pass_?phrase|passcode|pass|pwd|pswd|psw|kennwort|contrase(?:n|ñ)a|clave|mot[_ ]?de[_ ]?passe|mdp|hasło|haslo"
-    r"|senha|wachtwoord|parola|пароль|密码|密碼|口令|パスワード|비밀번호"
-)
-SECRETS = r"secret|sekret|segredo|token|jeton|jwt|key|klucz|密钥|金鑰|令牌|pat|bearer"
-LOOSE = r"auth|authorization|credentials?|creds?|login|signature|sig|session(?:_?id)?|cookie|connection_?string|conn_?str|dsn|salt|seed"
-PROVIDERS = (
+_PASSWORDS = (
+    "pass pwd pswd psw kennwort contrase clave mdp hasło haslo senha wachtwoord parola пароль 密码 密碼 口令 パスワード 비밀번호"
+).split()
+_KEYS = (*"secret sekret segredo token jeton jwt key klucz 密钥 金鑰 令牌 _pat bearer".split(), "pat =", "pat=", "pat:")
+_LOGINS = r"auth|authorization|credentials?|creds?|login|signature|session(?:_?id)?|cookie|connection_?string|conn_?str|dsn|salt|seed|crumb"
+_PROVIDERS = (
     r"adafruit|adobe|airtable|algolia|alibaba|aliyun|amplitude|asana|atlassian|auth0|aws|azure|beamer|bitbucket|bittrex|bitly|braintree|bugsnag"
     r"|circleci|clearbit|clickup|cloudant|cloudflare|cloudinary|codeclimate|codecov|cohere|coinbase|confluent|contentful|coveralls|databricks"
     r"|datadog|deepgram|deepseek|digitalocean|discord|docker|dropbox|drone|dynatrace|elastic|etherscan|facebook|fastly|fbapi|figma"
     r"|finicity|firebase|flickr|freshbooks|freshdesk|github|gitlab|gitter|google|grafana|heroku|honeycomb|hubspot|ibm|infura|intercom|ipinfo"
     r"|jenkins|jira|klaviyo|kraken|kucoin|launchdarkly|linear|linkedin|logdna|looker|mailchimp|mailgun|mailjet|mapbox|mattermost|messagebird"
-    r"|mistral|mixpanel|moonshot|netlify|new_?relic|newsapi|nytimes|okta|opsgenie|openai|openweather|pagerduty|paypal|paystack|pinecone|plaid|postmark"
-    r"|pubnub|pusher|rapidapi|razorpay|readme|rollbar|salesforce|sauce|segment|sendbird|sendgrid|sentry|shodan|shopify|slack|snowflake|snyk|softlayer|sonar"
-    r"|sonarqube|sourcegraph|splunk|spotify|square|squarespace|stripe|sumologic|telegram|tencent|travis|trello|twilio|twitch|twitter|typeform"
-    r"|unsplash|vercel|virustotal|vultr|wakatime|wandb|wechat|yandex|yelp|zendesk|zapier|zoho"
-    r"|[a-z]+_reporter_id"
+    r"|mistral|mixpanel|moonshot|netlify|new_?relic|newsapi|nytimes|okta|opsgenie|openai|openweather|pagerduty|paypal|paystack|pinecone|plaid"
+    r"|postmark|pubnub|pusher|rapidapi|razorpay|readme|rollbar|salesforce|sauce|segment|sendbird|sendgrid|sentry|shodan|shopify|slack|snowflake"
+    r"|snyk|softlayer|sonar|sourcegraph|splunk|spotify|square|stripe|sumologic|telegram|tencent|travis|trello|twilio|twitch|twitter|typeform"
+    r"|unsplash|vercel|virustotal|vultr|wakatime|wandb|wechat|yandex|yelp|zendesk|zapier|zoho|reporter_id$"
 )
 
-# Between a name and its value: loops and no bounds, so that the automaton stays small.
-_REST = r"""[\w.\-]*(?: \d)?(?:\\*["'`])?[\])]*"""
+# Between a name and its value. Possessive, so that nothing is read twice.
+_REST = r"""[\w.\-]{0,48}+(?: \d)?(?:\\{0,4}["'`])?[\])]{0,2}"""
 _SIGN = (
-    r"""(?:\s*(?::?=>?|===?|!==?|=~|->|:|：|<<)\s*(?:\{\s*["']?(?:value|default)["']?\s*[:=]\s*)?"""
-    r"""|,?\s+["']?value["']?\s*[:=]\s*|\s*\{\s*default\s*=\s*|\s*,\s*\\*["'`@]|\(\s*\\*["'`@]|>|\s+\\*["'`])"""
+    r"""(?:\s{0,20}(?:===?|!==?|=~|:?=>?|->|:|：|<<)\s{0,40}(?:\{\s{0,40}["']?(?:value|default)["']?\s{0,4}[:=]\s{0,4})?"""
+    r"""|,?\s{1,40}["']?value["']?\s{0,4}[:=]\s{0,4}|\s{0,4}\{\s{0,40}default\s{0,4}=\s{0,4}|\s{0,4},\s{0,20}(?=\\{0,4}["'`@])"""
+    r"""|\(\s{0,20}(?=\\{0,4}["'`@])|>|\s{1,40}(?=\\{0,4}["'`]))"""
 )
 _SAID = (
-    r"""(?: (?:for|of|del?|für|para|do|pour) [\w@.'"\-]+(?: [\w@.'"\-]+)?(?: [\w@.'"\-]+)?)?\s*(?:\(\w+\))?"""
-    r"""(?:\s(?:is|was|es|est|ist|lautet|to|é|jest)(?: now| set to)?:?\s|是|为)\s*"""
+    r"""(?: (?:for|of|del?|für|para|do|pour)(?: [\w@.'"\-]{1,40}){1,4}?)?\s{0,4}(?:\(\w{1,30}\))?"""
+    r"""(?:\s{1,4}(?:is|was|es|est|ist|lautet|to|é|jest)(?: now| set to)?:?\s|是|为)\s{0,4}"""
 )
+_AFTER = re.compile(rf"{_REST}(?:({_SIGN})|({_SAID}))")
 
 _NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-$"
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_OPEN = re.compile(r"""[bBrRuUfFL@$]{0,2}(\\{0,4})(["'`]{1,3}|&quot;|[“«‘])""")
+_QUOTE = re.compile(r"""[bBrRuUfFL@$]{0,2}(\\{0,4})(["'`]{1,3}|&quot;|[“«‘])""")
 _CLOSING = {"“": "”", "«": "»", "‘": "’"}
-_BARE = re.compile(r"""[^\s"'`<>,;(){}\[\]|&\\]{1,4096}""")
+_BARE = re.compile(r"""[^\s"'`<>,;(){}\[\]|&\\]{1,2000}+""")
 _IDENTIFIER = re.compile(r"[@:$&*!%]?[A-Za-z_][A-Za-z_]{0,60}(?:(?:\.|->|::)[A-Za-z_]\w{0,60}){0,6}%?")
+# Names that are about a credential and not of one.
 _ABOUT = re.compile(
-    r"(?:^|[_.\-])(?:forgot|forgotten|reset|confirm|show|hide|toggle|invalid|wrong|incorrect|bad|num|max|min|is|has|use|check|validate"
+    r"(?:^|[_.\-])(?:forgot|forgotten|reset|confirm|show|hide|toggle|add|invalid|wrong|incorrect|bad|num|max|min|is|has|use|check|validate"
     r"|next|prev|page|csrf|xsrf|eos|bos|pad|unk|sep|cls|mask|continuation|cancellation|sync|public|pub|foreign|partition|sort|sorted"
     r"|idempotency|hot|i18n|press|tokenizer|tokenize|author|authors|authority|keyword|keywords|keyboard|keystone|passenger|passes|passed)(?:[_.\-]|$)"
     r"|(?:[_.\-])(?:ids?|types?|ur[li]s?|names?|files?|filename|path|len|length|size|count|expiry|expires?|ttl|timeout|policy|version|format|label"
     r"|hint|placeholder|field|rules?|regex|pattern|error|errors|message|msg|header|param|prefix|suffix|algorithm|alg|ref|endpoint|required|enabled"
     r"|min|max|class|selector|form|title|description|help|page|view|route|link|button|icon|limit|provider|method|mode|attempts|status|column|table"
     r"|index|manager|service|generator|validator|encoder|factory|handler|arn|fingerprint|thumbprint|sha\d*|md5|checksum|digest|kind|scope|scopes"
-    r"|reset|strength|usage|uuid|guid|exists|changed|region|bucket|domain|host|port|email|user|username)$"
+    r"|reset|strength|usage|uuid|guid|exists|changed|region|bucket|domain|host|port|email|user|username|nr|nummer|no|number)$"
 )
 _LABEL = re.compile(
     r"passw|kennwort|contrase|passe|enter|confirm|forgot|reset|invalid|wrong|must|should|required|field|your|please|match|least|show|hide|new "
@@ -69,171 +69,166 @@ _PART_OF_VARIABLE = re.compile(
     r"|settings|env|var|key|token|secret|auth|cred|creds|credentials|login|hash|hashed|encoded|encrypted|plain|bytes|buf|buffer|tmp|temp|result"
     r"|response|request|form|raw|self|this|opts|options|null|url|id|type|account|generate|random|create|read|load|prompt|ask|db)\d?(?:[_.\-]|$)"
 )
-_HASHES = re.compile(
-    r"sha\d|md5|checksum|integrity|commit|digest|hash|fingerprint|revision|etag|crc|blake|\.tgz|\.tar|resolved|dependencies"
+_HASHES = re.compile(r"sha\d|md5|checksum|integrity|commit|digest|hash|fingerprint|revision|etag|crc|blake|\.tgz|\.tar|resolved|dependencies")
+# Short stems must be words of their own: `db_pass` and not `bypass`, `my_pat` and not `pattern`.
+_PASSWORD_NAME = re.compile(
+    r"passw|pass_?phrase|pass_?code|passe|pswd|pwd|kennwort|contrase|has[lł]o|senha|wachtwoord|[^\x00-\x7f]"
+    r"|(?:^|[_.\-])(?:pass|psw|mdp|clave|parola)(?:[_.\-]|$)|(?:user|db|my|root|admin|login|auth|smtp|mail|sql|ftp|proxy|store)pass$"
 )
-
-
-class Names(msgspec.Struct, frozen=True):
-    """A family of names. `least` is how strong a value they need, and `long` how long; `said` whether also in sentences."""
-
-    id: str
-    stems: str
-    least: Strength
-    long: int
-    said: bool = False
-
-
-FAMILIES = (
-    Names("secrets.password", PASSWORDS, Strength.WEAK, 4, said=True),
-    Names("secrets.named", SECRETS, Strength.FAIR, 8, said=True),
-    Names("secrets.loosely_named", LOOSE, Strength.STRONG, 16),
-    Names("secrets.provider_named", PROVIDERS, Strength.STRONG, 20),
+_KEY_NAME = re.compile(
+    r"secret|sekret|segredo|token(?!iz)|jeton|keys?(?![a-z])|klucz|[^\x00-\x7f]|(?:^|[_.\-])(?:pat|jwt|bearer)(?:[_.\-]|$)"
 )
+_LOOSE_NAME = re.compile(rf"(?:^|[_.\-])(?:{_LOGINS})|{_PROVIDERS}")
 
 
-class Value(msgspec.Struct, frozen=True):
-    """Where a value stands, whether in quotes, and the character after it."""
+class Value(NamedTuple):
+    """Where a value stands, and whether in quotes."""
 
     start: int
     end: int
     quoted: bool
 
 
+class Candidate(NamedTuple):
+    """A name with what may be its value. `begin` is where the name begins, `told` whether a sentence says so."""
+
+    begin: int
+    name: str
+    value: Value
+    told: bool
+
+
 def read_value(text: str, at: int) -> Value | None:
     """The value that begins at a place: what is in quotes there, or everything up to white space or punctuation."""
-    opened = _OPEN.match(text, at)
-    if opened:
-        quote = opened[2]
-        start = opened.end()
-        if quote in {'""', "''", "``"}:
-            return None
-        close = opened[1] + (_CLOSING.get(quote) or (quote if len(quote) == 3 and len(set(quote)) == 1 else quote[-1]))
-        close = quote if quote == "&quot;" else close
-        end = text.find(close, start, start + LONGEST)
-        line = text.find("\n", start, start + LONGEST)
-        if end < 0 or (0 <= line < end and len(quote) < 3):
-            # Never closed, as where a text was cut.
-            bare = _BARE.match(text, start)
-            return Value(start, bare.end(), quoted=True) if bare else None
-        return Value(start, end, quoted=True)
-    bare = _BARE.match(text, at)
-    return Value(at, bare.end(), quoted=False) if bare else None
+    opened = _QUOTE.match(text, at)
+    if not opened:
+        bare = _BARE.match(text, at)
+        return Value(at, bare.end(), quoted=False) if bare else None
+    quote = opened[2]
+    start = opened.end()
+    if quote in {'""', "''", "``"}:
+        return None
+    close = _CLOSING.get(quote) or (quote if quote == "&quot;" or quote in {'"""', "'''", "```"} else quote[-1])
+    end = text.find(opened[1] + close, start, start + LONGEST)
+    line = text.find("\n", start, end if end >= 0 else start + LONGEST)
+    if end < 0 or (line >= 0 and len(close) < 3):
+        # Never closed, as where a text was cut.
+        bare = _BARE.match(text, start)
+        return Value(start, bare.end(), quoted=True) if bare else None
+    return Value(start, end, quoted=True)
 
 
-def name_at(text: str, start: int, end: int) -> tuple[int, str]:
-    """Where the name begins that a stem is part of, and the name, its words in lower case and joined by `_`."""
-    head = text[max(0, start - 48) : start]
-    begin = start - (len(head) - len(head.rstrip(_NAME)))
-    return begin, _CAMEL.sub("_", text[begin:end]).lower()
+def _candidates(sight: Sight, stems: tuple[str, ...] | list[str]) -> Iterator[Candidate]:
+    """Every name that has one of the stems, with its value."""
+    text, low = sight.text, sight.low
+    seen = set()
+    for stem in stems:
+        at = low.find(stem)
+        while at >= 0:
+            end = at + len(stem.rstrip(" =:"))
+            after = _AFTER.match(low, end)
+            if after and after.end() not in seen:
+                seen.add(after.end())
+                told = after.start(1) < 0
+                sign = after.span(2 if told else 1)
+                value = read_value(text, sign[1])
+                if value and (value.quoted or "\n" not in text[sign[0] : sign[1]]):
+                    head = text[max(0, at - 48) : at]
+                    begin = at - (len(head) - len(head.rstrip(_NAME)))
+                    name = _CAMEL.sub("_", text[begin : sign[0]]).lower().strip("\"'`\\])( -.$")
+                    closing = text[begin - 1 : begin] in {'"', "'"} and text[begin - 1] == text[value.start - 1]
+                    if closing and text[begin - 1] not in after[0][:-1]:
+                        pass  # the quote is the end of what the name stands in: `label: "Password:"`
+                    elif not _ABOUT.search(name):
+                        yield Candidate(begin, name, value, told)
+            at = low.find(stem, at + 1)
 
 
-def _whole(text: str, name: int, value: Value) -> bool:
-    """Whether name and value are all of their line, as in settings and unlike in code and in sentences."""
-    line = text.rfind("\n", max(0, name - 24), name) + 1 or max(0, name - 24)
-    before = text[line:name].strip().lower().removeprefix("export").removeprefix("env").strip("#/-*;: \t\"'")
-    after = text[value.end : value.end + 40].split("\n", 1)[0].strip(" \t\r\"'")
-    return (not before or before.endswith(("set", "export", "env", "&&"))) and (not after or after[0] == "#")
+def _passwords(sight: Sight) -> Iterator[Hit]:
+    text = sight.text
+    for begin, name, value, told in _candidates(sight, _PASSWORDS):
+        if value.end - value.start >= 4 and _PASSWORD_NAME.search(name) and _password(text, begin, value, told):
+            yield Hit(value.start, value.end, "secret", "secrets.password")
 
 
-def _bare_password(text: str, name: int, value: Value, strong: Strength) -> bool:
-    """Whether what follows a password's name without quotes is the password, and not the name of a variable."""
-    given = text[value.start : value.end]
-    after = text[value.end : value.end + 1]
-    if after in {"(", "[", "{"} or given.endswith((".", ":")) or len(given) < 4:
-        return False
-    if _IDENTIFIER.fullmatch(given) or strong is Strength.WEAK:
-        bad = _PART_OF_VARIABLE.search(_CAMEL.sub("_", given).lower()) or given[0] in "@:$&*!%" or "." in given
-        return not bad and len(given) >= 5 and _whole(text, name, value)
-    return True
-
-
-def _password(text: str, name: int, value: Value, said: bool) -> bool:
+def _password(text: str, begin: int, value: Value, told: bool) -> bool:
+    """Whether a value is a password, now that its name says that it should be."""
     given = text[value.start : value.end]
     strong = strength(given)
     if strong is Strength.NONE:
         return False
-    if said and not value.quoted:
-        return (strong >= Strength.FAIR and given[-1] not in ".:?") or strong is Strength.STRONG
+    if told and not value.quoted:
+        return (strong is Strength.FAIR and given[-1] not in ".:?") or strong is Strength.STRONG
     if " " in given.strip():
-        return (
-            value.quoted
-            and given.count(" ") <= 2
-            and not _LABEL.search(given.lower())
-            and (strong >= Strength.FAIR or given == given.lower())
-        )
+        few = value.quoted and given.count(" ") <= 2 and not _LABEL.search(given.lower())
+        return few and (strong >= Strength.FAIR or given == given.lower())
     if not value.quoted:
-        return _bare_password(text, name, value, strong)
-    return len(given) >= 4 and not generic(given)
+        return _bare_password(text, begin, value, strong)
+    return not generic(given)
 
 
-def _keyish(given: str, family: Names, value: Value) -> bool:
-    """Whether a value could be a key or a token: random, or at least a word with digits where the name promises much."""
-    strong = strength(given)
-    if strong is Strength.STRONG:
-        return " " not in given
-    if strong is Strength.FAIR and family.least <= Strength.FAIR and " " not in given:
-        return not wordy(given) or (value.quoted and len(given) >= 8 and any(c in "!#$%^&*@~+" for c in given))
-    return False
+def _bare_password(text: str, begin: int, value: Value, strong: Strength) -> bool:
+    """Whether what follows a password's name without quotes is the password, and not the name of a variable."""
+    given = text[value.start : value.end]
+    after = text[value.end : value.end + 1]
+    if (after and after in "([{") or given.endswith((".", ":")):
+        return False
+    if _IDENTIFIER.fullmatch(given) or strong is Strength.WEAK:
+        bad = _PART_OF_VARIABLE.search(_CAMEL.sub("_", given).lower()) or given[0] in "@:$&*!%" or "." in given
+        return not bad and len(given) >= 5 and _whole(text, begin, value)
+    return True
 
 
-def _row(family: Names) -> Detector:
-    said = f"|({_SAID})" if family.said else ""
-    expression = rf"(?i)({family.stems}){_REST}(?:({_SIGN}){said})"
-    compiled = re2.compile(expression)
-    weak_names = family.least >= Strength.STRONG
-
-    def find(sight: Sight) -> Iterator[Hit]:
-        text = sight.text
-        past = 0
-        for match in compiled.finditer(text):
-            start = match.start()
-            if start < past:
-                continue
-            at = match.end()
-            told = match.start(2) < 0
-            begin, name = name_at(text, start, match.start(3) if told else match.start(2))
-            if not told and text[at - 1] in "\"'`@":
-                at -= 1
-                while text[at - 1] == "\\":
-                    at -= 1
-            name = name.strip("\"'`\\])( -.$")
-            value = read_value(text, at)
-            if value is None or value.end - value.start < family.long or _ABOUT.search(name):
-                continue
-            if not value.quoted and "\n" in text[match.start(2 if not told else 3) : value.start]:
-                continue
-            given = text[value.start : value.end]
-            if not _NAMED[family.id].search(name):
-                continue
-            if family.least is Strength.WEAK:
-                good = _password(text, begin, value, told)
-            else:
-                good = _keyish(given, family, value) and not (
-                    text[value.end : value.end + 1] in {"(", "["} and not value.quoted
-                )
-                if good and weak_names:
-                    good = not _HASHES.search(sight.around(value.start, value.end, 60, 0))
-            if good:
-                past = value.end
-                yield Hit(value.start, value.end, "secret", family.id)
-
-    return Detector(family.id, expression, find)
+def _whole(text: str, begin: int, value: Value) -> bool:
+    """Whether name and value are all of their line, as in settings and unlike in code and in sentences."""
+    line = text.rfind("\n", max(0, begin - 24), begin) + 1 or max(0, begin - 24)
+    before = text[line:begin].strip().lower().strip("#/-*;: \t\"'")
+    after = text[value.end : value.end + 40].split("\n", 1)[0].strip(" \t\r\"'")
+    return (not before or before.endswith(("set", "export", "env", "&&"))) and (not after or after[0] == "#")
 
 
-# Short stems must be words of their own: `db_pass` and not `bypass`, `my_pat` and not `pattern`.
-_NAMED = {
-    "secrets.password": re.compile(
-        r"passw|pass_?phrase|passcode|pswd|pwd|kennwort|contrase|mot[_ ]?de|has[lł]o|senha|wachtwoord|[^\x00-\x7f]"
-        r"|(?:^|[_.\-])(?:pass|psw|mdp|clave|parola)(?:[_.\-]|$)|(?:user|db|my|root|admin|login|auth|smtp|mail|sql|ftp|proxy|store)pass$"
-    ),
-    "secrets.named": re.compile(
-        r"secret|sekret|segredo|token(?!iz)|jeton|key(?![a-z])|keys(?![a-z])|klucz|[^\x00-\x7f]|(?:^|[_.\-])(?:pat|jwt|bearer)(?:[_.\-]|$)"
-    ),
-    "secrets.loosely_named": re.compile(
-        r"(?:^|[_.\-])(?:auth|sig|seed|salt|dsn|cookie)(?:[_.\-]|$)|authorization|cred|login|signature|session|conn"
-    ),
-    "secrets.provider_named": re.compile(r"."),
-}
+def _keys(sight: Sight) -> Iterator[Hit]:
+    text = sight.text
+    for _, name, value, _ in _candidates(sight, _KEYS):
+        if value.end - value.start < 8 or not _KEY_NAME.search(name):
+            continue
+        given = text[value.start : value.end]
+        strong = strength(given)
+        if strong < Strength.FAIR or " " in given or (not value.quoted and text[value.end : value.end + 1] in {"(", "["}):
+            continue
+        if strong is Strength.STRONG or not wordy(given) or (value.quoted and any(c in "!#$%^&*@~+" for c in given)):
+            yield Hit(value.start, value.end, "secret", "secrets.key")
 
-ROWS = tuple(map(_row, FAMILIES))
+
+_LONG = re.compile(r"""(?<=[:=>,\s"'`])[\w\-+/~.]{20,600}+={0,2}""")
+
+
+def _name_before(text: str, start: int) -> str:
+    """The name that stands before a value, over quotes, brackets and one sign of equality; "" for none."""
+    head = text[max(0, start - 80) : start].rstrip("\"'`\\")
+    head = head.rstrip(" \t\r\n").rstrip("=:>!,：").rstrip(" \t\r\n").rstrip("\"'`\\])")
+    return _CAMEL.sub("_", head[len(head.rstrip(_NAME)) :]).lower().strip("-.$")
+
+
+def _loosely_named(sight: Sight) -> Iterator[Hit]:
+    """Long random values that are given a name of a provider or of a login, which promises less than `api_key` does."""
+    text = sight.text
+    for match in _LONG.finditer(text):
+        start, end = match.span()
+        name = _name_before(text, start) or sight.key.lower()
+        if not _LOOSE_NAME.search(name) or (_ABOUT.search(name) and not name.endswith("reporter_id")):
+            continue
+        if strength(text[start:end]) is Strength.STRONG and not _HASHES.search(sight.around(start, end, 60, 0)):
+            yield Hit(start, end, "secret", "secrets.loosely_named")
+
+
+_STEMS = "|".join(re.escape(stem) for stem in (*_PASSWORDS, *_KEYS))
+TRIGGER = (
+    rf"""(?i)(?:{_STEMS})[\w.\-]*(?: \d)?[\\"'`\])]*(?:\s*[:=>({{<!：|-]|\s*,\s*\\*["'`@]|\s+\\*["'`]|是|为"""
+    r"""|,?\s+["']?value|\s(?:is|was|es|est|ist|lautet|to|é|jest|for|of|del?|für|para|do|pour)\s)"""
+)
+ROWS: tuple[Row, ...] = (
+    Row(Detector("secrets.password", TRIGGER, _passwords), tuple(_PASSWORDS), folded=True),
+    Row(Detector("secrets.key", TRIGGER, _keys), _KEYS, folded=True),
+)
+LOOSELY = Row(Detector("secrets.loosely_named", r"[0-9A-Za-z_+/\-]{18}", _loosely_named), ("",))

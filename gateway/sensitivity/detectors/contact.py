@@ -2,38 +2,9 @@
 
 from gateway.sensitivity.detector import Detector, pattern
 from gateway.sensitivity.detectors import addresses
-from gateway.sensitivity.detectors.phones import find_phone
 from gateway.sensitivity.sight import Sight
 
-_FILES = frozenset(
-    [
-        "png",
-        "jpg",
-        "jpeg",
-        "gif",
-        "svg",
-        "webp",
-        "ico",
-        "bmp",
-        "css",
-        "scss",
-        "js",
-        "mjs",
-        "cjs",
-        "ts",
-        "tsx",
-        "jsx",
-        "json",
-        "py",
-        "rb",
-        "go",
-        "rs",
-        "java",
-        "md",
-        "html",
-        "map",
-    ]
-)
+_FILES = frozenset("png jpg jpeg gif svg webp ico bmp css scss js mjs cjs ts tsx jsx json py rb go rs java md html map".split())
 
 
 def is_mailbox(sight: Sight, start: int, end: int) -> bool:
@@ -53,13 +24,8 @@ ROWS: tuple[Detector, ...] = (
         "contact.email",
         "email",
         r"[\p{L}\p{N}._%+'\-]*[\p{L}\p{N}_+\-]@(?:[\p{L}\p{N}\-]+\.)+(?:xn--[A-Za-z0-9\-]+|\p{L}{2,})",
-        trigger=r"[\p{L}\p{N}_+\-]@[\p{L}\p{N}]",
+        trigger="@",
         check=is_mailbox,
-    ),
-    Detector(
-        "contact.phone",
-        r"[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9][ \-./()\[\]\x{a0}\x{2009}\x{2011}\x{2013}]{0,3}[0-9]",
-        find_phone,
     ),
     *addresses.ROWS,
 )

@@ -1,21 +1,29 @@
-"""Private keys and signed tokens, by their own structure: PEM and its kin, JWT, wallets' keys."""
+"""Private keys and signed tokens, by their own structure: PEM and its kin, JWT, keys of wallets."""
 
 import base64
 import hashlib
 import re
 
-from gateway.sensitivity.detector import Detector, pattern
+from gateway.sensitivity.detectors.bundles import Row, anchored, gated
 from gateway.sensitivity.detectors.values import filler
 from gateway.sensitivity.sight import Sight, Words
 
 _BODY = re.compile(r"[A-Za-z0-9+/]{16}")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_PRIVATE = ("UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW")  # `PRIVATE KEY` in base64, at its three places
+_LONGEST_BLOCK = 16384
 
 
 def _has_body(sight: Sight, start: int, end: int) -> bool:
     """A header alone is no key: something of base64 must follow it, and not the dots of a manual."""
     body = _BODY.search(sight.text, sight.text.index("KEY", start) + 3, min(start + 1200, end))
     return body is not None and not filler(body.group())
+
+
+def _says_private(sight: Sight, start: int, end: int) -> bool:
+    """Whether the header that stands there in base64 is one of a private key."""
+    head = sight.text[start : min(end, start + 120)]
+    return any(part in head for part in _PRIVATE)
 
 
 def _signed(sight: Sight, start: int, end: int) -> bool:
@@ -34,73 +42,60 @@ def _checked(sight: Sight, start: int, end: int) -> bool:
     return hashlib.sha256(hashlib.sha256(raw[:-4]).digest()).digest()[:4] == raw[-4:]
 
 
-ROWS: tuple[Detector, ...] = (
+ROWS: tuple[Row, ...] = (
     # RFC 7468 and OpenSSH; on one line with `\n` too, cut off too.
-    pattern(
+    anchored(
         "secrets.pem",
-        "secret",
-        r"-{4,5} ?BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}[^\-]*(?:-[^\-]+)?(?:-{4,5} ?END [A-Z0-9 ]*-{4,5})?",
-        trigger=r"-{4} ?BEGIN [A-Z0-9 ]*PRIVATE KEY",
+        ("----BEGIN ", "---- BEGIN "),
+        r"---- ?BEGIN (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}[^\-]{0,%d}(?:-[^\-]{1,80}){0,2}(?:-{4,5} ?END [A-Z0-9 ]{3,40}-{4,5})?"
+        % _LONGEST_BLOCK,
         check=_has_body,
     ),
-    pattern(
+    anchored(
         "secrets.pem_in_base64",
-        "secret",
-        r"LS0tLS1CRUdJTi[A-Za-z0-9+/=\-_]{40,}",
-        trigger="LS0tLS1CRUdJTi",
-        check=lambda sight, start, end: (
-            re.search("UFJJVkFURSBLRV|BSSVZBVEUgS0VZ|QUklWQVRFIEtFW", sight.text[start : start + 120]) is not None
-        ),
+        ("LS0tLS1CRUdJTi",),
+        r"LS0tLS1CRUdJTi[A-Za-z0-9+/=\-_]{40,%d}" % _LONGEST_BLOCK,
+        check=_says_private,
     ),
-    pattern(
+    anchored(
         "secrets.putty",
-        "secret",
-        r"PuTTY-User-Key-File-\d: (?s:.){0,400}?Private-Lines: \d+\s+[A-Za-z0-9+/=\s]{40,}",
-        trigger="PuTTY-User-Key-File-",
+        ("PuTTY-User-Key-File-",),
+        r"PuTTY-User-Key-File-\d: [^\x00]{0,2000}?Private-Lines: \d{1,3}\s{1,4}[A-Za-z0-9+/=\s]{40,4000}",
     ),
-    pattern("secrets.ssh_body", "secret", r"b3BlbnNzaC1rZXktdjEA[A-Za-z0-9+/=]{40,}", trigger="b3BlbnNzaC1rZXktdjEA"),
-    pattern(
+    anchored("secrets.ssh_body", ("b3BlbnNzaC1rZXktdjEA",), r"b3BlbnNzaC1rZXktdjEA[A-Za-z0-9+/=]{40,%d}" % _LONGEST_BLOCK),
+    anchored(
         "secrets.jwk",
-        "secret",
-        r"\"(?:d|k)\"\s*:\s*\"([A-Za-z0-9_\-]{30,})\"",
-        trigger=r"\"[dk]\"\s*:\s*\"[A-Za-z0-9_-]{9}",
+        ('"d"', '"k"'),
+        r'"[dk]"\s{0,4}:\s{0,4}"([A-Za-z0-9_\-]{30,})"',
         words=Words("kty", "alg", "crv"),
     ),
     # RFC 7519: header, claims, signature.
-    pattern(
+    anchored(
         "secrets.jwt",
-        "secret",
-        r"\b(ey[JIK][A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*)",
-        trigger=r"ey[JIK][A-Za-z0-9_-]{8,}\.",
+        ("eyJ", "eyI", "eyK"),
+        r"(?<![A-Za-z0-9])(ey[JIK][A-Za-z0-9_\-]{8,2000}\.[A-Za-z0-9_\-]{8,8000}\.[A-Za-z0-9_\-]{0,2000})",
         check=_signed,
     ),
     # BIP 32 and the wallet import format.
-    pattern(
-        "secrets.xprv",
-        "secret",
-        r"\b([xyzt]prv[1-9A-HJ-NP-Za-km-z]{100,108})\b",
-        trigger="[xyzt]prv[1-9A-HJ-NP-Za-km-z]{9}",
-    ),
-    pattern(
+    anchored("secrets.xprv", ("xprv", "yprv", "zprv", "tprv"), r"(?<!\w)[xyzt]prv[1-9A-HJ-NP-Za-km-z]{100,108}(?!\w)"),
+    gated(
         "secrets.wif",
-        "secret",
-        r"\b([5KL9c][1-9A-HJ-NP-Za-km-z]{50,51})\b",
-        trigger="[5KL9c][1-9A-HJ-NP-Za-km-z]{50}",
+        ("private", "wallet", "bitcoin", "wif"),
+        r"(?<!\w)[5KL9c][1-9A-HJ-NP-Za-km-z]{50,51}(?!\w)",
         check=_checked,
     ),
-    pattern(
+    gated(
         "secrets.raw_private_key",
-        "secret",
-        r"\b((?:0x)?[0-9a-fA-F]{64})\b",
-        trigger="[0-9a-fA-F]{64}",
-        words=Words(
-            "private key", "private_key", "privatekey", "priv_key", "privkey", "secret key", "secret_key", "mnemonic"
-        ),
+        ("private key", "private_key", "privatekey", "priv_key", "privkey", "secret key", "secret_key", "secretkey"),
+        r"(?<!\w)(?:0x)?[0-9a-fA-F]{64}(?!\w)",
+        words=Words("private key", "private_key", "privatekey", "priv_key", "privkey", "secret key", "secret_key", "secretkey"),
     ),
-    pattern(
+)
+
+PHRASES: tuple[Row, ...] = (
+    gated(
         "secrets.mnemonic",
-        "secret",
-        r"(?i)(?:mnemonic|seed phrase|recovery phrase|secret phrase)[^\n]{0,40}?[:=]\s*[\"']?((?:[a-z]{3,8} ){11,23}[a-z]{3,8})",
-        trigger=r"(?i)(?:mnemonic|seed phrase|recovery phrase|secret phrase)",
+        ("mnemonic", "seed phrase", "recovery phrase", "secret phrase"),
+        r"(?i)(?:mnemonic|seed phrase|recovery phrase|secret phrase)[^\n]{0,40}?[:=]\s{0,4}[\"']?((?:[a-z]{3,8} ){11,23}[a-z]{3,8})",
     ),
 )

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.sensitivity.detector import Detector, Hit
+from gateway.sensitivity.detector import Hit
 from gateway.sensitivity.lexicon import Lexicon
-from gateway.sensitivity.shapes import DENIALS, is_cut
+from gateway.sensitivity.shapes import Claim, is_cut, is_denied, settle
 from gateway.sensitivity.sight import Sight, Words
 
 
@@ -108,15 +108,15 @@ LABELS = (
         Words(
             *_numbered("customer", "client", "member", "membership", "employee", "staff", "student", "policy", "claim", "subscriber",
                        "badge", "personnel", "payroll", "user", "participant", "applicant", "application", "enrollment", "registration",
-                       "certificate", "loyalty", "frequent flyer", "rewards", "customer account", "case", "inmate", "file", "contract",
-                       "professional license", "nursing license", "bar", "officer", "military", "service", "personal", "unique",
-                       "library card", "device", "imei", "imsi", "insurance policy", "person", "worker", "social", "known traveler", "tenant", "gym", "biometric"),
+                       "certificate", "loyalty", "frequent flyer", "rewards", "customer account", "case", "inmate",
+                       "professional license", "nursing license", "officer", "military",
+                       "library card", "device", "imei", "imsi", "insurance policy", "worker", "known traveler", "tenant", "gym", "biometric"),
             "employeeid", "customerid", "imei", "imsi", "iccid", "nocol", "no col", "n col", "num col", "colegiado", "numero de colegiado", "episodio", "expediente",
             "numero de cliente", "numero de socio", "numero de empleado", "numero de poliza", "poliza", "id de cliente", "nr klienta",
-            "numer klienta", "numer polisy", "nr polisy", "polisa nr", "polisy nr", "numer umowy", "nr umowy", "numer legitymacji", "nr legitymacji",
+            "numer klienta", "numer polisy", "nr polisy", "polisa nr", "polisy nr", "numer legitymacji", "nr legitymacji",
             "nr pracownika", "numer pracownika", "numer czlonkowski", "numer albumu", "nr albumu", "numer indeksu", "id klienta", "identyfikator klienta",
-            "numer ewidencyjny", "sygnatura akt", "kundennummer", "kunden nr", "mitgliedsnummer", "personalnummer", "matrikelnummer",
-            "vertragsnummer", "policennummer", "mitarbeiternummer", "aktenzeichen", "numero client", "numero de client", "numero d adherent",
+            "numer ewidencyjny", "kundennummer", "kunden nr", "mitgliedsnummer", "personalnummer", "matrikelnummer",
+            "vertragsnummer", "policennummer", "mitarbeiternummer", "numero client", "numero de client", "numero d adherent",
             "matricule", "numero de contrat", "codice cliente", "numero cliente", "numero di polizza", "matricola", "numero do cliente",
             "numero da apolice", "matricula", "客户编号", "客户号", "会员号", "会员编号", "员工编号", "工号", "员工号", "学号", "保单号", "合同编号", "用户编号",
         ), 4,
@@ -130,33 +130,34 @@ _JOIN = re.compile(
     r"""[\s:：=#"'`()\[\]|>*º°–\-.]{0,3}(?:号码|号|为|是|：|:|의|는|은|は){0,3}\s?""",
     re.IGNORECASE,
 )
-_VALUE = re.compile(
-    r"(?:[A-Z]{1,4}[ \-/])?[0-9A-Za-z]{1,24}(?:[\-/.][0-9A-Za-z]{1,12}){0,6}(?:[ ](?=[0-9A-Z]*[0-9])[0-9A-Z]{1,10}(?![a-z])){0,6}"
-)
+_VALUE = re.compile(r"(?:[A-Za-z]{1,4}[\-/]|[A-Z]{1,4} )?(?=[A-Za-z]{0,12}[0-9])[0-9A-Za-z]{1,24}(?:[\-/.][0-9A-Za-z]{1,12}){0,6}(?:[ ](?=[0-9A-Z]*[0-9])[0-9A-Z]{1,10}(?![a-z])){0,6}")
+_WORTH_IT = re.compile(r"[0-9](?:[ \-./]?[0-9]){2}|[0-9][A-Za-z]")
 _YEAR = re.compile(r"(?:19|20)\d\d(?:[-/.]\d\d?[-/.]\d\d?)?|\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d")
-_LEXICON = Lexicon([*(label.words for label in LABELS), DENIALS])
+_ANY = Words(*(word for label in LABELS for word in label.words.spoken))
+WORDS = (*(label.words for label in LABELS), _ANY)
 
 
-def find_labelled(sight: Sight) -> Iterator[Hit]:
+def find_labelled(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
     """The value after each label."""
     text = sight.text
-    mentions = _LEXICON.read(sight)
-    taken: set[int] = set()
-    for number, label in enumerate(LABELS):
-        for _, after in mentions.of(number):
+    if _WORTH_IT.search(text) is None:
+        return
+    mentions = lexicon.read(sight)
+    if not mentions.of(_ANY):
+        return
+    claims: list[Claim] = []
+    for label in LABELS:
+        for _, after in mentions.of(label.words):
             joined = _JOIN.match(text, after)
-            if joined is None or joined.end() == after:
+            if joined is None or (joined.end() == after and text[after - 1].isascii()):
                 continue
             match = _VALUE.match(text, joined.end())
             if match is None:
                 continue
             start, end = match.span()
-            if start in taken or not is_value(text, start, end, label.least):
-                continue
-            if mentions.near(len(LABELS), start, end, 24, 0):
-                continue
-            taken.add(start)
-            yield Hit(start, end, label.kind, label.id)
+            if is_value(text, start, end, label.least) and not is_denied(mentions, start, end):
+                claims.append(Claim(1, Hit(start, end, label.kind, label.id)))
+    yield from settle(claims)
 
 
 def is_value(text: str, start: int, end: int, least: int) -> bool:
@@ -166,5 +167,3 @@ def is_value(text: str, start: int, end: int, least: int) -> bool:
     small = sum("a" <= letter <= "z" for letter in value)
     return digits >= least and small <= digits and _YEAR.fullmatch(value) is None and not is_cut(text, start, end)
 
-
-ROWS: tuple[Detector, ...] = (Detector("labelled", "[0-9]", find_labelled),)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from hashlib import sha256
 
-from gateway.sensitivity.checksums import luhn, mod97
+from gateway.sensitivity.checksums import luhn, mod97, varied
 from gateway.sensitivity.detector import Detector, Hit, pattern
 from gateway.sensitivity.shapes import Bare, Identifier, is_cut
 from gateway.sensitivity.sight import Sight, Words
@@ -38,7 +38,7 @@ IDENTIFIERS = (
             "carte*", "kreditkarte*", "carta", "cartao", "信用卡*", "卡号*", "银行卡*", "american express", "payment*", "pan",
         ),
         form="|".join(form for form, _ in _RANGES),
-        valid=lambda value: luhn(value) and len(set(value)) > 2,
+        valid=lambda value: luhn(value) and varied(value),
         bare=Bare.ANYWHERE,
         loose=True,
     ),
@@ -110,34 +110,36 @@ def is_bech32(value: str) -> bool:
     return state in {1, 0x2BC830A3}
 
 
+_LONG = "[0-9A-Za-z]{25}"
+
 ROWS: tuple[Detector, ...] = (
-    Detector("iban", r"[A-Za-z]{2}[0-9]{2}[ \-]?[0-9A-Za-z]{3}", find_iban),
+    Detector("iban", "[A-Za-z]{2}[0-9]{2}", find_iban),
     pattern(
         "wallet.base58",
         "crypto_wallet",
         r"\b([13LMDT][1-9A-HJ-NP-Za-km-z]{25,34})\b",
-        trigger=r"[13LMDT][1-9A-HJ-NP-Za-km-z]{25}",
+        trigger=_LONG,
         check=lambda sight, start, end: is_base58check(sight.text[start:end]),
     ),
     pattern(
         "wallet.bech32",
         "crypto_wallet",
         r"\b((?:bc|tb|ltc)1[02-9ac-hj-np-z]{11,71}|(?:BC|LTC)1[02-9AC-HJ-NP-Z]{11,71})\b",
-        trigger=r"(?i)(?:bc|tb|ltc)1[02-9ac-hj-np-z]{11}",
+        trigger=r"(?i)(?:bc|tb|ltc)1",
         check=lambda sight, start, end: is_bech32(sight.text[start:end]),
     ),
     pattern(
         "wallet.ethereum",
         "crypto_wallet",
         r"\b(0x[0-9a-fA-F]{40})\b",
-        trigger=r"0x[0-9a-fA-F]{40}",
+        trigger="0x[0-9a-fA-F]{8}",
         check=lambda sight, start, end: len(set(sight.text[start + 2 : end].lower())) > 4,
     ),
     pattern(
         "wallet.named",
         "crypto_wallet",
         r"\b([48][1-9A-HJ-NP-Za-km-z]{94}|r[1-9A-HJ-NP-Za-km-z]{24,34}|[1-9A-HJ-NP-Za-km-z]{43,44}|[13][1-9A-HJ-NP-Za-km-z]{32,33})\b",
-        trigger=r"[1-9A-HJ-NP-Za-km-z]{25}",
+        trigger=_LONG,
         words=Words("monero", "xmr", "ripple", "xrp", "solana", "sol", "bitcoin*", "btc", "wallet", "crypto*"),
         check=lambda sight, start, end: not sight.text[start:end].isalpha() and "\\" not in sight.text[end : end + 1],
     ),
@@ -145,15 +147,9 @@ ROWS: tuple[Detector, ...] = (
         "bic",
         "bank_account",
         r"\b([A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b",
-        trigger=r"(?i)swift|\bbic\b",
-        check=lambda sight, start, end: (
-            sight.near(start, end, Words("swift*", "bic"), 28, 0)
-            and (
-                any(c.isdecimal() for c in sight.text[start:end])
-                or sight.text[start + 4 : start + 6] in _LENGTHS
-                or sight.text[start + 4 : start + 6]
-                in {"US", "CA", "JP", "CN", "AU", "IN", "SG", "HK", "MX", "KR", "ZA"}
-            )
-        ),
+        trigger="(?i)swift|bic",
+        check=lambda sight, start, end: sight.near(start, end, Words("swift*", "bic"), 28, 0)
+        and (any(c.isdecimal() for c in sight.text[start:end]) or sight.text[start + 4 : start + 6] in _LENGTHS
+             or sight.text[start + 4 : start + 6] in {"US", "CA", "JP", "CN", "AU", "IN", "SG", "HK", "MX", "KR", "ZA"}),
     ),
 )

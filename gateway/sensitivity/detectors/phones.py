@@ -66,16 +66,17 @@ _LONG_CODES = re.compile(
 )
 
 _CANDIDATE = re.compile(
-    r"(?:\+|(?<![0-9A-Za-z_.,$€£#=@%&/\\])\(\+?|(?<![0-9A-Za-z_.,$€£#@%&/\\+(]))"
     r"[0-9](?:[ \-./\u00a0\u2009\u2011\u2013]?[ (\[]?[0-9)\]]){4,22}+"
     r"(?:[ ,]{0,2}(?:x|ext\.?|extension|int\.?|wew\.?|#)[ .:]{0,2}[0-9]{1,6})?",
     re.IGNORECASE,
 )
 _NOT_DIGIT = re.compile(r"[^0-9]")
 _EXTENSION = re.compile(r"[ ,]*(?:x|e|i|w|#).*", re.IGNORECASE | re.DOTALL)
+_PREFIXED = re.compile(r"00[1-9]\d{0,2}[ \-./(]")
+"""The international prefix, with the country's code set apart: without, it is any number that begins with zeros."""
 _DATE = re.compile(
     r"(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12]\d|3[01])(?:[ T].*)?"
-    r"|(?:0?[1-9]|[12]\d|3[01])[-./ ](?:0?[1-9]|[12]\d|3[01])[-./ ](?:19|20)\d\d(?:[ ].*)?"
+    r"|(?:0?[1-9]|[12]\d|3[01])[-./ ](?:0?[1-9]|[12]\d|3[01])[-./ ](?:1[5-9]|20)\d\d(?:[ ].*)?"
     r"|(?:19|20)\d\d[-–/ ]{1,3}(?:19|20)\d\d|\d{1,3}(?:\.\d{1,3}){3}|\d{1,3}(?:[ .]000)+|\d+[./]\d+|\d{1,3}(?:\.\d{3})+"
 )
 
@@ -108,20 +109,23 @@ _BEFORE = Words(
     "llam*", "portable", "appel*", "joindre", "cellulare", "chiam*", "telemovel", "telemo*", "ligar", "ligue", "phone number",
     "fon", "gsm", "cep", "cep no", "ara", "numaram", "电话*", "手机*", "联系*", "致电*", "拨打*", "传真*", "號碼", "電話*", "手機*",
     "号码", "携帯*", "전화*", "휴대*", "연락*", "тел", "телефон*", "моб", "звон*", "τηλ*", "โทร*", "puh", "puhelin*", "telefonnummer",
-    "tlf nr", "mob", "smartphone", "pager", "voicemail", "emergency contact", "numero de contacto", "t", "f", "m", "p",
+    "tlf nr", "mob", "smartphone", "pager", "voicemail", "emergency contact", "numero de contacto",
 )  # fmt: skip
 _AFTER = Words(
     "office", "fax", "mobile", "cell", "home", "work", "phone", "tel", "ext", "extension", "direct", "whatsapp", "komorka",
 )  # fmt: skip
-_WORDS = Lexicon((_BEFORE, _AFTER))
+WORDS = (_BEFORE, _AFTER)
 
 
-def find_phone(sight: Sight) -> Iterator[Hit]:
+def find_phone(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
     """Each run of digits in brackets and groups that is a telephone number."""
     text = sight.text
     mentions: Mentions | None = None
     for match in _CANDIDATE.finditer(text):
         start, end = match.span()
+        start = _reach(text, start)
+        if start < 0:
+            continue
         end = start + len(text[start:end].rstrip(" (["))
         written = text[start:end]
         if end < len(text) and (text[end] in _TAIL or (text[end] in ".,:-/" and text[end + 1 : end + 2].isdecimal())):
@@ -130,8 +134,9 @@ def find_phone(sight: Sight) -> Iterator[Hit]:
         digits = _NOT_DIGIT.sub("", core)
         if not 6 <= len(digits) <= 15 or len(set(digits)) < 2 + (len(digits) > 8):
             continue
-        if core[0] == "+" or core[:2] in {"(+", "00"}:
-            if is_international(digits.lstrip("0") if core[:2] == "00" else digits):
+        prefixed = _PREFIXED.match(core)
+        if prefixed or core[0] == "+" or core[:2] == "(+":
+            if is_international(digits[2:] if prefixed else digits):
                 yield Hit(start, end, "phone", "phone.international")
                 continue
             if core[0] == "+":
@@ -141,12 +146,25 @@ def find_phone(sight: Sight) -> Iterator[Hit]:
         if _DISTINCT.fullmatch(core) is not None:
             yield Hit(start, end, "phone", "phone.national")
             continue
-        if _PLAIN.fullmatch(core) is not None and (sight.whole(start, end) or is_beside_han(text, start, end)):
+        if _PLAIN.fullmatch(core) is not None and (sight.alone(start, end) or is_beside_han(text, start, end)):
             yield Hit(start, end, "phone", "phone.mobile")
             continue
-        mentions = mentions or _WORDS.read(sight)
-        if mentions.near(0, start, end, 30, 0) or mentions.near(1, start, end, 0, 10):
+        mentions = mentions or lexicon.read(sight)
+        if mentions.near(_BEFORE, start, end, 20 if core.isdecimal() and len(digits) < 9 else 30, 0) or mentions.near(_AFTER, start, end, 0, 10):
             yield Hit(start, end, "phone", "phone.named")
+
+
+def _reach(text: str, start: int) -> int:
+    """Where a number begins whose first digit is here, with its plus and bracket; -1 when it is part of something."""
+    if text[start - 1 : start] == "(":
+        start -= 1
+    if text[start - 1 : start] == "+":
+        start -= 1
+    if text[start - 1 : start] == "(":
+        start -= 1
+    if start and (text[start - 1] in _HEAD or (text[start - 1] in ".," and text[start - 2 : start - 1].isdecimal())):
+        return -1
+    return start
 
 
 def is_international(digits: str) -> bool:
@@ -164,4 +182,5 @@ def is_beside_han(text: str, start: int, end: int) -> bool:
     return end - start == 11 and text[start] == "1" and any("\u4e00" <= letter <= "\u9fff" for letter in near)
 
 
+_HEAD = frozenset("0123456789_@%&$€£#/\\+ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _TAIL = frozenset("0123456789_@%€$£ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")

@@ -3,6 +3,8 @@
 import re
 from enum import IntEnum
 from itertools import pairwise
+from operator import add
+from string import ascii_lowercase, digits
 
 from gateway.sensitivity.sight import Sight, distinct
 
@@ -22,7 +24,7 @@ LONGEST = 4096
 _TEMPLATE = re.compile(
     r"\$\{|\{\{|\}\}|\$\(|<%|%>|#\{|%\(|\$\[\[|<[a-z][\w .\-]{1,40}>|\[[a-z][\w .\-]{4,40}\]|&lt;|\{[a-z_][\w.]{0,30}\}"
     r"|\{\d?\}|%[sd]\b|__[a-z_]{3,30}__|\.\.\.|…|\*{3}|•{2}|x{6}|-{5}|_{5}|#{4}|={6}|\(\?[:i<]|\[[^\]]{0,20}a-z|\\[wdsb]\b"
-    r"|(?<![a-z])(?:your|my|the|insert|enter|replace|put)[-_ ]?[a-z_ -]{0,20}(?:pass|secret|token|key|cred|here|value|pwd)"
+    r"|(?<![a-z])(?:your|insert|enter|replace|put)[-_ ]?[a-z_ -]{0,20}(?:pass|secret|token|key|cred|here|value|pwd)"
     r"|change[-_ ]?(?:me|this|it)|replace[-_ ]?(?:me|with|this)|placeholder|redacted|todo|fixme|(?<![a-z])dummy"
     r"|(?<![a-z])(?:example|sample)(?![a-z0-9]{6})|example$|goes[-_ ]?here|not[-_ ]?(?:set|real|used|a[-_ ]?)"
     r"|<your|\[your|(?<![a-z])your[-_]|^your|process\.env|os\.environ|getenv|\bsecrets\.[a-z_]{3,}\b|\benv\."
@@ -31,7 +33,7 @@ _TEMPLATE = re.compile(
 _VARIABLE = re.compile(
     r"\$[a-z_]\w{0,60}(?:$|[./:]|->)|%[a-z_]\w{0,40}%$|@[a-z_]\w{0,40}@$|(?:self|this|cls|args?|opts?|options|params?|config|conf|cfg"
     r"|settings|request|req|res|event|ctx|context|props|state|data|user|account|auth|creds?|credentials|var|local|module|vault"
-    r"|env|input|form|body|app|session|process|os|sys|std|my|f|r|e|s|t|obj|item|row|response|client|server|node|each|values"
+    r"|env|input|form|body|app|session|process|os|sys|std|my|obj|item|row|response|client|server|node|each|values"
     r")\??[.\[](?:[a-z_]|[\"'])|[a-z_]\w{0,60}(?:\.[a-z_]\w{0,60}){1,6}\(|&[a-z_]\w{0,60}$|[@:]?[a-z_]\w{0,60}\[[\"':]"
 )
 _CONSTANTS = frozenset(
@@ -202,7 +204,14 @@ _GENERIC = frozenset(
         "mysecretkey",
     ]
 )
+_ENOUGH = 100  # characters of a value that say whether it is random
+_NOT_LETTERS = re.compile(r"[^a-zA-Z]+")
+_NOT_DIGITS = re.compile(r"[^0-9]+")
+_REPEATED = re.compile(r"(.)\1{3,100}")
+_ROW = re.compile(r"abcdefghij|ghijklmnop|klmnopqrst|qrstuvwxyz|0123456789|1234567890|qwertyuiop|asdfghjkl")
+_NEXT = frozenset(map(add, ascii_lowercase, ascii_lowercase[1:] + "a")) | frozenset(map(add, digits, digits[1:] + "0"))
 _NOT_WORDISH = re.compile(r"[^a-zA-Z]+")
+_JOINTS = re.compile(r"[_\-. ]+")
 _SEGMENT = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -210,6 +219,7 @@ _PATH = re.compile(
     r"(?:[a-z][a-z0-9+.\-]{1,12}:)?//|(?:~|\.{1,2})?/[\w.\-]+/|[A-Za-z]:\\|\.{1,2}/"
     r"|[\w./\\\-]{1,120}\.(?:py|js|ts|json|ya?ml|xml|pem|crt|key|txt|env|go|java|html?|php|conf|cfg|md|png|svg|css|sh|com|org|net|io)$"
 )
+_SELECTOR = re.compile(r"[#.][a-zA-Z][a-zA-Z\-_]{3,60}|(?:arn|urn|com|org|net|io):?[.:][\w:./\-*]{1,200}|[.+,)\]|][$ \"'+,.)\]].{0,4000}")
 _NUMBER = re.compile(r"[+\-]?[\d.,:]+(?:[a-z]{1,5}|%)?")
 _FAIR = re.compile(r"(?=.*[a-zA-Z])(?=.*[^a-zA-Z\s_.\-/:,])")
 
@@ -414,14 +424,14 @@ _VOWELS = frozenset("aeiouyAEIOUY")
 
 def wordy(text: str) -> bool:
     """Whether a text is made of words: at least two thirds of its letters and digits stand in runs that can be said."""
+    text = text[:_ENOUGH]
     whole = said = 0
     for part in _NOT_WORDISH.split(text):
         for piece in _SEGMENT.findall(part):
             whole += len(piece)
             if len(piece) >= 3 and _sayable(piece.lower()):
                 said += len(piece)
-    digits = sum(c.isdigit() for c in text)
-    return said >= 0.66 * (whole + digits) and whole > 0
+    return said >= 0.66 * (whole + len(_NOT_DIGITS.sub("", text))) and whole > 0
 
 
 def _sayable(word: str) -> bool:
@@ -434,20 +444,19 @@ def _sayable(word: str) -> bool:
 
 def runs_on(text: str) -> bool:
     """Whether letters or digits of a text just count up, as `a1b2c3d4` and `0123456789abcdef` do: nobody's key."""
-    letters = [ord(c) & 31 for c in text if c.isalpha() and c.isascii()]
-    digits = [ord(c) - 48 for c in text if "0" <= c <= "9"]
-    pairs = [(a + 1, 26, b) for a, b in pairwise(letters)] + [(a + 1, 10, b) for a, b in pairwise(digits)]
-    return len(pairs) >= 6 and sum(next_ % of == b % of for next_, of, b in pairs) >= 0.66 * len(pairs)
+    letters = _NOT_LETTERS.sub("", text).lower()
+    numbers = _NOT_DIGITS.sub("", text)
+    pairs = max(0, len(letters) - 1) + max(0, len(numbers) - 1)
+    steps = sum(a + b in _NEXT for part in (letters, numbers) for a, b in pairwise(part))
+    return pairs >= 6 and steps >= 0.66 * pairs
 
 
 def filler(text: str) -> bool:
-    """Whether a text was typed to fill a place: one character over and over, or a row of the keyboard."""
-    longest = run = 1
-    for a, b in pairwise(text):
-        run = run + 1 if a == b else 1
-        longest = max(longest, run)
-    rest = len(text) - (longest if longest >= 4 else 0)
-    return rest < 6 or distinct(text) < min(5, rest // 2 + 1) or runs_on(text)
+    """Whether a text was typed to fill a place: one character over and over, or the alphabet in its order."""
+    text = text[:_ENOUGH]
+    run = max((len(match[0]) for match in _REPEATED.finditer(text)), default=0)
+    rest = len(text) - run
+    return rest < 6 or distinct(text) < min(5, rest // 2 + 1) or _ROW.search(text.lower()) is not None or runs_on(text)
 
 
 def placeholder(text: str) -> bool:
@@ -463,7 +472,7 @@ def placeholder(text: str) -> bool:
 
 def generic(text: str) -> bool:
     """Whether a value only repeats what it is: `password`, `MY_SECRET_KEY`, `newPassword`."""
-    return _NOT_WORDISH.sub("", text).lower() in _GENERIC
+    return _JOINTS.sub("", text).lower() in _GENERIC
 
 
 def strength(text: str) -> Strength:
@@ -475,7 +484,7 @@ def strength(text: str) -> Strength:
     kinds = distinct(text)
     if kinds < 3 or (size >= 16 and filler(text)) or (size >= 8 and kinds < 4):
         return Strength.NONE
-    if _PATH.match(text):
+    if _PATH.match(text) or _SELECTOR.fullmatch(text):
         return Strength.NONE
     if size >= 16 and " " not in text and (_HEX.fullmatch(text) or _UUID.fullmatch(text) or not wordy(text)):
         return Strength.STRONG if kinds >= 7 else Strength.FAIR
@@ -490,4 +499,4 @@ def real(sight: Sight, start: int, end: int) -> bool:
     return not filler(text[4:]) and not _MANUAL.search(text.lower())
 
 
-_MANUAL = re.compile(r"x{8}|example|your[-_]|placeholder|\.\.\.|redacted|\*{4}|0{12}|1234567890abc")
+_MANUAL = re.compile(r"x{8}|example(?:key)?$|your[-_]|placeholder|\.\.\.|redacted|\*{4}|0{12}|1234567890abc")

@@ -84,7 +84,7 @@ def test_in_words(tree):
     assert code == 1
     for line in [
         f"model far, policy {load(tree).bundle.digest}",
-        "purpose hr, project default, team any, app any, key any",
+        "purpose hr, project default, team any, app any, key any (bucket 0)",
         "plan: nobody may serve this",
         "  not far: forbidden by no-hr",
         f"  * T forbid no-hr  {FILE}:8:9",

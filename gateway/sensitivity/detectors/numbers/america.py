@@ -90,7 +90,7 @@ ROWS = (
         shapes=("999 99 9999", "999999999", "999 999999", "99999 9999"),
         words=Words("itin*", "taxpayer*", "tax id*", "tax number", "tin", "individual tax*"),
         valid=is_itin,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="us.ein",
@@ -105,7 +105,7 @@ ROWS = (
         shapes=("9999999999", "9999 999 999"),
         words=Words("npi*", "provider*", "national provider*", "prescriber*"),
         valid=is_npi,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="us.mbi",
@@ -123,7 +123,7 @@ ROWS = (
         words=Words("dea", "drug enforcement*", "prescriber*", "prescription*"),
         form=r"[ABCDEFGHJKLMPRSTUX][A-Z]\d{7}",
         valid=is_dea,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="us.passport",
@@ -132,13 +132,21 @@ ROWS = (
         words=Words("passport*", "travel document*"),
     ),
     Identifier(
+        id="us.passport.letter",
+        kind="passport",
+        shapes=("A99999999",),
+        words=Words("passport*", "travel document*"),
+        valid=lambda value: value[1:] not in "01234567890" and varied(value[1:]),
+        bare=Bare.ALONE,
+    ),
+    Identifier(
         id="us.routing",
         kind="bank_account",
         shapes=("999999999", "9999 9999 9"),
         words=Words("routing*", "aba", "rtn", "transit*", "bank", "wire", "ach"),
         separators="-",
         valid=is_routing,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="us.account",
@@ -206,7 +214,7 @@ ROWS = (
         shapes=("999999999", "999 999 999"),
         words=Words("sin", "social insurance*", "nas", "assurance sociale", "sin number"),
         valid=is_sin,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(

@@ -90,6 +90,15 @@ def is_rrn(value: str) -> bool:
     return yymmdd(value) and value[6] in "12345678" and varied(value[7:])
 
 
+def is_rrn_checked(value: str) -> bool:
+    """As above, with the check by 11 of numbers given before: 11 minus the rest, 13 for foreigners."""
+    if not is_rrn(value):
+        return False
+    rest = weighted(value[:12], (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11
+    without = value[6] in "3478" and value[:4] >= "2010"
+    return without or ((13 if value[6] in "5678" else 11) - rest) % 10 == int(value[12])
+
+
 def is_brn(value: str) -> bool:
     """Weights 1, 3, 7, 1, 3, 7, 1, 3, 5, and the tens of the last product."""
     total = weighted(value[:9], (1, 3, 7, 1, 3, 7, 1, 3, 5)) + int(value[8]) * 5 // 10
@@ -141,7 +150,7 @@ ROWS = (
         words=Words("aadhaar*", "aadhar*", "adhaar*", "adhar", "uidai", "uid", "आधार*"),
         separators=" -:",
         valid=is_aadhaar,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -157,7 +166,7 @@ ROWS = (
         kind="tax_id",
         shapes=("AAAAA9999A", "A9999AAAAA"),
         words=Words("pan", "income tax*", "permanent account*", "pan card"),
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="in.gstin",
@@ -170,9 +179,9 @@ ROWS = (
     Identifier(
         id="in.voter",
         kind="national_id",
-        shapes=("AAA9999999", "AAA 9999999"),
+        shapes=("AAA9999999",),
         words=Words("voter*", "epic", "vote", "election*", "elector*", "voting*"),
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="in.passport",
@@ -189,7 +198,7 @@ ROWS = (
         words=Words(*_PASS),
         form=r"[A-PR-WY][1-9]\d{5}[1-9]",
         valid=lambda value: value[1:] not in "01234567890",
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="in.licence",
@@ -255,7 +264,7 @@ ROWS = (
     Identifier(
         id="cn.uscc",
         kind="tax_id",
-        shapes=("99XXXXXXXXXXXXXXX9"[:2] + "9999999999999999", "99999999AAXXXXXXXX", "99999999AA99999999"),
+        shapes=("99999999XXXXXXXXXX",),
         words=Words("统一社会信用代码*", "信用代码*", "纳税人识别号*", "税号*", "uscc"),
         form=r"[1-9A-HJ-NP-RT-UW-Y][0-9A-HJ-NP-RT-UW-Y]\d{6}[0-9A-HJ-NP-RT-UW-Y]{10}",
         valid=is_uscc,
@@ -264,7 +273,7 @@ ROWS = (
     Identifier(
         id="cn.uscc.letters",
         kind="tax_id",
-        shapes=("99999999AAXXXXXXXX",),
+        shapes=("99999999XXXXXXXXXX",),
         words=Words("信用代码*", "纳税人识别号*"),
         form=r"9[1239]\d{6}[0-9A-HJ-NP-RT-UW-Y]{10}",
         valid=is_uscc,
@@ -302,7 +311,7 @@ ROWS = (
         shapes=("A999999999",),
         words=Words("身分證*", "身份證*", "統一編號*", "taiwan*", "居留證*", "national id*"),
         valid=is_tw_id,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -330,7 +339,7 @@ ROWS = (
         words=Words("uen*", "acra", "business registration*", "gst*"),
         form=r"\d{8,9}[A-Z]|[TSR]\d\d[A-Z][A-Z]\d{4}[A-Z]",
         valid=is_uen,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="kr.rrn",
@@ -346,8 +355,9 @@ ROWS = (
         kind="national_id",
         shapes=("9999999999999",),
         words=Words("주민*", "외국인*", "rrn", "frn", "korean*", "resident registration*"),
-        valid=is_rrn,
-        bare=Bare.WHOLE,
+        valid=is_rrn_checked,
+        bare=Bare.ALONE,
+        loose=True,
     ),
     Identifier(
         id="kr.brn",
@@ -361,11 +371,18 @@ ROWS = (
     Identifier(
         id="kr.licence",
         kind="driver_license",
-        shapes=("99 99 999999 99", "999999999999"),
+        shapes=("99 99 999999 99",),
         words=Words("운전면허*", "면허*", "driv*", "licen*"),
         separators="- ",
         form=r"(?:1[1-9]|2[0-8])\d{10}",
         bare=Bare.ALONE,
+    ),
+    Identifier(
+        id="kr.licence.plain",
+        kind="driver_license",
+        shapes=("999999999999",),
+        words=Words("운전면허*", "면허*", "driv*", "licen*"),
+        form=r"(?:1[1-9]|2[0-8])\d{10}",
     ),
     Identifier(
         id="kr.passport",
@@ -374,7 +391,7 @@ ROWS = (
         words=Words(*_PASS),
         form=r"(?:[MSRODG]\d{8}|[MSRODG]\d{3}[A-Z]\d{4})",
         valid=lambda value: value[1:] != "12345678" or value[0] == "M",
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="jp.mynumber",
@@ -382,7 +399,7 @@ ROWS = (
         shapes=("999999999999", "9999 9999 9999"),
         words=Words("マイナンバー*", "個人番号*", "my number", "my no", "mynumber"),
         valid=is_my_number,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -398,7 +415,7 @@ ROWS = (
         words=Words("thai*", "tnin", "บัตรประชาชน*", "ประชาชน*", "เลขประจำตัว*"),
         separators="- ",
         valid=is_thai,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -423,7 +440,7 @@ ROWS = (
         shapes=("9999999999999999", "9999 9999 9999 9999"),
         words=Words("nik", "ktp*", "kependudukan*", "indonesia*", "no kk", "kartu keluarga"),
         valid=is_nik,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="id.npwp",

@@ -43,7 +43,7 @@ ROWS = (
         shapes=("9999999999", "999 999 9999"),
         words=Words("nhs*", "health service*", "patient*", "chi number"),
         valid=is_nhs,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="gb.nhs.named",
@@ -119,7 +119,7 @@ ROWS = (
         words=Words("pps*", "ppsn*", "personal public service*", "irish"),
         form=r"\d{7}[A-W][A-IW]?",
         valid=is_ppsn,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(

@@ -169,7 +169,7 @@ ROWS = (
         shapes=("9999999999999",),
         words=Words("cnp*", "cod numeric personal", "personal numeric code"),
         valid=is_cnp,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -191,7 +191,7 @@ ROWS = (
         shapes=("9999999999",),
         words=Words("егн*", "egn*", "единен граждански номер", "bulgarian*"),
         valid=is_egn,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -201,7 +201,6 @@ ROWS = (
         words=Words("oib*", "osobni identifikacijski*", "croatian*", "pdv*"),
         form=r"(?:HR)?\d{11}",
         valid=lambda value: mod11_10(value[-11:]) and varied(value[-11:]),
-        bare=Bare.WHOLE,
         loose=True,
     ),
     Identifier(
@@ -210,7 +209,7 @@ ROWS = (
         shapes=("9999999999999",),
         words=Words("emso*", "jmbg*", "jmb", "матични број", "jedinstveni maticni*", "ембг*"),
         valid=is_emso,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -234,7 +233,7 @@ ROWS = (
         shapes=("99999999999",),
         words=Words("αμκα*", "amka*"),
         valid=is_amka,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -251,7 +250,7 @@ ROWS = (
         shapes=("999999999999",),
         words=Words("инн", "inn"),
         valid=is_inn,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="ru.snils",
@@ -270,7 +269,7 @@ ROWS = (
         shapes=("99999999999",),
         words=Words("снилс*", "snils*", "страховой номер"),
         valid=is_snils,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -311,7 +310,7 @@ ROWS = (
         shapes=("99999999999", "999 999 999 99"),
         words=Words(*_TURKISH),
         valid=is_tckn,
-        bare=Bare.ALONE,
+        bare=Bare.ANYWHERE,
         loose=True,
     ),
     Identifier(

@@ -32,7 +32,7 @@ def is_kvnr(value: str) -> bool:
 
 def is_lanr(value: str) -> bool:
     """Weights 4 and 9 in turn over six digits; the last two digits name what the doctor does."""
-    return -weighted(value[:6], (4, 9) * 3) % 10 == int(value[6]) and "01" <= value[7:] != "99" and varied(value[:6])
+    return -weighted(value[:6], (4, 9) * 3) % 10 == int(value[6]) and "01" <= value[7:] != "99" and value[:6] != "000000"
 
 
 def is_serial(value: str) -> bool:
@@ -71,7 +71,7 @@ ROWS = (
         shapes=("99999999999", "99 999 999 999"),
         words=Words("steuer*", "idnr", "id nr", "tin", "tax id*", "steueridentifikation*", "tax identification*"),
         valid=is_steuer_id,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -96,7 +96,7 @@ ROWS = (
         shapes=("A999999999", "A 999999999", "A999 999 999"),
         words=Words("kvnr", "krankenversicher*", "krankenkasse*", "egk*", "versicherten*", "gesundheitskarte"),
         valid=is_kvnr,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -105,7 +105,7 @@ ROWS = (
         shapes=("999999999", "9999999 99"),
         words=Words("lanr", "arztnummer*", "arzt nr", "lebenslange*"),
         valid=is_lanr,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="de.bsnr",
@@ -120,7 +120,7 @@ ROWS = (
         words=Words(*_PASS, "personalausweis*"),
         form=_ICAO + r"(?=[0-9A-Z]*\d)[0-9CFGHJKLMNPRTVWXYZ]{7}\d",
         valid=is_serial,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -162,7 +162,7 @@ ROWS = (
         shapes=("9999999999", "9999 999999", "9999 99 99 99"),
         words=Words("svnr", "sozialversicherung*", "sv nummer", "versicherungsnummer", "sv nr", "e card"),
         valid=is_at_svnr,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(

@@ -19,7 +19,7 @@ def is_personnummer(value: str) -> bool:
 
 def is_organisation(value: str) -> bool:
     """Luhn; what would be the month is 20 or more."""
-    return int(value[2:4]) >= 20 and luhn(value) and value[0] in "1235789"
+    return int(value[2:4]) >= 20 and luhn(value) and value[0] in "25789"
 
 
 def is_fodselsnummer(value: str) -> bool:
@@ -103,7 +103,7 @@ ROWS = (
         separators="-",
         words=Words("organisationsnummer*", "orgnummer*", "org nr", "orgnr", "foretag*", "company*"),
         valid=is_organisation,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="no.fodselsnummer",
@@ -187,7 +187,7 @@ ROWS = (
         shapes=("99999999999",),
         words=Words("isikukood*", "asmens koda*", "personal code", "personal id*", "estonian*", "lithuanian*"),
         valid=is_baltic,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(

@@ -68,7 +68,7 @@ ROWS = (
         words=Words("nip*", "identyfikacji podatkowej", "podatnik*", "vat*", "podatkow*", "firm*"),
         form=r"(?:PL)?\d{10}",
         valid=lambda value: is_nip(value[-10:]),
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         mixed=True,
     ),
     Identifier(
@@ -94,7 +94,7 @@ ROWS = (
         words=Words("dowod*", "dowodu*", "id card", "identity*", "seria i numer", "legitym*", "tozsamosc*"),
         valid=is_dowod,
         loose=True,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="pl.paszport",
@@ -103,7 +103,7 @@ ROWS = (
         words=Words("paszport*", "passport*"),
         valid=is_paszport,
         loose=True,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="pl.licence",

@@ -134,7 +134,7 @@ ROWS = (
         words=Words("cpf*", "cadastro de pessoa*", "contribuinte*"),
         mixed=True,
         valid=is_cpf,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -215,7 +215,7 @@ ROWS = (
         shapes=("9" * 18, "999 999 99999999999 9"),
         words=Words("clabe*", "cuenta*", "interbancaria"),
         valid=is_clabe,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -324,7 +324,7 @@ ROWS = (
             "south african*", "rsa", "sa id", "id number*", "identity number*", "permanent resident*", "refugee*"
         ),
         valid=is_za_id,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="ng.nin",
@@ -381,10 +381,10 @@ ROWS = (
     Identifier(
         id="au.tfn",
         kind="tax_id",
-        shapes=("999999999", "999 999 999", "99999999"),
+        shapes=("999999999", "999 999 999"),
         words=Words("tfn", "tax file*", "australian tax*"),
-        valid=lambda value: is_tfn(value.zfill(9)),
-        bare=Bare.WHOLE,
+        valid=is_tfn,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -402,7 +402,7 @@ ROWS = (
         shapes=("999999999", "999 999 999"),
         words=Words("acn", "australian company*"),
         valid=is_acn,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="au.medicare",
@@ -410,7 +410,7 @@ ROWS = (
         shapes=("9999999999", "9999 99999 9", "99999999999", "9999 99999 9 9"),
         words=Words("medicare*"),
         valid=is_medicare,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
         separators=" -/",
         mixed=True,

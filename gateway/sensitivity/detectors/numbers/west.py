@@ -75,20 +75,28 @@ ROWS = (
         loose=True,
     ),
     Identifier(
+        id="it.fiscal.form",
+        kind="tax_id",
+        shapes=("AAAAAAXXAXXAXXXA",),
+        words=Words("codice*", "fiscale*"),
+        form=_CF,
+        bare=Bare.ALONE,
+    ),
+    Identifier(
         id="it.iva",
         kind="tax_id",
         shapes=("99999999999", "AA99999999999", "AA 99999999999"),
         words=Words("partita iva", "p iva", "piva", "iva", "vat*"),
         form=r"(?:IT)?\d{11}",
         valid=lambda value: is_iva(value[-11:]),
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="it.card",
         kind="national_id",
         shapes=("AA99999AA", "AA9999999"),
         words=Words("carta d identita", "carta di identita", "identita", "identity*", "id card", "cie"),
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="it.passport",
@@ -103,7 +111,7 @@ ROWS = (
         shapes=("AA9999999A", "A9A99A999A", "A9XXXXXXXA"),
         words=Words("patente*", "licen*", "driv*", "guida"),
         form=r"[A-Z]{2}\d{7}[A-Z]|U1[A-Z0-9]{7}[A-Z]",
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="fr.nir",
@@ -132,7 +140,7 @@ ROWS = (
         words=Words("numero fiscal", "spi", "nif", "fiscal*", "impots"),
         form=r"[0-3]\d{12}",
         valid=is_spi,
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
         loose=True,
     ),
     Identifier(
@@ -158,7 +166,7 @@ ROWS = (
         kind="passport",
         shapes=("99AA99999", "99 AA 99999"),
         words=Words(*_PASSEPORT),
-        bare=Bare.WHOLE,
+        bare=Bare.ALONE,
     ),
     Identifier(
         id="fr.card",
