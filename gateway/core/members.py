@@ -3,6 +3,7 @@
 import json
 import re
 
+_BLANKS = (b" :", b"\t:", b"\n:", b"\r:")
 _SPACED = re.compile(rb'[^\\]"[ \t\r\n]+:')
 
 
@@ -13,7 +14,8 @@ def repeats(body: bytes, members: int) -> bool:
     as many as names were written, and as many as there are members is enough to know. Otherwise, and where blanks or
     backslashes stand in between, the body is read once more, name by name.
     """
-    plain = b'\\\\"' not in body and _SPACED.search(body) is None
+    spaced = any(blank in body for blank in _BLANKS) and _SPACED.search(body) is not None
+    plain = b'\\\\"' not in body and not spaced
     if plain and body.count(b'":') - body.count(b'\\":') == members:
         return False
     found = False

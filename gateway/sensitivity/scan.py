@@ -51,7 +51,8 @@ class Scanner:
 
     def concerns(self, walked: Walked) -> bool:
         """Whether there is anything to examine. Triggers have no anchors, so what is in a leaf is in the whole."""
-        return self._triggers.any("".join([leaf.text for leaf in walked.leaves]))
+        read = "".join([leaf.text for leaf in walked.leaves if not leaf.framing])
+        return self._triggers.any(" ".join([read, *(leaf.text for leaf in walked.leaves if leaf.framing)]))
 
     def examine(self, walked: Walked) -> Scan:
         """What is in the texts of a body."""

@@ -13,6 +13,7 @@ from gateway.core.findings import Leaf, Path
 
 _LEAST_NUMBER = 1_000_000
 _FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z_\-.$]{0,39}[0-9]?\Z")
+_USUAL = frozenset(("role", "content", "type", "text", "messages", "model", "name", "function", "arguments", "tools"))
 _OPAQUE = ("image", "audio", "video", "file", "document")
 
 
@@ -41,7 +42,7 @@ def walk(document: object) -> Walked:
             members += len(value)
             children: list[tuple[Path, object]] = []
             for name, child in value.items():
-                if not _FIELD_NAME.match(name):
+                if name not in _USUAL and not _FIELD_NAME.match(name):
                     leaves.append(Leaf((*path, name), name, name=True))
                 children.append(((*path, name), child))
             stack.extend(reversed(children))
