@@ -28,9 +28,10 @@ def written(text: str, *, ignore_case: bool) -> str:
 
 
 def ways(term: str, *, ignore_case: bool) -> tuple[str, ...]:
-    """A term in each of the ways that Unicode has to write it: composed, decomposed, and in plain characters."""
+    """A term, whose words one space is between, in each of the ways that Unicode has to write it: composed, decomposed,
+    and in plain characters."""
     if term.isascii():
-        return (written(term, ignore_case=ignore_case),)
+        return (term.lower() if ignore_case else term,)
     forms = (unicodedata.normalize(form, term) for form in ("NFC", "NFD", "NFKC"))
     return tuple(dict.fromkeys(written(" ".join(each.split()), ignore_case=ignore_case) for each in forms))
 

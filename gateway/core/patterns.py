@@ -10,6 +10,9 @@ MAX_PROGRAM = 3_000
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
+_ON_TRIAL = re2.Options()
+_ON_TRIAL.log_errors = False
+_ON_TRIAL.max_mem = 500_000  # what is far too large is given up in a moment
 _PART = re.compile(
     r"""
     \\Q(?:(?!\\E).)*(?:\\E)?                  # literal text
@@ -37,8 +40,8 @@ def without_anchors(expression: str) -> str:
 def why_refused(expression: str) -> str:
     """Why nobody may use an expression, empty: they may."""
     try:
-        made = compiled(expression)
-        loose = compiled(without_anchors(expression))
+        made = re2.compile(expression, _ON_TRIAL)
+        loose = re2.compile(without_anchors(expression), _ON_TRIAL)
     except re2.error as error:
         said = error.args[0]
         return f"RE2 does not take it: {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
