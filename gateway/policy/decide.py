@@ -135,6 +135,7 @@ class Eligibility:
         self._preferences = bundle.effect("prefer")
         self._revoking = frozenset(rule.id for rule in bundle.rules if rule.revoke)
         self._own_obligations = {rule.id: _acts(rule) for rule in bundle.effect("permit")}
+        self.acting_permits = any(self._own_obligations.values())
         self._rulings: dict[tuple[Facts, frozenset[str]], Ruling] = {}
         self._same: dict[Verdict, Verdict] = {}  # each once: few differ, so a snapshot is small, and goes quickly
 

@@ -59,7 +59,7 @@ def parse(
         projects,
         rules.exemptions(read, conditions, written, known),
         claims.invariants(read, conditions),
-        claims.cases(read, conditions, vocabulary, projects, frozenset(written), known),
+        claims.cases(read, conditions, vocabulary, projects, written, known),
         places,
         rules.rollouts(read),
         terms,
