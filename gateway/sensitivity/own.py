@@ -58,8 +58,8 @@ def detector_of(own: OwnDetector) -> Detector:
 
 
 def _trigger(pattern: str) -> str:
-    """A trigger for an own pattern. `triggers` would cut it short where it begins to count, and reads no more of the
-    language than the built-in table needs; what has an alternative it leaves alone."""
+    """A trigger for an own pattern. `triggers` reads no more of the language than the built-in table needs, so what is
+    written in any other way is made an alternative of nothing, in which it finds no word, and is searched for as it is."""
     loose = without_anchors(pattern)
     return loose if _TAME.fullmatch(loose) else f"{_NEVER}|(?:{loose})"
 

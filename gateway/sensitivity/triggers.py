@@ -32,6 +32,9 @@ _DIGITS = ("[0-9]", r"\d", *"0123456789")
 _GATES = {"digit": "[0-9]", "long": r"[A-Za-z0-9+/_\-]{12}", "beyond": r"[^\x00-\x7f]"}
 """What is looked for where no word is to be had."""
 
+_SMALL = 400
+"""Characters of an expression up to which it is one of those that are searched for together."""
+_NOTHING = r"[^\x00-\x{10ffff}]"
 _UNREAD = re.compile(r"\\[QC0-7]|\[\[|\[:|\(\?(?!i?:)")
 """What the reading of expressions below does not know: they are searched for as they are."""
 
@@ -62,13 +65,20 @@ class Triggers:
         self._numbers = list(words.values())
         self._words = AhoCorasick(list(words), implementation=Implementation.DFA, store_patterns=False)
         self._searched = [(re2.compile(trigger.encode()), numbers) for trigger, numbers in searched.items()]
-        self._any = re2.compile("|".join(f"(?:{trigger})" for trigger in searched).encode())
+        small = [trigger for trigger in searched if len(trigger) <= _SMALL]
+        self._any = re2.compile("|".join(f"(?:{trigger})" for trigger in small or [_NOTHING]).encode())
+        self._large = [
+            expression
+            for (expression, _), trigger in zip(self._searched, searched, strict=True)
+            if len(trigger) > _SMALL
+        ]
 
     def any(self, text: str) -> bool:
         """Whether any trigger may match."""
         return bool(
             self._any.search(text.encode())
             or self._words.find_matches_as_indexes(text.lower())
+            or any(expression.search(text.encode()) for expression in self._large)
             or any(ask(text) for ask, _ in self._questions)
         )
 
