@@ -43,6 +43,10 @@ class Mentions:
             at += 1
         return False
 
+    def names(self, words: Words) -> bool:
+        """Whether one of the words is in the name of the JSON member that holds the text."""
+        return words in self._everywhere
+
     def has(self, words: Words) -> bool:
         """Whether any of the words stands anywhere."""
         return words in self._everywhere or bool(self.of(words))

@@ -206,7 +206,13 @@ class Table:
             shapes = [
                 text[first:last].translate(_SHAPE) if last - first <= _LONGEST_GROUP else "?" for first, last in groups
             ]
+            furthest = 0
             for number, shape in enumerate(shapes):
+                if (
+                    claims and groups[number][0] >= furthest
+                ):  # nothing to come can overlap, and a region may be all there is
+                    yield from settle(claims)
+                    claims = []
                 node = trie.get(shape)
                 last = number
                 while node is not None:
@@ -217,6 +223,7 @@ class Table:
                         plan = reading.plan(complete, self._rows[complete])
                         if plan.named or plan.anywhere or (plan.alone and (short or _may_close(text, end))):
                             claims += reading.claims(start, end, plan)
+                            furthest = max(furthest, end)
                     last += 1
                     node = node.get(shapes[last]) if last < len(shapes) else None
             if claims:

@@ -27,11 +27,13 @@ class Words:
 
     def __init__(self, *words: str) -> None:
         self.spoken = words
-        parts = [re.escape(word.rstrip("*")) + ("" if word.endswith("*") else r"(?![a-z])") for word in words]
-        self._found = re.compile(rf"(?<![a-z])(?:{'|'.join(parts)})")
+        self._found: re.Pattern[str] | None = None  # most sets are only ever read by a lexicon
 
     def within(self, folded: str) -> bool:
         """Whether any of them stands in a text that was folded."""
+        if self._found is None:
+            parts = [re.escape(word.rstrip("*")) + ("" if word.endswith("*") else r"(?![a-z])") for word in self.spoken]
+            self._found = re.compile(rf"(?<![a-z])(?:{'|'.join(parts)})")
         return self._found.search(folded) is not None
 
 

@@ -211,10 +211,13 @@ def find_labelled(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
     if _WORTH_IT.search(text) is None:
         return
     mentions = lexicon.read(sight)
-    if not mentions.of(_ANY):
+    if not mentions.has(_ANY):
         return
     claims: list[Claim] = []
+    whole = _VALUE.fullmatch(text) if mentions.names(_ANY) else None
     for label in LABELS:
+        if whole is not None and mentions.names(label.words) and is_value(text, 0, len(text), label.least):
+            claims.append(Claim(1, Hit(0, len(text), label.kind, label.id)))
         for _, after in mentions.of(label.words):
             joined = _JOIN.match(text, after)
             if joined is None or (joined.end() == after and text[after - 1].isascii()):

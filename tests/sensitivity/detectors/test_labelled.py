@@ -42,5 +42,18 @@ def test_a_number_that_is_no_ones(text):
     assert [text[hit.start : hit.end] for hit in find(Sight(text))] == []
 
 
+@pytest.mark.parametrize(
+    ("key", "text", "found"),
+    [
+        ("patient_id", "P-88213", ["medical_id"]),
+        ("employeeId", "E20934", ["other_id"]),
+        ("page_number", "20934", []),
+        ("patient_id", "the 12345 steps", []),
+    ],
+)
+def test_the_name_of_a_member_is_a_label(key, text, found):
+    assert [hit.kind for hit in find(Sight(text, key))] == found
+
+
 def test_every_label_has_a_case():
     assert {kind for kind, _ in FOUND} == {label.kind for label in LABELS}
