@@ -1,7 +1,7 @@
 """Credentials: keys, tokens, passwords, connection strings. One module for each way to know them."""
 
 from gateway.sensitivity.detector import Detector
-from gateway.sensitivity.detectors import assignments, connections, key_blocks, provider_tokens, service_tokens
+from gateway.sensitivity.detectors import assignments, connections, key_blocks, provider_tokens, vendor_tokens
 from gateway.sensitivity.detectors.bundles import Row, bundle
 
 # Every token with a prefix, and every key in base64, holds a run as long as no word of prose.
@@ -17,7 +17,7 @@ _PHRASES = "(?i)mnemonic|(?:seed|recovery|secret) phrase"
 
 # One trigger for each, with the rows behind it.
 TABLE: dict[str, tuple[str, tuple[Row, ...]]] = {
-    "secrets.tokens": (_RUN, (*provider_tokens.ROWS, *service_tokens.ROWS, *key_blocks.ROWS, assignments.LOOSELY)),
+    "secrets.tokens": (_RUN, (*provider_tokens.ROWS, *vendor_tokens.ROWS, *key_blocks.ROWS, assignments.LOOSELY)),
     "secrets.phrases": (_PHRASES, key_blocks.PHRASES),
     "secrets.forms": (_FORMS, connections.ROWS),
     "secrets.names": (assignments.TRIGGER, assignments.ROWS),

@@ -14,9 +14,9 @@ DETECTORS = (*secrets.ROWS, *code.ROWS)
 
 def positives():
     """Every text in which a row finds something, from the tests of the families."""
-    from sensitivity.detectors import test_connections, test_key_blocks, test_provider_tokens, test_service_tokens
+    from sensitivity.detectors import test_connections, test_key_blocks, test_provider_tokens, test_vendor_tokens
 
-    for module in (test_provider_tokens, test_service_tokens):
+    for module in (test_provider_tokens, test_vendor_tokens):
         yield from ((f"secrets.{row}", filled(token)) for row, token, _ in module.TABLE)
     yield from ((f"secrets.{row}", text) for row, text in test_key_blocks.FOUND)
     yield from ((f"secrets.{row}", text) for row, text, _ in test_connections.FOUND)
@@ -77,3 +77,8 @@ def test_time_is_linear(detector):
         else:
             slow.append((piece, once, more))
     assert slow == []
+
+
+@pytest.mark.parametrize("text", ["", "ABC", "İSTANBUL: Şifre", "ẞ", "ΑΣ"])
+def test_lower_case_keeps_every_character_at_its_place(text):
+    assert len(Sight(text).low) == len(text)

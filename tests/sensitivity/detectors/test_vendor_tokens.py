@@ -6,7 +6,7 @@ Values are generated where `{A36}` stands, so that no token stands in this file.
 import pytest
 from support.tokens import filled
 
-from gateway.sensitivity.detectors.service_tokens import ROWS
+from gateway.sensitivity.detectors.vendor_tokens import ROWS
 from gateway.sensitivity.sight import Sight
 
 CASES = """
