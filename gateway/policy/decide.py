@@ -147,6 +147,10 @@ class Eligibility:
             ruling = self._rulings[key] = self._decide(*key)
         return ruling
 
+    def closes(self, after: float, until: float) -> bool:
+        """Whether a break-glass exception ends between two moments (Unix seconds), the later one included."""
+        return any(after < exemption.expires <= until for exemption in self.bundle.exemptions)
+
     def _decide(self, facts: Facts, open_exemptions: frozenset[str]) -> Ruling:
         facts = known_only(facts, self.bundle.vocabulary)
         exemptions = [
