@@ -117,7 +117,7 @@ class Eligibility:
 
     def __init__(self, bundle: Bundle, not_offered: Mapping[str, str] | None = None) -> None:
         self.bundle = bundle
-        self.digest = bundle.digest
+        self.digest = bundle.meaning
         self.names = names(bundle.backends)
         self.not_offered: Mapping[str, str] = not_offered or {}
         self.projects = bundle.projects

@@ -213,7 +213,8 @@ class Rollout(msgspec.Struct, frozen=True):
 class Bundle(msgspec.Struct, frozen=True):
     """A whole policy tree: vocabulary, catalog and rules, under the digest of the bytes they were read from.
 
-    `places` says where each backend is declared.
+    `places` says where each backend is declared. `since` is the day since which the same bytes mean what they mean: the
+    last on which a dated status began; empty: none has.
     """
 
     digest: str
@@ -226,6 +227,12 @@ class Bundle(msgspec.Struct, frozen=True):
     cases: tuple[Case, ...] = ()
     places: dict[str, Mark] = {}
     rollouts: tuple[Rollout, ...] = ()
+    since: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """What names the tree as it is read now: its digest and, where that matters, the day since which it is so."""
+        return f"{self.digest}@{self.since}" if self.since else self.digest
 
     def effect(self, effect: Effect, *modes: Mode) -> tuple[Rule, ...]:
         """The rules of one effect that are in force, or in the given modes. Beyond its canary a rule is in shadow."""
