@@ -224,7 +224,8 @@ class Bundle(msgspec.Struct, frozen=True):
     """A whole policy tree: vocabulary, catalog and rules, under the digest of the bytes they were read from.
 
     `places` says where each backend is declared. `sensitivity` is what the scanner looks for, `specimens` show that it
-    finds it.
+    finds it. `since` is the day since which the same bytes mean what they mean: the
+    last on which a dated status began; empty: none has.
     """
 
     digest: str
@@ -239,6 +240,12 @@ class Bundle(msgspec.Struct, frozen=True):
     rollouts: tuple[Rollout, ...] = ()
     sensitivity: ScannerTerms = BUILT_IN
     specimens: tuple[Specimen, ...] = ()
+    since: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """What names the tree as it is read now: its digest and, where that matters, the day since which it is so."""
+        return f"{self.digest}@{self.since}" if self.since else self.digest
 
     def effect(self, effect: Effect, *modes: Mode) -> tuple[Rule, ...]:
         """The rules of one effect that are in force, or in the given modes. Beyond its canary a rule is in shadow."""
