@@ -224,8 +224,8 @@ class Bundle(msgspec.Struct, frozen=True):
     """A whole policy tree: vocabulary, catalog and rules, under the digest of the bytes they were read from.
 
     `places` says where each backend is declared. `sensitivity` is what the scanner looks for, `specimens` show that it
-    finds it. `since` is the day since which the same bytes mean what they mean: the
-    last on which a dated status began; empty: none has.
+    finds it. `since` is the day since which the same bytes mean what they mean: the last on which a dated status began;
+    empty: none has.
     """
 
     digest: str
