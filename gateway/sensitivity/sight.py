@@ -13,6 +13,7 @@ _QUOTES = {'"': '"', "'": "'", "`": "`", "«": "»", "“": "”", "<": ">", ">"
 _COLONS = (":", "：", "=")
 _WORDS = re.compile(r"[\w.\-]*\w")
 _DIGIT = re.compile(r"\d")
+_NEW = re.compile(r"(?:\n|[.!?。] ) ?$")
 _LOWER = {c: c + 32 for c in range(ord("A"), ord("Z") + 1)}  # for texts that `lower` makes longer, as it does with İ
 _JOINING = frozenset(("and", "or", "y", "o", "e", "i", "lub", "und", "oder", "et", "ou", "ve"))
 
@@ -138,14 +139,14 @@ class Sight:
 
     def alone(self, start: int, end: int) -> bool:
         """Whether a place is all there is: the whole text, one of a list of values, the whole of something in quotes or
-        a table's cell, or what a short text introduces by a colon. What stands so is meant as a value, not as part of a
-        sentence."""
+        a table's cell, a last line or sentence of its own, or what a short text introduces by a colon. What stands so
+        is meant as a value, not as part of a sentence."""
         text = self.text
         before, after = text[max(0, start - 3) : start].rstrip(), text[end : end + 3].lstrip()
         if before and after and _QUOTES.get(before[-1]) == after[0]:
             return True
         if len(text) - (end - start) > _SHORT:
-            return False
+            return end == len(text) and _NEW.search(text[max(0, start - 3) : start]) is not None
         head, tail = text[:start], text[end:]
         if head.rstrip().endswith(_COLONS) and not _DIGIT.search(head + tail):
             return True
