@@ -95,7 +95,7 @@ IDENTIFIERS = (
         kind="vehicle_plate",
         shapes=("AAA9999",),
         words=Words(*_PLATE),
-        form=rf"(?:{_STATES}|MC|DE|MM)[A-Z]\d{{4}}",
+        form=rf"(?:{_STATES})[A-Z]\d{{4}}",
         bare=Bare.ALONE,
         capital=True,
     ),

@@ -270,7 +270,7 @@ ROWS = (
         shapes=("A99999999", "A999A9999"),
         words=Words(*_PASS),
         form=r"(?:[MSRODG]\d{8}|[MSRODG]\d{3}[A-Z]\d{4})",
-        valid=lambda value: value[1:] != "12345678" or value[0] == "M",
+        valid=lambda value: value[1:] not in "0123456789",
         bare=Bare.ALONE,
     ),
     Identifier(

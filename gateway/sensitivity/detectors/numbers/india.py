@@ -48,7 +48,7 @@ ROWS = (
     Identifier(
         id="in.pan.named",
         kind="tax_id",
-        shapes=("AAAAA9999A", "A9999AAAAA"),
+        shapes=("AAAAA9999A",),
         words=Words("pan", "income tax*", "permanent account*", "pan card"),
         bare=Bare.ALONE,
     ),
