@@ -117,6 +117,15 @@ def _together(match: re.Match[str]) -> str:
     return re.sub(" +", lambda gap: " " if len(gap[0]) > 1 else "", match[0])
 
 
+_FOREIGN = re.compile(f"[{_LETTERS}]")
+_each_word = _each(f"[A-Za-z0-9@._+/=\\-{_LETTERS}]+", _latin)
+
+
+def _lookalikes(text: str) -> Iterator[Edit]:
+    """Words are only looked at where there is a letter of another script at all."""
+    return _each_word(text) if _FOREIGN.search(text) else iter(())
+
+
 _CODE = re.compile(r"\\[uxU][0-9a-fA-F]{2}")
 _each_escape = _each(
     r"\\(u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrt\"'/\\])",
@@ -138,7 +147,7 @@ REWRITES: tuple[Rewrite, ...] = (
     Rewrite(
         "lookalikes",
         f"[A-Za-z0-9@][._\\-]?[{_LETTERS}]|[{_LETTERS}][._\\-]?[A-Za-z0-9@]",
-        _each(f"[A-Za-z0-9@._+/=\\-{_LETTERS}]+", _latin),
+        _lookalikes,
     ),
     Rewrite("escapes", r"\\[uxU][0-9a-fA-F]{2}", _escapes),
     Rewrite("percent", r"%[0-9A-Fa-f]{2}", _each(r"(?:%[0-9A-Fa-f]{2})+", _unquoted)),
