@@ -66,7 +66,7 @@ _IDENTIFIER = re.compile(r"[@:$&*!%]?[A-Za-z_][A-Za-z_]{0,60}(?:(?:\.|->|::)[A-Z
 _ABOUT = re.compile(
     r"(?:^|[_.\-])(?:forgot|forgotten|reset|confirm|show|hide|toggle|add|invalid|wrong|incorrect|bad|num|max|min|is|has|use|check|validate"
     r"|next|prev|page|csrf|xsrf|eos|bos|pad|unk|sep|cls|mask|continuation|cancellation|sync|public|pub|foreign|partition|sort|sorted"
-    r"|idempotency|hot|i18n|press|tokenizer|tokenize|author|authors|authority|keyword|keywords|keyboard|keystone|passenger|passes|passed)(?:[_.\-]|$)"
+    r"|idempotency|lock|s3|hot|i18n|press|tokenizer|tokenize|author|authors|authority|keyword|keywords|keyboard|keystone|passenger|passes|passed)(?:[_.\-]|$)"
     r"|(?:[_.\-])(?:ids?|types?|ur[li]s?|names?|files?|filename|path|len|length|size|count|expiry|expires?|ttl|timeout|policy|version|format|label"
     r"|hint|placeholder|field|rules?|regex|pattern|error|errors|message|msg|header|param|prefix|suffix|algorithm|alg|ref|endpoint|required|enabled"
     r"|min|max|class|selector|form|title|description|help|page|view|route|link|button|icon|limit|provider|method|mode|attempts|status|column|table"
@@ -243,7 +243,10 @@ def _keys(sight: Sight) -> Iterator[Hit]:
             continue
         if not value.quoted and text[value.end : value.end + 1] in {"(", "["}:
             continue
-        if _is_key(text[value.start : value.end], value.quoted):
+        given = text[value.start : value.end]
+        if not sign and not value.quoted and strength(given) < Strength.STRONG:
+            continue
+        if _is_key(given, value.quoted):
             yield Hit(value.start, value.end, "secret", "secrets.key")
 
 

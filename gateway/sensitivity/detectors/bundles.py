@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
+import re2
 
 from gateway.sensitivity.detector import Check, Detector, Hit
 from gateway.sensitivity.sight import Sight, Words
@@ -103,8 +104,12 @@ def gated(
     return Row(Detector(id, "(?i)" + "|".join(map(re.escape, starts)), find), starts, folded=True)
 
 
-def bundle(id: str, trigger: str, rows: Sequence[Row]) -> Detector:
-    """One detector for many rows; its findings carry the ids of the rows. `trigger` is true of what any row finds."""
+def bundle(id: str, trigger: str, rows: Sequence[Row], *, gate: str | None = None) -> Detector:
+    """One detector for many rows; its findings carry the ids of the rows. `trigger` is true of what any row finds.
+
+    So is `gate`, which is asked next: it may count, which in the automaton of all triggers multiplies the states.
+    """
+    asked = re2.compile(gate) if gate else None
     anywhere = [row for row in rows if not row.word]
     by_head: dict[str, list[tuple[str, Row]]] = {}
     for row in rows:
@@ -114,6 +119,8 @@ def bundle(id: str, trigger: str, rows: Sequence[Row]) -> Detector:
 
     def find(sight: Sight) -> Iterator[Hit]:
         text, low = sight.text, sight.low
+        if asked is not None and not asked.search(text):
+            return
         for head in heads.intersection(_HEADS.findall(text)) if heads else ():
             for needle, row in by_head[head]:
                 if needle in text:

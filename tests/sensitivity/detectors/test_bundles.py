@@ -88,3 +88,10 @@ def test_a_bundle_asks_the_rows_whose_strings_stand_in_the_text():
     assert hits("ACME 123456") == [("folded", "123456")]
     assert hits("xab-123") == []
     assert hits(r"\nab-123") == [("word", "ab-123")]
+
+
+def test_a_gate_is_asked_before_the_rows():
+    row = anchored("x", ("ab",), r"ab\d")
+    gated_bundle = bundle("all", "ab", [row], gate=r"\d{3}")
+    assert list(gated_bundle.find(Sight("ab1"))) == []
+    assert [hit.detector for hit in gated_bundle.find(Sight("ab1 and 123"))] == ["x"]

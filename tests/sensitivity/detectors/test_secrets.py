@@ -22,7 +22,7 @@ def positives():
     yield from ((f"secrets.{row}", text) for row, text, _ in test_connections.FOUND)
 
 
-POSITIVES = list(positives())
+POSITIVES = [*positives(), ("secrets.tavily", "tvly-" + filled("{L32}"))]
 PROSE = (
     "The committee met on Tuesday to discuss the long-term budget, which had been postponed twice. Marvin solved 40 problems "
     "today; how many did he solve yesterday? Options: (A) 12, (B) 20. It's a well-known fact that state-of-the-art methods "
