@@ -27,11 +27,12 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 class Detector(msgspec.Struct, frozen=True):
-    """One row."""
+    """One row. `of_member`: its trigger is looked for in the name of the member that holds a text, not in the text."""
 
     id: str
     trigger: Trigger
     find: Callable[[Sight], Iterable[Hit]]
+    of_member: bool = False
 
 
 def pattern(

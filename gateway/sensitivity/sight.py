@@ -67,7 +67,7 @@ def _letters() -> dict[int, str]:
     return table
 
 
-# ruff: noqa: RUF001 (the letters below are the point)
+
 _PLAIN = {"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ı": "i", "ß": "s", "æ": "a", "Æ": "a", "№": "n"}
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LETTERS = _letters()

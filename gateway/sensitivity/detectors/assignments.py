@@ -301,8 +301,7 @@ TRIGGER = (
     r"""|,?\s+["']?value|\s(?:is|was|es|est|ist|lautet|to|é|jest|for|of|del?|für|para|do|pour)\s)"""
     rf"|(?i:-[a-z0-9\-]*(?:{_STEMS})[a-z0-9\-]* +[^\s\-<>|&$%])"
 )
-# For the scanner, which alone knows the names of members: this trigger is one of `Sight.key`, not of the text.
-MEMBER = Detector("secrets.member", rf"(?i){_STEMS}", _member)
+MEMBER = Detector("secrets.member", rf"(?i){_STEMS}", _member, of_member=True)
 ROWS: tuple[Row, ...] = (
     Row(Detector("secrets.password", TRIGGER, _passwords), _PASSWORDS, folded=True),
     Row(Detector("secrets.key", TRIGGER, _keys), _KEYS, folded=True),

@@ -25,7 +25,7 @@ TABLE: dict[str, tuple[str, tuple[Row, ...]]] = {
     "secrets.names": (assignments.TRIGGER, assignments.ROWS),
 }
 
-MEMBER = assignments.MEMBER
-ROWS: tuple[Detector, ...] = tuple(
-    bundle(id, trigger, rows, gate=_RUN if trigger is _MIXED else None) for id, (trigger, rows) in TABLE.items()
+ROWS: tuple[Detector, ...] = (
+    *(bundle(id, trigger, rows, gate=_RUN if trigger is _MIXED else None) for id, (trigger, rows) in TABLE.items()),
+    assignments.MEMBER,
 )

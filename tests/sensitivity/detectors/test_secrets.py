@@ -39,7 +39,7 @@ def test_a_bundle_finds_what_its_rows_find(row, text):
 
 
 def test_prose_meets_no_trigger():
-    assert [row.id for row in DETECTORS if re2.search(row.trigger, PROSE)] == []
+    assert [row.id for row in DETECTORS if not row.of_member and re2.search(row.trigger, PROSE)] == []
 
 
 def test_ids_are_told_apart():
