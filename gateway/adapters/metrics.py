@@ -43,8 +43,7 @@ class _Values:
 
 
 class _Histogram(Collector):
-    """A histogram that one thread counts in: prometheus_client's takes two locks for each value, at five times the
-    cost."""
+    """A histogram that one thread counts in: prometheus_client's takes two locks for each value."""
 
     def __init__(self, name: str, meaning: str, labels: Iterable[str], bounds: tuple[float, ...]) -> None:
         self._name = name
