@@ -158,6 +158,7 @@ class Gateway:
             self._log_order(order)
         await self.upstreams.start()
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
+        loops.append(asyncio.create_task(self._follow_exceptions()))
         self.log.event("started", version=__version__, port=self.settings.port, admin_port=self.settings.admin_port)
         try:
             yield
@@ -184,6 +185,17 @@ class Gateway:
                 await self._follow_orders()
             except Exception as error:  # noqa: BLE001  busy for a moment, say: the next look will see it
                 self.log.event("state_not_read", error=str(error))
+
+    async def _follow_exceptions(self) -> None:
+        """Looks at running calls again when a break-glass exception ends: no file changes then."""
+        before = self.policies.moment()
+        while True:
+            await asyncio.sleep(_REFRESH_SECONDS)
+            now = self.policies.moment()
+            if self.relay is not None and self.policies.current.closes(before, now):
+                self.log.event("exception_ended")
+                self.relay.policy_changed()
+            before = now
 
     async def _follow_orders(self) -> None:
         for order in self.suspensions.news():

@@ -7,6 +7,7 @@ import os
 import statistics
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -271,3 +272,40 @@ def test_a_gateway_with_a_key_takes_only_what_is_signed_and_never_what_is_older(
         assert comes(first, stale=False)
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("in_flight", ["revoke", "finish"])
+def test_an_exception_that_ends_cuts_what_it_alone_admitted(tmp_path, policies, upstream: Upstream, in_flight):
+    for name in ("far", "near"):
+        upstream.scripts[name] = [STREAM_HEAD, chunk(delta("x")), HANG]
+    catalog = {name: backend(upstream.url(name)) for name in ("far", "near")}
+    more = policies / "policies" / "more.yaml"
+    more.write_text(rules(f"id: no-far, forbid: {{to: {{backend: far}}}}, breakable: true, in_flight: {in_flight}"))
+    (policies / "exceptions").mkdir()
+    body = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
+    with serving(tmp_path, catalog, policies) as server:
+        client = httpx2.Client(headers={"authorization": f"Bearer {server.key()}"}, timeout=5)
+        ask = partial(client.stream, "POST", f"{server.base}/v1/chat/completions")
+        ends = int(time.time()) + 12
+        starts, expires = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)) for moment in (ends - 60, ends))
+        (policies / "exceptions" / "a.yaml").write_text(
+            f"exceptions:\n  - {{id: bg, rules: [no-far], principal: {{team: t}}, backends: [far], starts: {starts}, "
+            f"expires: {expires}, ticket: T, requested_by: a, approved_by: [b, c]}}\n"
+        )
+        served = 403
+        while served != 200:
+            assert time.time() < ends - 1, "the exception was not taken up"
+            with ask(json=body | {"model": "far"}) as answered:
+                served = answered.status_code
+        with ask(json=body | {"model": "far"}) as far, ask(json=body | {"model": "near"}) as near:
+            lines, others = far.iter_lines(), near.iter_lines()
+            assert ("x" in next(lines), "x" in next(others)) == (True, True)
+            time.sleep(ends - time.time())
+            if in_flight == "revoke":
+                assert any("policy_revoked" in line for line in lines)
+                assert time.time() - ends < 1.5
+            for still in (others,) if in_flight == "revoke" else (lines, others):
+                with pytest.raises(httpx2.ReadTimeout):
+                    list(still)
+        with ask(json=body | {"model": "far"}) as answered:
+            assert answered.status_code == 403

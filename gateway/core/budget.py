@@ -153,3 +153,22 @@ class Reserved(msgspec.Struct, frozen=True):
     spender: Mapping[str, str]
     pico_usd: int
     watched: tuple[str, ...] = ()
+
+
+def exceeded(
+    limit: Limit, value: str, pico_usd: int, spent_pico_usd: int, everyone_pico_usd: int, moment: float
+) -> Exceeded | None:
+    """What there is to say if a limit has no room for a call that costs so much at most, None: it has.
+
+    `spent_pico_usd` is what the account of `value` has spent in the window, `everyone_pico_usd` what all have: a share
+    is a share of that. Nothing else is reserved.
+    """
+    terms, ceiling = limit.terms, limit.terms.pico_usd
+    if ceiling is None:
+        total = everyone_pico_usd + pico_usd
+        if total < terms.minimum_pico_usd:
+            return None
+        ceiling = int((terms.share or 0.0) * total)
+    if spent_pico_usd + pico_usd <= ceiling:
+        return None
+    return Exceeded(limit, value, spent_pico_usd, 0, ceiling, window_at(terms.window, moment).end)

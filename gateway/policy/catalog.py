@@ -25,8 +25,9 @@ def backends(
     book: Mapping[str, Price],
     providers: Mapping[str, str | None],
     today: str,
-) -> tuple[dict[str, Backend], dict[str, Mark]]:
-    """The backends as they are on a day (YYYY-MM-DD), and where each is declared, by id."""
+) -> tuple[dict[str, Backend], dict[str, Mark], str]:
+    """The backends as they are on a day (YYYY-MM-DD), and where each is declared, by id; and the day since which they
+    are so, empty: no status of theirs has a date that has come."""
     return _Catalog(tree, vocabulary, book, providers, today).read()
 
 
@@ -45,8 +46,9 @@ class _Catalog:
         self.providers = providers
         self.today = today
         self.problem = tree.problem
+        self.since = ""
 
-    def read(self) -> tuple[dict[str, Backend], dict[str, Mark]]:
+    def read(self) -> tuple[dict[str, Backend], dict[str, Mark], str]:
         backends: dict[str, Backend] = {}
         marks: dict[str, Mark] = {}
         aliases: dict[str, Mark] = {}
@@ -76,7 +78,7 @@ class _Catalog:
             substitute = backends[id].substitute or ""
             if "catalog" not in self.tree.shaky and (substitute not in backends or substitute == id):
                 self.problem(mark, "P103", f"a substitute is another backend{suggestion(substitute, backends)}")
-        return backends, marks
+        return backends, marks, self.since
 
     def _backend(self, document: Document, path: Path, id: str, entry: files.BackendEntry) -> Backend:
         if entry.provider not in self.providers:
@@ -132,6 +134,7 @@ class _Catalog:
                 begun = sorted((day, word) for word, day in written.items() if day <= self.today)
                 if begun:
                     passport[fact] = begun[-1][1]
+                    self.since = max(self.since, begun[-1][0])
             else:
                 passport[fact] = frozenset(written) if isinstance(written, list) else written
         return passport

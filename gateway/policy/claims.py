@@ -1,6 +1,7 @@
 """What must hold: invariants, and the tests that stand beside the rules. From their files to values."""
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 import msgspec
 
@@ -9,10 +10,11 @@ from gateway.core.catalog import AUTO, CAPABILITIES
 from gateway.core.decision import Facts, Project
 from gateway.core.errors import FailureKind
 from gateway.core.labels import DEFAULT_LEVEL, RANK, join
+from gateway.core.price import pico_usd
 from gateway.policy import files
 from gateway.policy.conditions import Conditions
 from gateway.policy.document import Document, Mark, Path, suggestion
-from gateway.policy.model import Case, Expectation, Invariant, InvariantKind
+from gateway.policy.model import OWN, Case, Expectation, Invariant, InvariantKind, Rule
 from gateway.policy.rules import moment
 from gateway.policy.tree import Tree
 from gateway.policy.vocabulary import REQUEST, Attribute, Vocabulary
@@ -117,7 +119,7 @@ def cases(
     conditions: Conditions,
     vocabulary: Vocabulary,
     projects: Mapping[str, Project],
-    rules: frozenset[str],
+    rules: Mapping[str, Rule],
     backends: frozenset[str] | None,
 ) -> tuple[Case, ...]:
     """The tests, in the order of their files. What projects.yaml declares of a test's project counts in the test."""
@@ -141,7 +143,7 @@ class _Cases:
         conditions: Conditions,
         vocabulary: Vocabulary,
         projects: Mapping[str, Project],
-        rules: frozenset[str],
+        rules: Mapping[str, Rule],
         backends: frozenset[str] | None,
     ) -> None:
         self.tree = tree
@@ -180,7 +182,37 @@ class _Cases:
             faults={backend: str(fault) for backend, fault in entry.faults.items()},
             expect=self._expectation(document, (*path, "expect"), entry.expect),
             at=at_seconds,
+            spent=self._spent(document, (*path, "spent"), entry.spent),
         )
+
+    def _spent(
+        self, document: Document, path: Path, written: Mapping[str, Decimal | dict[str, Decimal]]
+    ) -> dict[str, dict[str, int]]:
+        """What was spent under limits. A rule stands for all of its ceilings, but for those that it cannot mean."""
+        found: dict[str, dict[str, int]] = {}
+        for name, amount in written.items():
+            id, _, number = name.partition("#")
+            rule = (self.rules or {}).get(id)
+            ceilings = {str(at): terms for at, terms in enumerate(rule.limits, 1)} if rule is not None else {}
+            if self.rules is None:
+                continue
+            if not ceilings or (number and number not in ceilings):
+                known = [each.id for each in self.rules.values() if each.limits]
+                at = document.key((*path, name))
+                self.tree.problem(at, "P103", f"no limit `{name}`{suggestion(name, known)}")
+                continue
+            by_account = isinstance(amount, dict)
+            amounts = amount if isinstance(amount, dict) else {OWN: amount}
+            meant = [
+                at
+                for at, terms in ceilings.items()
+                if number in ("", at) and not (terms.per == "organisation" if by_account else terms.share is not None)
+            ]
+            if not meant:
+                said = "write one amount: it is of all together" if by_account else "write what each of them has spent"
+                self.tree.problem(document.value((*path, name)), "P106", f"limit `{name}`: {said}")
+            found |= {f"{id}#{at}": {who: pico_usd(usd) for who, usd in amounts.items()} for at in meant}
+        return found
 
     def _known(
         self, document: Document, path: Path, words: Iterable[str], known: Iterable[str] | None, what: str
@@ -263,6 +295,7 @@ class _Cases:
                 self._known_key(document, (*path, "deny", id), id)
                 self._known(document, (*path, "deny", id), named, self.rules, "rule")
                 deny[id] = frozenset(named)
+        self._known(document, (*path, "watch"), entry.watch or [], self.rules, "rule")
         for field in ("permit", "first"):
             ids = getattr(entry, field) or []
             self._known(document, (*path, field), [ids] if isinstance(ids, str) else ids, self.backends, "backend")
@@ -277,4 +310,5 @@ class _Cases:
             reason=entry.reason,
             hops=entry.hops,
             sent_outside=entry.sent_outside,
+            watch=None if entry.watch is None else frozenset(entry.watch),
         )

@@ -119,7 +119,7 @@ class Eligibility:
 
     def __init__(self, bundle: Bundle, not_offered: Mapping[str, str] | None = None) -> None:
         self.bundle = bundle
-        self.digest = bundle.digest
+        self.digest = bundle.meaning
         self.names = names(bundle.backends)
         self.not_offered: Mapping[str, str] = not_offered or {}
         self.projects = bundle.projects
@@ -135,6 +135,7 @@ class Eligibility:
         self._preferences = bundle.effect("prefer")
         self._revoking = frozenset(rule.id for rule in bundle.rules if rule.revoke)
         self._own_obligations = {rule.id: _acts(rule) for rule in bundle.effect("permit")}
+        self.acting_permits = any(self._own_obligations.values())
         self._rulings: dict[tuple[Facts, frozenset[str]], Ruling] = {}
         self._same: dict[Verdict, Verdict] = {}  # each once: few differ, so a snapshot is small, and goes quickly
 
@@ -148,6 +149,10 @@ class Eligibility:
                 del self._rulings[next(iter(self._rulings))]
             ruling = self._rulings[key] = self._decide(*key)
         return ruling
+
+    def closes(self, after: float, until: float) -> bool:
+        """Whether a break-glass exception ends between two moments (Unix seconds), the later one included."""
+        return any(after < exemption.expires <= until for exemption in self.bundle.exemptions)
 
     def _decide(self, facts: Facts, open_exemptions: frozenset[str]) -> Ruling:
         facts = known_only(facts, self.bundle.vocabulary)

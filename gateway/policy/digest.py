@@ -16,6 +16,11 @@ def whole_digest_of(tree: Mapping[str, bytes]) -> str:
     return total.hexdigest()
 
 
+def tree_of(named: str) -> str:
+    """The digest of the tree that a decision was made under, whatever was suspended then and whichever day it was."""
+    return named.partition("@")[0].partition("+")[0]
+
+
 def digest_of(tree: Mapping[str, bytes]) -> str:
     """The digest that a bundle, decisions and metrics carry."""
     return whole_digest_of(tree)[:SHOWN]

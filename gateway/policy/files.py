@@ -334,6 +334,7 @@ class ExpectEntry(_Entry):
     reason: str | None = None
     hops: Annotated[int, Field(ge=0, le=9)] | None = None
     sent_outside: Annotated[int, Field(ge=0, le=9)] | None = None
+    watch: list[Name] | None = None
 
 
 class TestEntry(_Entry):
@@ -342,6 +343,7 @@ class TestEntry(_Entry):
     name: str
     request: dict[str, Any] = {}
     faults: dict[Name, int | str] = {}
+    spent: dict[str, Usd | dict[Name, Usd]] = {}
     at: str | None = None
     expect: ExpectEntry
 

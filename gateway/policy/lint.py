@@ -3,14 +3,18 @@
 Everything here is a hint (warning or info), never a reason not to load.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
 
 from gateway.core.catalog import AUTO, OUT_OF_USE, Backend, names
+from gateway.core.decision import Facts
 from gateway.core.fallback import MAX_ATTEMPTS
 from gateway.policy.cells import UNKNOWN, Cells, Piece, atoms_of
 from gateway.policy.clauses import Clauses, clauses, permitting
 from gateway.policy.document import Mark, Problem, Severity
 from gateway.policy.model import Atom, Bundle, Clause, Rule, every, of_backend
+from gateway.policy.nearest import cell_of
 from gateway.policy.space import Cube, intersect, remainder, witness
 
 _SOON_SECONDS = 14 * 86_400.0
@@ -18,14 +22,23 @@ _MOST_CLASSES = 5
 """Request classes without a backend that are shown."""
 
 
-def lint(bundle: Bundle, today: str, moment: float) -> tuple[Problem, ...]:
-    """The hints for a bundle, sorted. `today` is a date (YYYY-MM-DD), `moment` Unix seconds."""
-    return tuple(sorted(set(_Lint(bundle).all(today, moment))))
+class Past(msgspec.Struct, frozen=True):
+    """Requests that there were, by their facts, and since when, in words."""
+
+    requests: Mapping[Facts, int]
+    since: str
+
+
+def lint(bundle: Bundle, today: str, moment: float, past: Past | None = None) -> tuple[Problem, ...]:
+    """The hints for a bundle, sorted. `today` is a date (YYYY-MM-DD), `moment` Unix seconds. With `past`, requests that
+    nobody may serve are counted in it."""
+    return tuple(sorted(set(_Lint(bundle, past).all(today, moment))))
 
 
 class _Lint:
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, past: Past | None) -> None:
         self.bundle = bundle
+        self.past = past
         self.clauses = clauses(bundle)
         atoms = atoms_of(bundle, self.clauses)
         self.cells = Cells(bundle, atoms)
@@ -140,17 +153,42 @@ class _Lint:
         if self.cells.has("attempt"):
             known[self.cells.at("attempt")] = self.cells.mask("attempt", ["1"])
         classes: list[Cube] = []
+        more = False
         while cell := self._stuck_outside(tuple(known), classes):
             if len(classes) == _MOST_CLASSES:
-                yield _hint(self._first(), "P206", "nobody may serve some more classes of requests", "info")
+                more = True
                 break
             classes.append(self._widened(cell, tuple(known)))
-        for cube in classes:
+        counted, rest = self._counted(classes)
+        if more:
+            said = f"nobody may serve some more classes of requests{self._so_many(rest)}"
+            yield _hint(self._first(), "P206", said, "info")
+        for cube, requests in zip(classes, counted, strict=True):
             words = ", ".join(f"{name} {value}" for name, value in self._meant(cube, tuple(known)).items())
             meant = any(intersect(cube, piece.cube) for _, permits, _ in self.views for piece in permits)
             severity: Severity = "info" if meant else "warning"
             why = "forbidden" if meant else "no permit"
-            yield _hint(self._first(), "P206", f"nobody may serve ({why}): {words or 'any request'}", severity)
+            said = f"nobody may serve ({why}): {words or 'any request'}{self._so_many(requests)}"
+            yield _hint(self._first(), "P206", said, severity)
+
+    def _counted(self, classes: list[Cube]) -> tuple[list[int], int]:
+        """How many past requests were in each class (in the first of those that overlap), and how many that nobody may
+        serve were in none."""
+        counts, rest = [0] * len(classes), 0
+        for facts, requests in self.past.requests.items() if self.past is not None else ():
+            cell = cell_of(self.cells, facts)
+            inside = (at for at, cube in enumerate(classes) if intersect(cell, cube) is not None)
+            if (found := next(inside, None)) is not None:
+                counts[found] += requests
+            elif not any(self._served(cell, permits, forbids) for _, permits, forbids in self.views):
+                rest += requests
+        return counts, rest
+
+    def _so_many(self, requests: int) -> str:
+        if self.past is None:
+            return ""
+        said = "1 request was" if requests == 1 else f"{requests or 'no'} request{'s were' if requests else ' was'}"
+        return f"; {said} since {self.past.since}"
 
     def _first(self) -> Mark:
         """Where to say what is about all rules."""

@@ -168,6 +168,7 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "name": "what it shows, in words; once in the whole tree",
         "request": "its facts, `model` and `needs`; the rest is as if an application had changed only its base URL",
         "faults": "backends that fail, each with a status, a kind of failure, or `timeout`",
+        "spent": "USD spent before, by rule (`RULE#2`: its second ceiling): one amount, or one for each account",
         "at": "the moment, for break-glass exceptions: `2026-11-22T18:00:00Z`",
         "expect": "what comes of it",
     },
@@ -181,6 +182,7 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "reason": "the error code that the client sees",
         "hops": "calls that are made",
         "sent_outside": "calls to machines that we do not run",
+        "watch": "exactly these rules on trial would fire, at some backend behind the model's name; in force, they do",
     },
     files.ExceptionsFile: {"exceptions": "the exceptions"},
     files.ExceptionEntry: {

@@ -155,7 +155,8 @@ class Invariant(msgspec.Struct, frozen=True):
 class Expectation(msgspec.Struct, frozen=True):
     """What a case expects; None: nothing of the kind. `permit` is exactly whom; `deny` names rules that must be among
     the reasons; `permit_only` is what everyone permitted must be; `first` heads the plan. `sent_outside` counts calls
-    to backends that are not self-hosted."""
+    to backends that are not self-hosted. `watch` are the rules on trial that would fire, and no others on trial would:
+    one that is in force by now does."""
 
     permit: frozenset[str] | None = None
     deny: dict[str, frozenset[str]] | None = None
@@ -166,10 +167,18 @@ class Expectation(msgspec.Struct, frozen=True):
     reason: str | None = None
     hops: int | None = None
     sent_outside: int | None = None
+    watch: frozenset[str] | None = None
+
+
+OWN = ""
+"""Whoever a case's request is: nobody is called so."""
 
 
 class Case(msgspec.Struct, frozen=True):
-    """One example: a request by its facts, how backends would fail, and what is expected."""
+    """One example: a request by its facts, how backends would fail, what was spent before, and what is expected.
+
+    `spent` is pico-USD by limit (its id) and by whose account it is, or `OWN`.
+    """
 
     name: str
     mark: Mark
@@ -179,6 +188,7 @@ class Case(msgspec.Struct, frozen=True):
     faults: dict[str, str]
     expect: Expectation
     at: float | None = None
+    spent: dict[str, dict[str, int]] = {}
 
 
 class Specimen(msgspec.Struct, frozen=True):
@@ -214,7 +224,8 @@ class Bundle(msgspec.Struct, frozen=True):
     """A whole policy tree: vocabulary, catalog and rules, under the digest of the bytes they were read from.
 
     `places` says where each backend is declared. `sensitivity` is what the scanner looks for, `specimens` show that it
-    finds it.
+    finds it. `since` is the day since which the same bytes mean what they mean: the last on which a dated status began;
+    empty: none has.
     """
 
     digest: str
@@ -229,6 +240,12 @@ class Bundle(msgspec.Struct, frozen=True):
     rollouts: tuple[Rollout, ...] = ()
     sensitivity: ScannerTerms = BUILT_IN
     specimens: tuple[Specimen, ...] = ()
+    since: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """What names the tree as it is read now: its digest and, where that matters, the day since which it is so."""
+        return f"{self.digest}@{self.since}" if self.since else self.digest
 
     def effect(self, effect: Effect, *modes: Mode) -> tuple[Rule, ...]:
         """The rules of one effect that are in force, or in the given modes. Beyond its canary a rule is in shadow."""

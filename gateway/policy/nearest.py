@@ -48,9 +48,12 @@ def _masks(cells: Cells, name: str, value: str | frozenset[str] | None) -> dict[
     return inside | {name: cells.mask(name, ["known"])}
 
 
-def closest(cells: Cells, here: Cube, regions: Iterable[Cube], minus: Sequence[Cube]) -> Cube | None:
-    """The part of some regions, outside `minus`, that is as `here` in the most attributes; None: there is none."""
-    found = _parts(cells, here, regions, minus)
+def closest(
+    cells: Cells, here: Cube, regions: Iterable[Cube], minus: Sequence[Cube], steps: int = _STEPS
+) -> Cube | None:
+    """The part of some regions, outside `minus`, that is as `here` in the most attributes; None: there is none, or none
+    that was found in so many search steps."""
+    found = _parts(cells, here, regions, minus, steps)
     best = min(found, key=len, default=None)
     if best is None:
         return None
@@ -78,12 +81,12 @@ def _attributes(cells: Cells) -> list[str]:
 
 
 def _parts(
-    cells: Cells, here: Cube, regions: Iterable[Cube], minus: Sequence[Cube]
+    cells: Cells, here: Cube, regions: Iterable[Cube], minus: Sequence[Cube], steps: int = _STEPS
 ) -> dict[tuple[str, ...], list[Cube]]:
     """What `minus` and the impossible leave of some regions, by the attributes in which it is not as `here`."""
     attributes, taken = _attributes(cells), [*minus, *cells.impossible]
     found: dict[tuple[str, ...], list[Cube]] = {}
-    budget = Budget(_STEPS)
+    budget = Budget(steps)
     try:
         for region in regions:
             for cube in remainder(region, taken, budget):

@@ -45,7 +45,7 @@ def parse(
     """
     read = Tree(tree, extra_catalog or {}, shown or {})
     vocabulary = _vocabulary(read)
-    backends, places = catalog.backends(read, vocabulary, catalog.prices(read), providers, today)
+    backends, places, since = catalog.backends(read, vocabulary, catalog.prices(read), providers, today)
     known = None if "catalog" in read.shaky else frozenset(backends)
     conditions = Conditions(vocabulary, known, frozenset(providers), read.problems)
     projects = rules.projects(read, vocabulary)
@@ -59,11 +59,12 @@ def parse(
         projects,
         rules.exemptions(read, conditions, written, known),
         claims.invariants(read, conditions),
-        claims.cases(read, conditions, vocabulary, projects, frozenset(written), known),
+        claims.cases(read, conditions, vocabulary, projects, written, known),
         places,
         rules.rollouts(read),
         terms,
         specimens,
+        since,
     )
     sources = {document.file: document.text for document in read.documents.values()}
     return Parsed(None if read.problems else bundle, tuple(sorted(set(read.problems))), sources)

@@ -9,7 +9,7 @@ monotone      a cell that is permitted with the higher label and not with the lo
 chain         calls one after the other, each permitted with what the calls before it have left behind
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from operator import and_
@@ -18,12 +18,12 @@ import msgspec
 
 from gateway.core.catalog import Backend
 from gateway.core.labels import LEVELS
-from gateway.policy.cells import Cells, atoms_of
+from gateway.policy.cells import Cells, Piece, atoms_of
 from gateway.policy.chains import Chains, Group, Walk
-from gateway.policy.clauses import clauses
+from gateway.policy.clauses import Clauses, clauses, forbidding, permitting
 from gateway.policy.counterexample import Counterexample, Witness
-from gateway.policy.model import Atom, Bundle, Invariant, InvariantKind, bound, every, of_backend
-from gateway.policy.query import Query, plainest, smallest
+from gateway.policy.model import Atom, Bundle, Invariant, InvariantKind, Rule, bound, every, of_backend
+from gateway.policy.query import PLAIN, Query, plainest, smallest
 from gateway.policy.space import Budget, Cube, Exhausted, intersect, point, size, witness
 
 _LABELS = ("sensitivity", "source_sensitivity")
@@ -67,11 +67,30 @@ def prove(bundle: Bundle, steps: int | None = None) -> tuple[Proof, ...]:
     return tuple(proofs[invariant.id] for invariant in asked)
 
 
-class _Prover:
+class Reprover:
+    """Asks again about trees in which one rule was changed. What the other rules say is worked out once."""
+
     def __init__(self, bundle: Bundle) -> None:
+        self._base = _Prover(bundle, brief=True)
+
+    def violates(
+        self, bundle: Bundle, rule: Rule, becomes: Rule | None, invariants: Iterable[Invariant], steps: int
+    ) -> bool:
+        """Whether one of some invariants does not hold in a tree in which a rule became another; None: it is gone. One
+        that is not decided in so many search steps counts as holding."""
+        prover = _Changed(self._base, bundle, rule, becomes)
+        return any(prover.prove(each, Budget(steps)).holds is False for each in invariants)
+
+
+class _Prover:
+    """`brief`: of what is violated nothing is said but that it is."""
+
+    def __init__(self, bundle: Bundle, *, brief: bool = False) -> None:
         self.bundle = bundle
+        self.brief = brief
         self.clauses = clauses(bundle)
         self.breakable = frozenset(rule.id for rule in bundle.rules if rule.breakable)
+        self._known: dict[tuple[bool, str | None], tuple[list[Piece], list[Piece]]] = {}
         self._grouped: dict[tuple[bool, bool], list[Group]] = {}
         self.kinds: Mapping[InvariantKind, Callable[[Invariant, Budget], Counterexample | None]] = {
             "never": self._never,
@@ -109,8 +128,8 @@ class _Prover:
         if key not in self._grouped:
             found: dict[Group, list[Backend]] = {}
             for backend in self.bundle.backends if cells is self.cells else (None,):
-                permits = dict.fromkeys(piece.cube for piece in cells.permits(self.clauses, backend))
-                forbids = cells.forbids(self.clauses, backend)
+                admitting, forbids = self.pieces(cells, backend)
+                permits = dict.fromkeys(piece.cube for piece in admitting)
                 lifted = [piece for piece in forbids if absolute and piece.rule in self.breakable]
                 firm = dict.fromkeys(
                     piece.cube for piece in forbids if not absolute or piece.rule not in self.breakable
@@ -123,13 +142,28 @@ class _Prover:
             ]
         return self._grouped[key]
 
+    def pieces(self, cells: Cells, backend: Backend | None) -> tuple[list[Piece], list[Piece]]:
+        """The permits and the forbids that concern a backend; None: any."""
+        return cells.permits(self.clauses, backend), cells.forbids(self.clauses, backend)
+
+    def gained(self, _: Cells, __: Backend | None) -> list[Cube] | None:
+        """Where a backend may be permitted that was not before; None: anywhere."""
+        return None
+
+    def known_pieces(self, cells: Cells, backend: Backend | None) -> tuple[list[Piece], list[Piece]]:
+        """The same, worked out once."""
+        key = cells is self.cells, None if backend is None else backend.id
+        if key not in self._known:
+            self._known[key] = self.pieces(cells, backend)
+        return self._known[key]
+
     def _everywhere(self, invariant: Invariant, budget: Budget, search: _Search) -> Counterexample | None:
         """Searches the catalog, or all that is conceivable; then a backend of the catalog still says more."""
         if not invariant.any_backend:
             return search(invariant, self.cells, budget)
         found = search(invariant, self.anywhere, budget)
-        if found is None:
-            return None
+        if found is None or self.brief:
+            return found
         try:
             return search(invariant, self.cells, budget) or found
         except Exhausted:
@@ -146,12 +180,14 @@ class _Prover:
     def _reaching(self, invariant: Invariant, cells: Cells, budget: Budget) -> Counterexample | None:
         for group in self._groups(cells, absolute=invariant.absolute):
             for excluded, backend in self._excluded(invariant, cells, group):
-                for permit in group.permits:
-                    region = intersect(permit, excluded)
-                    if region is None:
-                        continue
+                gained = self.gained(cells, backend)
+                inside = (both for permit in group.permits if (both := intersect(permit, excluded)) is not None)
+                regions = inside if gained is None else (b for r in inside for g in gained if (b := intersect(r, g)))
+                for region in regions:
                     query = Query(region, group.forbids, cells.impossible)
                     if (found := query.answer(budget)) is not None:
+                        if self.brief:
+                            return _BRIEFLY
                         cube = smallest(cells.variables, region, found, query.clear, cells.impossible)
                         cell = plainest(cells, cube, cells.impossible)
                         made = Witness(self.bundle, invariant, cells)
@@ -194,6 +230,8 @@ class _Prover:
                 cell = point(found)
                 reasons = [cube for group in groups for cube in _admitted(group, cell)]
                 if not reasons:
+                    if self.brief:
+                        return _BRIEFLY
                     cube = smallest(cells.variables, region, cell, nobody, cells.impossible)
                     cell = plainest(cells, cube, cells.impossible)
                     return Witness(self.bundle, invariant, cells).serving_nobody(cube, cell, wanted)
@@ -217,6 +255,8 @@ class _Prover:
                     for query, rule in _risen(cells, group, low, high):
                         if (found := query.answer(budget)) is None:
                             continue
+                        if self.brief:
+                            return _BRIEFLY
                         cube = smallest(cells.variables, query.region, found, query.clear, query.impossible)
                         cell = plainest(cells, cube, query.impossible)
                         return Witness(self.bundle, invariant, cells).reaching(
@@ -238,7 +278,7 @@ class _Prover:
             for query in walk.queries():
                 found = query.answer(budget)
                 if found is not None:
-                    return self._walked(invariant, walk, query, point(found))
+                    return _BRIEFLY if self.brief else self._walked(invariant, walk, query, point(found))
         return None
 
     def _walked(self, invariant: Invariant, walk: Walk, query: Query, found: Cube) -> Counterexample:
@@ -251,6 +291,33 @@ class _Prover:
         cell = plainest(cells, cube, cells.impossible)
         made = Witness(self.bundle, invariant, cells)
         return made.walking(cube, cell, walk.path(found), self._lifted(invariant))
+
+
+class _Changed(_Prover):
+    """A tree in which one rule became another, in the space of the tree as it was: it tells its rules apart, too."""
+
+    def __init__(self, base: _Prover, bundle: Bundle, rule: Rule, becomes: Rule | None) -> None:
+        super().__init__(bundle, brief=True)
+        self.cells, self.anywhere = base.cells, base.anywhere
+        self._base = base
+        self._rule = rule.id
+        one = None if becomes is None or becomes.effect not in ("permit", "forbid", "require") else becomes
+        permits = permitting(one) if one is not None and one.effect == "permit" else ()
+        self._own = Clauses(permits, forbidding(one) if one is not None and one.effect != "permit" else ())
+
+    def pieces(self, cells: Cells, backend: Backend | None) -> tuple[list[Piece], list[Piece]]:
+        before = self._base.known_pieces(cells, backend)
+        permits, forbids = ([piece for piece in some if piece.rule != self._rule] for some in before)
+        return [*permits, *cells.permits(self._own, backend)], [*forbids, *cells.forbids(self._own, backend)]
+
+    def gained(self, cells: Cells, backend: Backend | None) -> list[Cube]:
+        """Where the permit is that came, or the forbid that is gone. What was permitted before broke nothing."""
+        came = cells.permits(self._own, backend)
+        gone = (piece for piece in self._base.known_pieces(cells, backend)[1] if piece.rule == self._rule)
+        return list(dict.fromkeys(piece.cube for piece in (*came, *gone)))
+
+
+_BRIEFLY = Counterexample(PLAIN, {})
 
 
 def _admitted(group: Group, cell: Cube) -> Iterator[Cube]:

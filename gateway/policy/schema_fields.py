@@ -75,6 +75,7 @@ def fields(bundle: Bundle, providers: Sequence[str]) -> dict[tuple[type[BaseMode
         (files.AfterEntry, "left"): _BACKEND,
         (files.AfterEntry, "enter"): _BACKEND,
         (files.TestEntry, "request"): reference("facts"),
+        (files.TestEntry, "spent"): _spent(bundle),
         (files.TestEntry, "faults"): _map(backend, {"enum": _FAULTS}),
         (files.ExpectEntry, "permit"): _list(backend),
         (files.ExpectEntry, "deny"): {
@@ -82,6 +83,7 @@ def fields(bundle: Bundle, providers: Sequence[str]) -> dict[tuple[type[BaseMode
         },
         (files.ExpectEntry, "permit_only"): _BACKEND,
         (files.ExpectEntry, "first"): backend,
+        (files.ExpectEntry, "watch"): _list(rule),
         (files.ExpectEntry, "reason"): _suggested(sorted({each.code for each in (*FailureKind, *Refusal)})),
         (files.ExceptionEntry, "rules"): _list(breakable, least=1),
         (files.ExceptionEntry, "principal"): {**_ALONE, "anyOf": [{"required": [name]} for name in PRINCIPALS]},
@@ -102,6 +104,18 @@ def _names(bundle: Bundle) -> list[str]:
 
 def _list(items: Schema, least: int = 0) -> Schema:
     return {"type": "array", "items": items} | ({"minItems": least} if least else {})
+
+
+def _spent(bundle: Bundle) -> Schema:
+    """Limits, by their rules or one by one, and USD: for whoever the request is, or for each account."""
+    usd = {"type": "number", "minimum": 0}
+    limits = [
+        id
+        for rule in bundle.rules
+        for id in (rule.id, *(f"{rule.id}#{n + 1}" for n in range(len(rule.limits))))
+        if rule.limits
+    ]
+    return _map({"enum": sorted(limits)}, {"anyOf": [usd, {"type": "object", "additionalProperties": usd}]})
 
 
 def _map(names: Schema, values: Schema) -> Schema:

@@ -1,6 +1,7 @@
 """Tests of a policy tree: each case is decided by the same functions as a request, and compared with what it expects.
 
-No backend is called: a case says which ones would fail, and how. Keys and limits of this machine play no part.
+No backend is called: a case says which ones would fail, and how, and what was spent before. The keys and the ledger of
+this machine play no part.
 """
 
 from collections.abc import Iterable
@@ -10,12 +11,14 @@ import msgspec
 from gateway.core.catalog import Backend
 from gateway.core.chat import Demand
 from gateway.core.decision import Decision, Facts
+from gateway.core.discharge import demanded
 from gateway.core.errors import Failed, FailureKind, Refusal
 from gateway.core.fallback import Attempt, after, given_up, next_step
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem
 from gateway.policy.model import Bundle, Case, of_backend
-from gateway.routing.plan import plan, planned_again, refusal
+from gateway.review.spending import Purse, most, spender_of
+from gateway.routing.plan import exhausted, plan, planned_again, refusal
 
 _BY_STATUS = {
     401: FailureKind.UNAUTHORIZED,
@@ -38,7 +41,8 @@ class Outcome(msgspec.Struct, frozen=True):
     whatever model was named, with the forbids that fire (none: no rule permits it). `out` says why the others behind
     the model's name are not asked. `http` and `reason` are what the client sees; `reason` is empty when it is served.
     `hops` are the calls made, `sent_outside` those of them to backends that are not self-hosted. `asked` are the facts
-    that the policy was asked about, hop by hop.
+    that the policy was asked about, hop by hop. `watched` are the rules on trial that would have fired, at some backend
+    behind the model's name, and `firing` those in force that did.
     """
 
     order: tuple[str, ...]
@@ -49,6 +53,9 @@ class Outcome(msgspec.Struct, frozen=True):
     hops: int
     sent_outside: int
     asked: tuple[Facts, ...]
+    called: tuple[str, ...] = ()
+    watched: frozenset[str] = frozenset()
+    firing: frozenset[str] = frozenset()
 
     @property
     def permitted(self) -> frozenset[str]:
@@ -90,50 +97,87 @@ def outcome(bundle: Bundle, case: Case, policy: Eligibility | None = None) -> Ou
             (), denied, {}, Refusal.MODEL_NOT_FOUND.status, Refusal.MODEL_NOT_FOUND.code, 0, 0, (case.facts,)
         )
     decision = _decide(policy, case, case.facts)
-    http, reason, called, asked = _send(policy, case, decision)
+    sent = _send(policy, case, decision)
+    behind = [verdicts[backend.id] for backend in policy.names[case.model]]
     return Outcome(
         order=tuple(candidate.backend.id for candidate in decision.candidates),
         denied=denied,
         out={each.backend: each.reason for each in decision.excluded if each.backend not in denied},
-        http=http,
-        reason=reason,
-        hops=len(called),
-        sent_outside=sum(backend.fact("deployment") != "self_hosted" for backend in called),
-        asked=asked,
+        http=sent.http,
+        reason=sent.reason,
+        hops=len(sent.called),
+        sent_outside=sum(backend.fact("deployment") != "self_hosted" for backend in sent.called),
+        asked=sent.asked,
+        called=tuple(backend.id for backend in sent.called),
+        watched=sent.watched.union(*(verdict.watched for verdict in behind)),
+        firing=sent.firing.union(*(verdict.permits + verdict.forbids for verdict in behind)),
     )
 
 
-def _decide(policy: Eligibility, case: Case, facts: Facts) -> Decision:
+def _demand(case: Case) -> Demand:
+    return Demand(case.needs, input_bytes=0, messages=1, output_limit=None, choices=1)
+
+
+def _decide(policy: Eligibility, case: Case, facts: Facts, name: str | None = None) -> Decision:
+    requested = name or case.model
     return plan(
         id="dec-test",
         digest=policy.digest,
-        requested=case.model,
-        backends=policy.names[case.model],
+        requested=requested,
+        backends=policy.names[requested],
         ruling=policy.ask(facts, case.at or 0.0),
-        demand=Demand(case.needs, input_bytes=0, messages=1, output_limit=None, choices=1),
+        demand=_demand(case),
         not_offered={},
     )
 
 
-def _send(policy: Eligibility, case: Case, decision: Decision) -> tuple[int, str, list[Backend], tuple[Facts, ...]]:
-    """The status and reason that the client sees, the backends called on the way, and the facts of each hop. After a
-    failure the request is planned again, since what happened is a fact that rules may ask."""
-    called: list[Backend] = []
+class _Sent(msgspec.Struct, frozen=True):
+    """What the client sees, the backends that were called, the facts of each hop, and limits that had no room: those on
+    trial (`watched`) and those in force (`firing`)."""
+
+    http: int
+    reason: str
+    called: tuple[Backend, ...]
+    asked: tuple[Facts, ...]
+    watched: frozenset[str]
+    firing: frozenset[str]
+
+
+def _send(policy: Eligibility, case: Case, decision: Decision) -> _Sent:
+    """Goes along the plan as `relay` does. After a failure the request is planned again, since what happened is a fact
+    that rules may ask; beyond a limit the alias that it downgrades to takes the place of the name."""
+    called: tuple[Backend, ...] = ()
     failures: tuple[Failed, ...] = ()
     asked: tuple[Facts, ...] = (case.facts,)
+    purse, moment = Purse(policy.limits, case.spent), case.at or 0.0
+    name, exempt = case.model, None
+    watched, firing = set[str](), set[str]()
+
+    def sent(http: int, reason: str) -> _Sent:
+        return _Sent(http, reason, called, asked, frozenset(watched), frozenset(firing))
+
     while isinstance(step := next_step(decision, failures), Attempt):
         backend = step.candidate.backend
-        called.append(backend)
+        demand = demanded(_demand(case), step.candidate.do)
+        room = purse.room(spender_of(asked[-1], backend), most(backend, demand), moment, exempt)
+        watched.update(room.watched)
+        if (full := room.full) is not None:
+            firing.add(full.limit.rule)
+            if exempt is None and (alias := full.limit.terms.downgrade):
+                name, exempt = alias, full.limit.id
+                decision = planned_again(decision, len(failures), _decide(policy, case, asked[-1], name))
+                if any(candidate.backend.id == backend.id for candidate in decision.candidates):
+                    continue
+            decision = exhausted(decision, backend, full, moment)
+            continue
+        called += (backend,)
         if backend.id not in case.faults:
-            return 200, "", called, asked
+            return sent(200, "")
         failures += (_failed(case.faults[backend.id]),)
         asked += (after(asked[-1], backend, failures[-1]),)
-        decision = planned_again(decision, len(failures), _decide(policy, case, asked[-1]))
-    if not failures:
-        refused = refusal(decision).refusal
-        return refused.status, refused.code, called, asked
-    told = given_up(decision, failures)
-    return told.status, told.code, called, asked
+        decision = planned_again(decision, len(failures), _decide(policy, case, asked[-1], name))
+    told = refusal(decision).refusal if not failures else given_up(decision, failures)
+    return sent(told.status, told.code)
 
 
 def _failed(fault: str) -> Failed:
@@ -163,8 +207,13 @@ def differences(bundle: Bundle, case: Case, came: Outcome) -> tuple[str, ...]:
         others = [b.id for b in bundle.backends if b.id in came.permitted and of_backend(atom, b) is not True]
         if others:
             found.append(f"{_named(others)} may be asked; expected only: {atom.text}")
-    if expect.first is not None and came.order[:1] != (expect.first,):
+    if expect.first is not None and came.called[:1] != (expect.first,):
         found.append(f"`{expect.first}` is not the first: {', '.join(came.order) or 'nobody may be asked'}")
+    if expect.watch is not None:
+        if more := sorted(came.watched - expect.watch):
+            found.append(f"on trial {_named(more)} would fire, which is not expected")
+        if missing := sorted(expect.watch - came.watched - came.firing):
+            found.append(f"{_named(missing)} would not fire")
     for name in ("decision", "http", "reason", "hops", "sent_outside"):
         expected, here = getattr(expect, name), getattr(came, name)
         if expected is not None and here != expected:

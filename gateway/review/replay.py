@@ -204,6 +204,11 @@ def _decide(stored: Stored, policy: Eligibility) -> Decision | None:
     )
 
 
+def past(stored: Iterable[Stored], bundle: Bundle) -> Counter[Facts]:
+    """How often there were requests with these facts, as a tree declares their projects."""
+    return Counter(_declared(each.facts, bundle.projects.get(each.facts.project or "")) for each in stored)
+
+
 def _declared(facts: Facts, project: Project | None) -> Facts:
     """The facts as a tree declares their project. A label that a floor once raised stays where it was."""
     jurisdiction, floor = (project.jurisdiction, project.floor) if project else (None, None)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from gateway.core.stored import Stored
+from gateway.policy.digest import tree_of
 from gateway.policy.document import Document, plain
 from gateway.policy.model import Bundle, Mode, Rollout
 from gateway.review.replay import Turned, replay
@@ -131,8 +132,8 @@ _NONE = "no file on trial has a `promote`"
 
 
 def _under(stored: Stored, digest: str) -> bool:
-    """Whether it was decided under this tree, whatever was suspended by order meanwhile."""
-    return stored.policy_digest.partition("+")[0] == digest
+    """Whether it was decided under this tree, whatever was suspended by order and whichever statuses began since."""
+    return tree_of(stored.policy_digest) == tree_of(digest)
 
 
 def _with_mode(bundle: Bundle, rollout: Rollout, mode: Mode) -> Bundle:

@@ -91,7 +91,11 @@ def _escapes(text: str) -> Iterator[Edit]:
 
 def _unescaped(match: re.Match[str]) -> str:
     code = match[1]
-    return _CONTROLS[code] if code in _CONTROLS else _character(int(code[1:], 16))
+    if code in _CONTROLS:
+        return _CONTROLS[code]
+    if match[2]:  # two halves of one character
+        return chr(0x10000 + ((int(match[2], 16) & 0x3FF) << 10) + (int(match[3], 16) & 0x3FF))
+    return _character(int(code[1:], 16))
 
 
 def _character(code: int) -> str:
@@ -108,11 +112,25 @@ def _unquoted(match: re.Match[str]) -> str:
 
 def _together(match: re.Match[str]) -> str:
     """What was spaced out letter by letter. A wider gap was a space before."""
-    return re.sub(r"([ \-_*]) *", lambda gap: " " if len(gap[0]) > 1 else "", match[0])
+    if match[1]:
+        return match[0].replace(match[1], "")
+    return re.sub(" +", lambda gap: " " if len(gap[0]) > 1 else "", match[0])
+
+
+_FOREIGN = re.compile(f"[{_LETTERS}]")
+_each_word = _each(f"[A-Za-z0-9@._+/=\\-{_LETTERS}]+", _latin)
+
+
+def _lookalikes(text: str) -> Iterator[Edit]:
+    """Words are only looked at where there is a letter of another script at all."""
+    return _each_word(text) if _FOREIGN.search(text) else iter(())
 
 
 _CODE = re.compile(r"\\[uxU][0-9a-fA-F]{2}")
-_each_escape = _each(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrt\"'/\\])", _unescaped)
+_each_escape = _each(
+    r"\\(u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrt\"'/\\])",
+    _unescaped,
+)
 
 REWRITES: tuple[Rewrite, ...] = (
     Rewrite("invisible", f"[{_IGNORABLE}]", _each(f"[{_IGNORABLE}]+", lambda _: "")),
@@ -129,7 +147,7 @@ REWRITES: tuple[Rewrite, ...] = (
     Rewrite(
         "lookalikes",
         f"[A-Za-z0-9@][._\\-]?[{_LETTERS}]|[{_LETTERS}][._\\-]?[A-Za-z0-9@]",
-        _each(f"[A-Za-z0-9@._+/=\\-{_LETTERS}]+", _latin),
+        _lookalikes,
     ),
     Rewrite("escapes", r"\\[uxU][0-9a-fA-F]{2}", _escapes),
     Rewrite("percent", r"%[0-9A-Fa-f]{2}", _each(r"(?:%[0-9A-Fa-f]{2})+", _unquoted)),
@@ -142,7 +160,7 @@ REWRITES: tuple[Rewrite, ...] = (
         "spaced",
         r"\S {1,3}\S {1,3}\S {1,3}\S {1,3}\S|[A-Za-z0-9][\-_*][A-Za-z0-9][\-_*][A-Za-z0-9][\-_*][A-Za-z0-9][\-_*]",
         _each(
-            r"(?<!\S)\S(?: {1,3}\S){5,}(?!\S)"
+            r"(?<![^\W_])\S(?: {1,3}\S){5,}(?![^\W_])"
             r"|(?<![A-Za-z0-9])[A-Za-z0-9](?:([\-_*])[A-Za-z0-9])(?:\1[A-Za-z0-9]){5,}(?![A-Za-z0-9])",
             _together,
         ),
@@ -151,7 +169,7 @@ REWRITES: tuple[Rewrite, ...] = (
         "concatenated",
         '["\'][ \t\r\n\\\\]*[+.&][ \t\r\n\\\\]*["\']|["\'][ \t]*\\\\?\r?\n[ \t]*["\']|[^\\s"\'] *"" *[^\\s"\']',
         _each(
-            r"([\"'])(?:[ \t\r\n\\]{0,40}[+.&][ \t\r\n\\]{0,40}|[ \t]{0,8}\\?\r?\n[ \t]{0,40})[fbru]?\1",
+            r"(\\?[\"'])(?:[ \t\r\n\\]{0,40}[+.&][ \t\r\n\\]{0,40}?|[ \t]{0,8}\\?\r?\n[ \t]{0,40})[fbru]?\1",
             lambda _: "",
         ),
     ),

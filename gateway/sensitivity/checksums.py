@@ -5,6 +5,7 @@ UIDAI uses it, ICAO 9303 part 3 (7-3-1). A scheme that only one country uses sta
 """
 
 from collections.abc import Sequence
+from operator import mul
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Letters as ISO 7064 and ICAO 9303 count them: A is 10, Z is 35."""
@@ -43,8 +44,8 @@ def worth(letter: str) -> int:
 
 
 def weighted(value: str, weights: Sequence[int]) -> int:
-    """The sum of every character times its weight, over the shorter of the two."""
-    return sum(_VALUE.get(letter, 0) * weight for letter, weight in zip(value, weights, strict=False))
+    """The sum of every digit or letter times its weight, over the shorter of the two."""
+    return sum(map(mul, map(_VALUE.__getitem__, value), weights))
 
 
 def digits_sum(value: str, weights: Sequence[int]) -> int:

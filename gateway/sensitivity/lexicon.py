@@ -43,12 +43,22 @@ class Mentions:
             at += 1
         return False
 
+    def names(self, words: Words) -> bool:
+        """Whether one of the words is in the name of the JSON member that holds the text."""
+        return words in self._everywhere
+
+    def has(self, words: Words) -> bool:
+        """Whether any of the words stands anywhere."""
+        return words in self._everywhere or bool(self.of(words))
+
     def of(self, words: Words) -> Sequence[_Place]:
         """The places of the words of one set, in order."""
         places = self._places.get(words)
         if places is None:
             owners = self._owners
-            places = sorted(place for number, found in self._found.items() if words in owners[number] for place in found)
+            places = sorted(
+                place for number, found in self._found.items() if words in owners[number] for place in found
+            )
             self._places[words] = places
         return places
 

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from gateway.core.kinds import KINDS, Kind
 from gateway.core.patterns import compiled, without_anchors
 from gateway.core.terms import OwnDetector, ScannerTerms
@@ -58,8 +60,8 @@ def detector_of(own: OwnDetector) -> Detector:
 
 
 def _trigger(pattern: str) -> str:
-    """A trigger for an own pattern. `triggers` would cut it short where it begins to count, and reads no more of the
-    language than the built-in table needs; what has an alternative it leaves alone."""
+    """A trigger for an own pattern. `triggers` reads no more of the language than the built-in table needs, so what is
+    written in any other way is made an alternative of nothing: there it finds no word, and searches for it as it is."""
     loose = without_anchors(pattern)
     return loose if _TAME.fullmatch(loose) else f"{_NEVER}|(?:{loose})"
 
@@ -70,4 +72,4 @@ def _only(row: Detector, on: set[str]) -> Detector:
     def find(sight: Sight) -> Iterator[Hit]:
         return (hit for hit in row.find(sight) if hit.kind in on)
 
-    return Detector(row.id, row.trigger, find)
+    return msgspec.structs.replace(row, find=find)

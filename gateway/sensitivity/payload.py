@@ -13,7 +13,7 @@ LONGEST = 4_000_000
 _SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]")
 _HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}){6,}(?![0-9A-Fa-f])")
 _HEX_PAIRS = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}(?:[ :][0-9A-Fa-f]{2}){7,}(?![0-9A-Fa-f])")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{16,}(?:\r?\n[A-Za-z0-9+/_\-]{4,})*={0,2}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{10,}(?:\r?\n[A-Za-z0-9+/_\-]{4,})*={0,2}")
 _TRY = 64
 _SHORTEST = 6
 
@@ -38,8 +38,8 @@ def _text_of(octets: bytes) -> str | None:
 def _base64(text: str) -> Iterator[tuple[int, int, str]]:
     for match in _BASE64.finditer(text):
         run = match[0]
-        if len(run) > LONGEST or (run.isalpha() and (run.islower() or run.isupper())):
-            continue
+        if len(run) > LONGEST or run.isdigit() or (run.isalpha() and (run[1:].islower() or run.isupper())):
+            continue  # a number, or a word
         packed = "".join(run.split()).rstrip("=").translate(_STANDARD)
         if len(packed) % 4 == 1:
             packed = packed[:-1]
@@ -75,6 +75,6 @@ def _hexadecimal(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 PACKINGS: tuple[Packing, ...] = (
-    Packing("base64", r"[A-Za-z0-9+/_\-]{16}", _base64),
+    Packing("base64", r"[A-Za-z0-9+/_\-]{10}", _base64),
     Packing("hex", r"[0-9A-Fa-f]{12}|(?:[0-9A-Fa-f]{2}[ :]){7}", _hexadecimal),
 )

@@ -81,7 +81,9 @@ class Restorer:
         if chunk.pieces or chunk.finished:
             self._head = chunk.data
         changed = self._restored(chunk)
-        before = self._given_out([text for text in self._held if text[0] in chunk.finished])
+        before = b""
+        if chunk.finished:
+            before = self._given_out([text for text in self._held if text[0] in chunk.finished])
         return before + (chunk.with_texts(changed) if changed else event)
 
     def _restored(self, chunk: Chunk) -> dict[Path, str]:

@@ -6,7 +6,9 @@ and with packed texts unpacked, again and again within a budget. Texts that a mo
 examined across their seams, so that nothing hides by being cut in two.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 import msgspec
 
@@ -24,6 +26,8 @@ DEPTH = 3
 _BUDGET_SHARE, _BUDGET_CHARS = 8, 200_000
 """How many characters may be examined in all, counted in those that came, and beside them."""
 _SEAM_CHARS = 400
+_NAMES = 4096
+"""Names of members that are remembered."""
 _SEAM = "\n\n"
 
 
@@ -35,7 +39,10 @@ class Scanner:
     """A table of detectors, ready to look. Holds no state between texts, so any number of them may be scanned."""
 
     def __init__(self, detectors: Iterable[Detector]) -> None:
-        self._detectors = tuple(detectors)
+        rows = tuple(detectors)
+        self._detectors = tuple(row for row in rows if not row.of_member)
+        self._of_members = tuple((row, Triggers([row.trigger])) for row in rows if row.of_member)
+        self._members: dict[str, tuple[Detector, ...]] = {}  # the rows that a member's name triggers: few names differ
         self._triggers = Triggers(
             [
                 *(row.trigger for row in self._detectors),
@@ -52,7 +59,18 @@ class Scanner:
     def concerns(self, walked: Walked) -> bool:
         """Whether there is anything to examine. Triggers have no anchors, so what is in a leaf is in the whole."""
         read = "".join([leaf.text for leaf in walked.leaves if not leaf.framing])
-        return self._triggers.any(" ".join([read, *(leaf.text for leaf in walked.leaves if leaf.framing)]))
+        framed = [leaf.text for leaf in walked.leaves if leaf.framing]
+        return self._triggers.any(" ".join([read, *framed])) or any(self._of_member(leaf.key) for leaf in walked.leaves)
+
+    def _of_member(self, name: str) -> tuple[Detector, ...]:
+        """The rows that are about what a member of this name holds."""
+        found = self._members.get(name)
+        if found is None:
+            if len(self._members) >= _NAMES:
+                self._members.clear()
+            found = tuple(row for row, triggers in self._of_members if triggers.any(name))
+            self._members[name] = found
+        return found
 
     def examine(self, walked: Walked) -> Scan:
         """What is in the texts of a body."""
@@ -104,6 +122,9 @@ class Scanner:
                     undone.append(row.id)
             else:
                 packings.append(PACKINGS[number - known - len(REWRITES)])
+        for detector in self._of_member(key):
+            for hit in detector.find(sight):
+                yield Finding(hit.start, hit.end, hit.kind, hit.detector, seen or "plain")
         if depth == 0:
             return
         for packing in packings:
@@ -166,6 +187,9 @@ class _Joined:
 
     def places(self, finding: Finding) -> list[Place]:
         """The places of a finding in each leaf that it touches."""
+        first = bisect_right(self._pieces, finding.start, key=lambda piece: piece[1])
+        following = map(self._pieces.__getitem__, range(first, len(self._pieces)))
+        touched = takewhile(lambda piece: piece[0] < finding.end, following)
         return [
             Place(
                 leaf,
@@ -176,8 +200,7 @@ class _Joined:
                     seen=f"joined {finding.seen}",
                 ),
             )
-            for begins, ends, leaf, offset in self._pieces
-            if finding.start < ends and finding.end > begins
+            for begins, ends, leaf, offset in touched
         ]
 
 

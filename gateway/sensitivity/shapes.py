@@ -1,6 +1,7 @@
 """Identifiers by shape: the table's row, and the one pass that finds what any row describes.
 
-A *shape* is an identifier with 9 for a digit, A for a letter, X for either, and a blank for a separator: 44051401458 has
+A *shape* is an identifier with 9 for a digit, A for a letter, X for either,
+and a blank for a separator: 44051401458 has
 the shape "99999999999", AB 12 34 56 C the shape "AA 99 99 99 A". The pass goes from digit to digit, takes each group of
 letters and digits with its neighbours, and walks a trie of all shapes; only where a shape is complete are rows asked.
 So the cost of a text does not grow with the number of rows, and no expression of ours can run away.
@@ -73,9 +74,12 @@ _OTHER = re.compile(r"[^0-9A-Za-z]")
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _CAPITALS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _BLANK = frozenset(("", " ", "\n"))
-_SHAPE = str.maketrans({letter: "A" for letter in _LETTERS} | {digit: "9" for digit in "012345678"})
+_SHAPE = str.maketrans(dict.fromkeys(_LETTERS, "A") | dict.fromkeys("012345678", "9"))
 _LIKE_BLANK = str.maketrans("\u00a0\u2009\u202f\u2010\u2011\u2013", "   ---")
+_COUNTED = "01234567890123456789"
 _LONGEST_HEAD = 5
+_SHORT = 300
+_CLOSING = frozenset("\"'`»”><|")
 _LONGEST_GROUP = 32
 
 
@@ -86,88 +90,144 @@ class Claim(msgspec.Struct, frozen=True):
     hit: Hit
 
 
+class _Ready(msgspec.Struct, frozen=True):
+    """A row, its expression compiled and its separators as a set."""
+
+    row: Identifier
+    form: re.Pattern[str] | None
+    separators: frozenset[str]
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """The rows of one shape: those whose words a text has, and of the others those that count anywhere, or alone."""
+
+    named: tuple[_Ready, ...]
+    anywhere: tuple[_Ready, ...]
+    alone: tuple[_Ready, ...]
+
+
+class _Reading:
+    """One text with what the words in it say of each row; which rows can claim anything at all is found out once."""
+
+    __slots__ = ("_mentions", "_plans", "sight")
+
+    def __init__(self, sight: Sight, mentions: Mentions) -> None:
+        self.sight = sight
+        self._mentions = mentions
+        self._plans: dict[int, _Plan] = {}
+
+    def plan(self, number: int, rows: tuple[_Ready, ...]) -> _Plan:
+        """What to ask where the shape of that number is complete."""
+        plan = self._plans.get(number)
+        if plan is None:
+            named = tuple(ready for ready in rows if self._mentions.has(ready.row.words))
+            others = [ready for ready in rows if ready not in named]
+            plan = self._plans[number] = _Plan(
+                named,
+                tuple(ready for ready in others if ready.row.bare is Bare.ANYWHERE),
+                tuple(ready for ready in others if ready.row.bare is Bare.ALONE),
+            )
+        return plan
+
+    def claims(self, start: int, end: int, plan: _Plan) -> Iterator[Claim]:
+        """What the rows of a shape say of a place that has it. What costs least is asked first."""
+        text, mentions = self.sight.text, self._mentions
+        if is_cut(text, start, end):
+            return
+        alone = (len(text) < _SHORT or _may_close(text, end)) and self.sight.alone(start, end)
+        rows = (*plan.named, *plan.anywhere, *plan.alone) if alone else plan.named + plan.anywhere
+        if not rows:
+            return
+        value = written = text[start:end]
+        between: set[str] = set()
+        if not written.isalnum():
+            between = set(_OTHER.findall(written.translate(_LIKE_BLANK)))
+            value = _OTHER.sub("", written)
+        capital = value.upper()
+        # In a long text small letters and digits in quotes are a digest or a name; and who counts, counts up.
+        stands = alone and (value == capital or len(text) < _SHORT) and not (value[0] in "01" and value in _COUNTED)
+        for ready in rows:
+            row = ready.row
+            if between and (not between <= ready.separators or (len(between) > 1 and not row.mixed)):
+                continue
+            near = bool(plan.named) and (value == capital or not row.capital) and mentions.near(row.words, start, end)
+            counts = stands or (row.bare is Bare.ANYWHERE and value == capital)
+            if not near and not (row.bare and counts):
+                continue
+            if ready.form is not None and ready.form.fullmatch(capital) is None:
+                continue
+            if row.valid is None or row.valid(capital):
+                if near and (row.bare or not is_denied(mentions, start, end)):
+                    yield Claim(4, Hit(start, end, row.kind, row.id))
+                elif row.bare and counts:
+                    yield Claim(3 if row.bare is Bare.ANYWHERE else 1, Hit(start, end, row.kind, row.id))
+                    if not plan.named:
+                        return  # rows stand in the order of how much they say; without words no later one says more
+            elif (
+                near
+                and row.loose
+                and mentions.near(row.words, start, end, CLOSE, 0)
+                and not is_denied(mentions, start, end)
+            ):
+                yield Claim(2, Hit(start, end, row.kind, row.id))
+
+
 class Table:
-    """All rows, as one trie and one lexicon."""
+    """All rows, as one trie over one lexicon."""
 
     def __init__(self, rows: Sequence[Identifier], lexicon: Lexicon) -> None:
-        self._rows = tuple(rows)
         self._lexicon = lexicon
-        self._forms = tuple(re.compile(row.form) if row.form else None for row in rows)
         self._trie: dict[str, Any] = {}
-        for number, row in enumerate(rows):
+        self._rows: list[tuple[_Ready, ...]] = []
+        for row in sorted(rows, key=lambda row: -row.bare):
+            ready = _Ready(row, re.compile(row.form) if row.form else None, frozenset(row.separators))
             for shape in row.shapes:
                 for written in _written(shape):
-                    self._plant(written.split(" "), number)
+                    self._plant(written.split(" "), ready)
 
-    def _plant(self, groups: list[str], number: int) -> None:
+    def _plant(self, groups: list[str], ready: _Ready) -> None:
         node = self._trie
         for group in groups:
             node = node.setdefault(group, {})
-        there = node.get("", ())
-        if number not in there:
-            node[""] = (*there, number)
+        if "" not in node:
+            node[""] = len(self._rows)
+            self._rows.append(())
+        number = node[""]
+        if ready not in self._rows[number]:
+            self._rows[number] = (*self._rows[number], ready)
 
     def find(self, sight: Sight) -> Iterator[Hit]:
         """What the rows find, in order, nothing twice."""
-        mentions: Mentions | None = None
-        for groups in regions(sight.text):
+        text, trie = sight.text, self._trie
+        short = len(text) < _SHORT
+        reading: _Reading | None = None
+        for groups in regions(text):
             claims: list[Claim] = []
-            for start, end, rows in self._windows(sight.text, groups):
-                mentions = mentions or self._lexicon.read(sight)
-                claims += self._claims(sight, mentions, start, end, rows)
+            shapes = [
+                text[first:last].translate(_SHAPE) if last - first <= _LONGEST_GROUP else "?" for first, last in groups
+            ]
+            furthest = 0
+            for number, shape in enumerate(shapes):
+                if (
+                    claims and groups[number][0] >= furthest
+                ):  # nothing to come can overlap, and a region may be all there is
+                    yield from settle(claims)
+                    claims = []
+                node = trie.get(shape)
+                last = number
+                while node is not None:
+                    complete = node.get("")
+                    if complete is not None:
+                        start, end = groups[number][0], groups[last][1]
+                        reading = reading or _Reading(sight, self._lexicon.read(sight))
+                        plan = reading.plan(complete, self._rows[complete])
+                        if plan.named or plan.anywhere or (plan.alone and (short or _may_close(text, end))):
+                            claims += reading.claims(start, end, plan)
+                            furthest = max(furthest, end)
+                    last += 1
+                    node = node.get(shapes[last]) if last < len(shapes) else None
             if claims:
                 yield from settle(claims)
-
-    def _windows(
-        self, text: str, groups: list[tuple[int, int]]
-    ) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-        """Every place whose shape is a row's, with the rows."""
-        shapes = [text[start:end].translate(_SHAPE) if end - start <= _LONGEST_GROUP else "?" for start, end in groups]
-        trie = self._trie
-        for first, shape in enumerate(shapes):
-            node = trie.get(shape)
-            last = first
-            while node is not None:
-                rows = node.get("")
-                if rows is not None:
-                    yield groups[first][0], groups[last][1], rows
-                last += 1
-                if last == len(shapes):
-                    break
-                node = node.get(shapes[last])
-
-    def _claims(
-        self, sight: Sight, mentions: Mentions, start: int, end: int, rows: tuple[int, ...]
-    ) -> Iterator[Claim]:
-        """What the rows of a shape say of a place that has it."""
-        text = sight.text
-        if is_cut(text, start, end):
-            return
-        written = text[start:end]
-        between = set(_OTHER.findall(written.translate(_LIKE_BLANK)))
-        value = _OTHER.sub("", written)
-        capital = value.upper()
-        for number in rows:
-            row, form = self._rows[number], self._forms[number]
-            if (between and (not between <= set(row.separators) or (len(between) > 1 and not row.mixed))) or (
-                form is not None and form.fullmatch(capital) is None
-            ):
-                continue
-            passes = row.valid is None or row.valid(capital)
-            sure = 0
-            if passes:
-                if (value == capital or not row.capital) and mentions.near(row.words, start, end):
-                    sure = 4
-                elif row.bare is Bare.ANYWHERE and (value == capital or sight.alone(start, end)):
-                    sure = 3
-                elif row.bare and sight.alone(start, end):
-                    sure = 1
-                if sure == 4 and row.bare is Bare.NEVER and is_denied(mentions, start, end):
-                    sure = 0
-            elif row.loose and mentions.near(row.words, start, end, CLOSE, 0):
-                sure = 0 if is_denied(mentions, start, end) else 2
-            if sure:
-                yield Claim(sure, Hit(start, end, row.kind, row.id))
 
 
 def regions(text: str) -> Iterator[list[tuple[int, int]]]:
@@ -175,24 +235,22 @@ def regions(text: str) -> Iterator[list[tuple[int, int]]]:
     for match in _REGION.finditer(text):
         first, end = match.span()
         length = end - first
-        if length < 5 and text[first:end].isdecimal() and not (
-            first > 1 and text[first - 1] in "- " and text[first - 2] in _CAPITALS
-        ) and (length < 4 or text[first - 1 : first] in _BLANK):
-            continue  # years, counts, prices: most numbers of most texts
+        if length < 5 and text[first:end].isdecimal():
+            # Years, counts, prices: most numbers of most texts. A register's letters before it are in capitals.
+            headed = first > 1 and text[first - 1] in "- " and text[first - 2] in _CAPITALS
+            if not headed and (length < 4 or text[first - 1 : first] in _BLANK):
+                continue
         start = _left(text, first)
         for _ in range(2):
             if not start or text[start - 1] not in " -./":
                 break
             head = _left(text, start - 1)
-            if not 0 < start - 1 - head <= _LONGEST_HEAD or (head and (text[head - 1].isalnum() or text[head - 1] == "_")):
+            if not 0 < start - 1 - head <= _LONGEST_HEAD or (
+                head and (text[head - 1].isalnum() or text[head - 1] == "_")
+            ):
                 break
             start = head
         yield [found.span() for found in _GROUP.finditer(text, start, end)]
-
-
-def is_denied(mentions: Mentions, start: int, end: int) -> bool:
-    """Whether the text says that the value is not what it looks like."""
-    return mentions.near(DENIALS, start, end, DENIED, 0)
 
 
 def _left(text: str, at: int) -> int:
@@ -201,6 +259,19 @@ def _left(text: str, at: int) -> int:
     while at > least and text[at - 1] in _LETTERS:
         at -= 1
     return at
+
+
+def _may_close(text: str, end: int) -> bool:
+    """Whether what follows may be the end of a quotation or a cell: cheap, and asked of every shape in a long text."""
+    after = text[end : end + 1]
+    return after in _CLOSING or (
+        after == " " and (text[end + 1 : end + 2] in _CLOSING or text[end + 2 : end + 3] in _CLOSING)
+    )
+
+
+def is_denied(mentions: Mentions, start: int, end: int) -> bool:
+    """Whether the text says that the value is not what it looks like."""
+    return mentions.near(DENIALS, start, end, DENIED, 0)
 
 
 def is_cut(text: str, start: int, end: int) -> bool:

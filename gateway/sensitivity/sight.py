@@ -13,6 +13,7 @@ _QUOTES = {'"': '"', "'": "'", "`": "`", "«": "»", "“": "”", "<": ">", ">"
 _COLONS = (":", "：", "=")
 _WORDS = re.compile(r"[\w.\-]*\w")
 _DIGIT = re.compile(r"\d")
+_NEW = re.compile(r"(?:\n|[.!?。] ) ?$")
 _LOWER = {c: c + 32 for c in range(ord("A"), ord("Z") + 1)}  # for texts that `lower` makes longer, as it does with İ
 _JOINING = frozenset(("and", "or", "y", "o", "e", "i", "lub", "und", "oder", "et", "ou", "ve"))
 
@@ -27,11 +28,13 @@ class Words:
 
     def __init__(self, *words: str) -> None:
         self.spoken = words
-        parts = [re.escape(word.rstrip("*")) + ("" if word.endswith("*") else r"(?![a-z])") for word in words]
-        self._found = re.compile(rf"(?<![a-z])(?:{'|'.join(parts)})")
+        self._found: re.Pattern[str] | None = None  # most sets are only ever read by a lexicon
 
     def within(self, folded: str) -> bool:
         """Whether any of them stands in a text that was folded."""
+        if self._found is None:
+            parts = [re.escape(word.rstrip("*")) + ("" if word.endswith("*") else r"(?![a-z])") for word in self.spoken]
+            self._found = re.compile(rf"(?<![a-z])(?:{'|'.join(parts)})")
         return self._found.search(folded) is not None
 
 
@@ -46,7 +49,13 @@ def fold(text: str) -> str:
 def _letters() -> dict[int, str]:
     """Each character as `_spaced` writes it, for those that it changes: one for one, so places stay."""
     table = {}
-    for number in (*range(0x250), *range(0x1E00, 0x1F00), *range(0x2000, 0x2070), *range(0x3000, 0x3040), *range(0xFF00, 0xFF66)):
+    for number in (
+        *range(0x250),
+        *range(0x1E00, 0x1F00),
+        *range(0x2000, 0x2070),
+        *range(0x3000, 0x3040),
+        *range(0xFF00, 0xFF66),
+    ):
         letter = chr(number)
         plain = unicodedata.normalize("NFKD", letter)[0].lower()[0]
         if letter in _PLAIN:
@@ -56,6 +65,7 @@ def _letters() -> dict[int, str]:
         if plain != letter:
             table[number] = plain
     return table
+
 
 
 _PLAIN = {"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ı": "i", "ß": "s", "æ": "a", "Æ": "a", "№": "n"}
@@ -129,14 +139,14 @@ class Sight:
 
     def alone(self, start: int, end: int) -> bool:
         """Whether a place is all there is: the whole text, one of a list of values, the whole of something in quotes or
-        a table's cell, or what a short text introduces by a colon. What stands so is meant as a value, not as part of a
-        sentence."""
+        a table's cell, a last line or sentence of its own, or what a short text introduces by a colon. What stands so
+        is meant as a value, not as part of a sentence."""
         text = self.text
         before, after = text[max(0, start - 3) : start].rstrip(), text[end : end + 3].lstrip()
         if before and after and _QUOTES.get(before[-1]) == after[0]:
             return True
         if len(text) - (end - start) > _SHORT:
-            return False
+            return end == len(text) and _NEW.search(text[max(0, start - 3) : start]) is not None
         head, tail = text[:start], text[end:]
         if head.rstrip().endswith(_COLONS) and not _DIGIT.search(head + tail):
             return True

@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 
-import re2
 from ahocorasick_rs import AhoCorasick, Implementation
+
+from gateway.sensitivity.expression import Expression
 
 _LONG = 12
 _MOST_WAYS, _MOST_CHARACTERS = 64, 12
@@ -32,6 +33,9 @@ _DIGITS = ("[0-9]", r"\d", *"0123456789")
 _GATES = {"digit": "[0-9]", "long": r"[A-Za-z0-9+/_\-]{12}", "beyond": r"[^\x00-\x7f]"}
 """What is looked for where no word is to be had."""
 
+_SMALL = 400
+"""Characters of an expression up to which it is one of those that are searched for together."""
+_NOTHING = r"[^\x00-\x{10ffff}]"
 _UNREAD = re.compile(r"\\[QC0-7]|\[\[|\[:|\(\?(?!i?:)")
 """What the reading of expressions below does not know: they are searched for as they are."""
 
@@ -61,14 +65,17 @@ class Triggers:
                     words.setdefault(word, []).append(number)
         self._numbers = list(words.values())
         self._words = AhoCorasick(list(words), implementation=Implementation.DFA, store_patterns=False)
-        self._searched = [(re2.compile(trigger.encode()), numbers) for trigger, numbers in searched.items()]
-        self._any = re2.compile("|".join(f"(?:{trigger})" for trigger in searched).encode())
+        self._searched = [(Expression(trigger), numbers) for trigger, numbers in searched.items()]
+        small = [trigger for trigger in searched if len(trigger) <= _SMALL]
+        large = [trigger for trigger in searched if len(trigger) > _SMALL]
+        self._any = [Expression("|".join(f"(?:{trigger})" for trigger in small or [_NOTHING])), *map(Expression, large)]
 
     def any(self, text: str) -> bool:
         """Whether any trigger may match."""
-        return bool(
-            self._any.search(text.encode())
-            or self._words.find_matches_as_indexes(text.lower())
+        octets = text.encode()
+        return (
+            any(expression.stands_in(octets) for expression in self._any)
+            or bool(self._words.find_matches_as_indexes(text.lower()))
             or any(ask(text) for ask, _ in self._questions)
         )
 
@@ -78,7 +85,7 @@ class Triggers:
         words = {match[0] for match in self._words.find_matches_as_indexes(text.lower(), overlapping=True)}
         found = {number for word in words for number in self._numbers[word]}
         for expression, numbers in self._searched:
-            if expression.search(octets):
+            if expression.stands_in(octets):
                 found.update(numbers)
         found.update(number for ask, number in self._questions if ask(text))
         return sorted(found)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.budget import EVERYTHING, Account, Limit, Spend, bucket_seconds, window_at
+from gateway.core.budget import EVERYTHING, Account, Limit, Spend, bucket_seconds, exceeded, window_at
 
 SPENDER = {"team": "red", "app": "chat", "key": "k1", "project": "alpha", "provider": "openai", "zone": "us"}
 MOMENT = st.floats(0, 4e9)
@@ -91,3 +91,23 @@ def test_an_account_has_spent_what_its_window_holds(window, steps):
         assert account.spent(moment) == sum(cost for then, cost in booked if then >= start)
     much_later = moment + 100 * 86_400
     assert account.spent(much_later) == 0
+
+
+@pytest.mark.parametrize(
+    ("terms", "cost", "spent", "everyone", "ceiling"),
+    [
+        (limit("l", "key", "day", 10), 10, 0, 0, None),
+        (limit("l", "key", "day", 10), 11, 0, 0, 10),
+        (limit("l", "key", "day", 10), 1, 9, 9, None),
+        (limit("l", "key", "day", 10), 2, 9, 9, 10),
+        (limit("l", "provider", "day", share=0.5), 10, 40, 90, None),
+        (limit("l", "provider", "day", share=0.5), 11, 40, 90, 50),
+        (limit("l", "provider", "day", share=0.5, minimum_pico_usd=102), 11, 40, 90, None),
+        (limit("l", "provider", "day", share=0.5, minimum_pico_usd=101), 11, 40, 90, 50),
+    ],
+)
+def test_a_limit_is_exceeded_when_the_call_would_be_too_much(terms, cost, spent, everyone, ceiling):
+    found = exceeded(terms, "x", cost, spent, everyone, 0.0)
+    assert (found and (found.value, found.ceiling_pico_usd, found.spent_pico_usd, found.resets)) == (
+        ceiling and ("x", ceiling, spent, 86_400.0)
+    )

@@ -9,7 +9,7 @@ from gateway.core.decision import Facts
 from gateway.core.errors import FailureKind
 from gateway.policy.claims import FAULTS, USUAL
 from gateway.policy.document import Mark
-from gateway.policy.model import Atom, Case, Expectation, Invariant
+from gateway.policy.model import OWN, Atom, Case, Expectation, Invariant
 
 
 def invariant(text):
@@ -308,3 +308,57 @@ def test_a_bucket_stands_for_a_key_in_it(request_, key):
 def test_a_bucket_that_is_wrong_is_told(request_, expected):
     text = f"tests:\n  - name: t\n    request: {request_}\n    expect: {{http: 200}}\n"
     assert [f"{each.code} {each.message}" for each in read({"tests/a.yaml": text}).problems] == [expected]
+
+
+MONEY = [
+    {
+        "id": "two",
+        "limit": [{"usd": 5, "per": "key", "window": "day"}, {"usd": 9, "per": "organisation", "window": "day"}],
+    },
+    {"id": "part", "limit": {"share": 0.5, "of": "spend", "by": "provider", "window": "day"}},
+]
+
+
+def with_test(text):
+    files = {"tests/a.yaml": f"tests:\n  - name: t\n    expect: {{http: 200}}\n    spent: {text}\n"}
+    return read(files, money=policy(*MONEY))
+
+
+USD = 10**12
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{two: 4}", {"two#1": {OWN: 4 * USD}, "two#2": {OWN: 4 * USD}}),
+        ("{two#2: 4.5}", {"two#2": {OWN: 9 * USD // 2}}),
+        ("{two: {k1: 1, k2: 2}}", {"two#1": {"k1": USD, "k2": 2 * USD}}),
+        ("{part: {openai: 1}}", {"part#1": {"openai": USD}}),
+        ("{}", {}),
+    ],
+)
+def test_what_was_spent_is_said_by_rule_or_by_ceiling(text, expected):
+    parsed = with_test(text)
+    assert (parsed.problems, parsed.bundle.cases[0].spent) == ((), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{tow: 4}", "4:13 P103 no limit `tow`; did you mean `two`?"),
+        ("{two#3: 4}", "4:13 P103 no limit `two#3`; did you mean `two`?"),
+        ("{part: 4}", "4:19 P106 limit `part`: write what each of them has spent"),
+        ("{two#2: {k1: 4}}", "4:20 P106 limit `two#2`: write one amount: it is of all together"),
+        ("{two: -1}", "4:18 P102 `two` "),
+        ("{two: lots}", "4:18 P102 "),
+    ],
+)
+def test_spending_that_is_wrong_is_told(text, expected):
+    first = with_test(text).problems[0]
+    assert f"{first.mark.line}:{first.mark.column} {first.code} {first.message}".startswith(expected)
+
+
+def test_a_test_watches_rules_that_there_are():
+    text = "tests:\n  - name: t\n    expect: {watch: [money, monye]}\n"
+    (problem,) = read({"tests/a.yaml": text}, money=policy({"id": "money", "forbid": {}}, mode="warn")).problems
+    assert (problem.code, problem.message) == ("P103", "unknown rule `monye`; did you mean `money`?")

@@ -769,3 +769,21 @@ def test_a_require_and_a_prefer_in_a_canary_act_for_its_keys_only():
     for bucket, expected in (("9", True), ("10", False)):
         ruling = asked.ask(changed(key=key_in(bucket)))
         assert (bool(ruling.order), bool(ruling.verdicts["far"].do)) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    ("after", "until", "expected"),
+    [("20:59", "21:00", True), ("21:00", "22:00", False), ("17:00", "20:59", False), ("17:00", "23:00", True)],
+)
+def test_when_an_exception_closes(after, until, expected):
+    opened = {
+        "id": "bg", "rules": ["forbid"], "principal": {"team": "legal"}, "backends": ["far"],
+        "starts": "2026-11-22T18:00:00Z", "expires": "2026-11-22T21:00:00Z",
+        "ticket": "T", "requested_by": "a", "approved_by": ["b", "c"],
+    }  # fmt: skip
+    made = bundle(ALL, rule("forbid", breakable=True), files={"exceptions/a.yaml": {"exceptions": [opened]}})
+    asked = Eligibility(made)
+    begin, end = (moment(f"2026-11-22T{clock}:00Z") for clock in (after, until))
+    assert asked.closes(begin, end) is expected
+    permitted_then = [asked.ask(FACTS, each).verdicts["far"].permitted for each in (begin, end)]
+    assert (permitted_then == [True, False]) is (expected and after != "17:00")

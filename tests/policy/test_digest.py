@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.digest import SHOWN, digest_of, whole_digest_of
+from gateway.policy.digest import SHOWN, digest_of, tree_of, whole_digest_of
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c/d"]), st.binary(max_size=4), min_size=1), st.data())
@@ -23,3 +23,10 @@ def test_the_digest_has_no_seams():
 def test_what_is_shown_is_the_beginning_of_the_whole():
     whole = whole_digest_of({"a": b"1"})
     assert (len(whole), whole[:SHOWN], SHOWN) == (64, digest_of({"a": b"1"}), 16)
+
+
+def test_the_tree_is_what_stands_before_suspensions_and_days():
+    named = digest_of({"a": b"1"})
+    assert {
+        tree_of(each) for each in (named, f"{named}+0a1b2c", f"{named}@2026-06-12", f"{named}+0a1b2c@2026-06-12")
+    } == {named}

@@ -1,5 +1,7 @@
 """Hints, each on the smallest tree that earns it, and absent once the tree is mended."""
 
+from collections import Counter
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.core.labels import LEVELS
 from gateway.policy.claims import USUAL
 from gateway.policy.decide import Eligibility
-from gateway.policy.lint import lint
+from gateway.policy.lint import Past, lint
 from gateway.policy.parse import parse
 from gateway.policy.rules import moment
 
@@ -259,3 +261,36 @@ def _answers(bundle):
             msgspec.structs.replace(USUAL, sensitivity=level, source_sensitivity=level, purpose=purpose)
         ).verdicts.items()
     }
+
+
+def counted(bundle, *requests):
+    """What is said of requests that nobody may serve, with some requests in the past."""
+    past = Past(Counter(msgspec.structs.replace(USUAL, **facts) for facts in requests), "2026-10-23")
+    return [hint.message for hint in lint(bundle, TODAY, NOON, past) if hint.code == "P206"]
+
+
+@pytest.mark.parametrize(
+    ("requests", "said"),
+    [
+        ([], "no request was since 2026-10-23"),
+        ([{"sensitivity": "public"}], "no request was since 2026-10-23"),
+        ([{"sensitivity": "confidential"}], "1 request was since 2026-10-23"),
+        ([{"sensitivity": "confidential"}] * 3 + [{"sensitivity": "restricted"}], "4 requests were since 2026-10-23"),
+    ],
+)
+def test_requests_that_nobody_may_serve_are_counted_in_the_past(requests, said):
+    assert counted(tree(VENDOR), *requests) == [
+        f"nobody may serve (no permit): sensitivity confidential, restricted; {said}"
+    ]
+
+
+def test_a_request_counts_once_and_those_in_no_class_that_is_named_are_counted_together():
+    teams = [f"t{number}" for number in range(8)]
+    forbids = [f"{{id: no-{team}, forbid: {{when: {{team: {team}, app: a-{team}}}}}}}" for team in teams]
+    denied = [{"team": team, "app": f"a-{team}"} for team in teams]
+    said = counted(tree(OWN, VENDOR, *forbids), *denied, *denied, {"team": "t1", "app": "another"})
+    assert len(said) == 6  # five classes, and that there are more
+    assert sorted(each.rpartition("; ")[2] for each in said) == [
+        *["2 requests were since 2026-10-23"] * 5,
+        "6 requests were since 2026-10-23",
+    ]

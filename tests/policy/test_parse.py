@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 from support.policy_trees import encoded, places, policy, read, rule, shipped, tree
 
 from gateway.core.decision import Project
+from gateway.policy.decide import Eligibility
 from gateway.policy.digest import digest_of
 from gateway.policy.document import Mark
 from gateway.policy.parse import Parsed, parse
 from gateway.providers import BASE_URLS
+from gateway.review.lock import lock_of, why_not
 
 VOCABULARY = """\
 levels: {public: a, internal: b, confidential: c, restricted: d}
@@ -144,3 +146,25 @@ def test_files_in_another_order_are_the_same_bundle():
 def test_the_shipped_policies_load_without_problems():
     found = parse(shipped(), BASE_URLS, today="2026-11-22")
     assert (found.problems, len(found.bundle.rules) > 0, len(found.bundle.backends) > 0) == ((), True, True)
+
+
+DATED = "{active: 2026-03-01, suspended: 2026-06-12}"
+
+
+@pytest.mark.parametrize(
+    ("today", "since"),
+    [
+        ("2026-02-28", ""),
+        ("2026-03-01", "2026-03-01"),
+        ("2026-06-11", "2026-03-01"),
+        ("2026-06-12", "2026-06-12"),
+        ("2027-01-01", "2026-06-12"),
+    ],
+)
+def test_the_same_bytes_are_named_for_the_day_since_which_they_mean_what_they_mean(today, since):
+    tree = encoded(BASE | {"catalog/dated.yaml": f"backends: {{d: {{provider: openai, status: {DATED}}}}}"})
+    bundle = parse(tree, BASE_URLS, today=today).bundle
+    assert (bundle.since, bundle.digest) == (since, digest_of(tree))
+    assert Eligibility(bundle).digest == (f"{bundle.digest}@{since}" if since else bundle.digest)
+    before = lock_of(parse(tree, BASE_URLS, today="2026-03-01").bundle, [])
+    assert bool(why_not(before, bundle)) is (since != "2026-03-01")  # a lock and a decision tell the same days apart

@@ -1,5 +1,7 @@
 """A test of a policy tree comes out as the server would decide, hop by hop, and says clearly what differs."""
 
+import json
+
 import pytest
 
 from gateway.core.decision import Facts
@@ -324,3 +326,112 @@ EMPTY = bundle(
 
 def test_without_rules_everyone_is_denied():
     assert run(EMPTY, EMPTY.cases[0]) == ()
+
+
+# Rules on trial, and limits.
+
+TRIAL = """\
+policy: trial
+owner: o
+mode: {mode}
+rules:
+  - {{id: no-us, forbid: {{to: {{region: us}}}}}}
+  - {{id: hr-too, permit: {{when: {{purpose: hr}}, to: {{region: us}}}}}}
+"""
+
+
+def watching(request, watch, mode="warn"):
+    extra = TRIAL.format(mode=mode)
+    tests = [{"name": "t", "request": request, "expect": {"watch": watch}}]
+    return made(tests, {"policies/trial.yaml": extra})
+
+
+def made(tests, files=()):
+    tree = {"vocabulary.yaml": VOCABULARY, "catalog/a.yaml": CATALOG, "policies/a.yaml": RULES} | dict(files)
+    tree["tests/trial.yaml"] = json.dumps({"tests": tests})
+    parsed = parse({name: text.encode() for name, text in tree.items()}, BASE_URLS)
+    assert parsed.problems == ()
+    return [problem.message.partition(": ")[2] for problem in problems(parsed.bundle)]
+
+
+@pytest.mark.parametrize(
+    ("request_", "watch", "expected"),
+    [
+        ({"model": "gpt-x"}, ["no-us"], []),
+        ({"model": "gpt-x"}, [], ["on trial `no-us` would fire, which is not expected"]),
+        ({"model": "qwen-a"}, [], []),
+        ({"model": "qwen-a"}, ["no-us"], ["`no-us` would not fire"]),
+        ({"model": "gpt-x", "purpose": "hr"}, ["no-us", "hr-too"], []),
+        ({"model": "gpt-x", "purpose": "hr"}, ["hr-too"], ["on trial `no-us` would fire, which is not expected"]),
+        ({"model": "gpt-x"}, ["no-us", "internal-to-zdr-vendors"], []),  # in force, and it does
+        ({"model": "gpt-x"}, ["no-us", "suspended-is-off"], ["`suspended-is-off` would not fire"]),
+    ],
+)
+@pytest.mark.parametrize("mode", ["shadow", "warn"])
+def test_a_test_says_which_rules_on_trial_would_fire(request_, watch, expected, mode):
+    assert watching(request_, watch, mode) == expected
+
+
+def test_what_is_watched_still_fires_once_it_is_in_force():
+    assert watching({"model": "gpt-x"}, ["no-us"], "enforce") == []
+    assert watching({"model": "gpt-x"}, ["no-us"], "off") == ["`no-us` would not fire"]
+
+
+MONEY = """\
+policy: money
+owner: finance
+mode: {mode}
+rules:
+  - id: day
+    limit:
+      - {{usd: 200, per: key, window: day, then: [downgrade: gpt-x, deny]}}
+      - {{usd: 5000, per: organisation, window: month}}
+  - id: part
+    limit: {{share: 0.6, of: spend, by: provider, window: 7d, min_sample_usd: 500}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("spent", "expect"),
+    [
+        ({}, {"first": "qwen-a", "http": 200, "watch": []}),
+        ({"day": 100}, {"first": "qwen-a", "http": 200, "watch": []}),
+        ({"day": 200}, {"first": "gpt-x", "http": 200, "watch": ["day"]}),
+        ({"day": {"any": 200}}, {"first": "gpt-x", "http": 200}),
+        ({"day": {"another": 200}}, {"first": "qwen-a", "http": 200}),
+        ({"day#1": 200, "day#2": 5000}, {"http": 402, "reason": "budget_exceeded", "hops": 0, "watch": ["day"]}),
+        ({"day#2": 5000}, {"http": 402, "decision": "deny", "watch": ["day"]}),
+        ({"part": {"openai": 600, "mistral": 300}}, {"http": 402, "watch": ["part"]}),
+        ({"part": {"openai": 300, "mistral": 300}}, {"http": 200, "watch": []}),
+        ({"part": {"openai": 400}}, {"http": 200, "watch": []}),  # too few to be a share of
+    ],
+)
+def test_what_was_spent_bounds_what_is_served(spent, expect):
+    test = {"name": "t", "request": {"model": "own"}, "spent": spent, "expect": expect}
+    assert made([test], {"policies/money.yaml": MONEY.format(mode="enforce")}) == []
+    watched = {"http": 200, "first": "qwen-a", "watch": expect.get("watch", ["day"] if "200" in str(spent) else [])}
+    if "another" not in str(spent):
+        test |= {"expect": watched}
+        assert made([test], {"policies/money.yaml": MONEY.format(mode="shadow")}) == []
+
+
+def test_beyond_a_limit_nobody_is_served_whom_policy_denies():
+    """What the limit downgrades to is asked of the policy like any other name."""
+    test = {
+        "name": "t",
+        "request": {"model": "own", "sensitivity": "confidential"},
+        "spent": {"day": 200},
+        "expect": {"http": 402, "hops": 0, "sent_outside": 0},
+    }
+    assert made([test], {"policies/money.yaml": MONEY.format(mode="enforce")}) == []
+
+
+def test_after_a_failure_the_next_is_asked_of_the_limits_too():
+    test = {
+        "name": "t",
+        "request": {"model": "own"},
+        "faults": {"qwen-a": 503},
+        "spent": {"day#1": 199},
+        "expect": {"hops": 2, "http": 200, "first": "qwen-a"},
+    }
+    assert made([test], {"policies/money.yaml": MONEY.format(mode="enforce")}) == []

@@ -9,7 +9,7 @@ from gateway.core.decision import Facts
 from gateway.core.record import End
 from gateway.core.stored import Denied, Stored
 from gateway.core.usage import Usage
-from gateway.review.replay import Cost, Flow, Moved, Turned, replay
+from gateway.review.replay import Cost, Flow, Moved, Turned, past, replay
 
 CATALOG = {
     "home": {"provider": "vllm", "base_url": "http://h", "deployment": "self_hosted", "operator_origin": "us", "weights_origin": "cn", "zone": "inhouse", "price": {"input": 1, "output": 2}, "aliases": ["any"]},
@@ -156,3 +156,12 @@ def test_an_exception_is_open_at_the_time_of_the_request():
 def test_what_nobody_knows_is_called_unknown():
     found = replay([stored(sensitivity=None, team=None, key=None)], tree(rule("permit")), tree())
     assert found.denied[0].team == found.denied[0].key == found.costs[0].team == found.flows[0].sensitivity == "unknown"
+
+
+def test_the_past_is_counted_by_facts_as_the_tree_declares_them_now():
+    declared = tree(files={"projects.yaml": {"projects": {"p": {"jurisdiction": "eu", "floor": "restricted"}}}})
+    found = past([stored(), stored(), stored(project="p"), stored(project="p", jurisdiction="us")], declared)
+    raised = msgspec.structs.replace(
+        FACTS, project="p", jurisdiction="eu", sensitivity="restricted", source_sensitivity="restricted"
+    )
+    assert found == {FACTS: 2, raised: 2}

@@ -163,15 +163,15 @@ def test_prose_is_held_for_a_few_words_only():
 
 def test_what_looks_like_a_finding_is_held_for_some_hundred_characters():
     held = most_held(f"{PROSE * 3}sk-abcdef {PROSE * 20}")
-    assert 256 <= max(held) <= 256 + 32
+    assert 256 <= max(held) <= 256 * 8 // 7 + 1
     assert held[-1] <= 64 + 16
 
 
 def test_a_token_is_held_while_it_grows():
     held = most_held(f"{PROSE}{PROSE}sk-abc.{'d.' * 1000} {PROSE * 9}")
-    assert 2000 <= max(held) <= 2000 * 9 // 8 + 64
+    assert 2000 <= max(held) <= 2007 * 8 // 7 + 1
     assert held[-1] <= 64 + 16
-    assert max(most_held(f"x sk-abc.{'d.' * 3000}")) <= 4096 * 9 // 8
+    assert max(most_held(f"x sk-abc.{'d.' * 3000}")) <= 4096 * 8 // 7 + 1
 
 
 def test_a_text_that_others_follow_is_not_held_to_the_end():
@@ -266,7 +266,7 @@ harmless = st.lists(
 
 
 @given(st.data(), st.lists(st.tuples(st.sampled_from(FIELDS), st.integers(0, 1), harmless), min_size=1, max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_whatever_is_harmless_passes_unchanged_however_it_is_cut(data, written):
     events = woven(data, [(field, index, data.draw(cuts_of(text))) for field, index, text in written])
     raw = b"".join([*events, chunk({}, 0, "stop"), chunk({}, 1, "stop"), USAGE, DONE])
@@ -278,7 +278,7 @@ def test_whatever_is_harmless_passes_unchanged_however_it_is_cut(data, written):
 
 
 @given(st.data(), harmless, harmless, st.sampled_from(FIELDS), st.sampled_from([KEY, PEM]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_secret_never_shows_however_it_is_cut(data, before, after, field, secret):
     pieces = data.draw(cuts_of(f"{before} {secret} {after}"))
     other = data.draw(st.sampled_from([each for each in FIELDS if each != field]))

@@ -187,7 +187,7 @@ texts = st.lists(
 
 
 @given(st.data(), st.lists(st.tuples(st.sampled_from(FIELDS), st.integers(0, 1), texts), max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_text_comes_back_however_it_is_cut(data, written):
     whole: dict[tuple, str] = {}
     queues = []

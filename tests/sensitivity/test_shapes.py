@@ -16,27 +16,27 @@ EVEN = {"valid": lambda value: int(value[-1]) % 2 == 0}
 @pytest.mark.parametrize(
     ("identifier", "text", "found"),
     [
-        (row(), "club 123 456", True),
-        (row(), "123 456 is my club", True),
+        (row(), "club 183 456", True),
+        (row(), "183 456 is my club", True),
         (row(), "club 123-456", True),
         (row(), "club 123/456", False),
         (row(separators="/"), "club 123/456", True),
         (row(), "club 123456", False),
-        (row(), "we are 123 456 people", False),
-        (row(), "123 456", False),
-        (row(), "it is not a club number: 123 456", False),
-        (row(bare=Bare.ALONE), "123 456", True),
-        (row(bare=Bare.ALONE), '{"x": "123 456"}', True),
-        (row(bare=Bare.ALONE), "| 123 456 |", True),
-        (row(bare=Bare.ALONE), "daten: 123 456", True),
-        (row(bare=Bare.ALONE), "123 456 and 222-333", True),
-        (row(bare=Bare.ALONE), "we are 123 456 people", False),
-        (row(bare=Bare.ANYWHERE), "we are 123 456 people", True),
-        (row(**EVEN), "club 123 456", True),
-        (row(**EVEN), "club 123 457", False),
-        (row(**EVEN, loose=True), "club 123 457", True),
-        (row(**EVEN, loose=True), f"club {'of friends ' * 6} 123 457", False),
-        (row(**EVEN, loose=True), "invalid club 123 457", False),
+        (row(), "we are 183 456 people", False),
+        (row(), "183 456", False),
+        (row(), "it is not a club number: 183 456", False),
+        (row(bare=Bare.ALONE), "183 456", True),
+        (row(bare=Bare.ALONE), '{"x": "183 456"}', True),
+        (row(bare=Bare.ALONE), "| 183 456 |", True),
+        (row(bare=Bare.ALONE), "daten: 183 456", True),
+        (row(bare=Bare.ALONE), "183 456 and 222-333", True),
+        (row(bare=Bare.ALONE), "we are 183 456 people", False),
+        (row(bare=Bare.ANYWHERE), "we are 183 456 people", True),
+        (row(**EVEN), "club 183 456", True),
+        (row(**EVEN), "club 183 457", False),
+        (row(**EVEN, loose=True), "club 183 457", True),
+        (row(**EVEN, loose=True), f"club {'of friends ' * 6} 183 457", False),
+        (row(**EVEN, loose=True), "invalid club 183 457", False),
         (row(shapes=("999 99 99",), mixed=True), "club 123-45.67", True),
         (row(shapes=("999 99 99",)), "club 123-45.67", False),
         (row(shapes=("AA 9999X",)), "club AB 1234C", True),
@@ -76,6 +76,6 @@ def test_of_claims_that_overlap_the_surest_and_longest_stays():
     )
     table = Table(rows, Lexicon((*(each.words for each in rows), DENIALS)))
     found = lambda text: [(hit.start, hit.detector) for hit in table.find(Sight(text))]  # noqa: E731
-    assert found("a 123 456 b") == [(2, "long")]
+    assert found("a 183 456 b") == [(2, "long")]
     assert found("a 1234 b") == []
-    assert found("gym 123 456 b") == [(4, "named"), (8, "named")]
+    assert found("gym 183 456 b") == [(4, "named"), (8, "named")]

@@ -77,7 +77,7 @@ def cuts_of(draw, text):
 
 def offsets(body: bytes) -> list[int]:
     """Where to cut a stream: everywhere in its first events and in its last ones, and often in between."""
-    near = 1500
+    near = 600
     if len(body) <= 2 * near:
         return list(range(1, len(body)))
-    return [*range(1, near), *range(near, len(body) - near, 23), *range(len(body) - near, len(body))]
+    return [*range(1, near), *range(near, len(body) - near, 97), *range(len(body) - near, len(body))]

@@ -4,6 +4,7 @@ from gateway.sensitivity.lexicon import Lexicon
 from gateway.sensitivity.shapes import DENIALS, Identifier, Table
 from gateway.sensitivity.sight import Sight
 
+
 def finds(row: Identifier, text: str, key: str = "") -> bool:
     """Whether a row finds anything in a text."""
     table = Table((row,), Lexicon((row.words, DENIALS)))

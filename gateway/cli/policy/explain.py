@@ -130,7 +130,7 @@ def _decide(bundle: Bundle, facts: Facts, chat: ChatRequest, seconds: float) -> 
         cannot_run(f"no model or alias `{requested}`{suggestion(requested, eligibility.names)}")
     return plan(
         id="dec-explained",
-        digest=bundle.digest,
+        digest=eligibility.digest,
         requested=requested,
         backends=backends,
         ruling=eligibility.ask(facts, seconds),

@@ -13,8 +13,8 @@ from gateway.cli.policy.common import Plain
 from gateway.policy.digest import digest_of
 from gateway.policy.document import plain, render
 
-_DIGEST = re.compile(r"([0-9a-f]{16})(\+[0-9a-f]{6})?\Z")
-"""As /readyz, decisions and metrics have it: what is suspended by order may stand behind the tree's own."""
+_DIGEST = re.compile(r"([0-9a-f]{16})(\+[0-9a-f]{6})?(@[0-9-]{10})?\Z")
+"""As /readyz, decisions and metrics have it: behind the tree's own may stand what is suspended by order, and a day."""
 
 
 def roll_back(

@@ -1,23 +1,25 @@
 """Many rows behind one trigger, and rows that look where a plain string stands.
 
-The scanner asks all triggers at once. With hundreds of them its automaton grows so large that building it costs a hundred
-times what running it does. So the scanner knows a few bundles, and only in a text that meets the trigger of one its rows
-are asked for, by plain strings: nothing finds a plain string faster. Where one stands, an expression must match just there.
+The scanner asks all triggers at once. With hundreds of them its automaton grows so large that building it costs a
+hundred times what running it does. So the scanner knows a few bundles, and only in a text that meets the trigger of
+one its rows are asked for, by plain strings: nothing finds a plain string faster. Where one stands, an expression must
+match just there.
 
-Expressions here are Python's, so that they can be applied at a place and look behind it. Linear time is kept by bounds: an
-open count is closed at `LONGEST`, and after a finding the next is looked for behind it.
+Expressions here are Python's, so that they can be applied at a place and look behind it. Linear time is kept by bounds:
+an open count is closed at `LONGEST`, and after a finding the next is looked for behind it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
+import re2
 
 from gateway.sensitivity.detector import Check, Detector, Hit
 from gateway.sensitivity.sight import Sight, Words
 
 LONGEST = 600
-_HEADS = re.compile(r"(?:(?<![0-9A-Za-z])|(?<=\\\\[nrt]))(?=([0-9A-Za-z][\w.:/\-]))")
+_HEADS = re.compile(r"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))(?=([0-9A-Za-z][\w.:/\-]))")
 _MOST = 48
 _OPEN = re.compile(r"\{(\d+),\}")
 
@@ -40,7 +42,15 @@ def closed(expression: str) -> str:
 
 
 def anchored(
-    id: str, needles: Sequence[str], expression: str, *, check: Check | None = None, words: Words | None = None, behind: str = "", back: int = 0, word: bool = False
+    id: str,
+    needles: Sequence[str],
+    expression: str,
+    *,
+    check: Check | None = None,
+    words: Words | None = None,
+    behind: str = "",
+    back: int = 0,
+    word: bool = False,
 ) -> Row:
     """A row for what begins with one of some strings. Group 1, or everything, is the finding.
 
@@ -56,18 +66,23 @@ def anchored(
         for needle in starts:
             at, past = text.find(needle), 0
             while at >= 0:
+                behind_it = at + 1
                 match = compiled.match(text, at)
                 if match:
                     start, end = match.span(group)
+                    # What is refused is skipped by half: a long filler is not looked at from each of its characters.
+                    behind_it = at + 1 + (end - start) // 2
                     if before is not None:
                         head = before.search(text[max(past, at - back) : at])
                         start = max(past, at - back) + head.start() if head else -1
-                    if start >= 0 and (check is None or check(sight, start, end)) and (
-                        words is None or sight.near(start, end, words)
+                    if (
+                        start >= 0
+                        and (check is None or check(sight, start, end))
+                        and (words is None or sight.near(start, end, words))
                     ):
                         yield Hit(start, end, "secret", id)
-                        past = end
-                at = text.find(needle, max(past, at + 1))
+                        past = behind_it = end
+                at = text.find(needle, behind_it)
 
     return Row(Detector(id, "|".join(map(re.escape, starts)), find), starts, word=word)
 
@@ -75,7 +90,7 @@ def anchored(
 def gated(
     id: str, needles: Sequence[str], expression: str, *, check: Check | None = None, words: Words | None = None
 ) -> Row:
-    """A row for an expression that is looked for all over a text, in texts that hold one of some strings (lower case)."""
+    """A row for an expression that is looked for all over a text, if that holds one of some strings (lower case)."""
     compiled = re.compile(closed(expression))
     group = 1 if compiled.groups else 0
     starts = tuple(needles)
@@ -89,8 +104,12 @@ def gated(
     return Row(Detector(id, "(?i)" + "|".join(map(re.escape, starts)), find), starts, folded=True)
 
 
-def bundle(id: str, trigger: str, rows: Sequence[Row]) -> Detector:
-    """One detector for many rows; its findings carry the ids of the rows. `trigger` is true of what any row can find."""
+def bundle(id: str, trigger: str, rows: Sequence[Row], *, gate: str | None = None) -> Detector:
+    """One detector for many rows; its findings carry the ids of the rows. `trigger` is true of what any row finds.
+
+    So is `gate`, which is asked next: it may count, which in the automaton of all triggers multiplies the states.
+    """
+    asked = re2.compile(gate) if gate else None
     anywhere = [row for row in rows if not row.word]
     by_head: dict[str, list[tuple[str, Row]]] = {}
     for row in rows:
@@ -100,6 +119,8 @@ def bundle(id: str, trigger: str, rows: Sequence[Row]) -> Detector:
 
     def find(sight: Sight) -> Iterator[Hit]:
         text, low = sight.text, sight.low
+        if asked is not None and not asked.search(text):
+            return
         for head in heads.intersection(_HEADS.findall(text)) if heads else ():
             for needle, row in by_head[head]:
                 if needle in text:

@@ -4,6 +4,8 @@ A line is certain (nobody writes it but in a programming language), likely, or n
 lock files have lines of the last sort only.
 """
 
+# ruff: noqa: E501, SIM905 - expressions and lists of words are read whole
+
 import re
 from collections.abc import Iterator
 
@@ -25,15 +27,19 @@ _CERTAIN = re.compile(
     r"|(?:self|this)(?:\.|->)\w{1,80}(?:\.\w{1,80}|\[[^\]]{1,60}\])?\s?[+\-*/|]?=[^=]|\$\w{1,60}(?:->\w{1,60}|\[[^\]]{1,60}\])?\s?\.?=[^=].{0,300};$|(?:console|System|fmt|std|Math|document|window|os|sys|np|pd|plt|torch|json|re)(?:\.|::)[\w.:]{1,60}\("
     r"|print(?:f|ln|ln!)?\(.{0,300}\)\s?;?$|cout\s?<<|return (?:self|this|None|True|False|true|false|null|nil|new |await |lambda )?[\w.]{0,80}[(\[{.;].{0,200}$|@\w[\w.]{0,80}(?:\(.{0,200}\))?$"
     r"|<\?php|#!/|<(?:script|style|!DOCTYPE|html|div|template|head|body)\b[^>]{0,200}>|(?:SELECT\s.{1,300}\sFROM|INSERT INTO|CREATE (?:TABLE|VIEW|INDEX|FUNCTION)|UPDATE \w{1,60} SET|ALTER TABLE|DELETE FROM)\s"
-    r"|(?:raise|throw) (?:new )?\w{1,60}\(|(?:await|yield|lambda|defer|del|assert|elsif|unless|puts|require|require_relative|attr_\w{1,10}) ?[(\"':@\w]{1,3}[\w.]{0,60}[(:\"'=\[].{0,200}$|local \w{1,60}\s?=|module \w{1,60}$|\w{1,60}\s?:?=\s?(?:function|func|lambda)\b"
+    r"|(?:raise|throw) (?:new )?\w{1,60}\(|(?:await|yield|lambda|defer|del|assert|elsif|unless|puts|require|require_relative|attr_\w{1,10}) ?[(\"':@\w]{1,3}[\w.]{0,60}[(:\"'=\[].{0,200}$|local \w{1,60}\s?=|module \w{1,60}$|[a-z_]\w{0,60}(?:\.[a-z_]\w{0,60}){1,4}\([^)]{0,200}\)[;,]?$|[\w.]{1,60}(?:: [\w\[\], .]{1,60})? = [A-Z]\w{1,60}\($|[\"'\w]{1,60}[\"']?[=:] ?[\w.]{1,60} ?\+ ?[\"']|\w{1,60}\s?:?=\s?(?:function|func|lambda)\b"
 )
 _LIKELY = re.compile(
     r".{0,400}(?:[;{]$|\)[,;:]?$|=>|\)\s?->|&&|\|\|[^|]|[!=]==?[^=]|\+\+|[\w\])]\[[\w\"':.\-]{1,60}\]|\w\(\)|\b(?:self|this|cls)\.\w)|[\w.\[\]\"'*, ]{1,120}\s?[+\-*/|:]?=\s?[\w\"'(\[{\-&*!.].{0,300}$"
     r"|[\])}]{1,4}[,;)]{0,3}$|(?://|/\*|\*/|#|--|;;)\s?\w?|\"\"\"|'''|[\"'][\w.\- ]{1,80}[\"'](?::|,$)|[\w.]{1,80},$|\w{1,60}:\s?[\w\[\]., |]{1,80}(?:\s?=.{1,100})?,$|(?:return|break|continue|pass|end|yield|raise|throw)\b[^.?!]{0,100}$|</?[a-zA-Z][^>]{0,200}>"
 )
-_DATA = re.compile(r"[\"'][^\"']{0,200}[\"'](?:\s?:\s?.{0,300})?,?$|[\])}{\[]{1,4},?$|\[{1,2}[\w.\-\"]{1,80}\]{1,2}$|[\w.\-]{1,80} = (?:\"[^\"]{0,300}\"|\d{1,20}|\[)$|[\w\-]{1,60}:(?:\s.{0,300})?$|- .{1,300}$")
+_DATA = re.compile(
+    r"[\"'][^\"']{0,200}[\"'](?:\s?:\s?.{0,300})?,?$|[\])}{\[]{1,4},?$|\[{1,2}[\w.\-\"]{1,80}\]{1,2}$|[\w.\-]{1,80} = (?:\"[^\"]{0,300}\"|\d{1,20}|\[)$|[\w\-]{1,60}:(?:\s.{0,300})?$|- .{1,300}$"
+)
 _FENCE = re.compile(r"(?m)^[ \t]{0,8}(```|~~~)[ \t]{0,4}([\w+#.\-]{0,30})[^\n]{0,100}\n")
-_NO_CODE = frozenset("text txt plain plaintext markdown md json yaml yml toml ini csv log output console diff none latex tex math".split())
+_NO_CODE = frozenset(
+    "text txt plain plaintext markdown md json yaml yml toml ini csv log output console diff none latex tex math".split()
+)
 _GAP = 6
 _MOST_LINES = 20_000
 _WIDEST = 400

@@ -1,5 +1,7 @@
 """Credentials by the form they are given in: URLs, connection strings, headers, commands, dumps of hashes."""
 
+# ruff: noqa: E501 - one form is one line
+
 import base64
 import binascii
 import re
@@ -11,7 +13,9 @@ from gateway.sensitivity.sight import Sight
 
 _MODEL_USERS = frozenset({"user", "username", "usr", "login", "name", "uname", "my_user", "myuser", "youruser"})
 _MODEL_PASSWORDS = frozenset({"password", "passwd", "pass", "pwd", "pw", "p", "passw0rd", "yourpassword"})
-_SIGIL = re.compile(r"[$%@:&][A-Za-z_{(]|\\?\$|<|\[|\{|.*\$\{|.*\{[A-Za-z0-9_.]*\}|\*+$|#{2,}|%[A-Za-z_]+%$|x{3,}$|X{3,}$|\.{3}")
+_SIGIL = re.compile(
+    r"[$%@:&][A-Za-z_{(]|\\?\$|<|\[|\{|.*\$\{|.*\{[A-Za-z0-9_.]*\}|\*+$|#{2,}|%[A-Za-z_]+%$|x{3,}$|X{3,}$|\.{3}"
+)
 _WHERE = re.compile(r"(?i)server|data.?source|host|user|uid|database|catalog|provider|driver|dsn|endpoint|port|account")
 
 
@@ -37,7 +41,11 @@ def _in_url(sight: Sight, start: int, end: int) -> bool:
     text = sight.text
     secret = text[start:end]
     user = text[max(0, start - 80) : start].rsplit("//", 1)[-1].rstrip(":").lower()
-    if _SIGIL.match(secret) or placeholder(secret) or (secret.lower() in _MODEL_PASSWORDS and user in _MODEL_USERS | {""}):
+    if (
+        _SIGIL.match(secret)
+        or placeholder(secret)
+        or (secret.lower() in _MODEL_PASSWORDS and user in _MODEL_USERS | {""})
+    ):
         return False
     return len(set(secret)) > 2 and not _SIGIL.match(user)
 
@@ -46,7 +54,7 @@ def _in_string(sight: Sight, start: int, end: int) -> bool:
     """Among the other parts of a connection string: a server, a user, a catalogue."""
     value = sight.text[start:end].strip()
     around = sight.text[max(0, start - 200) : start] + sight.text[end : end + 120]
-    if _SIGIL.match(value) or value.lower() in _MODEL_PASSWORDS or len(set(value)) < 3:
+    if _SIGIL.match(value) or value.lower() in _MODEL_PASSWORDS or len(set(value)) < 3 or "(" in value:
         return False
     return len({m.group().lower() for m in _WHERE.finditer(around)} - {"endpoint"}) >= 2
 
@@ -64,6 +72,11 @@ def _basic(sight: Sight, start: int, end: int) -> bool:
     if b":" in decoded and head.isascii() and decoded.split(b":", 1)[1].lower() in {b"password", b"pass", b""}:
         return False
     return b":" in decoded or strength(value) >= Strength.FAIR
+
+
+def _not_filler(sight: Sight, start: int, end: int) -> bool:
+    """A check for forms that nothing else has."""
+    return not filler(sight.text[start:end])
 
 
 def _pair(sight: Sight, start: int, end: int) -> bool:
@@ -90,6 +103,7 @@ _CLIENTS = (
     r"|ldap(?:search|modify)|evil-winrm|crackmapexec|nxc|net use|xfreerdp|bcp|influx|rabbitmqadmin|curlftpfs|smbmap"
 )
 
+# fmt: off
 ROWS: tuple[Row, ...] = (
     # RFC 3986, 3.2.1: userinfo before the host. A password may hold `@` and `)` where people forget to escape them.
     anchored("secrets.url_userinfo", ("://",), r"://[^\s:/@\"'<>?#\\]{0,100}:([^\s/\"'<>\\?]{1,300})@[^\s@\"'<>]", check=_in_url),
@@ -109,6 +123,8 @@ ROWS: tuple[Row, ...] = (
     _form("openssl_pass", "pass:", r"\s-?pass(?:in|out)?\s{1,4}pass:([^\s\"']{3,200})"),
     _form("zip_p", "zip -", rf"(?<![a-z])(?:un)?zip\s{_LINE}-P\s?([^\s\"'|;]{{3,200}})"),
     _form("samba_user", " -u", r"\s-U\s?[\"']?[\w.\\/\-]{1,80}%([^\s\"'%]{3,200})"),
+    _form("auth_pair", "auth", r"(?i)(?<![a-z])auth\s?=\s?\(\s{0,4}[\"'][^\"'\n]{1,80}[\"']\s{0,4},\s{0,4}[\"']([^\"'\n]{4,200})[\"']\s{0,4}\)", fair),
+    _form("oracle_thin", "thin:", r"(?i)(?<![a-z])thin:\w{1,40}/([^\s@/\"']{3,100})@"),
     _form("net_user", "net user", r"(?i)(?<![a-z])net\s{1,4}user\s{1,4}\S{1,80}\s{1,4}([^\s/\"']\S{3,80})\s{1,4}/(?:add|domain|active|expires)"),
     _form("store_password", "pass ", r"(?i)\s-(?:store|key|src|dest|trust)(?:store)?pass\s{1,4}[\"']?([^\s\"']{4,200})"),
     _form("piped_password", "echo", r"(?i)(?<![a-z])echo\s{1,4}(?:-[a-z]{1,4}\s{1,4})?[\"']?([^\s\"'|$`]{4,200})[\"']?\s{0,4}\|\s{0,4}(?:sudo\s{1,4}-S|passwd|(?:docker|podman)\s|su\s|cryptsetup|gpg|kinit)"),
@@ -124,7 +140,7 @@ ROWS: tuple[Row, ...] = (
     _form("pgpass", ":", r"(?m)^[\w.\-*]{1,100}:(?:\d{2,5}|\*):[\w\-*]{1,80}:[\w.\-@*]{1,80}:([^\s:]{4,200})$", fair),
     _form("npm_auth", "_auth  _password", r"(?i)(?<![a-z0-9])_(?:auth|authToken|password)\s?=\s?\"?([A-Za-z0-9+/=_\-.]{8,400})", fair),
     _form("docker_auth", '"auth"', r"\"auth\"\s{0,4}:\s{0,4}\"([A-Za-z0-9+/]{8,400}={0,2})\"", _basic),
-    _form("cisco", "secret   password   community   key   key-string ".replace("   ", "  "), r"(?i)(?<![a-z])(?:enable\s{1,4}(?:secret|password)|username\s{1,4}\S{1,60}\s{1,4}(?:privilege\s{1,4}\d{1,2}\s{1,4})?(?:secret|password)|snmp-server\s{1,4}community|key-string|(?:tacacs|radius)-server\s{1,4}key|pre-shared-key|password)\s{1,4}[0-9]\s{1,4}([^\s\"']{4,200})"),
+    _form("cisco", "secret   password   community   key   key-string ".replace("   ", "  "), r"(?i)(?<![a-z])(?:enable\s{1,4}(?:secret|password)|username\s{1,4}\S{1,60}\s{1,4}(?:privilege\s{1,4}\d{1,2}\s{1,4})?(?:secret|password)|snmp-server\s{1,4}community|key-string|(?:tacacs|radius)-server\s{1,4}key|pre-shared-key|password)\s{1,4}[0-9]\s{1,4}([^\s\"']{4,200})", fair),
     _form("snmp_community", "community", r"(?i)snmp-server\s{1,4}community\s{1,4}([^\s\"']{4,80})", fair),
     _form("sql_identified", "identified", r"(?i)(?<![a-z])identified\s{1,4}(?:with\s{1,4}\S{1,40}\s{1,4})?(?:by|as)\s{1,4}(?:password\s{1,4})?[\"']([^\"'\n]{1,200})[\"']"),
     _form("sql_password", "password", r"(?i)(?<![a-z])(?:create|alter)\s{1,4}(?:user|login|role)\s[^\n;]{0,200}?password\s{0,4}=?\s{0,4}N?[\"']([^\"'\n]{1,200})[\"']"),
@@ -136,7 +152,8 @@ ROWS: tuple[Row, ...] = (
     _form("kubernetes_bootstrap", "token  kubeadm", r"(?i)(?:bootstrap.?token|kubeadm join|--token|discovery-token)[^\n]{0,100}?(?<![a-z0-9])([a-z0-9]{6}\.[a-z0-9]{16})(?![a-z0-9])", fair),
     _form("initial_password", "password", r"(?i)password[^\n]{0,80}(?:following|below|generated|proceed)[^\n]{0,120}\s{1,8}([0-9a-f]{32})(?![0-9a-f])", strong),
     # Hashes of passwords, in the forms of crypt(3) and its kin.
-    _form("password_hash", "$", r"\$(?:2[abxy]?\$\d\d\$[./A-Za-z0-9]{50,60}|[156]\$(?:rounds=\d{1,8}\$)?[./A-Za-z0-9]{2,16}\$[./A-Za-z0-9]{22,100}|y\$[./A-Za-z0-9]{1,20}\$[./A-Za-z0-9]{1,100}\$[./A-Za-z0-9]{40,50}|apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|argon2(?:id|i|d)\$v=\d{1,3}\$[^\s\"'$]{1,60}\$[A-Za-z0-9+/]{1,100}\$[A-Za-z0-9+/]{16,200}|[PH]\$[./A-Za-z0-9]{31}|krb5(?:tgs|asrep|pa)\$\d{1,3}\$[^\s\"']{40,4000}|DCC2\$\S{30,200}|[89]\$[./A-Za-z0-9]{14}\$[./A-Za-z0-9]{43})"),
+    _form("password_hash", "$", r"\$(?:2[abxy]?\$\d\d\$[./A-Za-z0-9]{50,60}|[156]\$(?:rounds=\d{1,8}\$)?[./A-Za-z0-9]{2,16}\$[./A-Za-z0-9]{22,100}|y\$[./A-Za-z0-9]{1,20}\$[./A-Za-z0-9]{1,100}\$[./A-Za-z0-9]{40,50}|apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|argon2(?:id|i|d)\$v=\d{1,3}\$[^\s\"'$]{1,60}\$[A-Za-z0-9+/]{1,100}\$[A-Za-z0-9+/]{16,200}|[PH]\$[./A-Za-z0-9]{31}|krb5(?:tgs|asrep|pa)\$\d{1,3}\$[^\s\"']{40,4000}|DCC2\$\S{30,200}|[89]\$[./A-Za-z0-9]{14}\$[./A-Za-z0-9]{43})", _not_filler),
     _form("framework_hash", "pbkdf2  scrypt:  bcrypt_sha  {ssha  {sha  {smd5  {crypt", r"(?<!\w)(?:pbkdf2_\w{2,12}\$\d{1,8}\$[^\s$]{1,80}\$[A-Za-z0-9+/=]{20,200}|pbkdf2:sha\d{1,3}:\d{1,8}\$\w{1,40}\$[0-9a-f]{40,128}|scrypt:\d{1,8}:\d{1,3}:\d{1,3}\$\w{1,40}\$[0-9a-f]{64,128}|bcrypt_sha256\$\$\S{50,80})|\{(?:SSHA(?:256|512)?|SHA|SMD5|CRYPT|PBKDF2\w{0,12})\}[A-Za-z0-9+/$.]{20,200}={0,2}"),
     _form("windows_hash", ":::  ::", r"(?i)(?<![^\s\"'])[^\s:\"']{1,80}:\d{3,6}:[0-9a-f]{32}:[0-9a-f]{32}:::|(?<![^\s\"'])[^\s:\"']{1,80}::[^\s:]{0,80}:[0-9a-f]{16}:[0-9a-f]{32}:[0-9a-f]{32,2000}"),
 )
+# fmt: on

@@ -1,18 +1,32 @@
 """Names and addresses of machines inside: they never decide by themselves, they only say that a text is from within."""
 
+# ruff: noqa: E501, SIM905 - lists of words are read whole
+
 import re
 
 from gateway.sensitivity.detector import Detector, pattern
-from gateway.sensitivity.sight import Sight, Words
+from gateway.sensitivity.sight import Sight
 
-_HOSTS = Words(
-    "host*", "server*", "ip", "ips", "address*", "ssh", "ping", "connect*", "subnet*", "network*", "gateway*", "proxy", "dns", "url*", "node*",
-    "cluster*", "machine*", "vm", "vpn", "port", "listen*", "bind*", "endpoint*", "router*", "firewall*", "nat", "servidor*", "adres*", "rechner*",
-    "serveur*", "curl", "telnet", "nslookup", "dig", "rdp", "ldap", "database", "db", "jenkins", "vcenter", "master", "replica", "deployed",
-)  # fmt: skip
-_NOT_HOSTS = frozenset("self this cls window document config settings state data threading node module process app util utils lib core".split())
+_WORDS = re.compile(r"[a-z]+")
+_SPEAK_OF_HOSTS = frozenset(
+    "host hostname hosts server servers ip ips address addresses ssh ping connect connects connected connection subnet subnets network networks"
+    " gateway proxy dns url urls node nodes cluster clusters machine machines vm vms vpn port ports listen listening bind endpoint endpoints"
+    " router firewall nat servidor adres rechner serveur curl telnet nslookup dig rdp ldap database db jenkins vcenter master replica deployed".split()
+)
+_NOT_HOSTS = frozenset(
+    "self this cls window document config settings state data threading node module process app util utils lib core".split()
+)
 _LABELS = re.compile(r"[a-z0-9]{1,40}(?:-[a-z0-9]{1,40}){0,6}(?:\.[a-z0-9_\-]{1,63}){0,6}\Z")
-_PUBLIC = frozenset("localhost example host hostname server domain your-server user username server-name my-server test".split())
+_PUBLIC = frozenset(
+    "localhost example host hostname server domain your-server user username server-name my-server test".split()
+)
+
+
+def _spoken_of(sight: Sight, start: int, end: int) -> bool:
+    """Whether words of networks stand near, or in the member's name. Sets, as there may be a place every few characters."""
+    low = sight.low
+    near = f"{sight.key.lower()} {low[max(0, start - 60) : start]} {low[end : end + 30]}"
+    return not _SPEAK_OF_HOSTS.isdisjoint(_WORDS.findall(near))
 
 
 def _octets(sight: Sight, start: int, end: int) -> bool:
@@ -23,7 +37,7 @@ def _octets(sight: Sight, start: int, end: int) -> bool:
     before, after = text[max(0, start - 3) : start], text[end : end + 3]
     if before.endswith(("//", "@", "\\\\")) or re.match(r":\d\d|/\d", after):
         return True
-    return sight.near(start, end, _HOSTS, 60, 30)
+    return _spoken_of(sight, start, end)
 
 
 def _name(sight: Sight, start: int, end: int) -> bool:
@@ -36,7 +50,11 @@ def _name(sight: Sight, start: int, end: int) -> bool:
     in_url = text[max(0, start - 2) : start] == "//" or text[start - 1 : start] == "@"
     if in_url or name.endswith((".svc.cluster.local", ".home.arpa", ".compute.internal")) or name.count(".") >= 2:
         return True
-    return bool(re.match(r":\d{2,5}\b", text[end : end + 6])) or any(c in name for c in "-0123456789") or sight.near(start, end, _HOSTS, 60, 30)
+    return (
+        bool(re.match(r":\d{2,5}\b", text[end : end + 6]))
+        or any(c in name for c in "-0123456789")
+        or _spoken_of(sight, start, end)
+    )
 
 
 def _single(sight: Sight, start: int, end: int) -> bool:

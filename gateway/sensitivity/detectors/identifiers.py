@@ -4,7 +4,20 @@ from functools import partial
 
 from gateway.sensitivity.detector import Detector
 from gateway.sensitivity.detectors import labelled, payment, phones, plates
-from gateway.sensitivity.detectors.numbers import america, asia, britain, east, german, iberia, north, poland, south, west
+from gateway.sensitivity.detectors.numbers import (
+    america,
+    asia,
+    britain,
+    east,
+    german,
+    iberia,
+    india,
+    latin,
+    north,
+    poland,
+    south,
+    west,
+)
 from gateway.sensitivity.lexicon import Lexicon
 from gateway.sensitivity.shapes import DENIALS, Identifier, Table
 
@@ -18,7 +31,9 @@ IDENTIFIERS: tuple[Identifier, ...] = (
     *north.ROWS,
     *poland.ROWS,
     *east.ROWS,
+    *india.ROWS,
     *asia.ROWS,
+    *latin.ROWS,
     *south.ROWS,
     *plates.IDENTIFIERS,
 )

@@ -11,13 +11,15 @@ from gateway.sensitivity.sight import Sight, Words
 _BODY = re.compile(r"[A-Za-z0-9+/]{16}")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _PRIVATE = ("UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW")  # `PRIVATE KEY` in base64, at its three places
-_LONGEST_BLOCK = 16384
 
 
 def _has_body(sight: Sight, start: int, end: int) -> bool:
-    """A header alone is no key: something of base64 must follow it, and not the dots of a manual."""
-    body = _BODY.search(sight.text, sight.text.index("KEY", start) + 3, min(start + 1200, end))
-    return body is not None and not filler(body.group())
+    """Base64 must follow the header, and not the dots of a manual; a header where a text ends was cut from its key."""
+    after = sight.text.index("KEY", start) + 3
+    body = _BODY.search(sight.text, after, min(start + 1200, end))
+    if body is None:
+        return not sight.text[after : after + 40].strip("- \r\n\"'BLOCK")
+    return not filler(body.group())
 
 
 def _says_private(sight: Sight, start: int, end: int) -> bool:
@@ -47,14 +49,16 @@ ROWS: tuple[Row, ...] = (
     anchored(
         "secrets.pem",
         ("----BEGIN ", "---- BEGIN "),
-        r"---- ?BEGIN (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}[^\-]{0,%d}(?:-[^\-]{1,80}){0,2}(?:-{4,5} ?END [A-Z0-9 ]{3,40}-{4,5})?"
-        % _LONGEST_BLOCK,
+        r"---- ?BEGIN (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}[^\-]{0,16384}(?:-[^\-]{1,80}){0,2}"
+        r"(?:-{4,5} ?END [A-Z0-9 ]{3,40}-{4,5})?",
         check=_has_body,
+        behind="-?",
+        back=1,
     ),
     anchored(
         "secrets.pem_in_base64",
         ("LS0tLS1CRUdJTi",),
-        r"LS0tLS1CRUdJTi[A-Za-z0-9+/=\-_]{40,%d}" % _LONGEST_BLOCK,
+        r"LS0tLS1CRUdJTi[A-Za-z0-9+/=\-_]{40,16384}",
         check=_says_private,
     ),
     anchored(
@@ -62,7 +66,7 @@ ROWS: tuple[Row, ...] = (
         ("PuTTY-User-Key-File-",),
         r"PuTTY-User-Key-File-\d: [^\x00]{0,2000}?Private-Lines: \d{1,3}\s{1,4}[A-Za-z0-9+/=\s]{40,4000}",
     ),
-    anchored("secrets.ssh_body", ("b3BlbnNzaC1rZXktdjEA",), r"b3BlbnNzaC1rZXktdjEA[A-Za-z0-9+/=]{40,%d}" % _LONGEST_BLOCK),
+    anchored("secrets.ssh_body", ("b3BlbnNzaC1rZXktdjEA",), r"b3BlbnNzaC1rZXktdjEA[A-Za-z0-9+/=]{40,16384}"),
     anchored(
         "secrets.jwk",
         ('"d"', '"k"'),
@@ -88,7 +92,9 @@ ROWS: tuple[Row, ...] = (
         "secrets.raw_private_key",
         ("private key", "private_key", "privatekey", "priv_key", "privkey", "secret key", "secret_key", "secretkey"),
         r"(?<!\w)(?:0x)?[0-9a-fA-F]{64}(?!\w)",
-        words=Words("private key", "private_key", "privatekey", "priv_key", "privkey", "secret key", "secret_key", "secretkey"),
+        words=Words(
+            "private key", "private_key", "privatekey", "priv_key", "privkey", "secret key", "secret_key", "secretkey"
+        ),
     ),
 )
 
@@ -96,6 +102,7 @@ PHRASES: tuple[Row, ...] = (
     gated(
         "secrets.mnemonic",
         ("mnemonic", "seed phrase", "recovery phrase", "secret phrase"),
-        r"(?i)(?:mnemonic|seed phrase|recovery phrase|secret phrase)[^\n]{0,40}?[:=]\s{0,4}[\"']?((?:[a-z]{3,8} ){11,23}[a-z]{3,8})",
+        r"(?i)(?:mnemonic|seed phrase|recovery phrase|secret phrase)[^\n]{0,40}?[:=]\s{0,4}[\"']?"
+        r"((?:[a-z]{3,8} ){11,23}[a-z]{3,8})",
     ),
 )

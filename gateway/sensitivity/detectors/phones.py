@@ -4,6 +4,8 @@ other grouping beside a word that speaks of telephones.
 Sources: ITU E.164 and its list of country codes, the national numbering plans.
 """
 
+# ruff: noqa: RUF001 (other scripts have letters and colons that look like ours)
+
 import re
 from collections.abc import Iterator
 
@@ -77,17 +79,21 @@ _PREFIXED = re.compile(r"00[1-9]\d{0,2}[ \-./(]")
 _DATE = re.compile(
     r"(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12]\d|3[01])(?:[ T].*)?"
     r"|(?:0?[1-9]|[12]\d|3[01])[-./ ](?:0?[1-9]|[12]\d|3[01])[-./ ](?:1[5-9]|20)\d\d(?:[ ].*)?"
-    r"|(?:19|20)\d\d[-–/ ]{1,3}(?:19|20)\d\d|\d{1,3}(?:\.\d{1,3}){3}|\d{1,3}(?:[ .]000)+|\d+[./]\d+|\d{1,3}(?:\.\d{3})+"
+    r"|(?:19|20)\d\d[-–/ ]{1,3}(?:19|20)\d\d|\d{1,3}(?:\.\d{1,3}){3}|\d{1,3}(?:[ .]000)+|\d{1,5}/\d{1,5}"
+    r"|\d+\.\d+|\d{1,3}(?:\.\d{3})+"
 )
 
+_YEARS = re.compile(r"(?:^|[ \-])(?:19|20)\d\d[ \-](?:19|20)\d\d(?:$|[ \-])")
 _DISTINCT = re.compile(
     r"\(?[2-9]\d\d\)[ .-]?[2-9]\d\d[ .-]\d{4}"  # North America, the area in brackets
     r"|(?:1[ .-])?[2-9]\d\d([.-])[2-9]\d\d\1\d{4}"
     r"|1[ .-]\(?[2-9]\d\d\)?[ .-][2-9]\d\d[ .-]\d{4}"
     r"|001[ .-][2-9]\d\d[ .-]\d{3}[ .-]\d{4}"
     r"|0[1-79]([ .-])\d\d\2\d\d\2\d\d\2\d\d"  # France
-    r"|07\d{3}[ -]\d{3}[ -]?\d{3}|0\d{3}[ -]\d{3}[ -]\d{4}|0\d{4}[ -]\d{6}|020[ -]\d{4}[ -]\d{4}|\(0\d{2,4}\)[ -]?\d{3,4}[ -]?\d{3,4}"
-    r"|0\d{2}[ -]\d{3}[ -]\d{4}|0\d{2}[ -]\d{4}[ -]\d{4}|0\d{2}[ -]\d{3}[ -]\d{2}[ -]\d{2}|0\d{3}[ -]\d{3}[ -]\d{2}[ -]\d{2}"
+    r"|07\d{3}[ -]\d{3}[ -]?\d{3}|0\d{3}[ -]\d{3}[ -]\d{4}|0\d{4}[ -]\d{6}"
+    r"|020[ -]\d{4}[ -]\d{4}|\(0\d{2,4}\)[ -]?\d{3,4}[ -]?\d{3,4}"
+    r"|0\d{2}[ -]\d{3}[ -]\d{4}|0\d{2}[ -]\d{4}[ -]\d{4}|0\d{2}[ -]\d{3}[ -]\d{2}[ -]\d{2}"
+    r"|0\d{3}[ -]\d{3}[ -]\d{2}[ -]\d{2}"
     r"|0[2-9][ -]\d{4}[ -]\d{4}|04\d\d[ -]\d{3}[ -]\d{3}"  # Australia
     r"|\(?0?\d\d\)[ -]?9?\d{4}-\d{4}"  # Brazil
     r"|1[3-9]\d[ -]\d{4}[ -]\d{4}"  # China
@@ -102,17 +108,25 @@ _PLAIN = re.compile(
 )
 
 _BEFORE = Words(
-    "phone*", "telephone*", "tel", "tele", "telef*", "tlf*", "tfno*", "tfn", "tlfno", "tno", "mobile*", "cell*", "cellphone*",
-    "fax*", "call", "calls", "calling", "called", "text me", "sms", "whatsapp", "dial", "dialing", "ring", "reach", "hotline",
+    "phone*", "telephone*", "tel", "tele", "telef*", "tlf*", "tfno*", "tfn", "tlfno", "tno", "mobile*", "cell*",
+    "cellphone*",
+    "fax*", "call", "calls", "calling", "called", "text me", "sms", "whatsapp", "dial", "dialing", "ring", "reach",
+    "hotline",
     "landline", "handy*", "mobil*", "movil*", "celular*", "telefon*", "anruf*", "rufnummer*", "durchwahl", "festnetz*",
     "numer telefonu", "nr tel", "kom", "komork*", "komorkow*", "zadzwon*", "dzwon*", "kontakt*", "contact*", "contacto",
-    "llam*", "portable", "appel*", "joindre", "cellulare", "chiam*", "telemovel", "telemo*", "ligar", "ligue", "phone number",
-    "fon", "gsm", "cep", "cep no", "ara", "numaram", "电话*", "手机*", "联系*", "致电*", "拨打*", "传真*", "號碼", "電話*", "手機*",
-    "号码", "携帯*", "전화*", "휴대*", "연락*", "тел", "телефон*", "моб", "звон*", "τηλ*", "โทร*", "puh", "puhelin*", "telefonnummer",
+    "llam*", "portable", "appel*", "joindre", "cellulare", "chiam*", "telemovel", "telemo*", "ligar", "ligue",
+    "phone number",
+    "fon", "gsm", "cep", "cep no", "ara", "numaram", "电话*", "手机*", "联系*", "致电*", "拨打*", "传真*",
+    "號碼", "電話*", "手機*",
+    "号码", "座机*", "分机*", "携帯*", "전화*", "휴대*", "연락*", "тел", "телефон*", "моб", "звон*", "τηλ*", "โทร*",
+    "puh",
+    "puhelin*",
+    "telefonnummer",
     "tlf nr", "mob", "smartphone", "pager", "voicemail", "emergency contact", "numero de contacto",
 )  # fmt: skip
 _AFTER = Words(
-    "office", "fax", "mobile", "cell", "home", "work", "phone", "tel", "ext", "extension", "direct", "whatsapp", "komorka",
+    "office", "fax", "mobile", "cell", "home", "work", "phone", "tel", "ext", "extension", "direct", "whatsapp",
+    "komorka",
 )  # fmt: skip
 WORDS = (_BEFORE, _AFTER)
 
@@ -132,7 +146,7 @@ def find_phone(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
             continue
         core = _EXTENSION.sub("", written)
         digits = _NOT_DIGIT.sub("", core)
-        if not 6 <= len(digits) <= 15 or len(set(digits)) < 2 + (len(digits) > 8):
+        if not 6 + core.isdecimal() <= len(digits) <= 15 or len(set(digits)) < 2 + (len(digits) > 8):
             continue
         prefixed = _PREFIXED.match(core)
         if prefixed or core[0] == "+" or core[:2] == "(+":
@@ -141,7 +155,7 @@ def find_phone(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
                 continue
             if core[0] == "+":
                 continue
-        if _DATE.fullmatch(core.strip("()")):
+        if _DATE.fullmatch(core.strip("()")) or _YEARS.search(core):
             continue
         if _DISTINCT.fullmatch(core) is not None:
             yield Hit(start, end, "phone", "phone.national")
@@ -150,7 +164,9 @@ def find_phone(lexicon: Lexicon, sight: Sight) -> Iterator[Hit]:
             yield Hit(start, end, "phone", "phone.mobile")
             continue
         mentions = mentions or lexicon.read(sight)
-        if mentions.near(_BEFORE, start, end, 20 if core.isdecimal() and len(digits) < 9 else 30, 0) or mentions.near(_AFTER, start, end, 0, 10):
+        if mentions.near(_BEFORE, start, end, 20 if core.isdecimal() and len(digits) < 9 else 30, 0) or mentions.near(
+            _AFTER, start, end, 0, 10
+        ):
             yield Hit(start, end, "phone", "phone.named")
 
 

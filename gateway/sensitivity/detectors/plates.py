@@ -8,9 +8,12 @@ from gateway.sensitivity.shapes import Bare, Identifier
 from gateway.sensitivity.sight import Words
 
 _PLATE = (
-    "plate*", "license plate*", "vehicle*", "car", "car reg", "registration*", "reg", "vrn", "bike*", "number plate*", "plaka*",
-    "arac*", "matricula*", "placa*", "immatriculation*", "plaque*", "targa*", "kennzeichen*", "rejestracyjn*", "tablic*",
-    "kenteken*", "车牌*", "車牌*", "parked", "truck", "van", "motorcycle*", "kfz*", "auto", "coche", "voiture", "samochod*",
+    "plate*", "license plate*", "vehicle*", "car", "car reg", "registration*", "reg", "vrn", "bike*", "number plate*",
+    "plaka*",
+    "arac*", "matricula*", "placa*", "immatriculation*", "plaque*", "targa*", "kennzeichen*", "rejestracyjn*",
+    "tablic*",
+    "kenteken*", "车牌*", "車牌*", "parked", "truck", "van", "motorcycle*", "kfz*", "auto", "coche", "voiture",
+    "samochod*",
 )  # fmt: skip
 _NAMED = tuple(word for word in _PLATE if word not in {"car", "auto", "van", "reg", "truck", "bike*", "registration*"})
 _AREAS = (
@@ -19,7 +22,9 @@ _AREAS = (
     "PO|PR|RG|RH|RM|SA|SE|SG|SK|SL|SM|SN|SO|SP|SR|SS|ST|SW|SY|TA|TD|TF|TN|TQ|TR|TS|TW|UB|WA|WC|WD|WF|WN|WR|WS|WV|YO|ZE|"
     "[BEGLMNSW]"
 )
-_STATES = "AN|AP|AR|AS|BR|CG|CH|DD|DL|DN|GA|GJ|HP|HR|JH|JK|KA|KL|LA|LD|MH|ML|MN|MP|MZ|NL|OD|OR|PB|PY|RJ|SK|TN|TR|TS|UK|UP|WB"
+_STATES = (
+    "AN|AP|AR|AS|BR|CG|CH|DD|DL|DN|GA|GJ|HP|HR|JH|JK|KA|KL|LA|LD|MH|ML|MN|MP|MZ|NL|OD|OR|PB|PY|RJ|SK|TN|TR|TS|UK|UP|WB"
+)
 _POSTCODE = rf"GIR0AA|(?:{_AREAS})(?:\d\d?|\d[A-HJKPSTUW]|\d[ABEHMNPRV-Y])\d[ABD-HJLNP-UW-Z]{{2}}"
 
 IDENTIFIERS = (
@@ -90,7 +95,7 @@ IDENTIFIERS = (
         kind="vehicle_plate",
         shapes=("AAA9999",),
         words=Words(*_PLATE),
-        form=rf"(?:{_STATES}|MC|DE|MM)[A-Z]\d{{4}}",
+        form=rf"(?:{_STATES})[A-Z]\d{{4}}",
         bare=Bare.ALONE,
         capital=True,
     ),
@@ -99,8 +104,10 @@ IDENTIFIERS = (
         kind="vehicle_plate",
         shapes=(
             "AA 999 AA", "AA999AA", "9999AAA", "9999 AAA", "A AA 9999", "A AA 999", "A A 9999", "A A 999", "AA AA 999",
-            "AA AA 9999", "AA A 9999", "AA A 999", "AAA A 999", "AAA AA 999", "AAA AA 99", "AAA A 9999", "A AA9999", "A A9999",
-            "AA AA999", "AAA AA999", "AA 99 AA", "99 AA 99", "99 99 AA", "AA 9999 AA", "9 AAA 999", "999 AA 9", "99 AAA 9",
+            "AA AA 9999", "AA A 9999", "AA A 999", "AAA A 999", "AAA AA 999", "AAA AA 99", "AAA A 9999", "A AA9999",
+            "A A9999",
+            "AA AA999", "AAA AA999", "AA 99 AA", "99 AA 99", "99 99 AA", "AA 9999 AA", "9 AAA 999", "999 AA 9",
+            "99 AAA 9",
         ),
         words=Words(*_NAMED),
         separators=" -",
@@ -110,7 +117,8 @@ IDENTIFIERS = (
     Identifier(
         id="plate.europe.bare",
         kind="vehicle_plate",
-        shapes=("AA 999 AA", "AA999AA", "9999AAA", "9999 AAA", "A AA 9999", "A AA 999", "AA AA 999", "AA AA 9999", "AAA AA 999"),
+        shapes=("AA 999 AA", "AA999AA", "9999AAA", "9999 AAA", "A AA 9999", "A AA 999", "AA AA 999", "AA AA 9999",
+        "AAA AA 999"),
         words=Words(*_NAMED),
         form=r"[A-HJ-NP-TV-Z]{2}\d{3}[A-HJ-NP-TV-Z]{2}|\d{4}[B-DF-HJ-NP-TV-Z]{3}|[A-Z]{2,5}[1-9]\d{2,3}",
         separators="- ",
@@ -121,8 +129,10 @@ IDENTIFIERS = (
     Identifier(
         id="plate.pl",
         kind="vehicle_plate",
-        shapes=("AA 99999", "AAA 9999", "AAA 99999", "AA 9999A", "AA 999AA", "AAA 9A99", "AAA 99A9", "AAA 9AA9", "AAA A999",
-                "AA99999", "AAA9999", "AAA99999", "AA9999A", "AA999AA", "AAA9A99", "AAAA999", "AAA 99AA", "AA 9A999", "AAA99AA"),
+        shapes=("AA 99999", "AAA 9999", "AAA 99999", "AA 9999A", "AA 999AA", "AAA 9A99", "AAA 99A9", "AAA 9AA9",
+        "AAA A999",
+                "AA99999", "AAA9999", "AAA99999", "AA9999A", "AA999AA", "AAA9A99", "AAAA999", "AAA 99AA", "AA 9A999",
+                "AAA99AA"),
         words=Words("rejestracyjn*", "tablic*", "rejestracj*"),
         separators=" ",
         capital=True,
@@ -130,7 +140,8 @@ IDENTIFIERS = (
     Identifier(
         id="postcode.gb",
         kind="postcode",
-        shapes=tuple(f"{area}{gap}9AA" for area in ("A9", "A99", "AA9", "AA99", "A9A", "AA9A", "AAA") for gap in (" ",)),
+        shapes=tuple(f"{area}{gap}9AA" for area in ("A9", "A99", "AA9", "AA99", "A9A", "AA9A",
+        "AAA") for gap in (" ",)),
         words=Words("postcode*", "post code*", "postal*", "address*"),
         form=_POSTCODE,
         separators=" ",

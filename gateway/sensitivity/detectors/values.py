@@ -1,5 +1,7 @@
 """How much a value looks like a credential: placeholders and names of variables do not, random characters do."""
 
+# ruff: noqa: E501, SIM905 - expressions and lists of words are read whole
+
 import re
 from enum import IntEnum
 from itertools import pairwise
@@ -22,8 +24,8 @@ LONGEST = 4096
 
 # Parts that make any value a placeholder, wherever they stand.
 _TEMPLATE = re.compile(
-    r"\$\{|\{\{|\}\}|\$\(|<%|%>|#\{|%\(|\$\[\[|<[a-z][\w .\-]{1,40}>|\[[a-z][\w .\-]{4,40}\]|&lt;|\{[a-z_][\w.]{0,30}\}"
-    r"|\{\d?\}|%[sd]\b|__[a-z_]{3,30}__|\.\.\.|…|\*{3}|•{2}|x{6}|-{5}|_{5}|#{4}|={6}|\(\?[:i<]|\[[^\]]{0,20}a-z|\\[wdsb]\b"
+    r"\$\{[\w.:\-]{1,80}\}|\{\{[^{}]{1,80}\}\}|\$\([^()]{0,80}\)?|<%|%>|#\{[^{}]{1,80}\}|%\(\w{1,40}\)|\$\[\[|\$\{\{|<[a-z][\w .\-]{1,40}>|\[[a-z][\w .\-]{4,40}\]|&lt;|\{[a-z_][\w.\[\]:\"'()]{2,40}\}"
+    r"|\{\d?\}|%[sd]\b|%[a-z].?%[a-z]|__[a-z_]{3,30}__|\.\.\.|…|\*{3}|•{2}|x{6}|-{5}|_{5}|#{4}|={6}|\(\?[:i<]|\[[^\]]{0,20}a-z|\\[wdsb]\b"
     r"|(?<![a-z])(?:your|insert|enter|replace|put)[-_ ]?[a-z_ -]{0,20}(?:pass|secret|token|key|cred|here|value|pwd)"
     r"|change[-_ ]?(?:me|this|it)|replace[-_ ]?(?:me|with|this)|placeholder|redacted|todo|fixme|(?<![a-z])dummy"
     r"|(?<![a-z])(?:example|sample)(?![a-z0-9]{6})|example$|goes[-_ ]?here|not[-_ ]?(?:set|real|used|a[-_ ]?)"
@@ -210,6 +212,7 @@ _NOT_DIGITS = re.compile(r"[^0-9]+")
 _REPEATED = re.compile(r"(.)\1{3,100}")
 _ROW = re.compile(r"abcdefghij|ghijklmnop|klmnopqrst|qrstuvwxyz|0123456789|1234567890|qwertyuiop|asdfghjkl")
 _NEXT = frozenset(map(add, ascii_lowercase, ascii_lowercase[1:] + "a")) | frozenset(map(add, digits, digits[1:] + "0"))
+_BETWEEN = re.compile(r"[a-zA-Z]\d{1,3}(?=[a-zA-Z])")  # digits within words
 _NOT_WORDISH = re.compile(r"[^a-zA-Z]+")
 _JOINTS = re.compile(r"[_\-. ]+")
 _SEGMENT = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -219,7 +222,9 @@ _PATH = re.compile(
     r"(?:[a-z][a-z0-9+.\-]{1,12}:)?//|(?:~|\.{1,2})?/[\w.\-]+/|[A-Za-z]:\\|\.{1,2}/"
     r"|[\w./\\\-]{1,120}\.(?:py|js|ts|json|ya?ml|xml|pem|crt|key|txt|env|go|java|html?|php|conf|cfg|md|png|svg|css|sh|com|org|net|io)$"
 )
-_SELECTOR = re.compile(r"[#.][a-zA-Z][a-zA-Z\-_]{3,60}|(?:arn|urn|com|org|net|io):?[.:][\w:./\-*]{1,200}|[.+,)\]|][$ \"'+,.)\]].{0,4000}")
+_SELECTOR = re.compile(
+    r"[#.][a-zA-Z][a-zA-Z\-_]{3,60}|(?:arn|urn|com|org|net|io):?[.:][\w:./\-*]{1,200}|[.+,)\]|][$ \"'+,.)\]].{0,4000}"
+)
 _NUMBER = re.compile(r"[+\-]?[\d.,:]+(?:[a-z]{1,5}|%)?")
 _FAIR = re.compile(r"(?=.*[a-zA-Z])(?=.*[^a-zA-Z\s_.\-/:,])")
 
@@ -431,6 +436,8 @@ def wordy(text: str) -> bool:
             whole += len(piece)
             if len(piece) >= 3 and _sayable(piece.lower()):
                 said += len(piece)
+    if len(_BETWEEN.findall(text)) >= 2:
+        return False
     return said >= 0.66 * (whole + len(_NOT_DIGITS.sub("", text))) and whole > 0
 
 

@@ -40,10 +40,16 @@ def past(tree):
     return tree, found
 
 
-@pytest.mark.parametrize("named", ["digest", "suspended", "commit", "ref"])
+@pytest.mark.parametrize("named", ["digest", "suspended", "dated", "commit", "ref"])
 def test_the_tree_of_then_is_there_again(past, named):
     tree, ((digest, id), *_, (latest, head)) = past
-    to = {"digest": digest, "suspended": f"{digest}+0a1b2c", "commit": id, "ref": "HEAD~3"}[named]
+    to = {
+        "digest": digest,
+        "suspended": f"{digest}+0a1b2c",
+        "dated": f"{digest}@2026-06-12",
+        "commit": id,
+        "ref": "HEAD~3",
+    }[named]
     code, out, err = run("rollback", to, tree)
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == f"tree is at digest {digest} again, as in commit {id[:10]} (it was at {latest})"

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 (other scripts have letters and colons that look like ours)
 from functools import partial
 
 import pytest
@@ -19,6 +20,7 @@ FOUND = (
     ("credit_card", "credit card number 4532 1234 5678 9012"), ("vehicle_plate", "license plate is 7ABC123"), ("vehicle_plate", "VIN: 1HGCM82633A004352"),
     ("other_id", "My employee ID is EMP-48213."), ("other_id", "Numer klienta 00123456"), ("other_id", "NºCol: 28 28 57103"),
     ("other_id", "Episodio: 524652564"), ("other_id", "customer no: C-102938"), ("other_id", "会员号88812345"), ("other_id", "Kundennummer: 4711-0815"),
+    ("other_id", "Employee: E-20934"), ("other_id", "medical record #4567891"),
 )  # fmt: skip
 
 
@@ -32,12 +34,25 @@ def test_a_label_and_its_value(kind, text):
     [
         "account 2023", "the account of 1,234,567 people", "account number", "customer number one", "the patient was born 12/05/1980",
         "employee ID format", "member number 12", "not a passport number: X1234567", "page number 12345", "model number 123456",
-        "account balance: 12345.67", "passport expires 2029", "user id = identifier1", "order number 12345678", "my account has 123456 points",
+        "account balance: 12345.67", "passport expires 2029", "user id = identifier1", "user 12345 logged in", "the patient 123456 times", "invoice 2024/05/1234 of VAT number 2024/05/1234", "order number 12345678", "my account has 123456 points",
         "the card number on page 12", "licence 2 or later", "policy number must be given within 30 days",
     ],
 )  # fmt: skip
 def test_a_number_that_is_no_ones(text):
     assert [text[hit.start : hit.end] for hit in find(Sight(text))] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "found"),
+    [
+        ("patient_id", "P-88213", ["medical_id"]),
+        ("employeeId", "E20934", ["other_id"]),
+        ("page_number", "20934", []),
+        ("patient_id", "the 12345 steps", []),
+    ],
+)
+def test_the_name_of_a_member_is_a_label(key, text, found):
+    assert [hit.kind for hit in find(Sight(text, key))] == found
 
 
 def test_every_label_has_a_case():

@@ -40,7 +40,13 @@ FOUND = {
 }  # fmt: skip
 
 NOT_FOUND = {
-    "iban": ["GB82 WEST 1234 5698 7654 33", "GB82 WEST 1234 5698 7654 321", "XX82 WEST 1234 5698 7654 32", "GB82 WEST", "no12 apples"],
+    "iban": [
+        "GB82 WEST 1234 5698 7654 33",
+        "GB82 WEST 1234 5698 7654 321",
+        "XX82 WEST 1234 5698 7654 32",
+        "GB82 WEST",
+        "no12 apples",
+    ],
     "wallet.base58": ["1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb"],
     "wallet.bech32": ["bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5"],
     "wallet.ethereum": ["0x0000000000000000000000000000000000000000", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed00"],

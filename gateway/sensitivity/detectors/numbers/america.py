@@ -167,7 +167,7 @@ ROWS = (
             "my account is",
         ),
         valid=varied,
-    ),  # fmt: skip
+    ),
     Identifier(
         id="us.licence",
         kind="driver_license",
@@ -207,7 +207,7 @@ ROWS = (
             "licences",
             "licenses",
         ),
-    ),  # fmt: skip
+    ),
     Identifier(
         id="ca.sin",
         kind="national_id",

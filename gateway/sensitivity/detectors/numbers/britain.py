@@ -33,7 +33,10 @@ def is_gb_vat(value: str) -> bool:
 
 
 _NINO = r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\d{6}[A-D]"
-_DRIVER = r"(?:[A-Z]{5}|[A-Z]{4}9|[A-Z]{3}99|[A-Z]{2}999|[A-Z]9999)\d(?:[05]\d|[16][0-2])(?:0[1-9]|[12]\d|3[01])\d[A-Z9]{2}[0-9A-Z]{3}"
+_DRIVER = (
+    r"(?:[A-Z]{5}|[A-Z]{4}9|[A-Z]{3}99|[A-Z]{2}999|[A-Z]9999)\d(?:[05]\d|[16][0-2])(?:0[1-9]|[12]\d|3[01])\d"
+    r"[A-Z9]{2}[0-9A-Z]{3}"
+)
 _PASSPORT = ("passport*", "travel document*")
 
 ROWS = (
@@ -95,7 +98,7 @@ ROWS = (
         words=Words("driv*", "licen*", "dvla"),
         form=_DRIVER,
         bare=Bare.ANYWHERE,
-    ),  # fmt: skip
+    ),
     Identifier(
         id="gb.vat",
         kind="tax_id",

@@ -32,7 +32,9 @@ def is_kvnr(value: str) -> bool:
 
 def is_lanr(value: str) -> bool:
     """Weights 4 and 9 in turn over six digits; the last two digits name what the doctor does."""
-    return -weighted(value[:6], (4, 9) * 3) % 10 == int(value[6]) and "01" <= value[7:] != "99" and value[:6] != "000000"
+    return (
+        -weighted(value[:6], (4, 9) * 3) % 10 == int(value[6]) and "01" <= value[7:] != "99" and value[:6] != "000000"
+    )
 
 
 def is_serial(value: str) -> bool:

@@ -19,7 +19,7 @@ def is_personnummer(value: str) -> bool:
 
 def is_organisation(value: str) -> bool:
     """Luhn; what would be the month is 20 or more."""
-    return int(value[2:4]) >= 20 and luhn(value) and value[0] in "25789"
+    return int(value[2:4]) >= 20 and luhn(value) and value[0] in "12356789"
 
 
 def is_fodselsnummer(value: str) -> bool:

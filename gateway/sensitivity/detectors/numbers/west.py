@@ -8,11 +8,11 @@ from gateway.sensitivity.checksums import is_date, luhn, varied, verhoeff, weigh
 from gateway.sensitivity.shapes import Bare, Identifier
 from gateway.sensitivity.sight import Words
 
+_DIGITS = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21)
 _ODD = dict(
     zip(
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        (1, 0, 5, 7, 9, 13, 15, 17, 19, 21)
-        + (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
+        (*_DIGITS, *_DIGITS, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
         strict=True,
     )
 )
@@ -132,7 +132,7 @@ ROWS = (
         bare=Bare.ANYWHERE,
         loose=True,
         mixed=True,
-    ),  # fmt: skip
+    ),
     Identifier(
         id="fr.spi",
         kind="tax_id",

@@ -3,6 +3,8 @@
 The same as the table of clouds and code hosting, for everybody else.
 """
 
+# ruff: noqa: E501 - one row is one line
+
 from gateway.sensitivity.detectors.bundles import Row
 from gateway.sensitivity.detectors.provider_tokens import around, named, token
 
@@ -11,6 +13,7 @@ _A = "[0-9A-Za-z]"
 _H = "[0-9a-f]"
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
+# fmt: off
 ROWS: tuple[Row, ...] = (
     # Payments and shops.
     token("stripe", "(?:sk|rk|ek)_(?:live|test|prod|sandbox|sbox)_", r"[0-9A-Za-z_]{10,}"),
@@ -37,19 +40,19 @@ ROWS: tuple[Row, ...] = (
     named("finicity", "finicity", "[0-9a-f]{32}|dc-[0-9A-Za-z]{30,}"),
     token("coinbase_key", "organizations/", _UUID + "/apiKeys/" + _UUID),
     named("freemius", "secret_key", r"sk_[!-~]{29}"),
-    token("worldpay", "T_[SC]_", _H + "{8}-[0-9a-f-]{27,}"),
+    token("worldpay", "T_[SC]_", _UUID),
     # Messages.
     token("slack", "xox[abeoprsd]-", r"[0-9A-Za-z\-]{16,}"),
     token("slack_app", "(?:xapp|xwfp)-", r"[0-9A-Za-z/+\-]{20,}"),
     token("slack_config", r"xoxe\.", r"xox[bp]-\d-[A-Za-z0-9]{100,}"),
-    token("slack_webhook", r"hooks\.slack\.com/(?:services|workflows|triggers)/", r"[TE][A-Za-z0-9]+/[AB]?[0-9A-Za-z]+/[0-9A-Za-z/]{16,}"),
+    token("slack_webhook", r"hooks\.slack\.com/(?:services|workflows|triggers)/", r"[TE][A-Za-z0-9]{1,20}/[0-9A-Za-z]{1,24}/[0-9A-Za-z/]{16,}"),
     around("discord_bot", r"[MNO][\w\-]{23,27}", ".", r"\.[\w\-]{6,7}\.[\w\-]{27,40}(?![\w\-])", 28),
     token("discord_mfa", r"mfa\.", _W + "{80,}"),
-    token("discord_webhook", r"discord(?:app)?\.com/api/(?:v\d+/)?webhooks/", r"\d{15,}/[\w\-]{40,}"),
+    token("discord_webhook", r"discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks/", r"\d{15,}/[\w\-]{40,}"),
     around("telegram", r"\d{8,10}", ":A", r":A[\w\-]{33,35}(?![\w\-])", 10),
     token("twilio", "SK", r"[0-9a-f]{32}(?!\w)"),
-    named("twilio_account", "twilio", r"AC[0-9a-f]{32}(?!\w)"),
-    token("sendgrid", r"SG\.", r"[\w\-]{16,}\.[\w\-]{16,}"),
+    token("twilio_account", "AC", r"[0-9a-f]{32}(?!\w)"),
+    token("sendgrid", r"SG\.", r"[\w\-]{17,}\.[\w\-]{17,}"),
     token("mailgun", "(?:key|pubkey)-", r"[0-9a-z]{32}(?!\w)"),
     named("mailgun_signing", "mailgun", r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}(?!\w)"),
     around("mailchimp", "[0-9a-f]{32}", "-us", r"-us\d{1,2}(?!\w)", 32),
@@ -59,17 +62,18 @@ ROWS: tuple[Row, ...] = (
     token("klaviyo", "pk_", r"[0-9a-f]{34}(?!\w)"),
     token("courier", "pk_(?:prod|test)_", "[0-9A-Z]{28}"),
     token("teams_webhook", r"webhook\.office\.com/webhookb2/", r"[0-9a-f\-]{36}@[0-9a-f\-]{36}/IncomingWebhook/[0-9a-f]{32}"),
-    token("outlook_webhook", r"outlook\.office(?:365)?\.com/webhook/", r"[0-9a-f\-]{36}@[0-9a-f\-]{36}/\w+/[0-9a-f]{32}"),
-    token("power_automate", r"logic\.azure\.com(?::443)?/workflows/", r"\S+sig=[\w\-%]{30,}"),
-    token("zapier", r"hooks\.zapier\.com/hooks/catch/", r"\d+/\w{5,}"),
-    token("ifttt", r"maker\.ifttt\.com/trigger/", r"[\w\-]+/(?:json/)?with/key/[\w\-]{20,}"),
+    token("outlook_webhook", r"outlook\.office(?:365)?\.com/webhook/", r"[0-9a-f\-]{36}@[0-9a-f\-]{36}/\w{1,40}/[0-9a-f]{32}"),
+    token("power_automate", r"logic\.azure\.com(?::443)?/workflows/", r"[^\s\"']{1,400}?sig=[\w\-%]{30,}"),
+    token("zapier", r"hooks\.zapier\.com/hooks/catch/", r"\d{1,12}/\w{5,}"),
+    token("ifttt", r"maker\.ifttt\.com/trigger/", r"[\w\-]{1,80}/(?:json/)?with/key/[\w\-]{20,}"),
     token("feishu", r"open\.(?:feishu|larksuite)\.(?:cn|com)/open-apis/bot/", r"v2/hook/[0-9a-f\-]{36}"),
     token("dingtalk", r"oapi\.dingtalk\.com/robot/send\?access_token=", _H + "{64}"),
     token("wecom", r"qyapi\.weixin\.qq\.com/cgi-bin/webhook/send\?key=", _UUID),
     around("mattermost", r"//[\w.\-:]{4,60}", "/hooks/", r"/hooks/[a-z0-9]{26}(?!\w)", 62),
-    token("google_chat", r"chat\.googleapis\.com/v1/spaces/", r"\S+key=\S+token=[\w\-%]{20,}"),
+    token("google_chat", r"chat\.googleapis\.com/v1/spaces/", r"[^\s\"']{1,400}?token=[\w\-%]{20,}"),
     named("line_notify", "line_notify line-notify line_token line_channel", "[0-9A-Za-z]{43}(?![0-9A-Za-z])"),
     around("thingsboard", r"/api/v1/[0-9a-z]{20}", "/telemetry /attributes /rpc", "/(?:telemetry|attributes|rpc)", 28),
+    token("softlayer", r"api\.softlayer\.com/(?:soap|rest|xmlrpc)/", r"v\d(?:\.\d)?/[0-9a-f]{64}"),
     token("blynk", "oa2-client-id_", _W + "{20,}"),
     # Software as a service.
     token("airtable", "pat", r"[0-9A-Za-z]{14}\.[0-9a-zA-Z]{64}"),
@@ -116,7 +120,6 @@ ROWS: tuple[Row, ...] = (
     token("sentry_org", "sntrys_", r"[\w+/=\-]{60,}"),
     token("sentry_user", "sntryu_", _H + "{64}"),
     token("settlemint", "sm_(?:aat|pat|sat)_", _A + "{16,}"),
-    named("sumologic", "sumo", r"su[0-9A-Za-z]{12}(?!\w)"),
     token("zuplo", "zpka_", r"\w{32,}"),
     named("kagi", "kagi", r"[\w\-]{10,12}\.[\w\-]{43}(?![\w\-])"),
     token("stackhawk", r"hawk\.", r"[0-9A-Za-z_\-]{20}\.[0-9A-Za-z_\-]{20}"),
@@ -136,9 +139,9 @@ ROWS: tuple[Row, ...] = (
     token("canva", "cnvca", r"[\w\-]{40,}"),
     token("intra42", "s-s4t2(?:ud|af)-", _H + "{60,}"),
     token("rootly", "rootly_", _H + "{60,}"),
-    around("sidekiq", "[0-9a-f]{8}:[0-9a-f]{8}", "@gems.contribsys.com @enterprise.contribsys.com", "@", 17),
     named("sentry_dsn", "sentry", r"https?://[0-9a-f]{32}(?::[0-9a-f]{32})?@[\w.\-]{0,80}sentry[\w.\-]{0,80}/\d{1,}"),
-    token("cloudinary", r"cloudinary://", r"\d{10,}:[\w\-]{20,}@\w+"),
+    token("cloudinary", r"cloudinary://", r"\d{10,}:[\w\-]{20,}@\w{1,60}"),
     token("django", "django-insecure-", r"[^\s\"']{30,}"),
     token("jwt_like", "ey[JK]", r"[\w\-]{8,400}\.ey[\w\-]{8,}(?:\.[\w\-]{8,})?"),
 )
+# fmt: on

@@ -1,0 +1,66 @@
+"""What limits say of a request whose past spending is given: for tests of a tree, where no ledger is."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from gateway.core import tokens
+from gateway.core.budget import EVERYTHING, Exceeded, Limit, exceeded
+from gateway.core.catalog import ASSUMED_CONTEXT, Backend
+from gateway.core.chat import Demand
+from gateway.core.decision import Facts
+from gateway.policy.model import OWN
+
+_UNKNOWN = "unknown"
+
+
+class Room(msgspec.Struct, frozen=True):
+    """Whether there is room for a call: `full` is the limit that has none, None: it may be sent. `watched` are the
+    rules of limits on trial that have none."""
+
+    full: Exceeded | None
+    watched: tuple[str, ...]
+
+
+class Purse:
+    """Limits, and what was spent under each of them before the request: pico-USD by whose account it is, or by `OWN`
+    for that of the request itself."""
+
+    def __init__(self, limits: Iterable[Limit], spent: Mapping[str, Mapping[str, int]]) -> None:
+        self._limits = tuple(limits)
+        self._spent = spent
+
+    def room(self, spender: Mapping[str, str], pico_usd: int, moment: float, exempt: str | None) -> Room:
+        """Whether a call that costs so much at most may be sent. `exempt` is the limit that it was downgraded by."""
+        watched: dict[str, None] = {}
+        for limit in self._limits:
+            value = limit.value(spender)
+            if value is None or limit.id == exempt:
+                continue
+            told = self._spent.get(limit.id, {})
+            mine = told.get(value, told.get(OWN, 0))
+            everyone = mine if value == EVERYTHING else sum(told.values())
+            if (full := exceeded(limit, value, pico_usd, mine, everyone, moment)) is None:
+                continue
+            if limit.enforced:
+                return Room(full, tuple(watched))
+            watched[limit.rule] = None
+        return Room(None, tuple(watched))
+
+
+def spender_of(facts: Facts, backend: Backend) -> dict[str, str]:
+    """Whose accounts a call counts in."""
+    of_request = ("key", "team", "app", "project")
+    who = {name: getattr(facts, name) or _UNKNOWN for name in of_request}
+    return {**who, "provider": backend.provider, "zone": backend.zone}
+
+
+def most(backend: Backend, demand: Demand) -> int:
+    """The most that a call can cost, in pico-USD: what is reserved for it before it is sent."""
+    price = backend.price
+    if price is None:
+        return 0
+    longest = backend.max_output or backend.context or ASSUMED_CONTEXT
+    written = longest if demand.output_limit is None else min(demand.output_limit, longest)
+    prompt = tokens.prompt_at_most(demand.input_bytes, demand.messages)
+    return prompt * price.dearest_input + written * demand.choices * price.dearest_output

@@ -1,0 +1,93 @@
+"""What a test says was spent bounds what may be sent, as the gateway's own books would."""
+
+import random
+from decimal import Decimal
+
+import pytest
+from support.policy_trees import FACTS
+
+from gateway.adapters.budgets_local import LocalBudgets
+from gateway.core.budget import EVERYTHING, Exceeded, Limit, Spend
+from gateway.core.catalog import Backend
+from gateway.core.chat import Demand, parse
+from gateway.core.decision import Candidate
+from gateway.core.permit import _MINT, Permit
+from gateway.core.price import per_million
+from gateway.hop import Hop
+from gateway.policy.model import OWN
+from gateway.providers import DIALECTS
+from gateway.review.spending import Purse, Room, most, spender_of
+
+PRICE = per_million("p", input=Decimal(2), output=Decimal(10))
+WHO = {"key": "k1", "team": "legal", "app": "web", "project": "default", "provider": "openai", "zone": "us"}
+MOMENT = 1_800_000_000.0
+
+
+def limit(per="key", usd=10, *, enforced=True, **terms):
+    return Limit("l#1", "l", Spend(per, "day", usd, **terms), enforced=enforced)
+
+
+@pytest.mark.parametrize(
+    ("terms", "spent", "cost", "full"),
+    [
+        (limit(), {}, 10, False),
+        (limit(), {}, 11, True),
+        (limit(), {"l#1": {OWN: 9}}, 1, False),
+        (limit(), {"l#1": {OWN: 9}}, 2, True),
+        (limit(), {"l#1": {"k1": 9}}, 2, True),
+        (limit(), {"l#1": {"k2": 9}}, 2, False),
+        (limit(), {"l#1": {"k1": 0, OWN: 9}}, 2, False),
+        (limit(), {"l#2": {OWN: 99}}, 2, False),
+        (limit("organisation"), {"l#1": {OWN: 9}}, 2, True),
+        (limit("provider", None, share=0.6), {"l#1": {"openai": 60, "mistral": 40}}, 1, True),
+        (limit("provider", None, share=0.6), {"l#1": {"openai": 58, "mistral": 42}}, 1, False),
+        (limit("provider", None, share=0.6, minimum_pico_usd=200), {"l#1": {"openai": 99}}, 1, False),
+    ],
+)
+def test_room(terms, spent, cost, full):
+    found = Purse([terms], spent).room(WHO, cost, MOMENT, None)
+    assert (found.full is not None, found.watched) == (full, ())
+
+
+def test_on_trial_a_limit_is_told_and_the_one_downgraded_by_is_not_asked_again():
+    spent = {"l#1": {OWN: 10}}
+    assert Purse([limit(enforced=False)], spent).room(WHO, 1, MOMENT, None) == Room(None, ("l",))
+    assert Purse([limit()], spent).room(WHO, 1, MOMENT, "l#1") == Room(None, ())
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_the_books_of_the_gateway_say_the_same(seed, tmp_path):
+    dice = random.Random(seed)
+    share = dice.random() < 0.5
+    terms = Spend("provider", "day", None if share else 50, share=0.6 if share else None, minimum_pico_usd=20)
+    asked = Limit("l#1", "l", terms, enforced=dice.random() < 0.7)
+    spent = {name: dice.randint(0, 60) for name in dice.sample(["openai", "mistral", "qwen"], 2)}
+    books = LocalBudgets(tmp_path)
+    restored = {("l#1", name): {int(MOMENT // 3600) * 3600: cost} for name, cost in spent.items()}
+    if share:
+        restored["l#1", EVERYTHING] = {int(MOMENT // 3600) * 3600: sum(spent.values())}
+    books.enforce([asked], restored)
+    cost = dice.randint(0, 30)
+    expected, found = (
+        books.reserve(WHO, cost, MOMENT, None),
+        Purse([asked], {"l#1": spent}).room(WHO, cost, MOMENT, None),
+    )
+    assert found.full == (expected if isinstance(expected, Exceeded) else None)
+    assert found.watched == (() if isinstance(expected, Exceeded) else expected.watched)
+
+
+def test_whose_accounts_a_call_counts_in():
+    backend = Backend("b", "openai", "", "b", {"zone": "us"})
+    assert spender_of(FACTS, backend) == WHO
+
+
+@pytest.mark.parametrize("more", [{}, {"max_output": 700}, {"context": 900}, {"price": None}])
+@pytest.mark.parametrize("body", ["", ', "max_tokens": 50', ', "max_tokens": 5000, "n": 3'])
+def test_the_most_that_a_call_can_cost_is_what_the_gateway_reserves(more, body):
+    backend = Backend(
+        **{"id": "b", "provider": "openai", "base_url": "", "model": "b", "passport": {}, "price": PRICE} | more
+    )
+    chat = parse(b'{"model": "b", "messages": [{"role": "user", "content": "hello"}]%s}' % body.encode())
+    permit = Permit(_MINT, "r", "d", 1, Candidate(backend, (), 0))
+    assert most(backend, chat.demand) == Hop(permit, chat, DIALECTS["openai"], FACTS, None).most
+    assert most(backend, Demand(frozenset(), 0, 1, None, 1)) >= 0
