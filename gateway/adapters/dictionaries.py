@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.policy.dictionaries import MAX_BYTES, outside
@@ -10,6 +11,11 @@ from gateway.policy.sensitivity import NAME
 
 _Stamp = tuple[int, ...] | None
 """Which file it is, its length, and when it last changed; None: it cannot be looked at."""
+
+
+def of(tree: Mapping[str, bytes]) -> dict[str, bytes | str]:
+    """Those that a tree names, as `read` gives them."""
+    return read(outside(tree[NAME])) if NAME in tree else {}
 
 
 def read(names: tuple[str, ...]) -> dict[str, bytes | str]:

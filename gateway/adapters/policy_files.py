@@ -16,12 +16,11 @@ from gateway.adapters.secrets import not_offered
 from gateway.core.catalog import Backend
 from gateway.policy import signature, suspend
 from gateway.policy.decide import Eligibility
-from gateway.policy.dictionaries import MAX_BYTES, outside
+from gateway.policy.dictionaries import MAX_BYTES
 from gateway.policy.digest import digest_of
 from gateway.policy.document import MAX_FILE_BYTES, Mark, Problem
 from gateway.policy.model import Bundle
 from gateway.policy.parse import Parsed, parse
-from gateway.policy.sensitivity import NAME
 from gateway.policy.tree import is_dictionary
 from gateway.providers import BASE_URLS
 from gateway.review import lock
@@ -115,7 +114,7 @@ def parse_tree(tree: Mapping[str, bytes], shown: Mapping[str, str], extra_catalo
     """The same of a tree that was read elsewhere; `shown` says what problems call its files. Raises Unreadable."""
     extra = read_extra(extra_catalog)
     further = {name: str(extra_catalog / name.partition("/")[2]) for name in extra if extra_catalog is not None}
-    return parse(tree, BASE_URLS, extra, {**shown, **further}, _today(), _read_outside(tree))
+    return parse(tree, BASE_URLS, extra, {**shown, **further}, _today(), dictionaries.of(tree))
 
 
 def load(directory: Path, extra_catalog: Path | None = None, policy_key: Path | None = None) -> Parsed:
@@ -202,12 +201,8 @@ def write_beside(directory: Path, name: str, text: str) -> Path:
 
 def _read_all(directory: Path, extra_catalog: Path | None) -> dict[str, bytes]:
     tree = read_tree(directory)
-    elsewhere = {name: raw for name, raw in _read_outside(tree).items() if isinstance(raw, bytes)}
+    elsewhere = {name: raw for name, raw in dictionaries.of(tree).items() if isinstance(raw, bytes)}
     return {**tree, **read_extra(extra_catalog), **elsewhere}
-
-
-def _read_outside(tree: Mapping[str, bytes]) -> dict[str, bytes | str]:
-    return dictionaries.read(outside(tree[NAME])) if NAME in tree else {}
 
 
 def digest_on_disk(directory: Path, extra_catalog: Path | None) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters import dictionaries
-from gateway.adapters.dictionaries import Outside, read
+from gateway.adapters.dictionaries import Outside, of, read
 
 
 @pytest.fixture
@@ -38,6 +38,14 @@ def test_each_file_is_its_bytes_or_why_it_is_not(tmp_path, monkeypatch):
         "it has no such name",
     ]
     assert read(("/dev/zero",)) == {"/dev/zero": "it is no regular file"}
+
+
+def test_a_tree_names_them(tmp_path):
+    (tmp_path / "a").write_bytes(b"acme")
+    assert of({"sensitivity.yaml": f"dictionaries: [{{file: {tmp_path / 'a'}}}]".encode()}) == {
+        str(tmp_path / "a"): b"acme"
+    }
+    assert of({"vocabulary.yaml": b""}) == {}
 
 
 def test_reading_leaves_no_file_open(tmp_path):
