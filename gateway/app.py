@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -27,6 +26,7 @@ from gateway.adapters.metrics import Metrics
 from gateway.adapters.outbox import Outbox
 from gateway.adapters.policy_versions import PolicyVersions
 from gateway.adapters.policy_worker import PolicyWorker
+from gateway.adapters.scanning import Scanning
 from gateway.adapters.secrets import find
 from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
@@ -75,6 +75,7 @@ class Gateway:
         self.decisions = Decisions(settings.state_dir, self._not_kept)
         self.worker = PolicyWorker(settings.policy_key)
         self.budgets = LocalBudgets(settings.state_dir)
+        self.scanning = Scanning(self._not_scanned)
         self.policies = policy_files.PolicyFiles(
             settings.policies,
             settings.extra_catalog,
@@ -89,7 +90,14 @@ class Gateway:
         self.upstreams = AiohttpUpstreams(find)
         self.outbox = Outbox((self.metrics, self.log, self.decisions))
         self.relay = Relay(
-            self.policies, self.upstreams, providers.DIALECTS, self.ledger, self.outbox, Conversations(), self.budgets
+            self.policies,
+            self.upstreams,
+            providers.DIALECTS,
+            self.ledger,
+            self.outbox,
+            Conversations(),
+            self.budgets,
+            self.scanning,
         )
         self.chat = ChatCompletions(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
         self.public = public_app(
@@ -112,15 +120,26 @@ class Gateway:
         return self.metrics.exposition()
 
     def _restored(self, policy: Eligibility) -> Callable[[], None]:
-        """Reads, beside the event loop, what was spent under new limits; what it returns puts them in force."""
+        """Reads what was spent under new limits and makes the scanner, beside the event loop; what it returns puts both
+        in force."""
         spent = self.budgets.restore(policy.limits, time.time())
-        return partial(self.budgets.enforce, policy.limits, spent)
+        scans = self.scanning.prepare(policy.sensitivity)
+
+        def put_in_force() -> None:
+            self.budgets.enforce(policy.limits, spent)
+            scans()
+
+        return put_in_force
 
     def _loaded(self, digest: str, backends: tuple[Backend, ...]) -> None:
         self.metrics.policy_loaded(digest, backends)
         self.log.event("policy_loaded", digest=digest, backends=len(backends))
         if self.relay is not None:
             self.relay.policy_changed()
+
+    def _not_scanned(self, why: str) -> None:
+        self.metrics.scanner_failed()
+        self.log.event("not_scanned", error=why)
 
     def _not_kept(self, records: int, why: str) -> None:
         self.log.event("decisions_not_kept", records=records, error=why)
@@ -150,6 +169,7 @@ class Gateway:
             await self.upstreams.stop()
             self.outbox.flush()
             await self.worker.close()
+            await self.scanning.close()
             await asyncio.to_thread(self.ledger.close)
             await asyncio.to_thread(self.decisions.close)
             self.keys.close()

@@ -3,33 +3,38 @@
 import time
 from asyncio import CancelledError, Task
 
+from gateway.asked import Form, watched_tags
 from gateway.core import tokens
 from gateway.core.budget import Reserved
 from gateway.core.catalog import ASSUMED_CONTEXT
-from gateway.core.chat import ChatRequest
-from gateway.core.decision import Decision, Facts, Verdict
+from gateway.core.decision import Decision, Verdict
 from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind
+from gateway.core.findings import UNKNOWN
 from gateway.core.permit import Permit
 from gateway.core.price import charge
 from gateway.core.record import Call, State, Tried
 from gateway.core.usage import NOTHING, Usage
-from gateway.ports import Answer, Dialect, Headers, Opened, Reply, StreamReader, UpstreamError, Upstreams
+from gateway.ports import Answer, Dialect, Headers, Opened, Reply, Scanned, StreamReader, UpstreamError, Upstreams
 
 MAX_ERROR_BYTES = 1_000_000
 MAX_ANSWER_BYTES = 256_000_000
 _MONOTONIC = time.perf_counter
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Hop:
     """One upstream call: what is asked, and what has come of it.
 
-    The permit says whom, and what must be done to the request first: that is done here, and nowhere else. `facts` are
-    those that it was permitted for. `task` is the one that serves the request.
+    The permit says whom, and what must be done to the request first: that is done here, and nowhere else. `form` is the
+    request in the form that it was permitted in. `task` is the one that serves the request.
     """
 
     __slots__ = (
+        "_scanned",
+        "_taken",
         "_task",
+        "_watched",
         "answer",
         "backend",
         "body",
@@ -46,14 +51,17 @@ class Hop:
     )
 
     def __init__(
-        self, permit: Permit, chat: ChatRequest, dialect: Dialect, facts: Facts, task: "Task[object] | None"
+        self, permit: Permit, form: Form, scanned: Scanned, dialect: Dialect, task: "Task[object] | None"
     ) -> None:
         self.permit = permit
         self.backend = permit.backend
         do = permit.candidate.do
-        self.chat = discharged(chat, do, dialect.limit_field) if do else chat
+        self.chat = discharged(form.chat, do, dialect.limit_field) if do else form.chat
         self.dialect = dialect
-        self.facts = facts
+        self.facts = form.facts
+        self._scanned = scanned
+        self._taken = form.taken
+        self._watched = watched_tags(do) if do else _NOTHING
         self._task = task
         self.most = self._upper_bound()  # the most that this call can cost, in pico-USD
         self.room: Reserved | None = None  # what was reserved for it
@@ -74,7 +82,7 @@ class Hop:
                 answer = await opened.read_all(MAX_ERROR_BYTES)
                 failed: Failed | None = dialect.failure(opened.status, opened.headers, answer)
             elif chat.streamed and opened.headers.get("content-type", "").startswith("text/event-stream"):
-                reader = dialect.reader(chat)
+                reader = self._followed(dialect.reader(chat))
                 while not reader.started:
                     block = await opened.read(first=True)
                     self.held += reader.feed(block) if block else reader.close()
@@ -87,6 +95,12 @@ class Hop:
                 failed = self.answer.failed
                 if failed is None and chat.streamed:
                     failed = _NOT_STREAMED
+                if failed is None and (self._watched or self._taken):
+                    read = self._scanned.read(self.body, self._watched, self._taken)
+                    if isinstance(read, Failed):
+                        failed = read
+                    else:
+                        self.body = read
         except UpstreamError as error:
             failed = error.failed
         except CancelledError:
@@ -96,6 +110,11 @@ class Hop:
         if failed is not None:
             self.close()
         return failed
+
+    def _followed(self, reader: StreamReader) -> StreamReader:
+        if self._watched or self._taken:
+            return self._scanned.follow(reader, self._watched, self._taken)
+        return reader
 
     async def relay(self, reply: Reply, stream: "Stream") -> None:
         """Passes the stream on until it is done, which it is also when it breaks off or is cut."""
@@ -135,7 +154,7 @@ class Hop:
         if self.opened is not None:
             self.opened.close()
 
-    def headers(self, call: Call, decision: Decision, sensitivity: str, warnings: list[str]) -> Headers:
+    def headers(self, call: Call, decision: Decision, warnings: list[str]) -> Headers:
         """The head of the client's answer. `warnings` are rules in trial that would deny it."""
         backend, opened = self.backend, self.opened
         upstream = opened.headers if opened is not None else {}
@@ -145,7 +164,7 @@ class Hop:
             (b"x-gateway-decision", decision.id.encode()),
             (b"x-gateway-backend", backend.id.encode()),
             (b"x-gateway-model", backend.model.encode("ascii", "replace")),
-            (b"x-gateway-sensitivity", sensitivity.encode()),
+            (b"x-gateway-sensitivity", self.sensitivity.encode()),
             (b"x-gateway-attempts", b"%d" % self.permit.hop),
         ]
         if warnings:
@@ -155,6 +174,11 @@ class Hop:
         if upstream_id := upstream.get("x-request-id"):
             headers.append((b"x-upstream-request-id", upstream_id.encode("latin-1", "replace")))
         return headers
+
+    @property
+    def sensitivity(self) -> str:
+        """The label as it was sent, in words."""
+        return self.facts.sensitivity or UNKNOWN
 
     @property
     def reported(self) -> Usage | None:

@@ -8,8 +8,10 @@ from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Facts, Project, Ruling
 from gateway.core.errors import Failed
+from gateway.core.findings import Found, Redacted
 from gateway.core.permit import Permit
 from gateway.core.record import Entry, Record
+from gateway.core.terms import ScannerTerms
 from gateway.core.usage import Usage
 
 Headers = list[tuple[bytes, bytes]]
@@ -67,14 +69,33 @@ class Upstreams(Protocol):
 class StreamReader(Protocol):
     """Follows one streamed answer. Gives back what the client is to see, and learns what was used."""
 
-    started: bool  # the first event is in
-    failed: Failed | None  # the upstream reported an error, or sent what nobody can read
-    usage: Usage | None  # as reported
-    content_seen: bool  # some generated content went by
-    written_bytes: int
-    written_events: int
+    @property
+    def started(self) -> bool:
+        """The first event is in."""
 
-    done: bool  # nothing more may follow: it is complete, or it failed
+    @property
+    def done(self) -> bool:
+        """Nothing more may follow: it is complete, or it failed."""
+
+    @property
+    def failed(self) -> Failed | None:
+        """The upstream reported an error, or sent what nobody can read."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """As reported."""
+
+    @property
+    def content_seen(self) -> bool:
+        """Some generated content went by."""
+
+    @property
+    def written_bytes(self) -> int:
+        """Bytes of generated text so far."""
+
+    @property
+    def written_events(self) -> int:
+        """Events with generated text so far."""
 
     def feed(self, block: bytes) -> bytes:
         """What the client is to see of a block."""
@@ -200,6 +221,10 @@ class Policy(Protocol):
         """Backends that cannot be called here, with the reason."""
 
     @property
+    def sensitivity(self) -> ScannerTerms:
+        """What the scanner looks for, and what it means."""
+
+    @property
     def projects(self) -> Mapping[str, Project]:
         """What is declared of projects, by name."""
 
@@ -227,6 +252,34 @@ class Policies(Protocol):
 
     def moment(self) -> float:
         """Now, in Unix seconds, by a clock that nobody sets back."""
+
+
+class Scanned(Protocol):
+    """What was found in one request, and what can be done about it."""
+
+    @property
+    def found(self) -> Found:
+        """What the findings come to."""
+
+    def redacted(self, chat: ChatRequest, tags: frozenset[str]) -> Redacted | None:
+        """The request without findings of these tags, scanned again; None: that cannot be done."""
+
+    def follow(self, reader: StreamReader, watched: frozenset[str], taken: Mapping[str, str]) -> StreamReader:
+        """The reader, with what it gives back changed: the answer is broken off before it shows a finding of the
+        watched tags, and placeholders become what was taken again."""
+
+    def read(self, answer: bytes, watched: frozenset[str], taken: Mapping[str, str]) -> bytes | Failed:
+        """The same for a buffered answer."""
+
+
+class Scanning(Protocol):
+    """Looks for what is sensitive, by local means only."""
+
+    def scan(self, policy: Policy, body: bytes) -> Scanned | Awaitable[Scanned]:
+        """What is in a request's body, as the policy wants it scanned. At once, or elsewhere if it is large.
+
+        Never raises: where it fails, nothing is known. Raises Refused for a body that could be read in two ways.
+        """
 
 
 class Conversations(Protocol):

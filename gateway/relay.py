@@ -3,26 +3,30 @@
 import asyncio
 import time
 from asyncio import CancelledError
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 import msgspec
 
+from gateway.asked import Asked
 from gateway.core.budget import Exceeded
 from gateway.core.chat import ChatRequest, Demand, parse
-from gateway.core.decision import Decision, Facts, Project, Ruling
+from gateway.core.decision import Decision, Project, Ruling
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
-from gateway.core.fallback import Attempt, after, given_up, next_step
+from gateway.core.fallback import Attempt, given_up, next_step
+from gateway.core.findings import Classified, Found
+from gateway.core.labels import join, level_or_highest
 from gateway.core.permit import mint
 from gateway.core.price import usd
-from gateway.core.record import Call, End, Record, Tried, entries, entry_of
+from gateway.core.record import Call, Caller, End, Record, Tried, entries, entry_of
 from gateway.core.turns import turns
 from gateway.core.usage import NOTHING
 from gateway.hop import Hop, Stream
-from gateway.ports import Budgets, Conversations, Dialect, Ledger, Policies, Policy, Reply, Sink, Upstreams
-from gateway.routing.plan import DENIED, exhausted, narrowed, plan, planned_again, refusal, revocation
-from gateway.sensitivity.classify import Classified, classify, facts_of
+from gateway.ports import Budgets, Conversations, Dialect, Ledger, Policies, Policy, Reply, Scanning, Sink, Upstreams
+from gateway.routing.plan import DENIED, exhausted, narrowed, plan, planned_again, refusal, revocation, without
+from gateway.sensitivity.classify import classify, facts_of
 
 _MONOTONIC = time.perf_counter
+_BROKEN_BY_US = {FailureKind.REVOKED: End.REVOKED, FailureKind.BLOCKED: End.BLOCKED}
 _SLICE_SECONDS = 0.002
 """How long running calls are looked at in one go, once the policy has changed."""
 
@@ -39,6 +43,7 @@ class Relay:
         sink: Sink,
         conversations: Conversations,
         budgets: Budgets,
+        scanning: Scanning,
     ) -> None:
         self._policies = policies
         self._upstreams = upstreams
@@ -47,6 +52,7 @@ class Relay:
         self._sink = sink
         self._conversations = conversations
         self._budgets = budgets
+        self._scanning = scanning
         self._running: set[Hop] = set()  # those that may be cut
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -55,6 +61,7 @@ class Relay:
         end, status, code = End.FAULT, 500, None  # a bug of ours, until a line below says otherwise
         chat: ChatRequest | None = None
         demand: Demand | None = None
+        classified: Classified | None = None
         decision: Decision | None = None
         hop: Hop | None = None
         done: list[Tried] = []
@@ -71,18 +78,23 @@ class Relay:
             purpose = _granted("purpose", call.purpose_hint, call.caller.purposes)
             project = _granted("project", call.project_hint, call.caller.projects)
             declared = policy.projects.get(project) or Project(project)
-            classified = self._classify(call, declared, chat)
-            sensitivity = classified.sensitivity
+            scanned = self._scanning.scan(policy, body)
+            if isinstance(scanned, Awaitable):
+                scanned = await scanned
+            opaque_as = _opaque_as(call.caller, declared)
+            classified = self._classify(call, declared, chat, scanned.found, opaque_as)
+            sensitivity = classified.shown
             facts = facts_of(call.caller, classified, purpose, declared)
-            pinned = policy.ask(facts, self._policies.moment())
-            decision = _decide(policy, pinned, name, demand, call)
+            request = Asked(chat, facts, classified, scanned, opaque_as)
+            pinned = request.ask(policy, self._policies.moment())
+            decision = _decide(policy, pinned, name, demand, call, request)
             if not decision.candidates:
                 raise refusal(decision)
 
             while isinstance(step := next_step(decision, failures), Attempt):
                 newest = pinned
                 if failures or self._policies.current is not policy:
-                    pinned, newest = self._ask_again(policy, facts)
+                    pinned, newest = self._ask_again(policy, request)
                     id = step.candidate.backend.id
                     narrower = narrowed(
                         decision, step, pinned.verdicts.get(id, DENIED), newest.verdicts.get(id, DENIED)
@@ -90,19 +102,22 @@ class Relay:
                     if narrower is not decision:
                         decision = narrower
                         continue
+                if (form := request.form_for(step.candidate)) is None:
+                    decision = without(decision, step.candidate.backend, DENIED)
+                    continue
                 permit = mint(call.id, decision, step, pinned, newest)
-                asked = Hop(permit, chat, self._dialects[permit.backend.provider], facts, self._task())
+                asked = Hop(permit, form, scanned, self._dialects[permit.backend.provider], self._task())
                 if self._budgets.counting and (exceeded := self._reserve(asked, call, project, exempt)):
                     if exempt is None and (alias := exceeded.limit.terms.downgrade):
                         name, exempt = alias, exceeded.limit.id
-                        fresh = _decide(policy, pinned, name, demand, call)
+                        fresh = _decide(policy, pinned, name, demand, call, request)
                         decision = planned_again(decision, len(failures), fresh)
                         if any(each.backend is asked.backend for each in decision.candidates):
                             continue
                     decision = exhausted(decision, asked.backend, exceeded, self._policies.moment())
                     continue
-                self._intend(call, decision, asked, sensitivity, purpose, project)
-                hop = asked
+                self._intend(call, decision, asked, purpose, project)
+                hop, sensitivity = asked, asked.sensitivity
                 self._running.add(hop)
                 sent_at = _MONOTONIC()
                 try:
@@ -116,11 +131,11 @@ class Relay:
                 if hop.cut is not None and failed.kind is FailureKind.REVOKED:
                     raise revocation(decision, hop.cut)
                 failures += (failed,)
-                facts = after(facts, hop.backend, failed)
+                request.failed(hop.backend, failed)
                 hop = None
                 if policy.asks_hops:  # a rule may admit somebody only now
-                    pinned = policy.ask(facts, self._policies.moment())
-                    fresh = _decide(policy, pinned, name, demand, call)
+                    pinned = request.ask(policy, self._policies.moment())
+                    fresh = _decide(policy, pinned, name, demand, call, request)
                     decision = planned_again(decision, len(failures), fresh)
 
             if hop is None:
@@ -131,7 +146,7 @@ class Relay:
 
             watched = hop.permit.candidate.watched
             warnings = [rule for rule in watched if rule in policy.warns] if watched else []
-            headers = hop.headers(call, decision, sensitivity, warnings)
+            headers = hop.headers(call, decision, warnings)
             if hop.reader is None:  # a buffered answer
                 self._running.discard(hop)
                 settled = self._settle(hop, hop.ended(), done)
@@ -155,7 +170,7 @@ class Relay:
                 end = End.COMPLETE
                 await hop.drain()
             else:
-                end = End.REVOKED if broken.kind is FailureKind.REVOKED else End.TRUNCATED
+                end = _BROKEN_BY_US.get(broken.kind, End.TRUNCATED)
                 code = broken.kind.code
         except Refused as refused:
             cut = hop is not None and hop.cut is not None
@@ -189,6 +204,7 @@ class Relay:
                 purpose=purpose,
                 project=project,
                 demand=demand,
+                classified=classified,
             )
             if done:
                 self._ledger.settle(entries(record))
@@ -217,26 +233,27 @@ class Relay:
                 asyncio.get_running_loop().call_soon(self._cut_revoked, running)
                 return
 
-    def _classify(self, call: Call, project: Project, chat: ChatRequest) -> Classified:
-        """The label, with what earlier turns had. While nothing is remembered or raised, no text is looked at."""
+    def _classify(self, call: Call, project: Project, chat: ChatRequest, found: Found, opaque_as: str) -> Classified:
+        """The label, with what earlier turns had. While nothing is remembered or raised, no turn is looked at."""
         conversations, floor = self._conversations, call.caller.floor
+        hint = call.sensitivity_hint
         if conversations.empty:
-            classified = classify(floor, call.sensitivity_hint, project.floor)
-            if classified.sensitivity != floor:
-                conversations.remember(conversations.prefixes(call.caller.team, turns(chat)), classified.sensitivity)
+            classified = classify(floor, hint, project.floor, None, found, opaque_as)
+            if classified.declared != floor:
+                conversations.remember(conversations.prefixes(call.caller.team, turns(chat)), classified.declared)
             return classified
         prefixes = conversations.prefixes(call.caller.team, turns(chat))
-        classified = classify(floor, call.sensitivity_hint, project.floor, conversations.label_of(prefixes))
-        if classified.sensitivity != floor:
-            conversations.remember(prefixes, classified.sensitivity)
+        classified = classify(floor, hint, project.floor, conversations.label_of(prefixes), found, opaque_as)
+        if classified.declared != floor:
+            conversations.remember(prefixes, classified.declared)
         return classified
 
-    def _ask_again(self, policy: Policy, facts: Facts) -> tuple[Ruling, Ruling]:
+    def _ask_again(self, policy: Policy, request: Asked) -> tuple[Ruling, Ruling]:
         """What the pinned and the newest snapshot say of the hop to come, at this moment: both must permit it, so a
         revocation takes effect under way, a loosening does not."""
         moment, newest = self._policies.moment(), self._policies.current
-        pinned = policy.ask(facts, moment)
-        return pinned, pinned if newest is policy else newest.ask(facts, moment)
+        pinned = request.ask(policy, moment)
+        return pinned, pinned if newest is policy else request.ask(newest, moment)
 
     def _task(self) -> "asyncio.Task[object] | None":
         if self._loop is None:
@@ -271,7 +288,7 @@ class Relay:
             hop.room = None
             self._budgets.settle(room, cost_pico_usd, self._policies.moment())
 
-    def _intend(self, call: Call, decision: Decision, hop: Hop, sensitivity: str, purpose: str, project: str) -> None:
+    def _intend(self, call: Call, decision: Decision, hop: Hop, purpose: str, project: str) -> None:
         """Notes in the ledger that a call is about to be sent, at its upper bound. What cannot be noted is not sent."""
         intent = entry_of(
             call,
@@ -279,7 +296,7 @@ class Relay:
             hop.tried("open", NOTHING, hop.most),
             project=project,
             purpose=purpose,
-            sensitivity=sensitivity,
+            sensitivity=hop.sensitivity,
         )
         try:
             self._ledger.open(intent)
@@ -294,7 +311,7 @@ class Relay:
             await sealed
 
 
-def _decide(policy: Policy, ruling: Ruling, requested: str, demand: Demand, call: Call) -> Decision:
+def _decide(policy: Policy, ruling: Ruling, requested: str, demand: Demand, call: Call, request: Asked) -> Decision:
     """The ordered plan for a request. Raises Refused (404) for a name that nobody knows."""
     backends = policy.names.get(requested)
     if backends is None:
@@ -311,7 +328,14 @@ def _decide(policy: Policy, ruling: Ruling, requested: str, demand: Demand, call
         ruling=ruling,
         demand=demand,
         not_offered=policy.not_offered,
+        redactions=request.redactions,
     )
+
+
+def _opaque_as(caller: Caller, project: Project) -> str:
+    """How sensitive what nobody can read counts: as its owners say, else as confidential at least."""
+    said = [level for level in (caller.opaque_as, project.opaque_as) if level is not None]
+    return join(*said) if said else join(level_or_highest(caller.floor), "confidential")
 
 
 def _granted(what: str, hint: str | None, granted: tuple[str, ...]) -> str:

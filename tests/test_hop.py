@@ -5,9 +5,23 @@ import json
 
 import msgspec
 import pytest
-from support.doubles import FACTS, PRICE, Answering, Calls, Told, answering, backend, call, permit_for, streaming
+from support.doubles import (
+    FACTS,
+    PRICE,
+    SCANNING,
+    Answering,
+    Calls,
+    Snapshot,
+    Told,
+    answering,
+    backend,
+    call,
+    permit_for,
+    streaming,
+)
 from support.upstream import DONE, OK, USAGE_EVENT, delta
 
+from gateway.asked import Form
 from gateway.core.chat import parse
 from gateway.core.decision import Candidate, Decision, Obligation, Ruling, Verdict
 from gateway.core.errors import Failed, FailureKind
@@ -20,6 +34,7 @@ from gateway.providers import DIALECTS
 from gateway.providers.failures import error_object
 
 DIALECT = DIALECTS["openai-compatible"]
+NOTHING = SCANNING.scan(Snapshot([]), b"{}")
 DECISION = Decision("dec-1", "d", "auto", FACTS, (), ())
 LOST = UpstreamError(Failed(FailureKind.BROKEN, 502, error_object("m", "server_error", "upstream_broken")))
 
@@ -29,7 +44,7 @@ def chat(**fields):
 
 
 def hop(request=None, of=None, task=None):
-    return Hop(permit_for(of or backend("a")), request or chat(), DIALECT, FACTS, task)
+    return Hop(permit_for(of or backend("a")), Form(request or chat(), FACTS, {}), NOTHING, DIALECT, task)
 
 
 async def opened(answer, streamed=False):
@@ -62,7 +77,9 @@ def test_obligations_are_done_before_anything_is_counted():
     candidate = Candidate(backend("a"), ("p",), 0, (Obligation("max_output_tokens", 7),))
     ruling = Ruling(FACTS, {"a": Verdict(("p",), (), candidate.do)}, frozenset())
     decision = msgspec.structs.replace(DECISION, candidates=(candidate,))
-    one = Hop(mint("req-1", decision, Attempt(1, candidate), ruling, ruling), chat(), DIALECT, FACTS, None)
+    one = Hop(
+        mint("req-1", decision, Attempt(1, candidate), ruling, ruling), Form(chat(), FACTS, {}), NOTHING, DIALECT, None
+    )
     assert one.most == (PROMPT + 7) * 1_000_000
     assert json.loads(DIALECT.encode(one.chat, one.backend))["max_tokens"] == 7
 
@@ -135,7 +152,7 @@ async def test_the_head_of_an_answer():
     one, _ = await opened(
         Answering(200, {"content-type": "text/x", "x-request-id": "theirs"}, [json.dumps(OK).encode()])
     )
-    headers = dict(one.headers(call(), DECISION, "public", ["loud", "louder"]))
+    headers = dict(one.headers(call(), DECISION, ["loud", "louder"]))
     assert headers == {
         b"content-type": b"text/x",
         b"x-request-id": b"req-1",
@@ -147,7 +164,7 @@ async def test_the_head_of_an_answer():
         b"x-gateway-policy-warning": b"loud, louder",
         b"x-upstream-request-id": b"theirs",
     }
-    assert b"x-gateway-policy-warning" not in dict(one.headers(call(), DECISION, "public", []))
+    assert b"x-gateway-policy-warning" not in dict(one.headers(call(), DECISION, []))
 
 
 async def test_a_cut_that_was_ours_alone_is_taken_back_and_one_of_others_is_not():
@@ -176,6 +193,8 @@ def test_what_is_recorded_names_the_rules_in_trial_and_the_broken_ones():
     candidate = Candidate(backend("a"), ("p",), 0, (), ("quiet",), ("stop",))
     ruling = Ruling(FACTS, {"a": Verdict(("p",), ())}, frozenset())
     decision = msgspec.structs.replace(DECISION, candidates=(candidate,))
-    one = Hop(mint("req-1", decision, Attempt(1, candidate), ruling, ruling), chat(), DIALECT, FACTS, None)
+    one = Hop(
+        mint("req-1", decision, Attempt(1, candidate), ruling, ruling), Form(chat(), FACTS, {}), NOTHING, DIALECT, None
+    )
     tried = one.ended()
     assert (tried.watched, tried.broken, tried.zone, tried.price_version) == (("quiet",), ("stop",), "inhouse", "v")

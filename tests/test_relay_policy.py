@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.doubles import (
     HANG,
+    SCANNING,
     YES,
     Answering,
     Books,
@@ -50,7 +51,7 @@ class House:
         self.conversations = Conversations()
         self.budgets = LocalBudgets(Path("/nonexistent"))
         self.relay = Relay(
-            self.policies, self.upstreams, DIALECTS, self.books, self.books, self.conversations, self.budgets
+            self.policies, self.upstreams, DIALECTS, self.books, self.books, self.conversations, self.budgets, SCANNING
         )
 
     async def ask(self, model="auto", text="hi", *, told=None, of=None, messages=None, **fields):

@@ -2,25 +2,26 @@
 
 import calendar
 import re
-from pathlib import Path
 
 import msgspec
 import pytest
 import yaml
+from support.policy_trees import shipped
 
 from gateway.adapters.local_servers import demo_row
 from gateway.core.decision import Project
+from gateway.core.kinds import KINDS
 from gateway.core.labels import LEVELS
 from gateway.core.record import Caller
 from gateway.policy.decide import Eligibility
 from gateway.policy.parse import parse
 from gateway.policy.prove import prove
 from gateway.providers import BASE_URLS
-from gateway.review import cases, coverage
+from gateway.review import cases, coverage, specimens
 from gateway.sensitivity.classify import classify, facts_of
+from gateway.sensitivity.own import kinds_of, scanner_of
 
-SHIPPED = Path(__file__).parents[1] / "routing_policies"
-TREE = {path.relative_to(SHIPPED).as_posix(): path.read_bytes() for path in SHIPPED.glob("**/*.yaml")}
+TREE = shipped()
 FOUND = {"backends": {"smollm2": demo_row(8001)}}  # as `gateway quickstart` adds it
 EXTRA = {"discovered/local.yaml": yaml.safe_dump(FOUND).encode()}
 
@@ -176,6 +177,23 @@ def test_the_example_of_break_glass_works_and_opens_no_more_than_it_says(team, m
 def test_the_invariant_that_is_commented_out_can_be_put_in_force():
     more = load({"invariants.yaml": uncommented("invariants.yaml").encode()})
     assert {each.kind for each in more.invariants} - {each.kind for each in BUNDLE.invariants} == {"no_new_access"}
+
+
+def test_the_scanner_finds_what_the_example_of_an_operator_says():
+    assert specimens.problems(BUNDLE) == ()
+    terms = BUNDLE.sensitivity
+    assert ([each.id for each in terms.detectors], [each.id for each in terms.dictionaries]) == (
+        ["ticket"],
+        ["customers"],
+    )
+    scanner, kinds = scanner_of(terms), kinds_of(terms)
+    text = "Ticket ACME-104233 of Nordlicht\nWerkzeugbau: send it to 江灯造纸厂"
+    found = [(each.kind, kinds[each.kind].level) for each in scanner.scan_text(text)]
+    assert found == [("ticket", "internal"), ("customers", "confidential"), ("customers", "confidential")]
+
+
+def test_what_the_example_says_of_built_in_kinds_is_what_they_are_anyway():
+    assert {kind.name: kind for kind in BUNDLE.sensitivity.kinds} == KINDS
 
 
 def test_whoever_is_under_eu_law_changes_one_word():

@@ -4,9 +4,39 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from gateway.core.budget import EVERYTHING, Account, Exceeded, Limit, Reserved, bucket_seconds, window_at
 
 _COLUMNS = {"team": "team", "app": "app", "key": "key", "project": "project", "provider": "provider", "zone": "zone"}
+_REMEMBERED = 10_000
+"""Distinct spenders whose accounts are remembered; few keys ask for few backends."""
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """A limit that concerns a spender: whose account it is, and, where the limit is a share, everyone's too."""
+
+    limit: Limit
+    value: str
+    account: Account
+    everyone: Account | None
+
+    def ceiling(self, pico_usd: int, moment: float) -> int | None:
+        """The most that may be in the account once so much more is; None: whatever it is, so far."""
+        terms = self.limit.terms
+        if terms.pico_usd is not None:
+            return terms.pico_usd
+        assert terms.share is not None
+        assert self.everyone is not None
+        total = self.everyone.spent(moment) + self.everyone.reserved + pico_usd
+        return int(terms.share * total) if total >= terms.minimum_pico_usd else None
+
+
+class _Book(msgspec.Struct, frozen=True):
+    """All that concerns one spender: the limits, and every account that a call of his counts in."""
+
+    lines: tuple[_Line, ...]
+    accounts: tuple[Account, ...]
 
 
 class LocalBudgets:
@@ -19,6 +49,7 @@ class LocalBudgets:
         self._directory = directory
         self._limits: dict[str, Limit] = {}
         self._accounts: dict[tuple[str, str], Account] = {}
+        self._books: dict[tuple[tuple[str, str], ...], _Book] = {}  # of spenders that have asked
 
     def restore(self, limits: Iterable[Limit], moment: float) -> Mapping[tuple[str, str], Mapping[int, int]]:
         """What the ledger says was spent under limits that are not in force yet. May be called off the event loop."""
@@ -50,10 +81,11 @@ class LocalBudgets:
         self._accounts = {key: account for key, account in self._accounts.items() if key[0] in kept}
         for key, buckets in restored.items():
             if key[0] in wanted and key[0] not in kept:
-                account = self._accounts.setdefault(key, Account())
+                account = self._account(wanted[key[0]], key[1])
                 for bucket, cost in sorted(buckets.items()):
                     account.add(bucket, cost)
         self._limits = wanted
+        self._books.clear()
 
     def reserve(
         self, spender: Mapping[str, str], pico_usd: int, moment: float, exempt: str | None
@@ -62,53 +94,51 @@ class LocalBudgets:
 
         `exempt` is the limit that the request was downgraded by: what it still serves is beyond that limit.
         """
-        taken: list[tuple[str, str]] = []
-        watched: dict[str, None] = {}
-        for limit in self._limits.values():
-            value = limit.value(spender)
-            if value is None:
+        book = self._book(spender)
+        watched: tuple[str, ...] = ()
+        for line in book.lines:
+            limit, account = line.limit, line.account
+            ceiling = line.ceiling(pico_usd, moment)
+            spent, reserved = account.spent(moment), account.reserved
+            if ceiling is None or spent + reserved + pico_usd <= ceiling or limit.id == exempt:
                 continue
-            if limit.id != exempt and (exceeded := self._exceeded(limit, value, pico_usd, moment)):
-                if limit.enforced:
-                    return exceeded
-                watched[limit.rule] = None
-            taken += _accounts(limit, value)
-        accounts = tuple(self._accounts.setdefault(key, Account()) for key in taken)
-        for account in accounts:
+            if limit.enforced:
+                resets = window_at(limit.terms.window, moment).end
+                return Exceeded(limit, line.value, spent, reserved, ceiling, resets)
+            if limit.rule not in watched:
+                watched += (limit.rule,)
+        for account in book.accounts:
             account.reserved += pico_usd
-        return Reserved(accounts, spender, pico_usd, tuple(watched))
+        return Reserved(book.accounts, spender, pico_usd, watched)
 
     def settle(self, room: Reserved, pico_usd: int, moment: float) -> None:
         """Gives the room back, and books what the call came to under every limit that is in force now."""
         for account in room.accounts:
             account.reserved -= room.pico_usd
-        if not pico_usd:
-            return
+        if pico_usd:
+            for account in self._book(room.spender).accounts:
+                account.add(moment, pico_usd)
+
+    def _book(self, spender: Mapping[str, str]) -> _Book:
+        key = tuple(spender.items())
+        book = self._books.get(key)
+        if book is None:
+            if len(self._books) >= _REMEMBERED:
+                self._books.clear()
+            book = self._books[key] = self._opened(spender)
+        return book
+
+    def _opened(self, spender: Mapping[str, str]) -> _Book:
+        lines = []
         for limit in self._limits.values():
-            value = limit.value(room.spender)
-            if value is not None:
-                bucket = int(moment // bucket_seconds(limit.terms.window)) * bucket_seconds(limit.terms.window)
-                for key in _accounts(limit, value):
-                    self._accounts.setdefault(key, Account()).add(bucket, pico_usd)
+            if (value := limit.value(spender)) is not None:
+                everyone = self._account(limit, EVERYTHING) if limit.terms.share is not None else None
+                lines.append(_Line(limit, value, self._account(limit, value), everyone))
+        accounts = [account for line in lines for account in (line.account, line.everyone) if account is not None]
+        return _Book(tuple(lines), tuple(dict.fromkeys(accounts)))
 
-    def _exceeded(self, limit: Limit, value: str, pico_usd: int, moment: float) -> Exceeded | None:
-        window = window_at(limit.terms.window, moment)
-        spent, reserved = self._standing(limit, value, window.start)
-        ceiling = limit.terms.pico_usd
-        if ceiling is None:
-            assert limit.terms.share is not None
-            everyone, everyones = self._standing(limit, EVERYTHING, window.start)
-            total = everyone + everyones + pico_usd
-            if total < limit.terms.minimum_pico_usd:
-                return None
-            ceiling = int(limit.terms.share * total)
-        if spent + reserved + pico_usd <= ceiling:
-            return None
-        return Exceeded(limit, value, spent, reserved, ceiling, window.end)
-
-    def _standing(self, limit: Limit, value: str, start: float) -> tuple[int, int]:
-        account = self._accounts.get((limit.id, value))
-        return (account.within(start), account.reserved) if account is not None else (0, 0)
+    def _account(self, limit: Limit, value: str) -> Account:
+        return self._accounts.setdefault((limit.id, value), Account(limit.terms.window))
 
 
 def _accounts(limit: Limit, value: str) -> list[tuple[str, str]]:

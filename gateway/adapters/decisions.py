@@ -1,188 +1,162 @@
 """Decisions, kept so that they can be decided again under another policy: facts and figures, never text.
 
-Records come in batches, off the path of the request, and one thread writes them in groups. Most requests ask what many
-asked before, so all that decisions share is written once a day and referred to. What a crash loses is the last group:
-the ledger has the money.
+They are appended to a file a day, as lines of JSON, one write for a batch: on this side of a thread a line costs a few
+microseconds, where a row of a database cost that and a fight for the interpreter's lock. Most requests ask what many
+asked before, so all that decisions share is a line of its own, written once a file and referred to by its number. What
+a crash loses is the last batch, or its last line: the ledger has the money.
 """
 
 import contextlib
+import heapq
 import os
-import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from gateway.core.chat import Demand
-from gateway.core.decision import Decision, Facts
+from gateway.core.decision import Decision, Facts, Redaction
+from gateway.core.findings import Classified
 from gateway.core.record import End, Record
 from gateway.core.stored import Denied, Stored
-from gateway.core.usage import Usage
+from gateway.core.usage import Source, Usage
 
 KEPT_DAYS = 90
 _DAY_SECONDS = 86_400
-_GROUP_SECONDS = 0.5
 _IDLE_SECONDS = 3600.0
-_DELETED_AT_ONCE = 5000
 _REMEMBERED = 10_000
-_ROWS_AT_ONCE = 64
-"""Rows of one statement: each statement gives the interpreter's lock away and takes it back."""
-
-_MIGRATIONS = (
-    """
-    CREATE TABLE shared (id INTEGER PRIMARY KEY, day INTEGER NOT NULL, data BLOB NOT NULL);
-    CREATE TABLE decisions (
-        decision_id TEXT NOT NULL PRIMARY KEY, request_id TEXT NOT NULL, time REAL NOT NULL, shared INTEGER NOT NULL,
-        input_bytes INTEGER NOT NULL, messages INTEGER NOT NULL, output_limit INTEGER, choices INTEGER NOT NULL,
-        backend TEXT, input_uncached INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL,
-        output INTEGER NOT NULL, reasoning INTEGER NOT NULL, usage_source TEXT NOT NULL, cost_pico_usd INTEGER NOT NULL,
-        outcome TEXT NOT NULL, status INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE INDEX decisions_time ON decisions (time);
-    """,
-)
-_COLUMNS = (
-    "decision_id, request_id, time, shared, input_bytes, messages, output_limit, choices, backend, input_uncached, "
-    "cache_read, cache_write, output, reasoning, usage_source, cost_pico_usd, outcome, status"
-)
-_Row = tuple[str | int | float | None, ...]
+_LONGEST_SECONDS = 3600.0
+"""Requests are written as they end, and read in the order in which they came: none is under way for longer."""
 
 
 class _Shared(msgspec.Struct, frozen=True):
-    """What many decisions have in common."""
+    """What many decisions have in common: a line that is an object. `number` is its name in the file."""
 
+    number: int
     policy_digest: str
     requested: str
     facts: Facts
     needs: frozenset[str]
     plan: tuple[str, ...]
     denied: tuple[Denied, ...]
+    redactions: tuple[Redaction, ...] = ()
+    provenance: tuple[tuple[str, str], ...] = ()
+    kinds: tuple[str, ...] = ()
+
+
+class _Line(msgspec.Struct, frozen=True, array_like=True):
+    """One decision: a line that is an array. A new field goes to the end, with a default."""
+
+    decision_id: str
+    request_id: str
+    time: float
+    shared: int
+    input_bytes: int
+    messages: int
+    output_limit: int | None
+    choices: int
+    backend: str | None
+    input_uncached: int
+    cache_read: int
+    cache_write: int
+    output: int
+    reasoning: int
+    usage_source: Source
+    cost_pico_usd: int
+    outcome: End
+    status: int
 
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
-_DECODE = msgspec.json.Decoder(_Shared).decode
+_DECODE_SHARED = msgspec.json.Decoder(_Shared).decode
+_DECODE_LINE = msgspec.json.Decoder(_Line).decode
 
 
-def _insert(rows: int) -> str:
-    row = f"({', '.join('?' * len(_COLUMNS.split(', ')))})"
-    return f"INSERT OR REPLACE INTO decisions ({_COLUMNS}) VALUES {', '.join([row] * rows)}"
+def _folder(directory: Path) -> Path:
+    return directory / "decisions"
 
 
-_INSERT_MANY, _INSERT_ONE = _insert(_ROWS_AT_ONCE), _insert(1)
+def _day(moment: float) -> str:
+    """The day of a moment (UTC), by which a file's name begins."""
+    return time.strftime("%Y-%m-%d", time.gmtime(moment))
 
 
-def _path(directory: Path) -> Path:
-    return directory / "decisions.sqlite"
+def _files(directory: Path, since: str = "") -> list[Path]:
+    """All files since a day, oldest first."""
+    return sorted(path for path in _folder(directory).glob("*.jsonl") if path.name >= since)
 
 
 class Decisions:
     """A projection of records into a state directory. One process at a time may hold it.
 
-    `on_loss` is told, in a thread of its own, how many records could not be kept, and why.
+    `on_loss` is told how many records could not be kept, and why.
     """
 
     def __init__(self, directory: Path, on_loss: Callable[[int, str], None]) -> None:
-        self._db = sqlite3.connect(_path(directory), isolation_level=None, check_same_thread=False, timeout=10.0)
-        _path(directory).chmod(0o600)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        for number, script in enumerate(_MIGRATIONS[version:], version + 1):
-            self._db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version={number}; COMMIT;")
-        (self._last,) = self._db.execute("SELECT COALESCE(MAX(id), 0) FROM shared").fetchone()
+        self._directory = directory
+        _folder(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._on_loss = on_loss
-        self._day = 0
-        self._ids: dict[object, int] = {}  # what was written as shared today, by its parts and by its bytes
-        self._queue: queue.SimpleQueue[Sequence[Record] | None] = queue.SimpleQueue()
+        self._fd: int | None = None
+        self._day = ""  # that the file is of
+        self._torn = False
+        self._last = 0
+        self._numbers: dict[object, int] = {}  # what the file has as shared, by its parts and by its bytes
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._carry, name="decisions", daemon=True)
+        self._thread = threading.Thread(target=self._forget, name="decisions", daemon=True)
         self._thread.start()
 
     def take(self, records: Sequence[Record]) -> None:
-        """Takes the records of requests that have ended; those that reached a decision are kept."""
-        self._queue.put(records)
+        """Keeps the records of requests that have ended, those that reached a decision."""
+        try:
+            self._begin_day()
+            lines: list[bytes] = []
+            for record in records:
+                if record.decision is not None and record.demand is not None:
+                    self._put(record, record.decision, record.demand, lines)
+            if lines:
+                self._write(b"\n".join(lines) + b"\n")
+        except OSError as error:
+            self._numbers.clear()  # what was shared may be lost, too
+            self._on_loss(len(records), str(error))
 
     def close(self) -> None:
-        """Writes what was taken and stops."""
+        """Stops. Everything that was taken is written."""
         self._closing.set()
-        self._queue.put(None)
         self._thread.join(timeout=30)
-        if not self._thread.is_alive():
-            self._db.close()
-
-    def _carry(self) -> None:
-        """The thread: writes what has come, in one transaction, until told to stop."""
-        with contextlib.suppress(OSError, AttributeError):  # where a thread has a priority of its own: requests first
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-        self._begin_day()
-        going = True
-        while going:
-            batches: list[Sequence[Record] | None] = []
-            with contextlib.suppress(queue.Empty):
-                batches.append(self._queue.get(timeout=_IDLE_SECONDS))
-            self._closing.wait(_GROUP_SECONDS)
-            while not self._queue.empty():
-                batches.append(self._queue.get())
-            self._begin_day()
-            records = list(chain.from_iterable(batch for batch in batches if batch is not None))
-            if records:
-                try:
-                    self._write(records)
-                except sqlite3.Error as error:
-                    self._ids.clear()
-                    self._on_loss(len(records), str(error))
-            going = None not in batches
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def _begin_day(self) -> None:
-        """Once a day: what is shared is written anew, so that it goes with the last that refers to it, and what is too
-        old goes."""
-        today = int(time.time() // _DAY_SECONDS)
-        if today == self._day:
+        """A file for each day and start, so that no other has to be read before this one can be written."""
+        today = _day(time.time())
+        if self._fd is not None and today == self._day:
             return
-        self._day = today
-        self._ids.clear()
-        oldest = today - KEPT_DAYS
-        many = "SELECT decision_id FROM decisions WHERE time < ? LIMIT ?"
-        try:
-            deleted = _DELETED_AT_ONCE
-            while deleted == _DELETED_AT_ONCE and not self._closing.is_set():
-                deleted = self._db.execute(
-                    f"DELETE FROM decisions WHERE decision_id IN ({many})", (oldest * _DAY_SECONDS, _DELETED_AT_ONCE)
-                ).rowcount
-            if deleted < _DELETED_AT_ONCE:
-                self._db.execute("DELETE FROM shared WHERE day < ?", (oldest,))
-        except sqlite3.Error:
-            pass  # tomorrow, or at the next start
+        number = 1 + max((int(path.stem.rpartition(".")[2]) for path in _files(self._directory, today)), default=0)
+        path = _folder(self._directory) / f"{today}.{number:06d}.jsonl"
+        opened = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd, self._day, self._torn = opened, today, False
+        self._numbers.clear()
 
-    def _write(self, records: Iterable[Record]) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            rows = [
-                self._row(record, record.decision, record.demand)
-                for record in records
-                if record.decision is not None and record.demand is not None
-            ]
-            whole = len(rows) - len(rows) % _ROWS_AT_ONCE
-            for start in range(0, whole, _ROWS_AT_ONCE):
-                self._db.execute(_INSERT_MANY, list(chain.from_iterable(rows[start : start + _ROWS_AT_ONCE])))
-            self._db.executemany(_INSERT_ONE, rows[whole:])
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def _write(self, lines: bytes) -> None:
+        assert self._fd is not None
+        if self._torn:
+            lines = b"\n" + lines
+        self._torn = os.write(self._fd, lines) < len(lines)
+        if self._torn:
+            raise OSError("the disk took only a part")
 
-    def _row(self, record: Record, decision: Decision, demand: Demand) -> _Row:
+    def _put(self, record: Record, decision: Decision, demand: Demand, lines: list[bytes]) -> None:
         usage = record.usage
-        return (
+        line = _Line(
             decision.id,
             record.call.id,
             record.call.time,
-            self._shared(decision, demand),
+            self._shared(decision, demand, record.classified, lines),
             demand.input_bytes,
             demand.messages,
             demand.output_limit,
@@ -195,70 +169,103 @@ class Decisions:
             usage.reasoning,
             usage.source,
             record.cost_pico_usd,
-            record.end.value,
+            record.end,
             record.status,
         )
+        lines.append(_ENCODE(line))
 
-    def _shared(self, decision: Decision, demand: Demand) -> int:
-        """The number of what this decision shares with others, written if it is new today."""
-        plan = [candidate.backend.id for candidate in decision.candidates]
-        key = (decision.policy_digest, decision.requested, decision.facts, demand.needs, decision.excluded, *plan)
-        id = self._ids.get(key)
-        if id is None:
-            denied = tuple(Denied(each.backend, each.by, each.rules) for each in decision.excluded)
-            data = _ENCODE(
-                _Shared(decision.policy_digest, decision.requested, decision.facts, demand.needs, tuple(plan), denied)
-            )
-            id = self._ids.get(data)  # reasons in words differ more than what is kept of them
-            if id is None:
-                self._last += 1
-                id = self._last
-                self._db.execute("INSERT INTO shared (id, day, data) VALUES (?, ?, ?)", (id, self._day, data))
-            if len(self._ids) >= _REMEMBERED:
-                self._ids.clear()
-            self._ids[key] = self._ids[data] = id
-        return id
+    def _shared(self, decision: Decision, demand: Demand, classified: Classified | None, lines: list[bytes]) -> int:
+        """The number of what this decision shares with others, which goes before it if it is new to the file."""
+        plan = tuple([candidate.backend.id for candidate in decision.candidates])
+        provenance = classified.provenance if classified else ()
+        kinds = tuple([kind for kind, _ in classified.kinds]) if classified and classified.kinds else ()
+        label = (decision.redactions, provenance, kinds)
+        key = (decision.policy_digest, decision.requested, decision.facts, demand.needs, decision.excluded, plan, label)
+        number = self._numbers.get(key)
+        if number is None:
+            # reasons in words differ more than what is kept of them
+            denied = tuple([Denied(each.backend, each.by, each.rules) for each in decision.excluded])
+            kept = (*key[:4], denied, plan, label)
+            number = self._numbers.get(kept)
+            if len(self._numbers) >= _REMEMBERED:
+                self._numbers.clear()
+            if number is None:
+                self._last = number = self._last + 1
+                lines.append(_ENCODE(_Shared(number, *key[:4], plan, denied, *label)))
+            self._numbers[key] = self._numbers[kept] = number
+        return number
+
+    def _forget(self) -> None:
+        """The thread: deletes what is too old, when it starts and every hour; a large file takes a while."""
+        while True:
+            oldest = _day(time.time() - KEPT_DAYS * _DAY_SECONDS)
+            for path in _files(self._directory):
+                if path.name < oldest:
+                    with contextlib.suppress(OSError):  # in an hour, then
+                        path.unlink()
+            if self._closing.wait(_IDLE_SECONDS):
+                return
 
 
 def read(directory: Path, since: float) -> Iterator[Stored]:
     """The decisions of a state directory since a time (Unix seconds), oldest first. From any process."""
-    return _read(directory, "time >= ? ORDER BY time, decision_id", since)
+    files = _files(directory, _day(since))
+    yield from _in_order(stored for stored in _read(files) if stored.time >= since)
 
 
 def find(directory: Path, decision_id: str) -> Stored | None:
     """One decision, None if it is not kept. From any process."""
-    return next(_read(directory, "decision_id = ?", decision_id), None)
+    quoted = msgspec.json.encode(decision_id)
+    found = _read(reversed(_files(directory)), lambda line: quoted in line)
+    return next((stored for stored in found if stored.decision_id == decision_id), None)
 
 
-def _read(directory: Path, where: str, value: str | float) -> Iterator[Stored]:
-    if not _path(directory).exists():
-        return
-    db = sqlite3.connect(f"{_path(directory).absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
-    known: dict[int, _Shared] = {}
-    with contextlib.closing(db):
-        for row in db.execute(f"SELECT {_COLUMNS} FROM decisions WHERE {where}", (value,)):
-            number = row[3]
-            if number not in known:
-                (data,) = db.execute("SELECT data FROM shared WHERE id = ?", (number,)).fetchone()
-                known[number] = _DECODE(data)
-            yield _stored(row, known[number])
+def _in_order(found: Iterable[Stored]) -> Iterator[Stored]:
+    """By the time they came, from an order by the time they ended."""
+    waiting: list[tuple[float, str, Stored]] = []
+    newest = 0.0
+    for stored in found:
+        newest = max(newest, stored.time)
+        heapq.heappush(waiting, (stored.time, stored.decision_id, stored))
+        while waiting[0][0] < newest - _LONGEST_SECONDS:
+            yield heapq.heappop(waiting)[2]
+    while waiting:
+        yield heapq.heappop(waiting)[2]
 
 
-def _stored(row: tuple[Any, ...], shared: _Shared) -> Stored:
-    """A row as a value."""
+def _read(paths: Iterable[Path], wanted: Callable[[bytes], bool] = lambda _: True) -> Iterator[Stored]:
+    """The decisions in files, as they ended. A line that nobody can read was being written when a process died."""
+    for path in paths:
+        shared: dict[int, _Shared] = {}
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # deleted meanwhile: too old
+            for line in file:
+                with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+                    if line.startswith(b"{"):
+                        common = _DECODE_SHARED(line)
+                        shared[common.number] = common
+                    elif wanted(line):
+                        row = _DECODE_LINE(line)
+                        if row.shared in shared:
+                            yield _stored(row, shared[row.shared])
+
+
+def _stored(row: _Line, shared: _Shared) -> Stored:
     return Stored(
-        decision_id=row[0],
-        request_id=row[1],
-        time=row[2],
+        decision_id=row.decision_id,
+        request_id=row.request_id,
+        time=row.time,
         policy_digest=shared.policy_digest,
         requested=shared.requested,
         facts=shared.facts,
-        demand=Demand(shared.needs, *row[4:8]),
+        demand=Demand(shared.needs, row.input_bytes, row.messages, row.output_limit, row.choices),
         plan=shared.plan,
         denied=shared.denied,
-        backend=row[8],
-        usage=Usage(*row[9:15]),
-        cost_pico_usd=row[15],
-        end=End(row[16]),
-        status=row[17],
+        backend=row.backend,
+        usage=Usage(row.input_uncached, row.cache_read, row.cache_write, row.output, row.reasoning, row.usage_source),
+        cost_pico_usd=row.cost_pico_usd,
+        end=row.outcome,
+        status=row.status,
+        redactions=shared.redactions,
+        provenance=shared.provenance,
+        kinds=shared.kinds,
     )

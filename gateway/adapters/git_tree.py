@@ -10,7 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.policy.dictionaries import MAX_BYTES
 from gateway.policy.document import MAX_FILE_BYTES
+from gateway.policy.tree import is_dictionary
 from gateway.review import lock
 
 MAX_FILES = 500
@@ -27,8 +29,8 @@ class Unreadable(Exception):
 
 class Commit(msgspec.Struct, frozen=True):
     """A tree at a commit. `id` is the commit's hash; `path` is the tree's place in the repository, `.` for its root;
-    `files` are the bytes of every YAML file, by its path from there; `lock` are those of its policy.lock, None: it has
-    none."""
+    `files` are the bytes of every YAML file and dictionary, by its path from there; `lock` are those of its
+    policy.lock, None: it has none."""
 
     id: str
     path: str
@@ -89,12 +91,12 @@ def _files(directory: Path, tree: str, shown: str) -> dict[str, bytes]:
         facts, _, raw = entry.partition(b"\t")
         mode, _, object_id, length = facts.split()
         name = os.fsdecode(raw)
-        if not name.endswith((".yaml", ".yml")) and name != lock.NAME:
+        if not (name.endswith((".yaml", ".yml")) or is_dictionary(name) or name == lock.NAME):
             continue
         if mode not in _FILE_MODES:
             raise Unreadable(f"{shown}/{name} is no regular file; links are not followed")
-        if int(length) > MAX_FILE_BYTES:
-            raise Unreadable(f"{shown}/{name} is larger than {MAX_FILE_BYTES} bytes")
+        if int(length) > (most := MAX_BYTES if is_dictionary(name) else MAX_FILE_BYTES):
+            raise Unreadable(f"{shown}/{name} is larger than {most} bytes")
         listed[name] = object_id.decode()
     if len(listed) > MAX_FILES:
         raise Unreadable(f"{shown} holds more than {MAX_FILES} policy files")

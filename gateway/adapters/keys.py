@@ -24,6 +24,7 @@ _MIGRATIONS = (
     )
     """,
     "ALTER TABLE keys ADD COLUMN person TEXT",
+    "ALTER TABLE keys ADD COLUMN opaque_as TEXT",
 )
 """One statement each."""
 
@@ -31,7 +32,8 @@ _MIGRATIONS = (
 class KeyRow(msgspec.Struct, frozen=True):
     """A key as it may be shown: `shown` is its prefix and last four. Unix seconds; `revoked` None: in force.
 
-    `person` is what kind of person it is for, None: nobody said, so it is unknown.
+    `person` is what kind of person it is for, None: nobody said, so it is unknown. `opaque_as` is the level that parts
+    count as which nobody can read, None: nobody said, so it follows from the floor.
     """
 
     id: str
@@ -44,6 +46,7 @@ class KeyRow(msgspec.Struct, frozen=True):
     created: float
     revoked: float | None
     person: str | None = None
+    opaque_as: str | None = None
 
 
 class Keys:
@@ -68,13 +71,14 @@ class Keys:
         purposes: Sequence[str] = ("general",),
         floor: str = DEFAULT_LEVEL,
         person: str | None = None,
+        opaque_as: str | None = None,
     ) -> tuple[str, str]:
         """A new key: (id, key). The key cannot be had again."""
         key = PREFIX + secrets.token_urlsafe(_KEY_BYTES)
         id = "key_" + secrets.token_hex(6)
         self._db.execute(
-            "INSERT INTO keys (id, digest, shown, team, app, projects, purposes, floor, created, person)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO keys (id, digest, shown, team, app, projects, purposes, floor, created, person,"
+            " opaque_as) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 id,
                 self._digest(key.encode()),
@@ -86,6 +90,7 @@ class Keys:
                 floor,
                 time.time(),
                 person,
+                opaque_as,
             ),
         )
         return id, key
@@ -93,12 +98,12 @@ class Keys:
     def rows(self) -> list[KeyRow]:
         """All keys, oldest first."""
         found = self._db.execute(
-            "SELECT id, shown, team, app, projects, purposes, floor, created, revoked, person FROM keys"
-            " ORDER BY created, id"
+            "SELECT id, shown, team, app, projects, purposes, floor, created, revoked, person,"
+            " opaque_as FROM keys ORDER BY created, id"
         )
         return [
-            KeyRow(id, shown, team, app, _words(projects), _words(purposes), floor, created, revoked, person)
-            for id, shown, team, app, projects, purposes, floor, created, revoked, person in found
+            KeyRow(id, shown, team, app, _words(projects), _words(purposes), floor, created, revoked, *more)
+            for id, shown, team, app, projects, purposes, floor, created, revoked, *more in found
         ]
 
     def revoke(self, id: str) -> bool:
@@ -111,11 +116,12 @@ class Keys:
         (version,) = self._db.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             found = self._db.execute(
-                "SELECT digest, id, team, app, projects, purposes, floor, person FROM keys WHERE revoked IS NULL"
+                "SELECT digest, id, team, app, projects, purposes, floor, person, opaque_as FROM keys"
+                " WHERE revoked IS NULL"
             )
             self._callers = {
-                digest: Caller(id, team, app, _words(projects), _words(purposes), floor, person)
-                for digest, id, team, app, projects, purposes, floor, person in found
+                digest: Caller(id, team, app, _words(projects), _words(purposes), *more)
+                for digest, id, team, app, projects, purposes, *more in found
             }
             self._version = version
 

@@ -26,7 +26,7 @@ Durability = Literal["process", "power"]
 """What the ledger survives: the death of this process, or a power cut (fsync before the last byte goes out)."""
 
 SEGMENT_BYTES = 16_000_000
-_GROUP_SECONDS = 0.05
+_GROUP_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
 _COLUMNS = Entry.__struct_fields__
 _ENTRY = msgspec.json.Decoder(Entry)
@@ -104,7 +104,8 @@ class SqliteLedger:
         self._db = connect(directory / "ledger.sqlite", durability=durability)
         self.recovered = self._recover()
         self._under_way: dict[tuple[str, int], Entry] = {}
-        self._queue: queue.SimpleQueue[Entry | Path | None] = queue.SimpleQueue()
+        self._ended: list[Entry] = []  # not yet on their way to SQLite
+        self._queue: queue.SimpleQueue[list[Entry] | Path | None] = queue.SimpleQueue()
         self._oldest_waiting: float | None = None
         self._written = self._synced = 0
         self._syncing = asyncio.Lock()
@@ -131,10 +132,15 @@ class SqliteLedger:
 
     def settle(self, entries: Sequence[Entry]) -> None:
         """Keeps how calls ended."""
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self.flush)
+        if not self._ended:
+            asyncio.get_running_loop().call_later(_GROUP_SECONDS, self._hand_over)
+        self._noted += entries
+        self._ended += entries
         for entry in entries:
-            self._note(entry)
             self._under_way.pop((entry.request_id, entry.hop), None)
-            self._queue.put(entry)
         if self._oldest_waiting is None:
             self._oldest_waiting = time.monotonic()
 
@@ -152,11 +158,11 @@ class SqliteLedger:
         if self._size > SEGMENT_BYTES:
             self._rotate()
 
-    def _note(self, entry: Entry) -> None:
-        self._noted.append(entry)
-        if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self.flush)
+    def _hand_over(self) -> None:
+        """Gives a group to the thread, in one piece: woken for each entry, it would fight for the interpreter."""
+        if self._ended:
+            ended, self._ended = self._ended, []
+            self._queue.put(ended)
 
     def lag_seconds(self) -> float:
         """How long the oldest ended call has been waiting for SQLite."""
@@ -166,6 +172,7 @@ class SqliteLedger:
     def close(self) -> None:
         """Carries everything over and stops. The journal stays only if something is still under way."""
         self.flush()
+        self._hand_over()
         self._queue.put(None)
         self._thread.join(timeout=30)
         os.close(self._fd)
@@ -208,31 +215,25 @@ class SqliteLedger:
         except OSError:
             return  # both segments stay until the next start reads them
         os.close(old_fd)
+        self._hand_over()  # all that the old one holds goes before it
         self._queue.put(old)
 
     def _carry(self) -> None:
-        """The writer thread: takes what has come, in one transaction, until told to stop."""
+        """The writer thread: takes what has come, a group in one transaction, until told to stop."""
         with contextlib.suppress(OSError, AttributeError):  # where a thread has a priority of its own: requests first
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-        going = True
-        while going:
-            batch = [self._queue.get()]
-            time.sleep(_GROUP_SECONDS)
-            while not self._queue.empty():
-                batch.append(self._queue.get())
-            entries = [item for item in batch if isinstance(item, Entry)]
-            while entries:
+        while (group := self._queue.get()) is not None:
+            if isinstance(group, Path):
+                with contextlib.suppress(OSError):  # the next start reads it again, to no effect
+                    group.unlink(missing_ok=True)
+                continue
+            while True:
                 try:
-                    _write(self._db, entries)
+                    _write(self._db, group)
                     break
                 except sqlite3.Error:
                     time.sleep(_RETRY_SECONDS)  # the journal has them; lag tells
-            self._oldest_waiting = None if self._queue.empty() else time.monotonic()
-            for item in batch:
-                if isinstance(item, Path):
-                    with contextlib.suppress(OSError):  # the next start reads it again, to no effect
-                        item.unlink(missing_ok=True)
-            going = None not in batch
+            self._oldest_waiting = time.monotonic() if self._ended or not self._queue.empty() else None
 
     def _recover(self) -> tuple[int, int]:
         """Reads what a former process left. Returns (rows taken over, of these uncertain)."""

@@ -19,7 +19,11 @@ class Log:
 
     def take(self, records: Sequence[Record]) -> None:
         """The lines of requests, in one write."""
-        self._write(b"".join([_ENCODE(line) + b"\n" for record in records for line in _lines(record)]))
+        lines: list[bytes] = []
+        for record in records:
+            lines.append(_ENCODE(_line(record)))
+            lines += [_ENCODE(_broken(record, tried)) for tried in record.tried if tried.broken]
+        self._write(b"\n".join(lines) + b"\n")
 
     def event(self, event: str, **fields: object) -> None:
         """The line of something that the server did."""
@@ -48,6 +52,9 @@ class RequestLine(msgspec.Struct, frozen=True):
     failures: list[str]
     watched: tuple[str, ...]
     sensitivity: str
+    provenance: tuple[tuple[str, str], ...]
+    findings: tuple[tuple[str, int], ...]
+    label_conflict: bool
     status: int
     code: str | None
     end: str
@@ -74,10 +81,6 @@ class BreakGlassLine(msgspec.Struct, frozen=True):
     rules: tuple[str, ...]
 
 
-def _lines(record: Record) -> list[RequestLine | BreakGlassLine]:
-    return [_line(record), *(_broken(record, tried) for tried in record.tried if tried.broken)]
-
-
 def _broken(record: Record, tried: Tried) -> BreakGlassLine:
     decision = record.decision
     return BreakGlassLine(
@@ -95,12 +98,13 @@ def _broken(record: Record, tried: Tried) -> BreakGlassLine:
 
 
 def _line(record: Record) -> RequestLine:
-    served, caller, decision = record.served, record.call.caller, record.decision
+    call, served, decision, usage = record.call, record.served, record.decision, record.usage
+    caller, classified = call.caller, record.classified
     return RequestLine(
-        time=record.call.time,
+        time=call.time,
         event="request",
-        request_id=record.call.id,
-        client_request_id=record.call.client_request_id,
+        request_id=call.id,
+        client_request_id=call.client_request_id,
         key=caller.key,
         team=caller.team,
         app=caller.app,
@@ -110,12 +114,15 @@ def _line(record: Record) -> RequestLine:
         failures=[tried.failure.code for tried in record.tried if tried.failure],
         watched=served.watched if served else (),
         sensitivity=record.sensitivity,
+        provenance=classified.provenance if classified else (),
+        findings=classified.kinds if classified else (),
+        label_conflict=classified.conflict if classified else False,
         status=record.status,
         code=record.code,
         end=record.end.value,
         streamed=record.streamed,
-        tokens=record.usage.total,
-        usage_source=record.usage.source,
+        tokens=usage.total,
+        usage_source=usage.source,
         cost_pico_usd=record.cost_pico_usd,
         duration_ms=round(record.duration * 1000, 1),
         overhead_ms=round(record.overhead * 1000, 3),

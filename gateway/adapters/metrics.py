@@ -1,10 +1,13 @@
 """Prometheus metrics: a projection of the record. Labels are from closed sets; what exceeds a cap becomes `other`."""
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 from gateway.core.catalog import Backend
 from gateway.core.price import PICO_PER_USD
@@ -23,6 +26,46 @@ _OVERHEAD = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5,
 _RATE = (1, 5, 10, 20, 40, 80, 160, 320, 640)
 
 
+class _Values:
+    """What one series of a histogram has seen: how many values fell into each bucket, and their sum."""
+
+    __slots__ = ("_bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Counts a value."""
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+
+class _Histogram(Collector):
+    """A histogram that one thread counts in: prometheus_client's takes two locks for each value, at five times the
+    cost."""
+
+    def __init__(self, name: str, meaning: str, labels: Iterable[str], bounds: tuple[float, ...]) -> None:
+        self._name = name
+        self._meaning = meaning
+        self._labels = tuple(labels)
+        self._bounds = bounds
+        self._shown = [*(str(float(bound)) for bound in bounds), "+Inf"]
+        self._series: dict[tuple[str, ...], _Values] = {}
+
+    def labels(self, *labels: str) -> _Values:
+        """The series with these labels."""
+        return self._series.setdefault(labels, _Values(self._bounds))
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """What a scrape gets."""
+        family = HistogramMetricFamily(self._name, self._meaning, labels=self._labels)
+        for labels, values in self._series.items():
+            family.add_metric(labels, list(zip(self._shown, accumulate(values.counts), strict=True)), values.sum)
+        yield family
+
+
 class Metrics:
     """All series of this process."""
 
@@ -35,20 +78,24 @@ class Metrics:
         def gauge(name: str, meaning: str, labels: Iterable[str] = ()) -> Gauge:
             return Gauge(name, meaning, labels, registry=registry)
 
-        def histogram(name: str, meaning: str, labels: Iterable[str], buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(name, meaning, labels, buckets=buckets, registry=registry)
+        def histogram(name: str, meaning: str, labels: Iterable[str], bounds: tuple[float, ...]) -> _Histogram:
+            made = _Histogram(name, meaning, labels, bounds)
+            registry.register(made)
+            return made
 
         by = ("model", "provider")
         self._requests = counter("gateway_requests", "Requests by outcome", (*_WHO, "status"))
         self._duration = histogram("gateway_request_duration_seconds", "Arrival to last byte", by, _SECONDS)
         self._overhead = histogram(
             "gateway_overhead_seconds", "The gateway's own time to the first byte", (), _OVERHEAD
-        )
+        ).labels()
         self._first = histogram("gateway_time_to_first_token_seconds", "Arrival to first content", by, _SECONDS)
         self._rate = histogram("gateway_output_tokens_per_second", "Streamed tokens per second", by, _RATE)
         self._tokens = counter("gateway_tokens", "Tokens, in disjoint buckets", (*_WHO, "bucket"))
         self._cost = counter("gateway_cost_usd", "Booked cost, bounds of uncertain calls included", _MONEY)
         self._estimated = counter("gateway_cost_estimated_usd", "The part of the cost that nobody reported", _MONEY)
+        self._found = counter("gateway_classifier_results", "Requests by kind of what was found in them", ("kind",))
+        self._unscanned = counter("gateway_classifier_failures", "Requests that the scanner failed on", ())
         self._unpriced = counter("gateway_unpriced_requests", "Refused for want of a price", ())
         self._decisions = counter("gateway_policy_decisions", "Decisions", ("outcome", "rule", "sensitivity", "zone"))
         self._denied = counter("gateway_policy_denied", "Requests that a rule denied", ("rule",))
@@ -62,8 +109,8 @@ class Metrics:
         gauge("gateway_inflight_requests", "Requests under way").set_function(inflight)
         gauge("gateway_ledger_lag_seconds", "Age of the oldest call not yet in the ledger").set_function(ledger_lag)
         self._callers: set[tuple[str, str]] = set()
-        self._put: dict[tuple[object, ...], tuple[Counter, Histogram, Histogram, Histogram]] = {}
-        self._put_decisions: dict[tuple[str, ...], Counter] = {}
+        self._put: dict[tuple[object, ...], tuple[Counter, _Values, _Values, _Values]] = {}
+        self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
         self._put_money: dict[tuple[str, ...], tuple[Counter, Counter, dict[str, Counter]]] = {}
 
     def take(self, records: Sequence[Record]) -> None:
@@ -100,6 +147,10 @@ class Metrics:
         for tried in record.tried:
             self._count_money(team, app, record.sensitivity, tried, sums)
         self._count_decision(record, sums)
+        if (classified := record.classified) is not None:
+            for kind in [kind for kind, _ in classified.kinds] or ["none" if classified.sensitivity else "unknown"]:
+                found = self._child(self._found, kind)
+                sums[found] = sums.get(found, 0) + 1
 
     def policy_loaded(self, digest: str, backends: Iterable[Backend]) -> None:
         """A policy came into force."""
@@ -108,6 +159,10 @@ class Metrics:
         self._status.clear()
         for backend in backends:
             self._status.labels(backend.id).set(backend.fact("status") == "active")
+
+    def scanner_failed(self) -> None:
+        """The scanner could not do its work on a request, so nothing is known of it."""
+        self._unscanned.inc()
 
     def policy_failed(self) -> None:
         """A policy tree did not load."""
@@ -149,19 +204,20 @@ class Metrics:
             return
         if decision.candidates:
             chosen = decision.candidates[0]
-            decided = self._decided("permit", chosen.rules[0], record.sensitivity, chosen.backend.zone)
+            decided = self._child(self._decisions, "permit", chosen.rules[0], record.sensitivity, chosen.backend.zone)
             sums[decided] = sums.get(decided, 0) + 1
         else:
             rules = {rule for excluded in decision.excluded for rule in excluded.rules} or {"default-deny"}
             if any(excluded.by == "policy" for excluded in decision.excluded):
-                self._decided("deny", min(rules), record.sensitivity, "none").inc()
+                self._child(self._decisions, "deny", min(rules), record.sensitivity, "none").inc()
                 for rule in rules:
                     self._denied.labels(rule).inc()
             if any(excluded.by == "price" for excluded in decision.excluded):
                 self._unpriced.inc()
         if (served := record.served) is not None:
-            for rule in served.watched:
-                self._watched.labels(rule).inc()
+            for rule in served.watched:  # a limit on trial may be so for every request
+                watched = self._child(self._watched, rule)
+                sums[watched] = sums.get(watched, 0) + 1
         for tried in record.tried:
             for rule in tried.broken:
                 self._broken.labels(rule).inc()
@@ -169,8 +225,9 @@ class Metrics:
             reason = failed.failure.code if failed.failure else "none"
             self._fallbacks.labels(failed.backend, following.backend, reason).inc()
 
-    def _decided(self, *labels: str) -> Counter:
-        child = self._put_decisions.get(labels)
+    def _child(self, counter: Counter, *labels: str) -> Counter:
+        """The series of a counter with these labels, remembered: prometheus_client takes a lock to look for it."""
+        child = self._children.get((counter, labels))
         if child is None:
-            child = self._put_decisions[labels] = self._decisions.labels(*labels)
+            child = self._children[counter, labels] = counter.labels(*labels)
         return child

@@ -11,15 +11,18 @@ from pathlib import Path
 import msgspec
 from watchfiles import Change, awatch
 
-from gateway.adapters import signing
+from gateway.adapters import dictionaries, signing
 from gateway.adapters.secrets import not_offered
 from gateway.core.catalog import Backend
 from gateway.policy import signature, suspend
 from gateway.policy.decide import Eligibility
+from gateway.policy.dictionaries import MAX_BYTES, outside
 from gateway.policy.digest import digest_of
 from gateway.policy.document import MAX_FILE_BYTES, Mark, Problem
 from gateway.policy.model import Bundle
 from gateway.policy.parse import Parsed, parse
+from gateway.policy.sensitivity import NAME
+from gateway.policy.tree import is_dictionary
 from gateway.providers import BASE_URLS
 from gateway.review import lock
 from gateway.review.load import check
@@ -37,8 +40,8 @@ class Unreadable(Exception):
 
 
 def _matters(_: Change, path: str) -> bool:
-    """Whether a change can change the tree or what stands beside it: a YAML file, or a folder, which may hold some."""
-    return path.endswith((".yaml", ".yml", f"/{lock.NAME}", f"/{signature.NAME}")) or not Path(path).suffix
+    """Whether a change can change the tree or what stands beside it: a file of either, or a folder with some."""
+    return path.endswith((".yaml", ".yml", ".txt", f"/{lock.NAME}", f"/{signature.NAME}")) or not Path(path).suffix
 
 
 class ReloadState(msgspec.Struct, frozen=True):
@@ -54,7 +57,7 @@ class ReloadState(msgspec.Struct, frozen=True):
 
 
 def read_tree(directory: Path) -> dict[str, bytes]:
-    """Every YAML file below a directory, however deep, each read once; by its path from there.
+    """Every YAML file below a directory, however deep, and its dictionaries, each read once; by its path from there.
 
     Raises Unreadable when the directory is missing, holds too much, or a file in it is no regular file.
     """
@@ -68,17 +71,23 @@ def read_tree(directory: Path) -> dict[str, bytes]:
                 raise Unreadable(
                     f"{here / name} is a link or a folder where a file is expected; links are not followed"
                 )
-        found += [here / name for name in files if name.endswith((".yaml", ".yml"))]
+        below = here.relative_to(directory)
+        found += [here / name for name in files if _counts((below / name).as_posix())]
         if len(found) > MAX_FILES:
             raise Unreadable(f"{directory} holds more than {MAX_FILES} policy files")
-    return {path.relative_to(directory).as_posix(): _read(path) for path in sorted(found)}
+    names = {path.relative_to(directory).as_posix(): path for path in sorted(found)}
+    return {name: _read(path, MAX_BYTES if is_dictionary(name) else MAX_FILE_BYTES) for name, path in names.items()}
+
+
+def _counts(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) or is_dictionary(name)
 
 
 def _unreadable(error: OSError) -> None:
     raise Unreadable(f"cannot read {error.filename}: {error.strerror}")
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = MAX_FILE_BYTES) -> bytes:
     """A regular file's bytes; never through a link, a pipe or a device."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -88,7 +97,7 @@ def _read(path: Path) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Unreadable(f"{path} is no regular file")
-        return os.read(descriptor, min(status.st_size, MAX_FILE_BYTES) + 1)  # one more says that it is too large
+        return os.read(descriptor, min(status.st_size, most) + 1)  # one more says that it is too large
     finally:
         os.close(descriptor)
 
@@ -106,7 +115,7 @@ def parse_tree(tree: Mapping[str, bytes], shown: Mapping[str, str], extra_catalo
     """The same of a tree that was read elsewhere; `shown` says what problems call its files. Raises Unreadable."""
     extra = read_extra(extra_catalog)
     further = {name: str(extra_catalog / name.partition("/")[2]) for name in extra if extra_catalog is not None}
-    return parse(tree, BASE_URLS, extra, {**shown, **further}, _today())
+    return parse(tree, BASE_URLS, extra, {**shown, **further}, _today(), _read_outside(tree))
 
 
 def load(directory: Path, extra_catalog: Path | None = None, policy_key: Path | None = None) -> Parsed:
@@ -161,19 +170,13 @@ def read_lock(directory: Path) -> tuple[lock.Lock | None, tuple[Problem, ...]]:
 
 def read_beside(directory: Path, name: str) -> bytes | None:
     """A file that stands beside the files of a tree, None where there is none. Raises Unreadable."""
-    raw, why = _read_beside(directory, name)
-    if why:
-        raise Unreadable(why)
-    return raw
+    return _read(directory / name) if os.path.lexists(directory / name) else None
 
 
 def _read_beside(directory: Path, name: str) -> tuple[bytes | None, str]:
     """The same; None, and why, where it cannot be read."""
-    path = directory / name
-    if not os.path.lexists(path):
-        return None, ""
     try:
-        return _read(path), ""
+        return read_beside(directory, name), ""
     except Unreadable as error:
         return None, str(error)
 
@@ -191,6 +194,16 @@ def write_beside(directory: Path, name: str, text: str) -> Path:
     return path
 
 
+def _read_all(directory: Path, extra_catalog: Path | None) -> dict[str, bytes]:
+    tree = read_tree(directory)
+    elsewhere = {name: raw for name, raw in _read_outside(tree).items() if isinstance(raw, bytes)}
+    return {**tree, **read_extra(extra_catalog), **elsewhere}
+
+
+def _read_outside(tree: Mapping[str, bytes]) -> dict[str, bytes | str]:
+    return dictionaries.read(outside(tree[NAME])) if NAME in tree else {}
+
+
 def digest_on_disk(directory: Path, extra_catalog: Path | None) -> str:
     """The digest of the files as they lie there, whether or not they load. Raises Unreadable."""
     return digest_of(read_tree(directory) | read_extra(extra_catalog))
@@ -202,7 +215,8 @@ def read_extra(extra_catalog: Path | None) -> dict[str, bytes]:
         return {}
     if not extra_catalog.is_dir():
         raise Unreadable(f"no catalog folder at {extra_catalog}; set GATEWAY_EXTRA_CATALOG")
-    return {f"extra catalog/{name}": raw for name, raw in read_tree(extra_catalog).items()}
+    tree = read_tree(extra_catalog)
+    return {f"extra catalog/{name}": raw for name, raw in tree.items() if not is_dictionary(name)}
 
 
 def _beside(directory: Path) -> tuple[object, ...]:
@@ -313,14 +327,20 @@ class PolicyFiles:
 
     async def _follow(self) -> None:
         """Notes changes: of files, of a folder that another took the place of, of the day, which may begin a status."""
-        day = _today()
+        day, elsewhere = _today(), dictionaries.Outside(self._directory)
         while True:
             folders = self._folders()
             began = True  # what changed before somebody watched is seen by reading
             async with contextlib.aclosing(_looks(folders)) as looks:
                 async for changed in looks:
                     today = _today()
-                    if changed or today != day or (began and await asyncio.to_thread(self._differs)):
+                    changed_elsewhere = await asyncio.to_thread(elsewhere.changed)
+                    if (
+                        changed
+                        or changed_elsewhere
+                        or today != day
+                        or (began and await asyncio.to_thread(self._differs))
+                    ):
                         self._changed.set()
                     began, day = False, today
                     if self._folders() != folders:
@@ -340,7 +360,7 @@ class PolicyFiles:
         """Whether the files, or what stands beside them, are others than when this was last asked."""
         before = self._on_disk
         try:
-            self._on_disk = digest_on_disk(self._directory, self._extra), *_beside(self._directory)
+            self._on_disk = digest_of(_read_all(self._directory, self._extra)), *_beside(self._directory)
         except Unreadable:
             self._on_disk = None
         return self._on_disk != before

@@ -8,6 +8,7 @@ from typing import cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.streams import StreamReader
@@ -71,6 +72,15 @@ class _Connector(aiohttp.TCPConnector):
         self._factory = cast("functools.partial[ResponseHandler]", functools.partial(_Link, self._loop))
 
 
+class _Request(aiohttp.ClientRequest):
+    """aiohttp's request, as far as its pool asks: never sent, so the key of the pool is worked out once."""
+
+    @functools.cached_property
+    def connection_key(self) -> ConnectionKey:
+        """Where the pool keeps the connections."""
+        return super().connection_key
+
+
 class _Target:
     """A backend as a call needs it, made once: the key of its pool, and the head of every request up to its length."""
 
@@ -81,7 +91,7 @@ class _Target:
         self.backend = backend
         self.connector = connector
         self.timeout = aiohttp.ClientTimeout(total=None, sock_connect=backend.timeouts.connect)
-        self.request = aiohttp.ClientRequest("POST", url, loop=asyncio.get_running_loop())  # never sent
+        self.request = _Request("POST", url, loop=asyncio.get_running_loop())
         key = f"Authorization: Bearer {secret.reveal()}\r\n" if secret is not None else ""
         self.head = (
             f"POST {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"

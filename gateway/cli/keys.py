@@ -38,18 +38,32 @@ def create(
     person: Annotated[
         str | None, typer.Option(help="What kind of person it is for, in export law. [default: unknown]")
     ] = None,
+    opaque_as: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Level that its images, sounds and files count as: {', '.join(LEVELS)}."
+            " [default: as --sensitivity, at least confidential]"
+        ),
+    ] = None,
     state_dir: StateDir = None,
     policies: Policies = None,
     format: Output = Format.table,
 ) -> None:
     """Create a key. It is shown once and can never be shown again."""
-    if sensitivity not in LEVELS:
-        cannot_run(f"unknown level `{sensitivity}`; known: {', '.join(LEVELS)}")
+    for level in (sensitivity, opaque_as or sensitivity):
+        if level not in LEVELS:
+            cannot_run(f"unknown level `{level}`; known: {', '.join(LEVELS)}")
     purposes = purpose or ["general"]
     _check_words({"purpose": purposes, "person": [person] if person else []}, policies)
     keys = _open(state_dir)
     id, key = keys.create(
-        team=team, app=app, projects=project or ["default"], purposes=purposes, floor=sensitivity, person=person or None
+        team=team,
+        app=app,
+        projects=project or ["default"],
+        purposes=purposes,
+        floor=sensitivity,
+        person=person or None,
+        opaque_as=opaque_as or None,
     )
     if format is Format.json:
         print_json({"id": id, "key": key})
@@ -83,7 +97,7 @@ def list_keys(state_dir: StateDir = None, format: Output = Format.table) -> None
         return
     typer.echo(
         table(
-            ["id", "key", "team", "app", "projects", "purposes", "floor", "person", "created", "state"],
+            ["id", "key", "team", "app", "projects", "purposes", "floor", "opaque as", "person", "created", "state"],
             [
                 [
                     row.id,
@@ -93,6 +107,7 @@ def list_keys(state_dir: StateDir = None, format: Output = Format.table) -> None
                     ",".join(row.projects),
                     ",".join(row.purposes),
                     row.floor,
+                    row.opaque_as or "",
                     row.person or "",
                     time.strftime("%Y-%m-%d", time.gmtime(row.created)),
                     "in force" if row.revoked is None else time.strftime("revoked %Y-%m-%d", time.gmtime(row.revoked)),

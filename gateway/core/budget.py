@@ -108,28 +108,41 @@ class Exceeded(msgspec.Struct, frozen=True):
 
 
 class Account:
-    """What one value has spent, by the start of a bucket, and has reserved. Not frozen: it is what is counted in.
+    """What one value has spent in a window, by the start of a bucket, and has reserved. Not frozen: it is what is
+    counted in.
 
-    Time only goes on: buckets come in order, and what has left the window is forgotten.
+    Time only goes on: buckets come in order, and what has left the window is forgotten. A window begins with a bucket,
+    so nothing needs to be worked out until the next one.
     """
 
-    __slots__ = ("_buckets", "_spent", "reserved")
+    __slots__ = ("_bucket", "_buckets", "_seconds", "_spent", "_window", "reserved")
 
-    def __init__(self) -> None:
+    def __init__(self, window: str) -> None:
+        self._window = window
+        self._seconds = bucket_seconds(window)
+        self._bucket = -self._seconds  # the one that now is in
         self._buckets: dict[int, int] = {}
         self._spent = 0
         self.reserved = 0
 
-    def add(self, bucket: int, pico_usd: int) -> None:
+    def add(self, moment: float, pico_usd: int) -> None:
         """Books an amount."""
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + pico_usd
+        if not 0 <= moment - self._bucket < self._seconds:
+            self._turn(moment)
+        self._buckets[self._bucket] = self._buckets.get(self._bucket, 0) + pico_usd
         self._spent += pico_usd
 
-    def within(self, start: float) -> int:
-        """What was spent from a moment on."""
+    def spent(self, moment: float) -> int:
+        """What was spent in the window that a moment is in."""
+        if not 0 <= moment - self._bucket < self._seconds:
+            self._turn(moment)
+        return self._spent
+
+    def _turn(self, moment: float) -> None:
+        self._bucket = int(moment // self._seconds) * self._seconds
+        start = window_at(self._window, moment).start
         while self._buckets and (oldest := next(iter(self._buckets))) < start:
             self._spent -= self._buckets.pop(oldest)
-        return self._spent
 
 
 class Reserved(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ REDIRECTING = (
 )
 """Top-level fields by which a body could try to send the call somewhere else. They are refused, not forwarded."""
 
-
+_REDIRECTING = frozenset(REDIRECTING)
 _ABSENT = Raw(b"")
 PART_BYTES = 6000
 """What an image, a sound or a file counts for as text; providers charge some hundred to two thousand tokens for one."""
@@ -123,27 +123,27 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     def with_fields(self, changed: dict[str, bytes]) -> bytes:
         """The body with these top-level values (JSON) set; all other values keep their bytes and their order."""
-        members = []
+        members: list[bytes | Raw] = []
         for name, raw in self.fields.items():
-            value = changed.get(name)
-            members.append(b"%b:%b" % (_json_name(name), raw if value is None else value))
+            members += (_NAMES.get(name) or _member(name), changed.get(name, raw))
         for name, value in changed.items():
             if name not in self.fields:
-                members.append(b"%b:%b" % (_json_name(name), value))
-        return b"{" + b",".join(members) + b"}"
+                members += (_NAMES.get(name) or _member(name), value)
+        return b"{%b}" % b"".join(members)[1:]
 
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _VIEW = msgspec.json.Decoder(View)
 _CHAT = frozenset({"chat"})
-_NAMES: dict[str, bytes] = {
-    name: b'"%b"' % name.encode() for name in (*View.__struct_fields__, "temperature", "top_p", "tool_choice", "user")
-}
+
+
+def _member(name: str) -> bytes:
+    """What goes before a value in a JSON object: a comma, the name, a colon."""
+    return b",%b:" % msgspec.json.encode(name)
+
+
+_NAMES = {name: _member(name) for name in (*View.__struct_fields__, "temperature", "top_p", "tool_choice", "user")}
 _PART_NEEDS = {"image_url": "vision", "input_audio": "audio"}
-
-
-def _json_name(name: str) -> bytes:
-    return _NAMES.get(name) or msgspec.json.encode(name)
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -164,13 +164,13 @@ def parse(body: bytes) -> ChatRequest:
         raise Refused(Refusal.INVALID_JSON, "the request body is not valid UTF-8") from None
     except RecursionError:
         raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
-    for name in REDIRECTING:
-        if name in fields:
-            raise Refused(
-                Refusal.FORBIDDEN_PARAMETER,
-                f"`{name}` is not accepted: the gateway calls only backends of its catalog; remove the field",
-                param=name,
-            )
+    if not _REDIRECTING.isdisjoint(fields):
+        name = next(name for name in REDIRECTING if name in fields)
+        raise Refused(
+            Refusal.FORBIDDEN_PARAMETER,
+            f"`{name}` is not accepted: the gateway calls only backends of its catalog; remove the field",
+            param=name,
+        )
     text_bytes, needs = _measure(view)
     return ChatRequest(fields, view, needs, text_bytes)
 

@@ -39,25 +39,34 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Project(msgspec.Struct, frozen=True):
-    """What is declared of a project; None: nothing, so it is unknown. `floor` is the least label of its requests."""
+    """What is declared of a project; None: nothing, so it is unknown. `floor` is the least label of its requests,
+    `opaque_as` the level that parts count as which nobody can read."""
 
     name: str
     jurisdiction: str | None = None
     floor: str | None = None
+    opaque_as: str | None = None
 
 
 class Obligation(msgspec.Struct, frozen=True, order=True):
-    """Something to be done before a call is sent: its name (`policy.obligations`) and its figure, 0 if it has none."""
+    """Something to be done for a call: its name (`policy.obligations`), its figure (0: it has none), and the tags of
+    the findings that it is about."""
 
     name: str
     amount: int = 0
+    tags: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join([self.name, *([str(self.amount)] if self.amount else ()), *self.tags])
 
 
 def strictest(due: Iterable[Obligation]) -> tuple[Obligation, ...]:
-    """Each obligation once, with its smallest figure."""
+    """Each obligation once, with its smallest figure and all its tags."""
     least: dict[str, Obligation] = {}
-    for obligation in sorted(due, reverse=True):
-        least[obligation.name] = obligation
+    for each in due:
+        other = least.get(each.name, each)
+        tags = tuple(sorted({*each.tags, *other.tags}))
+        least[each.name] = Obligation(each.name, min(each.amount, other.amount), tags)
     return tuple(sorted(least.values()))
 
 
@@ -66,7 +75,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     `permits` are true and `forbids` fire; `do` is to be done before it is sent; `watched` are rules in shadow or warn
     mode that would have fired; `broken` are forbids that a break-glass exception lifts; `revokes`: some forbid that
-    fires also cuts calls that are running.
+    fires also cuts calls that are running. `redact` are the tags of findings that would have to be taken out first for
+    it to be permitted, if that is what it lacks.
     """
 
     permits: tuple[str, ...]
@@ -75,6 +85,7 @@ class Verdict(msgspec.Struct, frozen=True):
     watched: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     revokes: bool = False
+    redact: tuple[str, ...] = ()
 
     @property
     def permitted(self) -> bool:
@@ -121,8 +132,15 @@ class Candidate(msgspec.Struct, frozen=True):
     broken: tuple[str, ...] = ()
 
 
+class Redaction(msgspec.Struct, frozen=True):
+    """A form of a request with findings of these tags taken out: what a policy may ask about it."""
+
+    tags: tuple[str, ...]
+    facts: Facts
+
+
 class Decision(msgspec.Struct, frozen=True):
-    """The ordered candidates are the fallback plan: there is no other list."""
+    """The ordered candidates are the fallback plan: there is no other list. `facts` are of the request as it came."""
 
     id: str
     policy_digest: str
@@ -130,3 +148,4 @@ class Decision(msgspec.Struct, frozen=True):
     facts: Facts
     candidates: tuple[Candidate, ...]
     excluded: tuple[Exclusion, ...]
+    redactions: tuple[Redaction, ...] = ()

@@ -104,7 +104,17 @@ def _plain(part: Part, raw: bytes) -> bool:
     )
 
 
+def _as_it_is(chat: ChatRequest, _: int, _limit_field: str) -> ChatRequest:
+    return chat
+
+
+def _as_demanded(demand: Demand, _: int) -> Demand:
+    return demand
+
+
 _ACTS: Mapping[str, _Act] = {
+    "redact": _Act(_as_demanded, _as_it_is),  # before the policy is asked again: see `sensitivity.forms`
+    "scan_answer": _Act(_as_demanded, _as_it_is),  # on the answer's way back: see `hop`
     "max_output_tokens": _Act(_less_demanded, _limited),
     "strip_images": _Act(_blind, _without_images),
 }

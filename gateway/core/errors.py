@@ -28,6 +28,7 @@ class FailureKind(Enum):
     CONTEXT_TOO_LONG = ("context_too_long", 400, True, False, False)
     CONTENT_FILTERED = ("content_filtered", 400, False, False, False)
     REJECTED = ("rejected", 400, False, False, False)  # the caller's fault: nobody else will like it better
+    BLOCKED = ("answer_blocked", 403, False, False, True)  # by us: the answer showed what policy does not let out
     REVOKED = ("policy_revoked", 403, False, False, True)  # cut by us: policy came to forbid it under way
 
     def __init__(self, code: str, status: int, may_fall_back: bool, trips_breaker: bool, may_be_billed: bool) -> None:

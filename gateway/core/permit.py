@@ -55,4 +55,4 @@ def mint(request_id: str, decision: Decision, attempt: Attempt, pinned: Ruling, 
 
 
 def _covers(do: tuple[Obligation, ...], due: Obligation) -> bool:
-    return any(done.name == due.name and done.amount <= due.amount for done in do)
+    return any(done.name == due.name and done.amount <= due.amount and {*done.tags} >= {*due.tags} for done in do)

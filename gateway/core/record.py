@@ -8,11 +8,15 @@ import msgspec
 from gateway.core.chat import Demand
 from gateway.core.decision import Decision
 from gateway.core.errors import FailureKind, Refused
+from gateway.core.findings import Classified
 from gateway.core.usage import NOTHING, Usage
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks: what is known of a key. The first project and the first purpose are the defaults."""
+    """Who asks: what is known of a key. The first project and the first purpose are the defaults.
+
+    `opaque_as` is the level that parts count as which nobody can read; None: nobody said.
+    """
 
     key: str
     team: str
@@ -21,6 +25,7 @@ class Caller(msgspec.Struct, frozen=True):
     purposes: tuple[str, ...] = ("general",)
     floor: str = "internal"
     person: str | None = None
+    opaque_as: str | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -48,6 +53,7 @@ class End(Enum):
     FAILED = "failed"  # every permitted backend failed, or one said no for good
     REFUSED = "refused"  # we did not try
     REVOKED = "revoked"  # the policy came to forbid it while it was running; the client was told
+    BLOCKED = "blocked"  # the answer showed what policy does not let out; the client was told
     STOPPED = "stopped"  # this server was told to stop
     FAULT = "fault"  # a bug of ours
 
@@ -80,7 +86,7 @@ class Record(msgspec.Struct, frozen=True):
     """One request, whichever way it ended. Seconds are floats; absent ones did not happen.
 
     `overhead` is our own share of the time to the first byte; `first_token` counts from arrival to the first content.
-    `demand` None: the body could not be read.
+    `demand` None: the body could not be read. `sensitivity` is the label as it was sent, `classified` as it came.
     """
 
     call: Call
@@ -97,6 +103,7 @@ class Record(msgspec.Struct, frozen=True):
     purpose: str = "unknown"
     project: str = "unknown"
     demand: Demand | None = None
+    classified: Classified | None = None
 
     @property
     def served(self) -> Tried | None:
@@ -111,7 +118,7 @@ class Record(msgspec.Struct, frozen=True):
     @property
     def cost_pico_usd(self) -> int:
         """What all calls of the request are booked at."""
-        return sum(tried.cost_pico_usd for tried in self.tried)
+        return sum([tried.cost_pico_usd for tried in self.tried])
 
 
 def refused_record(call: Call, refused: Refused, duration: float) -> Record:

@@ -3,7 +3,7 @@
 import msgspec
 
 from gateway.core.chat import Demand
-from gateway.core.decision import By, Facts
+from gateway.core.decision import By, Facts, Redaction
 from gateway.core.record import End
 from gateway.core.usage import Usage
 
@@ -22,6 +22,8 @@ class Stored(msgspec.Struct, frozen=True):
     `time` is Unix seconds. `facts` are as the policy read them: a word that its vocabulary did not hold is None.
     `plan` are the backends that could be asked, in that order. `backend` is the one whose answer the client got, or
     the last one tried; None: nothing was sent. `usage` is of that last call, `cost_pico_usd` of all calls.
+    `redactions` are the forms with something taken out that were made, `provenance` are the sources of the label with
+    what each asked for, `kinds` what was found.
     """
 
     decision_id: str
@@ -38,3 +40,10 @@ class Stored(msgspec.Struct, frozen=True):
     cost_pico_usd: int
     end: End
     status: int
+    redactions: tuple[Redaction, ...] = ()
+    provenance: tuple[tuple[str, str], ...] = ()
+    kinds: tuple[str, ...] = ()
+
+    def without(self, tags: tuple[str, ...]) -> Facts | None:
+        """The facts with findings of these tags taken out, None: that form was never made."""
+        return next((each.facts for each in self.redactions if each.tags == tags), None)

@@ -1,7 +1,8 @@
-"""The server's side of a connection: uvicorn's httptools protocol, with two things that the hot route needs.
+"""The server's side of a connection: uvicorn's httptools protocol, with what the hot route needs.
 
-It tells whoever serves a request when the client hangs up, which saves a watching task for each request. And it takes
-an answer's head in one piece, which saves going header by header through ASGI. Readings: docs/performance.md.
+It tells whoever serves a request when the client hangs up, which saves a watching task for each request. It takes an
+answer's head in one piece, which saves going header by header through ASGI. And it has one keep-alive timer, where
+uvicorn sets and cancels one for each request. Readings: docs/performance.md.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ class Connection(HttpToolsProtocol):
     """One client connection. `on_lost` is called once, when the client is gone before its answer is complete."""
 
     on_lost: Callable[[], object] | None = None
+    _idle_since: float | None = None  # in loop time; None: a request is under way
 
     def on_headers_complete(self) -> None:
         """Lets the application find the reply of just this request; others may be waiting behind it."""
@@ -35,9 +37,42 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells whoever is serving the connection."""
         super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         if (tell := self.on_lost) is not None:
             self.on_lost = None
             tell()
+
+    def on_response_complete(self) -> None:
+        """Goes on with the next request, as uvicorn does. The timer of an idle connection is set only if none runs."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_again_in(self.timeout_keep_alive)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Something came, so the connection is not idle. The timer finds out when it fires."""
+        self._idle_since = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Closes the connection if it has been idle for long enough, else looks again when it may have been."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return  # the next answer sets it again
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_again_in(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _look_again_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
 
 class ConnectionReply:
@@ -53,6 +88,12 @@ class ConnectionReply:
         self._head = b""  # goes out with the first block
         self.started = False
         self.gone = False
+
+    @property
+    def body(self) -> bytes | None:
+        """The request's body if all of it is here, as it nearly always is; None: it has to be received."""
+        cycle = self._cycle
+        return None if cycle.more_body or cycle.disconnected else bytes(cycle.body)
 
     def cancel_when_lost(self) -> None:
         """Cancels the running task if the client hangs up from now on, until `forget`."""
@@ -77,16 +118,18 @@ class ConnectionReply:
             raise RuntimeError("the answer has begun already")
         self.started = cycle.response_started = True
         everything = [*cycle.default_headers, *headers]
-        lines = [b"%b: %b\r\n" % header for header in everything]
         if _UNSAFE.search(b"".join([value for _, value in everything])):
-            lines = [b"%b: %b\r\n" % (name, _UNSAFE.sub(b" ", value)) for name, value in everything]
-        self._chunked = not any(name == b"content-length" for name, _ in headers)
+            everything = [(name, _UNSAFE.sub(b" ", value)) for name, value in everything]
+        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
+        for name, value in everything:
+            lines += (name, b": ", value, b"\r\n")
+        self._chunked = b"content-length" not in dict(headers)
         if self._chunked:
             lines.append(b"transfer-encoding: chunked\r\n")
         if not cycle.keep_alive:
             lines.append(b"connection: close\r\n")
-        status_line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-        self._head = b"%b%b\r\n" % (status_line, b"".join(lines))
+        lines.append(b"\r\n")
+        self._head = b"".join(lines)
         if self._chunked:
             self._send(self._take_head())
 

@@ -37,7 +37,7 @@ _MAX_HINT = 256
 
 def request_id() -> str:
     """A fresh id. It begins with the time (48 bits of milliseconds), so ledger rows are appended, not scattered."""
-    return f"req-{int(time.time() * 1000):012x}{getrandbits(48):012x}"
+    return "req-" + (int(time.time() * 1000) << 48 | getrandbits(48)).to_bytes(12, "big").hex()
 
 
 def authenticate(header: bytes | None, find: FindCaller) -> Caller:
@@ -72,7 +72,7 @@ class ChatCompletions:
         try:
             headers = _read_headers(scope)
             caller = authenticate(headers.get("authorization"), self._find)
-            body = await _read_body(receive, headers.get("content-length"), self._max_body_bytes)
+            body = await _read_body(reply, receive, headers.get("content-length"), self._max_body_bytes)
             call = Call(
                 id,
                 caller,
@@ -139,8 +139,10 @@ def _text(value: bytes | None) -> str | None:
     return value.decode("latin-1") if len(value) <= _MAX_HINT else "too long"
 
 
-async def _read_body(receive: Receive, length: bytes | None, limit: int) -> bytes:
+async def _read_body(reply: ConnectionReply, receive: Receive, length: bytes | None, limit: int) -> bytes:
     """The whole body. Raises Refused (413) as soon as it is known to be too large, ClientGone when it breaks off."""
+    if (here := reply.body) is not None and len(here) <= limit:
+        return here
     if length is not None and (not length.isdigit() or int(length) > limit):
         raise _too_large(limit)
     message = await receive()

@@ -118,7 +118,7 @@ def _text(value: object) -> str:
             said = ", ".join(f"{name} {usd(amount * _TOKENS_PER_PRICE)}" for name, amount in amounts.items())
             return f"{said} USD per million tokens"
         case Obligation():
-            return f"{value.name} {value.amount}" if value.amount else value.name
+            return str(value)
         case Spend():
             most = f"{value.share:.0%}" if value.share is not None else f"{usd(value.pico_usd or 0)} USD"
             then = f", then {value.downgrade}" if value.downgrade else ""

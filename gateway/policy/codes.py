@@ -33,6 +33,8 @@ CODES: Mapping[str, Code] = {
     "P108": Code("the price book does not have the model", "add a row to prices.yaml, or write the price out"),
     "P109": Code("the layer of a project permits something", "a layer only narrows: permit it in policies/"),
     "P110": Code("an exception that nobody may make", "four hours at most, breakable rules only, two who approve"),
+    "P111": Code("a pattern that RE2 does not take, that is too large, or matches nothing", "write it otherwise"),
+    "P112": Code("a dictionary that cannot be read, or a term in it that cannot be used", "mend it at the line"),
     "P201": Code("a rule that matches nothing", "mend its conditions, or delete it"),
     "P202": Code("a permit that changes nothing: others decide all of it", "delete it, or what covers it"),
     "P203": Code("a forbid that changes nothing, or guards what no permit reaches", "delete it, or keep the guard"),

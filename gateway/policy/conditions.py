@@ -34,7 +34,7 @@ class Conditions:
         providers: frozenset[str],
         problems: list[Problem],
     ) -> None:
-        self._vocabulary = vocabulary
+        self.vocabulary = vocabulary
         self._words = {"backend": backends, "provider": providers}  # None: not known, so not checked
         self._problems = problems
 
@@ -129,9 +129,9 @@ class Conditions:
         """The values that an attribute can have, None: any name."""
         if attribute.name in self._words:
             return self._words[attribute.name]
-        if attribute.section and not self._vocabulary.sections:
+        if attribute.section and not self.vocabulary.sections:
             return None
-        values = self._vocabulary.values(attribute)
+        values = self.vocabulary.values(attribute)
         return None if values is None else frozenset(values)
 
     def _range(

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.core.budget import Limit
 from gateway.core.catalog import Backend, names
-from gateway.core.decision import Facts, Obligation, Ruling, Verdict
+from gateway.core.decision import Facts, Obligation, Ruling, Verdict, strictest
 from gateway.policy.clauses import Clauses, clauses
 from gateway.policy.model import Atom, Bundle, Clause, Rule, bound, every, of_backend, of_request
 from gateway.policy.obligations import OBLIGATIONS
@@ -82,7 +82,7 @@ _Rules = tuple[tuple[int, str], ...]
 class _View:
     """All that can concern one backend. What its clauses come to is remembered: few outcomes differ."""
 
-    __slots__ = ("_asked", "dues", "forbids", "known", "permits", "watched_forbids", "watched_permits")
+    __slots__ = ("_asked", "dues", "forbids", "known", "permits", "redactions", "watched_forbids", "watched_permits")
 
     def __init__(
         self,
@@ -91,14 +91,16 @@ class _View:
         watched_permits: _Rules,
         watched_forbids: _Rules,
         dues: tuple[tuple[int, tuple[Obligation, ...]], ...],
+        redactions: tuple[tuple[int, tuple[str, ...]], ...],
     ) -> None:
         self.permits = permits
         self.forbids = forbids
         self.watched_permits = watched_permits
         self.watched_forbids = watched_forbids
         self.dues = dues
+        self.redactions = redactions  # as rules want them before they permit anything, by tags
         certain = _mask(bit for bit, _ in permits + watched_permits)
-        possible = _mask([bit for bit, _ in forbids + watched_forbids] + [bit for bit, _ in dues])
+        possible = _mask(bit for bit, _ in (*forbids, *watched_forbids, *dues, *redactions))
         self._asked = certain, possible
         self.known: dict[tuple[int, int, frozenset[str]], Verdict] = {}
 
@@ -121,6 +123,7 @@ class Eligibility:
         self.names = names(bundle.backends)
         self.not_offered: Mapping[str, str] = not_offered or {}
         self.projects = bundle.projects
+        self.sensitivity = bundle.sensitivity
         self.asks_hops = any(REQUEST[atom.attribute].hop for rule in bundle.rules for atom in rule.when)
         self.warns = frozenset(rule.id for rule in bundle.rules if rule.mode == "warn")
         self.limits = tuple(_limits(bundle))
@@ -187,20 +190,17 @@ class Eligibility:
             own = [self._own_obligations[permit] for permit in permits]
             if all(own):  # no permit admits without conditions, so the conditions of all are kept: the stricter wins
                 due.update(obligation for each in own for obligation in each)
-        verdict = Verdict(permits, forbids, _strictest(due), watched, broken, not self._revoking.isdisjoint(forbids))
+        redact: tuple[str, ...] = ()
+        if not permits or forbids:
+            redact = tuple(sorted({tag for bit, tags in view.redactions if bit & not_false for tag in tags}))
+        verdict = Verdict(
+            permits, forbids, strictest(due), watched, broken, not self._revoking.isdisjoint(forbids), redact
+        )
         return self._same.setdefault(verdict, verdict)
 
 
 def _ids(rules: _Rules, bits: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(rule for bit, rule in rules if bit & bits))
-
-
-def _strictest(due: set[Obligation]) -> tuple[Obligation, ...]:
-    """Each obligation once, with its smallest figure."""
-    least: dict[str, Obligation] = {}
-    for obligation in sorted(due, reverse=True):
-        least[obligation.name] = obligation
-    return tuple(sorted(least.values()))
 
 
 def _acts(rule: Rule) -> tuple[Obligation, ...]:
@@ -226,6 +226,14 @@ def _view(bundle: Bundle, force: Clauses, watched: Clauses, backend: Backend, co
             (bit, _acts(rule))
             for rule in bundle.effect("require")
             if _acts(rule)
+            for bit, _ in rules((Clause(rule.id, rule.when, rule.to),), certain=False)
+        ),
+        redactions=tuple(
+            (bit, obligation.tags)
+            for effect in ("permit", "require")
+            for rule in bundle.effect(effect)
+            for obligation in rule.do
+            if obligation.name == "redact"
             for bit, _ in rules((Clause(rule.id, rule.when, rule.to),), certain=False)
         ),
     )

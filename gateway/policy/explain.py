@@ -43,10 +43,9 @@ class AtomTruth(msgspec.Struct, frozen=True):
 
 
 class DueTruth(msgspec.Struct, frozen=True):
-    """One obligation of a rule, its figure (0: none), and whether it is discharged; None: unknown, so it is not."""
+    """One obligation of a rule, and whether it is discharged; None: unknown, so it is not."""
 
-    name: str
-    amount: int
+    due: Obligation
     discharged: Truth
 
 
@@ -178,9 +177,9 @@ class _Explainer:
     def _due(self, due: Obligation, backend: Backend) -> DueTruth:
         wanted = OBLIGATIONS[due.name].when
         if wanted is None:
-            return DueTruth(due.name, due.amount, False)
+            return DueTruth(due, False)
         truths = [self._of_request(a, backend) if a.side == "request" else of_backend(a, backend) for a in wanted]
-        return DueTruth(due.name, due.amount, every(truths))
+        return DueTruth(due, every(truths))
 
     def _clause(self, clause: Clause, backend: Backend) -> Truth:
         return every(

@@ -180,6 +180,7 @@ class ProjectEntry(_Entry):
 
     jurisdiction: str | None = None
     floor: Literal["public", "internal", "confidential", "restricted"] | None = None
+    opaque_as: Literal["public", "internal", "confidential", "restricted"] | None = None
     why: str | None = None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from gateway.policy import files
+from gateway.policy import files, sensitivity_files
 from gateway.policy.vocabulary import BACKEND
 
 _WHEN = "conditions on the request; all must hold, none: every request"
@@ -71,6 +71,35 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
     files.ProjectEntry: {
         "jurisdiction": "whose law it is under",
         "floor": "the least label of its requests",
+        "opaque_as": "the level that its images, sounds and files count as; default: see Sensitivity",
+        "why": "why, in words",
+    },
+    sensitivity_files.SensitivityFile: {
+        "kinds": "what built-in kinds of finding mean here, or `off`",
+        "detectors": "patterns of our own, each with examples",
+        "dictionaries": "lists of terms, such as names of customers",
+    },
+    sensitivity_files.KindEntry: {
+        "level": "the level that a finding raises a request to",
+        "tag": "the tag that rules know it by, `none` for no tag",
+    },
+    sensitivity_files.DetectorEntry: {
+        "id": "its name in findings; no kind or other detector has it",
+        "pattern": "what it finds, in RE2; group 1 of it, if there is one",
+        "level": "the level that a finding raises a request to",
+        "tag": "the tag that rules know it by",
+        "near": "words one of which stands near a finding; `invoice*` is every word that begins so",
+        "examples": "texts in which it finds something, at least one",
+        "counterexamples": "texts in which it finds nothing",
+        "why": "why, in words",
+    },
+    sensitivity_files.DictionaryEntry: {
+        "id": "its name in findings; no kind or other detector has it",
+        "file": "`dictionaries/NAME.txt`, or the whole path of a file outside of the tree: a term a line",
+        "level": "the level that a finding raises a request to",
+        "tag": "the tag that rules know it by",
+        "whole_words": "`false`: terms are also found as a part of words",
+        "ignore_case": "`false`: only as it is written",
         "why": "why, in words",
     },
     files.PolicyFile: {
@@ -183,6 +212,6 @@ def meaning(model: type[BaseModel], field: str) -> str:
 
 def models() -> Iterator[type[BaseModel]]:
     """Every model of a policy file."""
-    for value in vars(files).values():
+    for value in (*vars(files).values(), *vars(sensitivity_files).values()):
         if isinstance(value, type) and issubclass(value, BaseModel) and value.model_fields:
             yield value

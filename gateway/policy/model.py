@@ -12,6 +12,7 @@ from gateway.core.buckets import BUCKETS
 from gateway.core.budget import Spend
 from gateway.core.catalog import Backend
 from gateway.core.decision import Facts, Obligation, Project
+from gateway.core.terms import BUILT_IN, ScannerTerms
 from gateway.policy.document import Mark
 from gateway.policy.vocabulary import REQUEST, Side, Vocabulary
 
@@ -190,6 +191,15 @@ class Case(msgspec.Struct, frozen=True):
     spent: dict[str, dict[str, int]] = {}
 
 
+class Specimen(msgspec.Struct, frozen=True):
+    """A text in which a detector of the tree's finds something, or (not `expected`) nothing."""
+
+    detector: str
+    text: str
+    mark: Mark
+    expected: bool
+
+
 class Rollout(msgspec.Struct, frozen=True):
     """A policy file on trial, and what must be seen before its `mode` becomes one step stricter.
 
@@ -213,8 +223,9 @@ class Rollout(msgspec.Struct, frozen=True):
 class Bundle(msgspec.Struct, frozen=True):
     """A whole policy tree: vocabulary, catalog and rules, under the digest of the bytes they were read from.
 
-    `places` says where each backend is declared. `since` is the day since which the same bytes mean what they mean: the
-    last on which a dated status began; empty: none has.
+    `places` says where each backend is declared. `sensitivity` is what the scanner looks for, `specimens` show that it
+    finds it. `since` is the day since which the same bytes mean what they mean: the last on which a dated status began;
+    empty: none has.
     """
 
     digest: str
@@ -227,6 +238,8 @@ class Bundle(msgspec.Struct, frozen=True):
     cases: tuple[Case, ...] = ()
     places: dict[str, Mark] = {}
     rollouts: tuple[Rollout, ...] = ()
+    sensitivity: ScannerTerms = BUILT_IN
+    specimens: tuple[Specimen, ...] = ()
     since: str = ""
 
     @property

@@ -4,6 +4,7 @@ Discharged is a question about request and backend, so a policy with obligations
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -19,26 +20,28 @@ _KEEPS_NOTHING = Atom("backend", "retention", "in", frozenset({"none", "zdr"}), 
 class Discharge(msgspec.Struct, frozen=True):
     """One obligation. It is discharged when all of `when` is true; None: this gateway cannot, so it denies.
 
-    `takes`: it carries a figure, and the smallest one counts. `acts`: something is done to the request as it is sent;
-    the others hold by how this gateway is built, or by what the backend is.
+    `takes`: it carries a figure, and the smallest one counts; or the tags of the findings that it is about, and all
+    that are named count. `acts`: something is done to the request or its answer; the others hold by how this gateway is
+    built, or by what the backend is.
     """
 
     name: str
     meaning: str
     when: tuple[Atom, ...] | None = ()
-    takes: bool = False
+    takes: Literal["", "figure", "tags"] = ""
     acts: bool = False
 
 
 _ROWS = (
-    Discharge("redact", "findings are taken out first", (_REDACTED,)),
+    Discharge("redact", "findings with these tags are taken out first", (_REDACTED,), takes="tags"),
     Discharge("rescan", "the redacted text is scanned again, in full", (_REDACTED,)),
     Discharge("no_prompt_log", "no prompt text is kept: this gateway never keeps any"),
     Discharge("no_cache", "the answer is not cached: this gateway has no cache"),
     Discharge("region_pin", "the backend declares where it processes", (_REGION,)),
     Discharge("zdr_only", "the operator keeps no prompts", (_KEEPS_NOTHING,)),
-    Discharge("max_output_tokens", "the answer is limited to so many tokens", takes=True, acts=True),
+    Discharge("max_output_tokens", "the answer is limited to so many tokens", takes="figure", acts=True),
     Discharge("strip_images", "images are taken out first", acts=True),
+    Discharge("scan_answer", "the answer is cut off before it shows findings with these tags", takes="tags", acts=True),
     Discharge("human_approval", "a person approves the request first; not in this version, so it denies", None),
     Discharge("canary_watermark", "a canary goes into the prompt; not in this version, so it denies", None),
 )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.core.labels import LEVELS
-from gateway.policy import catalog, claims, files, rules
+from gateway.policy import catalog, claims, files, rules, sensitivity
 from gateway.policy.conditions import WORDS_WITH_MEANING, Conditions
 from gateway.policy.digest import digest_of
 from gateway.policy.document import Mark, Problem
@@ -33,12 +33,15 @@ def parse(
     extra_catalog: Mapping[str, bytes] | None = None,
     shown: Mapping[str, str] | None = None,
     today: str = "9999-12-31",
+    outside: Mapping[str, bytes | str] | None = None,
 ) -> Parsed:
     """The bundle in a tree of files.
 
     `tree` maps paths below its root (with `/`) to bytes, `extra_catalog` further catalog files that lie elsewhere;
     `providers` maps each known provider to its default base URL, None if it has none; `shown` says what a problem
-    calls a file, where that is not its path; `today` (YYYY-MM-DD) says which dated facts have begun.
+    calls a file, where that is not its path; `today` (YYYY-MM-DD) says which dated facts have begun;
+    `outside` are the dictionaries that lie elsewhere, by path: their bytes, or why they cannot be read. The digest of
+    the bundle is without them, since they change without a review; the one of its `sensitivity` is with them.
     """
     read = Tree(tree, extra_catalog or {}, shown or {})
     vocabulary = _vocabulary(read)
@@ -47,6 +50,7 @@ def parse(
     conditions = Conditions(vocabulary, known, frozenset(providers), read.problems)
     projects = rules.projects(read, vocabulary)
     written = rules.rules(read, conditions, projects, backends)
+    terms, specimens = sensitivity.terms(read, vocabulary, outside or {})
     bundle = Bundle(
         digest_of(read.bytes),
         vocabulary,
@@ -58,6 +62,8 @@ def parse(
         claims.cases(read, conditions, vocabulary, projects, written, known),
         places,
         rules.rollouts(read),
+        terms,
+        specimens,
         since,
     )
     sources = {document.file: document.text for document in read.documents.values()}

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from pydantic import BaseModel
 
 from gateway.core.catalog import CAPABILITIES
-from gateway.policy import files
+from gateway.core.kinds import KINDS
+from gateway.policy import files, sensitivity_files
 from gateway.policy.claims import CLAIMS, FAULTS
 from gateway.policy.codes import CODES
 from gateway.policy.meanings import meaning
@@ -18,6 +19,7 @@ END = "<!-- end of the reference -->"
 
 _Row = tuple[str, ...]
 _FIELDS = ("field", "meaning")
+_MEANT = "What the scanner finds by itself, the level that it raises a request to, and its tag"
 
 
 def inserted(text: str, vocabulary: Vocabulary, providers: Iterable[str]) -> str:
@@ -34,6 +36,7 @@ def reference(vocabulary: Vocabulary, providers: Iterable[str]) -> str:
     passport = (row for row in _fields(files.BackendEntry) if row[0].strip("`") not in BACKEND)
     capable = f"Beside its attributes a row of the catalog has these. Capabilities: {_words(CAPABILITIES)}."
     faults = f"Beside attributes a request has `model` and `needs`. Faults: {_words(sorted(FAULTS))}."
+    of_kind = f"{_MEANT}. In sensitivity.yaml each may have another `level` or `tag`, or be `off`."
     of_claim = f"An id, and one of {_words(CLAIMS)}."
     return "\n".join(
         (
@@ -47,6 +50,9 @@ def reference(vocabulary: Vocabulary, providers: Iterable[str]) -> str:
             _section("Tests", faults, _FIELDS, _fields(files.TestEntry, expect=files.ExpectEntry)),
             _section("Exceptions", "", _FIELDS, _fields(files.ExceptionEntry)),
             _section("Projects", "", _FIELDS, _fields(files.ProjectEntry)),
+            _section("Kinds of findings", of_kind, ("kind", "level", "tag"), _kinds()),
+            _section("Detectors", "", _FIELDS, _fields(sensitivity_files.DetectorEntry)),
+            _section("Dictionaries", "", _FIELDS, _fields(sensitivity_files.DictionaryEntry)),
             _section("Backends", capable, _FIELDS, passport),
             _section("Problems", "", ("code", "meaning", "what to do"), _codes()),
         )
@@ -84,9 +90,17 @@ def _fields(model: type[BaseModel], **inner: type[BaseModel]) -> Iterator[_Row]:
             yield from ((f"`{field}.{each}`", meaning(inner[field], each)) for each in inner[field].model_fields)
 
 
+_TAKEN = {"": "", "figure": ": 1000", "tags": ": [secret]"}
+
+
+def _kinds() -> Iterator[_Row]:
+    for kind in KINDS.values():
+        yield f"`{kind.name}`", f"`{kind.level}`" if kind.level else "", f"`{kind.tag}`" if kind.tag else ""
+
+
 def _obligations() -> Iterator[_Row]:
     for row in OBLIGATIONS.values():
-        yield f"`{row.name}: 1000`" if row.takes else f"`{row.name}`", row.meaning
+        yield f"`{row.name}{_TAKEN[row.takes]}`", row.meaning
 
 
 def _codes() -> Iterator[_Row]:

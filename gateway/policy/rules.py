@@ -43,7 +43,7 @@ def projects(tree: Tree, vocabulary: Vocabulary) -> dict[str, Project]:
                 at = document.value((*path, "jurisdiction"))
                 hint = suggestion(entry.jurisdiction, known)
                 tree.problem(at, "P103", f"unknown value `{entry.jurisdiction}` for project.jurisdiction{hint}")
-            found[name] = Project(name, entry.jurisdiction, entry.floor)
+            found[name] = Project(name, entry.jurisdiction, entry.floor, entry.opaque_as)
     return found
 
 
@@ -195,6 +195,8 @@ class _Reader:
             row = OBLIGATIONS.get(name)
             if row is None:
                 self.tree.problem(at, "P103", f"unknown obligation `{name}`{suggestion(name, OBLIGATIONS)}")
+            elif row.takes == "tags":
+                found.append(Obligation(name, tags=self._tags(name, amount, (*path, "do", position))))
             elif row.takes and not (type(amount) is int and amount >= 1):
                 self.tree.problem(at, "P102", f"write `{name}: 1000`")
             elif not row.takes and isinstance(item, dict):
@@ -202,6 +204,21 @@ class _Reader:
             else:
                 found.append(Obligation(name, amount or 0))
         return tuple(found)
+
+    def _tags(self, name: str, written: object, path: Path) -> tuple[str, ...]:
+        """The tags that an obligation is about; without any it is about all that there are."""
+        known = self.conditions.vocabulary.words("tags")
+        if written is None:
+            return tuple(sorted(known))
+        tags = written if isinstance(written, list) else [written]
+        if not tags or not all(isinstance(tag, str) for tag in tags):
+            self.tree.problem(self.document.value(path), "P102", f"write `{name}: [secret]`, or `{name}` for all tags")
+            return ()
+        for tag in map(str, tags):
+            if tag not in known and "vocabulary" not in self.tree.shaky:
+                hint = suggestion(tag, known)
+                self.tree.problem(self.document.value(path), "P103", f"unknown value `{tag}` for tags{hint}")
+        return tuple(sorted({*map(str, tags)}))
 
     def _limits(self, written: files.Ceiling | list[files.Ceiling]) -> tuple[Spend, ...]:
         several = isinstance(written, list)

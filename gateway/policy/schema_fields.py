@@ -8,8 +8,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from gateway.core.catalog import AUTO, CAPABILITIES, PASSPORT
 from gateway.core.errors import FailureKind, Refusal
+from gateway.core.kinds import KINDS, Kind
 from gateway.core.labels import LEVELS
-from gateway.policy import files, schema_conditions
+from gateway.policy import files, schema_conditions, sensitivity_files
 from gateway.policy.claims import CLAIMS, FAULTS
 from gateway.policy.conditions import WORDS_WITH_MEANING
 from gateway.policy.model import Bundle
@@ -60,6 +61,8 @@ def fields(bundle: Bundle, providers: Sequence[str]) -> dict[tuple[type[BaseMode
         (files.BackendEntry, "capabilities"): _list({"enum": list(CAPABILITIES)}),
         (files.BackendEntry, "substitute"): backend,
         (files.ProjectEntry, "jurisdiction"): reference("jurisdictions"),
+        (sensitivity_files.SensitivityFile, "kinds"): _KINDS,
+        **{(model, "tag"): _TAG for model in _TAGGED},
         (files.Scope, "when"): _REQUEST,
         (files.Scope, "to"): _BACKEND,
         (files.Requirement, "do"): _list({"anyOf": _OBLIGATIONS}, least=1),
@@ -86,6 +89,12 @@ def fields(bundle: Bundle, providers: Sequence[str]) -> dict[tuple[type[BaseMode
         (files.ExceptionEntry, "principal"): {**_ALONE, "anyOf": [{"required": [name]} for name in PRINCIPALS]},
         (files.ExceptionEntry, "backends"): _list(backend, least=1),
     }
+
+
+def said_of(kind: Kind) -> str:
+    """What a built-in kind of finding means where nobody says anything."""
+    words = (f"level `{kind.level}`" if kind.level else "", f"tag `{kind.tag}`" if kind.tag else "")
+    return f"default: {', '.join(filter(None, words))}"
 
 
 def _names(bundle: Bundle) -> list[str]:
@@ -130,14 +139,23 @@ def _then(names: list[str]) -> Schema:
     }
 
 
+_TAGGED = (sensitivity_files.KindEntry, sensitivity_files.DetectorEntry, sensitivity_files.DictionaryEntry)
+_TAG = {"anyOf": [reference("tags"), {"const": sensitivity_files.NO_TAG}]}
+_KIND = {"anyOf": [{"const": sensitivity_files.OFF}, reference("KindEntry")]}
+_KINDS = _object({kind.name: {"description": said_of(kind), **_KIND} for kind in KINDS.values()})
 _SECTION = _map({**_WORD, "not": {"enum": sorted(WORDS_WITH_MEANING)}}, {"type": "string"})
 _LEVELS = _object({level: {"type": "string"} for level in LEVELS}) | {"required": [*LEVELS]}
 _FAULTS = [*sorted(FAULTS), *sorted(int(fault) for fault in FAULTS if fault.isdecimal())]
-_PLAIN = [row for row in OBLIGATIONS.values() if not row.takes]
+_PLAIN = [row for row in OBLIGATIONS.values() if row.takes != "figure"]
+_TAGS: Schema = {"$ref": "#/$defs/tags"}
+_TAKEN: Mapping[str, Schema] = {
+    "figure": {"type": "integer", "minimum": 1},
+    "tags": {"anyOf": [_TAGS, {"type": "array", "items": _TAGS, "minItems": 1}]},
+}
 _OBLIGATIONS = [
     {"enum": [row.name for row in _PLAIN], "enumDescriptions": [row.meaning for row in _PLAIN]},
     *(
-        _object({row.name: {"description": row.meaning, "type": "integer", "minimum": 1}}) | {"required": [row.name]}
+        _object({row.name: {"description": row.meaning, **_TAKEN[row.takes]}}) | {"required": [row.name]}
         for row in OBLIGATIONS.values()
         if row.takes
     ),
@@ -175,6 +193,7 @@ TOGETHER: Mapping[type[BaseModel], Schema] = {
         "then": {"anyOf": [{"required": ["never"]}, {"required": ["monotone"]}]},
         "dependentRequired": {"backend": ["always_some"]},
     },
+    sensitivity_files.KindEntry: {"minProperties": 1},
     files.NeverEntry: {"minProperties": 1},
     files.ChainEntry: {"minProperties": 1},
     files.ExpectEntry: {"minProperties": 1},

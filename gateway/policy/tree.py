@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.policy import files
+from gateway.policy import files, sensitivity_files
 from gateway.policy.document import MAX_SHOWN, Document, Mark, Path, Problem, plain, suggestion
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -17,14 +17,18 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "prices": files.PricesFile,
     "projects": files.ProjectsFile,
     "invariants": files.InvariantsFile,
+    "sensitivity": sensitivity_files.SensitivityFile,
     "catalog": files.CatalogFile,
     "policies": files.PolicyFile,
     "tests": files.TestsFile,
     "exceptions": files.ExceptionsFile,
 }
-"""Every kind of file, with its shape: the first four are single files, the others folders."""
+"""Every kind of file, with its shape: the first five are single files, the others folders."""
 
-_SINGLE = ("vocabulary", "prices", "projects", "invariants")
+FORMS = {**files.FORMS, **sensitivity_files.FORMS}
+"""What text that has to match a pattern should be, in words."""
+
+_SINGLE = ("vocabulary", "prices", "projects", "invariants", "sensitivity")
 _PART = re.compile(r"\w[\w .@+-]*\Z")
 """A folder or file as a tree may name it: not hidden, and no step up or aside."""
 
@@ -42,6 +46,12 @@ def kind_of(name: str) -> str | None:
     return folders[0] if known and file.endswith(".yaml") else None
 
 
+def is_dictionary(name: str) -> bool:
+    """Whether a path in a tree is that of a list of terms, which is no YAML."""
+    folder, _, file = name.partition("/")
+    return folder == "dictionaries" and file.endswith(".txt") and _PART.match(file) is not None
+
+
 def project_of(name: str) -> str:
     """The project whose layer a policy file is in; empty: the organisation's."""
     parts = name.split("/")
@@ -53,11 +63,13 @@ class Tree:
     them is not reported, since it would be a second problem with the same cause."""
 
     def __init__(self, tree: Mapping[str, bytes], extra_catalog: Mapping[str, bytes], shown: Mapping[str, str]) -> None:
-        self.kinds = {name: kind_of(name) for name in tree} | dict.fromkeys(extra_catalog, "catalog")
+        self.kinds = {name: kind_of(name) for name in tree if not is_dictionary(name)}
+        self.kinds |= dict.fromkeys(extra_catalog, "catalog")
         self.bytes = {**tree, **extra_catalog}
         self.problems: list[Problem] = []
         self.shaky: set[str] = set()
-        self.documents = {name: Document(plain(shown.get(name, name)), raw) for name, raw in sorted(self.bytes.items())}
+        self._shown = shown
+        self.documents = {name: Document(self.shown(name), self.bytes[name]) for name in sorted(self.kinds)}
         for name, document in self.documents.items():
             self.problems += document.problems
             if document.problems and (kind := self.kinds[name]):
@@ -66,6 +78,10 @@ class Tree:
                 known = [f"{kind}.yaml" if kind in _SINGLE else f"{kind}/*.yaml" for kind in KINDS]
                 known.append("policies/projects/NAME/*.yaml")
                 self.problem(Mark(document.file), "P004", f"no known policy file; known: {', '.join(known)}")
+
+    def shown(self, name: str) -> str:
+        """What problems call a file."""
+        return plain(self._shown.get(name, name))
 
     def problem(self, mark: Mark, code: str, message: str) -> None:
         """Notes a problem."""
@@ -167,7 +183,7 @@ def _problem(document: Document, model: type[BaseModel], path: Path, details: li
             if path[-1] == _KEY:
                 mark = document.key(path)
             said = f"`{word}`" if pattern in files.SECRET else f"`{detail['input']}`"
-            return Problem(mark, "P102", f"{said} is not {files.FORMS.get(pattern, f'a valid {word}')}")
+            return Problem(mark, "P102", f"{said} is not {FORMS.get(pattern, f'a valid {word}')}")
     if detail["type"] in _BOUNDS:
         bound, name = _BOUNDS[detail["type"]]
         figure = str(context[name]).removeprefix("Decimal('").removesuffix("')")  # as pydantic writes it
@@ -191,6 +207,9 @@ def _fields(model: type[BaseModel], path: Path) -> list[str]:
         "limit": files.Ceiling,
         "prefer": files.Preference,
         "projects": files.ProjectEntry,
+        "kinds": sensitivity_files.KindEntry,
+        "detectors": sensitivity_files.DetectorEntry,
+        "dictionaries": sensitivity_files.DictionaryEntry,
         "invariants": files.InvariantEntry,
         "never": files.NeverEntry,
         "always_some": files.AlwaysEntry,

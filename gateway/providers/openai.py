@@ -70,6 +70,7 @@ class _Body(msgspec.Struct):
     error: Raw | UnsetType = UNSET
 
 
+_NO_DETAILS = _Details()
 _BODY = msgspec.json.Decoder(_Body)
 _USAGE = msgspec.json.Decoder(_UsageWire)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
@@ -267,8 +268,8 @@ def usage_of(raw: Raw | UnsetType) -> Usage | None:
         wire = _USAGE.decode(raw)
     except msgspec.DecodeError:
         return None
-    read = wire.prompt_tokens_details or _Details()
-    wrote = wire.completion_tokens_details or _Details()
+    read = wire.prompt_tokens_details or _NO_DETAILS
+    wrote = wire.completion_tokens_details or _NO_DETAILS
     cached = read.cached_tokens or wire.cached_tokens or wire.prompt_cache_hit_tokens or 0
     cache_write = read.cache_write_tokens or 0
     reasoning = wrote.reasoning_tokens or 0

@@ -17,6 +17,7 @@ from gateway.policy.space import Cube, intersect, merge, remainder
 from gateway.policy.suspend import suspended
 from gateway.policy.vocabulary import REQUEST
 from gateway.review.example import request_of, usual
+from gateway.routing.asking import ask
 from gateway.routing.plan import plan
 
 _TARGETS: Mapping[str, str] = {"provider": "provider", "zone": "zone", "origin": "operator_origin"}
@@ -101,7 +102,7 @@ def _order(policy: Eligibility, stored: Stored) -> list[str]:
         digest=policy.digest,
         requested=stored.requested,
         backends=policy.names.get(stored.requested, ()),
-        ruling=policy.ask(stored.facts, stored.time),
+        ruling=ask(policy, stored.facts, stored.time, stored.without),
         demand=stored.demand,
         not_offered={denied.backend: "it had no key" for denied in stored.denied if denied.by == "offer"},
     )

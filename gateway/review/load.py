@@ -7,7 +7,7 @@ import msgspec
 from gateway.policy.document import Problem
 from gateway.policy.model import Bundle
 from gateway.policy.prove import Proof, prove
-from gateway.review import cases, proofs
+from gateway.review import cases, proofs, specimens
 from gateway.review.lock import NAME, Lock, why_not
 
 STEPS = 20_000
@@ -16,12 +16,13 @@ A step takes 0.3 ms at 500 rules and 100 backends, a tenth of that at 20 rules; 
 
 
 def check(bundle: Bundle, lock: Lock | None = None) -> tuple[Problem, ...]:
-    """What the invariants and tests of a tree say of it. Errors keep it from loading; the rest is worth knowing.
+    """What invariants, tests and examples say of their tree. Errors keep it from loading; the rest is worth knowing.
 
     An invariant that is not decided within `STEPS` is an error, unless `lock` is this tree's and says that it holds.
     The server at start, a reload and the command line ask this one function.
     """
-    return tuple(sorted((*_proved(bundle, prove(bundle, STEPS), lock), *cases.problems(bundle))))
+    shown = (*cases.problems(bundle), *specimens.problems(bundle))
+    return tuple(sorted((*_proved(bundle, prove(bundle, STEPS), lock), *shown)))
 
 
 def _proved(bundle: Bundle, found: Iterable[Proof], lock: Lock | None) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from gateway.core.stored import Stored
 from gateway.policy.decide import Eligibility
 from gateway.policy.model import Bundle
 from gateway.policy.suspend import RULE as SUSPENDED
+from gateway.routing.asking import ask
 from gateway.routing.plan import plan
 
 _NO_MODEL = "no such model"
@@ -185,13 +186,19 @@ def _decide(stored: Stored, policy: Eligibility) -> Decision | None:
     if backends is None:
         return None
     off = {each.backend for each in stored.denied if each.by == "offer" or SUSPENDED in each.rules}
-    facts = _declared(stored.facts, policy.projects.get(stored.facts.project or ""))
+    project = policy.projects.get(stored.facts.project or "")
+    facts = _declared(stored.facts, project)
+
+    def redacted(tags: tuple[str, ...]) -> Facts | None:
+        form = stored.without(tags)
+        return None if form is None else _declared(form, project)
+
     return plan(
         id=stored.decision_id,
         digest=policy.digest,
         requested=stored.requested,
         backends=backends,
-        ruling=policy.ask(facts, stored.time),
+        ruling=ask(policy, facts, stored.time, redacted),
         demand=stored.demand,
         not_offered=dict.fromkeys(off, "was off"),
     )

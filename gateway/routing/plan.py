@@ -9,7 +9,7 @@ from gateway.core import tokens
 from gateway.core.budget import Exceeded
 from gateway.core.catalog import Backend
 from gateway.core.chat import Demand
-from gateway.core.decision import Candidate, Decision, Exclusion, Ruling, Verdict, strictest
+from gateway.core.decision import Candidate, Decision, Exclusion, Redaction, Ruling, Verdict, strictest
 from gateway.core.discharge import demanded, undoable
 from gateway.core.errors import Refusal, Refused
 from gateway.core.fallback import Attempt
@@ -31,6 +31,7 @@ def plan(
     ruling: Ruling,
     demand: Demand,
     not_offered: Mapping[str, str],
+    redactions: tuple[Redaction, ...] = (),
 ) -> Decision:
     """Splits the backends behind a name into ordered candidates and exclusions, each with its reason."""
     candidates: list[Candidate] = []
@@ -47,7 +48,7 @@ def plan(
     if len(candidates) > 1:
         by_cost = "cost" in ruling.order
         candidates.sort(key=lambda each: (each.expected_pico_usd if by_cost else 0, each.backend.id))
-    return Decision(id, digest, requested, ruling.facts, tuple(candidates), tuple(excluded))
+    return Decision(id, digest, requested, ruling.facts, tuple(candidates), tuple(excluded), redactions)
 
 
 def _exclusion(backend: Backend, verdict: Verdict, demand: Demand, not_offered: Mapping[str, str]) -> Exclusion | None:

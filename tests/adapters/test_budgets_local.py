@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.adapters import budgets_local
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.ledger_sqlite import SqliteLedger
 from gateway.core.budget import Exceeded, Limit, Reserved, Spend
@@ -184,3 +185,14 @@ def test_a_limit_on_trial_tells_and_denies_nothing():
 def test_without_limits_nothing_is_counted():
     assert not budgets().counting
     assert budgets(PER_KEY).counting
+
+
+def test_a_spender_who_was_forgotten_has_still_spent(monkeypatch):
+    monkeypatch.setattr(budgets_local, "_REMEMBERED", 1)
+    books = budgets(PER_KEY)
+    under_way = books.reserve(SPENDER, 60, NOON, None)
+    spend(books, 100, key="k2")
+    assert not room(books, 41)
+    books.settle(under_way, 60, NOON)
+    assert room(books, 40)
+    assert not room(books, 1, key="k2")

@@ -1,7 +1,7 @@
 """Decisions come back as they were made, cost little to keep, hold no text, and go after their time."""
 
-import sqlite3
-import threading
+import errno
+import os
 import time
 
 import msgspec
@@ -61,9 +61,8 @@ STORED = Stored(
 
 
 @pytest.fixture
-def keep(tmp_path, monkeypatch):
+def keep(tmp_path):
     """Keeps records as a server does from start to end."""
-    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
     losses = []
 
     def run(*batches):
@@ -96,7 +95,7 @@ def test_what_was_denied_is_kept_and_what_was_never_decided_is_not(keep, tmp_pat
 def test_every_record_of_every_batch_is_kept_once_and_in_order(keep, tmp_path, count):
     records = [record(number, at=NOW + number) for number in range(count)]
     keep(*[records[start : start + 7] for start in range(0, count, 7)])
-    keep(records[:1])  # another start with what was there: replaced, not doubled
+    keep()  # another start, which finds what was there
     assert [stored.decision_id for stored in read(tmp_path, 0)] == [f"dec-{number}" for number in range(count)]
     assert len(list(read(tmp_path, NOW + count - 1))) == 1
 
@@ -128,11 +127,29 @@ def test_sharing_never_mixes_two_decisions(tmp_path_factory, asked):
         assert stored.denied == tuple(Denied(each.backend, each.by, each.rules) for each in denied)
 
 
+def test_decisions_come_in_the_order_of_their_requests_though_long_ones_are_written_last(keep, tmp_path):
+    quick = [record(number, at=NOW + number) for number in range(1, 5)]
+    keep([*quick, record(0, at=NOW)], [record(9, at=NOW + 9), record(5, at=NOW + 5)])
+    assert [stored.decision_id for stored in read(tmp_path, 0)] == [f"dec-{n}" for n in (0, 1, 2, 3, 4, 5, 9)]
+    assert [stored.decision_id for stored in read(tmp_path, NOW + 4)] == ["dec-4", "dec-5", "dec-9"]
+
+
+def test_a_long_history_is_not_held_in_memory(keep, tmp_path, monkeypatch):
+    keep([record(number, at=NOW + number * 60.0) for number in range(300)])
+    made = []
+    whole = decisions._stored
+    monkeypatch.setattr(decisions, "_stored", lambda *parts: made.append(parts) or whole(*parts))
+    assert next(read(tmp_path, 0)) == STORED
+    assert len(made) < 70  # an hour's
+
+
+def lines_of(directory):
+    """The lines of each file, by its path."""
+    return {path: path.read_bytes().splitlines() for path in sorted((directory / "decisions").iterdir())}
+
+
 def shared(directory):
-    db = sqlite3.connect(directory / "decisions.sqlite")
-    (count,) = db.execute("SELECT COUNT(*) FROM shared").fetchone()
-    db.close()
-    return count
+    return sum(line.startswith(b"{") for lines in lines_of(directory).values() for line in lines)
 
 
 def test_what_decisions_share_is_written_once_whatever_the_reason_says_in_words(keep, tmp_path):
@@ -153,8 +170,7 @@ def test_only_so_much_is_remembered_and_what_was_forgotten_is_still_right(keep, 
     }
 
 
-def test_what_is_too_old_goes_at_the_next_start_in_batches(keep, tmp_path, monkeypatch):
-    monkeypatch.setattr(decisions, "_DELETED_AT_ONCE", 10)
+def test_what_is_too_old_goes_at_the_next_start(keep, tmp_path, monkeypatch):
     midnight = NOW // DAY * DAY
     old, young = midnight - KEPT_DAYS * DAY - 1, midnight - KEPT_DAYS * DAY
     with monkeypatch.context() as then:
@@ -174,14 +190,11 @@ def test_what_is_too_old_goes_at_the_next_start_in_batches(keep, tmp_path, monke
 
 
 def test_what_is_shared_lives_as_long_as_what_refers_to_it_though_the_night_was_quiet(tmp_path, monkeypatch):
-    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
     evening = (NOW // DAY) * DAY - 1
     clock = [evening]
     monkeypatch.setattr(decisions.time, "time", lambda: clock[0])
     store = Decisions(tmp_path, print)
     store.take([record(1, at=evening)])
-    while find(tmp_path, "dec-1") is None:
-        time.sleep(0.01)
     clock[0] = evening + 3600
     store.take([record(2, at=clock[0])])
     store.close()
@@ -195,13 +208,10 @@ def test_what_is_shared_lives_as_long_as_what_refers_to_it_though_the_night_was_
 
 
 def test_a_new_day_deletes_without_a_restart(tmp_path, monkeypatch):
-    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
     monkeypatch.setattr(decisions, "_IDLE_SECONDS", 0.01)
     store = Decisions(tmp_path, print)
     store.take([record()])
     deadline = time.monotonic() + 5
-    while not list(read(tmp_path, 0)) and time.monotonic() < deadline:
-        time.sleep(0.01)
     assert len(list(read(tmp_path, 0))) == 1
     monkeypatch.setattr(decisions.time, "time", lambda: NOW + (KEPT_DAYS + 1) * DAY)
     while list(read(tmp_path, 0)) and time.monotonic() < deadline:
@@ -210,62 +220,76 @@ def test_a_new_day_deletes_without_a_restart(tmp_path, monkeypatch):
     store.close()
 
 
-def test_a_running_server_s_decisions_can_be_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
+def test_a_running_server_s_decisions_can_be_read(tmp_path):
     store = Decisions(tmp_path, print)
     store.take([record()])
-    deadline = time.monotonic() + 5
-    while find(tmp_path, "dec-0") is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    assert find(tmp_path, "dec-0") == STORED
     store.close()
 
 
-def test_what_the_disk_does_not_take_is_told_and_what_follows_is_kept(keep, tmp_path, monkeypatch):
-    keep([])
-    locked = sqlite3.connect(tmp_path / "decisions.sqlite", isolation_level=None)
-    connect = sqlite3.connect
-    monkeypatch.setattr(decisions.sqlite3, "connect", lambda *a, **more: connect(*a, **{**more, "timeout": 0.01}))
-    told = threading.Event()
+class Disk:
+    """Stands in for `os.write`. It has room for so many more bytes."""
+
+    def __init__(self, monkeypatch, room):
+        self.room = room
+        self._write = os.write
+        monkeypatch.setattr(decisions.os, "write", self.write)
+
+    def write(self, descriptor, data):
+        if not self.room:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        written = self._write(descriptor, data[: self.room])
+        self.room -= written
+        return written
+
+
+def test_what_the_disk_does_not_take_is_told_and_what_follows_is_kept(tmp_path, monkeypatch):
     losses = []
-    store = Decisions(tmp_path, lambda count, why: (losses.append((count, why)), told.set()))
-    time.sleep(0.1)
-    locked.execute("BEGIN IMMEDIATE")
+    store = Decisions(tmp_path, lambda *loss: losses.append(loss))
+    disk = Disk(monkeypatch, 0)
     store.take([record(1), record(2)])
-    assert told.wait(5)
-    locked.execute("ROLLBACK")
-    locked.close()
+    disk.room = 1_000_000
     store.take([record(3)])  # shares with what was lost
     store.close()
-    assert losses == [(2, "database is locked")]
+    assert losses == [(2, "[Errno 28] no space left on device")]
     (kept,) = read(tmp_path, 0)
     assert (kept.decision_id, kept.facts) == ("dec-3", FACTS)
 
 
-def test_what_was_shared_in_a_group_that_was_lost_is_written_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
-    told = threading.Event()
-    store = Decisions(tmp_path, lambda *_: told.set())
+@pytest.mark.parametrize("room", range(1, 800, 7))
+def test_a_torn_line_spoils_no_other(tmp_path, monkeypatch, room):
+    losses = []
+    store = Decisions(tmp_path, lambda *loss: losses.append(loss))
+    disk = Disk(monkeypatch, room)
+    store.take([record(1), record(2)])
+    assert (losses == [(2, "the disk took only a part")]) is (disk.room == 0)
+    disk.room = 1_000_000
+    store.take([record(3)])
+    store.close()
+    kept = [stored.decision_id for stored in read(tmp_path, 0)]
+    assert kept[-1] == "dec-3"
+    assert kept[:-1] == [f"dec-{number}" for number in range(1, len(kept))]
+    assert len(kept) == 3 or losses
+
+
+def test_a_process_that_died_while_it_wrote_loses_that_line_alone(keep, tmp_path):
+    keep([record(1), record(2)])
+    (path,) = lines_of(tmp_path)
+    path.write_bytes(path.read_bytes()[:-20])
+    keep([record(3)])
+    assert [stored.decision_id for stored in read(tmp_path, 0)] == ["dec-1", "dec-3"]
+
+
+def test_a_state_that_cannot_be_written_stops_nobody(tmp_path, monkeypatch):
+    losses = []
+    store = Decisions(tmp_path, lambda *loss: losses.append(loss))
     with monkeypatch.context() as then:
-        then.setattr(decisions, "_INSERT_ONE", "INSERT INTO nowhere VALUES (1)")
+        then.setattr(decisions, "_folder", lambda directory: directory / "nowhere")
         store.take([record(1)])
-        assert told.wait(5)
     store.take([record(2)])
     store.close()
-    (kept,) = read(tmp_path, 0)
-    assert (kept.decision_id, kept.facts) == ("dec-2", FACTS)
-
-
-def test_taking_never_waits(tmp_path, monkeypatch):
-    gate = threading.Event()
-    monkeypatch.setattr(Decisions, "_write", lambda *_: gate.wait(5))
-    store = Decisions(tmp_path, print)
-    began = time.monotonic()
-    for number in range(1000):
-        store.take([record(number)])
-    assert time.monotonic() - began < 1
-    gate.set()
-    store.close()
+    assert [count for count, _ in losses] == [1]
+    assert [stored.decision_id for stored in read(tmp_path, 0)] == ["dec-2"]
 
 
 def test_a_directory_without_decisions_has_none(tmp_path):
@@ -276,4 +300,6 @@ def test_a_directory_without_decisions_has_none(tmp_path):
 
 def test_the_store_is_its_owner_s_only(keep, tmp_path):
     keep([record()])
-    assert (tmp_path / "decisions.sqlite").stat().st_mode & 0o777 == 0o600
+    (path,) = lines_of(tmp_path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700

@@ -48,6 +48,16 @@ def test_what_was_committed_is_read_whatever_lies_there_now(repository, ref):
     assert found.id == git(repository, "rev-parse", "main")
 
 
+def test_dictionaries_belong_to_a_tree(repository):
+    tree = tree_of(repository)
+    for name in ("dictionaries/a.txt", "dictionaries/deep/b.txt", "policies/c.txt"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("acme\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "second")
+    assert sorted(read(tree, "main").files) == sorted([*COMMITTED, "dictionaries/a.txt"])
+
+
 def test_the_root_of_a_repository_can_be_a_tree(repository):
     found = read(repository, "main")
     assert (found.path, sorted(found.files)) == (

@@ -9,9 +9,9 @@ from gateway.core.record import Caller
 
 def test_a_key_leads_to_its_caller(tmp_path):
     keys = Keys(tmp_path)
-    id, key = keys.create(team="t", app="a", projects=["p", "q"], purposes=["bulk"], floor="confidential", person="us")
+    id, key = keys.create(team="t", app="a", projects=["p", "q"], purposes=["bulk"], floor="confidential", person="us", opaque_as="public")
     assert re.fullmatch(r"sk-gw-[\w-]{32}", key)
-    assert keys.find(key.encode()) == Caller(id, "t", "a", ("p", "q"), ("bulk",), "confidential", "us")
+    assert keys.find(key.encode()) == Caller(id, "t", "a", ("p", "q"), ("bulk",), "confidential", "us", "public")
     assert keys.find(key.encode()[:-1]) is None
     assert keys.find(b"") is None
 
@@ -26,6 +26,13 @@ def test_another_process_makes_and_revokes_keys(tmp_path):
     assert server.find(key.encode()) is None
     assert not cli.revoke(id)
     assert not cli.revoke("key_none")
+
+
+def test_a_key_says_what_nobody_can_read_counts_as_or_nothing(tmp_path):
+    keys = Keys(tmp_path)
+    made = [keys.create(team="t", app="a", opaque_as=level) for level in (None, "internal")]
+    assert [keys.find(key.encode()).opaque_as for _, key in made] == [None, "internal"]
+    assert [row.opaque_as for row in keys.rows()] == [None, "internal"]
 
 
 def test_no_key_is_at_rest_anywhere(tmp_path):
@@ -80,4 +87,4 @@ def test_a_store_of_the_version_before_is_brought_up_to_date_once(tmp_path):
     id, made = other.create(team="t", app="a", person="us")
     assert one.find(made.encode()).person == "us"
     assert [(row.id, row.person) for row in one.rows()] == [("key_1", None), (id, "us")]
-    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert db.execute("PRAGMA user_version").fetchone() == (3,)

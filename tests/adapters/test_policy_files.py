@@ -511,6 +511,118 @@ NEVER = "invariants: [{id: i, never: {request: {purpose: general}, backend: {pro
 FORBID = "policy: b\nowner: o\nrules: [{id: b, forbid: {when: {purpose: general}, to: {provider: openai}}}]\n"
 
 
+OUTSIDE = "dictionaries: [{id: names, file: %s, level: confidential}]\n"
+
+
+@pytest.fixture
+def outside(tree, tmp_path):
+    """A dictionary that is named by the tree and lies elsewhere."""
+    path = tmp_path / "names.txt"
+    path.write_text("acme\n")
+    (tree / "sensitivity.yaml").write_text(OUTSIDE % path)
+    return path
+
+
+def names(held):
+    (found,) = held.files.current.bundle.sensitivity.dictionaries
+    return found.shards[0].split("\n")
+
+
+def test_a_dictionary_of_the_tree_is_read_with_it_and_in_its_digest(tree):
+    (tree / "dictionaries").mkdir()
+    (tree / "dictionaries/names.txt").write_text("acme\n")
+    (tree / "dictionaries/notes.md").write_text("no dictionary")
+    (tree / "sensitivity.yaml").write_text(OUTSIDE % "dictionaries/names.txt")
+    assert sorted(read_tree(tree))[-2:] == ["sensitivity.yaml", "vocabulary.yaml"]
+    before = load(tree).bundle
+    (tree / "dictionaries/names.txt").write_text("acme\nzeta\n")
+    after = load(tree).bundle
+    assert (before.sensitivity.dictionaries[0].shards, after.sensitivity.dictionaries[0].shards) == (
+        ("acme",),
+        ("acme\nzeta",),
+    )
+    assert before.digest != after.digest
+    assert before.sensitivity.digest != after.sensitivity.digest
+
+
+def test_a_dictionary_of_the_tree_is_no_link(tree, outside):
+    (tree / "dictionaries").mkdir()
+    (tree / "dictionaries/names.txt").symlink_to(outside)
+    with pytest.raises(Unreadable, match=r"names\.txt"):
+        read_tree(tree)
+
+
+def test_a_dictionary_outside_is_no_part_of_the_digest_of_the_tree_but_of_the_scanner(tree, outside):
+    before = load(tree).bundle
+    outside.write_text("acme\nzeta\n")
+    after = load(tree).bundle
+    assert before.digest == after.digest
+    assert before.sensitivity.digest != after.sensitivity.digest
+
+
+def test_a_dictionary_outside_that_is_not_there_is_a_problem_with_its_line(tree, outside):
+    outside.unlink()
+    (problem,) = load(tree).problems
+    assert (problem.mark, problem.code) == (Mark(str(tree / "sensitivity.yaml"), 1, 34), "P112")
+    assert problem.message == f"dictionary `{outside}` cannot be read: No such file or directory"
+
+
+def test_a_further_catalog_has_no_dictionaries(tree, tmp_path):
+    (tmp_path / "found/dictionaries").mkdir(parents=True)
+    (tmp_path / "found/dictionaries/x.txt").write_text("x")
+    (tmp_path / "found/servers.yaml").write_text(FOUND)
+    assert load(tree, tmp_path / "found").problems == ()
+
+
+async def test_a_dictionary_outside_that_changes_is_taken_up(tree, outside):
+    held = Held(tree)
+    digest = held.files.current.digest
+    async with watching(held):
+        await asyncio.sleep(0.7)
+        outside.write_text("zeta\n")
+        await until(lambda: names(held) == ["zeta"])
+        other = outside.with_suffix(".new")
+        other.write_text("beta\n")  # as long as before
+        other.rename(outside)
+        await until(lambda: names(held) == ["beta"])
+    assert (held.files.current.digest, held.failures) == (digest, [])
+
+
+async def test_while_a_dictionary_outside_is_gone_the_last_one_counts(tree, outside):
+    held = Held(tree)
+    async with watching(held):
+        await asyncio.sleep(0.7)
+        outside.unlink()
+        await until(lambda: held.files.state.stale)
+        assert names(held) == ["acme"]
+        outside.write_text("zeta\n")
+        await until(lambda: not held.files.state.stale)
+        assert names(held) == ["zeta"]
+
+
+async def test_a_dictionary_that_a_new_tree_names_is_followed(tree, tmp_path):
+    held, path = Held(tree), tmp_path / "names.txt"
+    async with watching(held):
+        await asyncio.sleep(0.7)
+        (tree / "sensitivity.yaml").write_text(OUTSIDE % path)
+        await until(lambda: held.files.state.stale)
+        path.write_text("acme\n")
+        await until(lambda: not held.files.state.stale)
+        assert names(held) == ["acme"]
+
+
+async def test_a_dictionary_of_the_tree_that_changes_is_taken_up(tree):
+    (tree / "dictionaries").mkdir()
+    path = tree / "dictionaries/names.txt"
+    path.write_text("acme\n")
+    (tree / "sensitivity.yaml").write_text(OUTSIDE % "dictionaries/names.txt")
+    held = Held(tree)
+    async with watching(held):
+        await asyncio.sleep(0.7)
+        path.write_text("zeta\n")
+        await until(lambda: names(held) == ["zeta"])
+
+
 @pytest.fixture
 def undecided(tree, monkeypatch):
     """A tree whose proof comes to no end, and the lock that CI would write."""

@@ -56,6 +56,7 @@ def test_a_key_is_said_to_be_shown_once(run):
     ("arguments", "said"),
     [
         (["create", "--team", "t", "--app", "a", "--sensitivity", "secret"], "unknown level `secret`; known: public"),
+        (["create", "--team", "t", "--app", "a", "--opaque-as", "low"], "unknown level `low`; known: public"),
         (["create", "--app", "a"], "--team"),
     ],
 )
@@ -75,6 +76,13 @@ def test_a_word_is_one_of_the_vocabulary(run, monkeypatch, what, known):
     code, _, error = run("create", "--team", "t", "--app", "a", f"--{what}", "world-domination")
     assert code == 2
     assert f"unknown {what} world-domination; known (vocabulary.yaml): {known}" in error
+
+
+def test_a_key_may_say_what_its_attachments_count_as(run):
+    run("create", "--team", "t", "--app", "a", "--opaque-as", "internal")
+    run("create", "--team", "u", "--app", "a")
+    assert [row["opaque_as"] for row in json.loads(run("list", "--format", "json")[1])] == ["internal", None]
+    assert "opaque as" in run("list")[1].splitlines()[0]
 
 
 def test_a_key_may_be_for_a_kind_of_person(run):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.budget import EVERYTHING, Limit, Spend, bucket_seconds, exceeded, window_at
+from gateway.core.budget import EVERYTHING, Account, Limit, Spend, bucket_seconds, exceeded, window_at
 
 SPENDER = {"team": "red", "app": "chat", "key": "k1", "project": "alpha", "provider": "openai", "zone": "us"}
 MOMENT = st.floats(0, 4e9)
@@ -74,6 +74,23 @@ def test_a_window_that_nobody_knows_is_refused():
 )
 def test_whose_account_a_call_goes_to(per, project, value):
     assert limit("l", per, "day", 1, project=project).value(SPENDER) == value
+
+
+@settings(max_examples=200, derandomize=True)
+@given(
+    st.sampled_from(["hour", "day", "week", "month", "1h", "36h", "7d"]),
+    st.lists(st.tuples(st.integers(0, 200_000), st.integers(0, 50)), max_size=40),
+)
+def test_an_account_has_spent_what_its_window_holds(window, steps):
+    account, moment, booked = Account(window), at("2026-11-22T18:59:59"), []
+    for later, amount in steps:
+        moment += later
+        account.add(moment, amount)
+        booked.append((moment, amount))
+        start = window_at(window, moment).start
+        assert account.spent(moment) == sum(cost for then, cost in booked if then >= start)
+    much_later = moment + 100 * 86_400
+    assert account.spent(much_later) == 0
 
 
 @pytest.mark.parametrize(

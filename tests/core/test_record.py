@@ -166,7 +166,7 @@ WORDS = {
     "Decision": "id policy_digest requested",
     "Demand": "needs",
     "Candidate": "rules watched broken",
-    "Obligation": "name",
+    "Obligation": "name tags",
     "Exclusion": "backend rules reason",
     "Backend": "id provider base_url model aliases key_ref capabilities substitute review_by",
     "Price": "version",

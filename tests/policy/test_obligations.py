@@ -17,6 +17,7 @@ def test_the_list_is_closed():
         "zdr_only",
         "max_output_tokens",
         "strip_images",
+        "scan_answer",
         "human_approval",
         "canary_watermark",
     }
@@ -30,8 +31,9 @@ def test_a_row_stands_under_its_name_and_says_what_it_means():
     ("wanted", "names"),
     [
         (lambda row: row.when is None, {"human_approval", "canary_watermark"}),
-        (lambda row: row.takes, {"max_output_tokens"}),
-        (lambda row: row.acts, {"max_output_tokens", "strip_images"}),
+        (lambda row: row.takes == "figure", {"max_output_tokens"}),
+        (lambda row: row.takes == "tags", {"redact", "scan_answer"}),
+        (lambda row: row.acts, {"max_output_tokens", "strip_images", "scan_answer"}),
         (lambda row: row.when and row.when[0].side == "request", {"redact", "rescan"}),
         (lambda row: row.when and row.when[0].side == "backend", {"region_pin", "zdr_only"}),
     ],
@@ -41,7 +43,7 @@ def test_what_the_rows_are(wanted, names):
 
 
 def test_what_carries_a_figure_is_done_and_not_only_asked():
-    assert [name for name, row in OBLIGATIONS.items() if row.takes and not row.acts] == []
+    assert [name for name, row in OBLIGATIONS.items() if row.takes == "figure" and not row.acts] == []
 
 
 @pytest.mark.parametrize("atom", [atom for row in OBLIGATIONS.values() for atom in row.when or ()], ids=str)

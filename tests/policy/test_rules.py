@@ -137,8 +137,10 @@ EFFECTS = "one of permit, forbid, require, limit, prefer (a permit may have a re
         ("{id: a, require: {do: [[redact]]}}", ("4:28 P102", "write an obligation, or `name: figure`")),
         ("{id: a, require: {do: [{redact: 1, rescan: 1}]}}", ("4:28 P102", "write an obligation, or `name: figure`")),
         ("{id: a, require: {do: [{}]}}", ("4:28 P102", "write an obligation, or `name: figure`")),
-        ("{id: a, require: {do: [redact: 5]}}", ("4:28 P102", "write `redact`")),
-        ("{id: a, require: {do: [redact: [secret]]}}", ("4:28 P102", "write `redact`")),
+        ("{id: a, require: {do: [redact: 5]}}", ("4:28 P102", "write `redact: [secret]`, or `redact` for all tags")),
+        ("{id: a, require: {do: [redact: []]}}", ("4:28 P102", "write `redact: [secret]`, or `redact` for all tags")),
+        ("{id: a, require: {do: [redact: [secrt]]}}", ("4:28 P103", "unknown value `secrt` for tags; did you mean `secret`?")),
+        ("{id: a, require: {do: [no_cache: [secret]]}}", ("4:28 P102", "write `no_cache`")),
         ("{id: a, require: {do: [max_output_tokens]}}", ("4:28 P102", "write `max_output_tokens: 1000`")),
         ("{id: a, require: {do: [max_output_tokens: 0]}}", ("4:28 P102", "write `max_output_tokens: 1000`")),
         ("{id: a, require: {do: [max_output_tokens: true]}}", ("4:28 P102", "write `max_output_tokens: 1000`")),
@@ -151,7 +153,17 @@ def test_a_rule_that_is_wrong_is_told_where_and_how(text, expected):
 
 def test_obligations_and_their_figures():
     found = bundle({"id": "a", "require": {"do": ["redact", {"max_output_tokens": 9}, "no_cache"]}}).rules[0]
-    assert found.do == (Obligation("redact"), Obligation("max_output_tokens", 9), Obligation("no_cache"))
+    assert found.do == (
+        Obligation("redact", tags=("pii", "secret")),
+        Obligation("max_output_tokens", 9),
+        Obligation("no_cache"),
+    )
+
+
+@pytest.mark.parametrize(("written", "tags"), [("pii", ("pii",)), (["secret", "pii", "pii"], ("pii", "secret"))])
+def test_an_obligation_may_name_the_tags_that_it_is_about(written, tags):
+    found = bundle({"id": "a", "require": {"do": [{"redact": written}, {"scan_answer": written}]}}).rules[0]
+    assert found.do == (Obligation("redact", tags=tags), Obligation("scan_answer", tags=tags))
 
 
 def test_an_id_is_used_once_in_all_files_and_layers():
@@ -294,6 +306,7 @@ def test_of_a_bad_list_of_projects_only_that_is_told():
     [
         ("projects:\n  acme: {jurisdiction: mars}", ["projects.yaml:2:24 P103"]),
         ("projects:\n  acme: {floor: secret}", ["projects.yaml:2:17 P103"]),
+        ("projects:\n  acme: {opaque_as: secret}", ["projects.yaml:2:21 P103"]),
         ("projects:\n  acme: {flor: public}", ["projects.yaml:2:10 P101"]),
         ("projects:\n  acme:", ["projects.yaml:2:8 P102"]),
         ("projects:\n  -x: {}", ["projects.yaml:2:3 P102"]),
@@ -303,6 +316,11 @@ def test_of_a_bad_list_of_projects_only_that_is_told():
 )
 def test_a_project_that_is_wrong_is_told_where(text, expected):
     assert places(read({"projects.yaml": text})) == expected
+
+
+def test_a_project_says_what_nobody_can_read_counts_as():
+    found = read({"projects.yaml": {"projects": {"acme": {"opaque_as": "public"}, "other": {}}}}).bundle.projects
+    assert found == {"acme": Project("acme", opaque_as="public"), "other": Project("other")}
 
 
 def test_what_is_not_declared_of_a_project_is_unknown():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from support.policy_trees import shipped
 
 from gateway.policy.conditions import Conditions
 from gateway.policy.document import Document
@@ -14,9 +15,7 @@ from gateway.policy.vocabulary import BACKEND, REQUEST
 from gateway.providers import BASE_URLS
 
 SHIPPED = Path(__file__).parents[2] / "routing_policies"
-BUNDLE = parse(
-    {str(path.relative_to(SHIPPED)): path.read_bytes() for path in SHIPPED.glob("**/*.yaml")}, BASE_URLS
-).bundle
+BUNDLE = parse(shipped(), BASE_URLS).bundle
 BACKENDS = frozenset(backend.id for backend in BUNDLE.backends)
 KNOWN = {"backend": sorted(BACKENDS), "provider": sorted(BASE_URLS), "project": sorted(BUNDLE.projects)}
 DEFINITIONS = definitions(BUNDLE.vocabulary, KNOWN)

@@ -2,10 +2,10 @@
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from support.policy_trees import shipped
 
 from gateway.policy.document import Document
 from gateway.policy.parse import parse
@@ -14,8 +14,7 @@ from gateway.policy.schema_fields import TOGETHER
 from gateway.policy.tree import KINDS
 from gateway.providers import BASE_URLS
 
-SHIPPED = Path(__file__).parents[2] / "routing_policies"
-TREE = {path.relative_to(SHIPPED).as_posix(): path.read_bytes() for path in SHIPPED.glob("**/*.yaml")}
+TREE = shipped()
 BUNDLE = parse(TREE, BASE_URLS).bundle
 SCHEMAS = {kind: Draft202012Validator(schema(BUNDLE, BASE_URLS, kind)) for kind in KINDS}
 NAMES = {
@@ -23,6 +22,7 @@ NAMES = {
     "projects": "projects.yaml",
     "prices": "prices.yaml",
     "invariants": "invariants.yaml",
+    "sensitivity": "sensitivity.yaml",
 }
 FIRST = {
     "exceptions": {
@@ -31,6 +31,7 @@ FIRST = {
         "ticket": "T-1", "requested_by": "dana", "approved_by": ["kim", "robin"],
     },
     "catalog": {"provider": "vllm", "base_url": "http://x:1/v1"},
+    "detectors": {"id": "d", "pattern": "A-[0-9]{6}", "level": "internal", "examples": ["A-123456"]},
 }  # fmt: skip
 
 
@@ -67,6 +68,18 @@ def exception(**fields):
 
 def invariant(**fields):
     return "invariants", {"invariants": [{"id": "more", **fields}]}
+
+
+def sensitivity(**fields):
+    return "sensitivity", fields
+
+
+def detector(**fields):
+    return sensitivity(detectors=[FIRST["detectors"] | fields])
+
+
+def dictionary(**fields):
+    return sensitivity(dictionaries=[{"id": "d", "file": "dictionaries/customers.txt", "level": "internal"} | fields])
 
 
 def vocabulary(**sections):
@@ -110,6 +123,12 @@ RIGHT = [
     invariant(always_some={"request": REQUEST}, backend={"region": "eu"}),
     invariant(never={"backend": {"region": "eu"}}, over="any_backend", absolute=True),
     vocabulary(),
+    sensitivity(),
+    sensitivity(kinds={"email": {"level": "internal"}, "code": {"tag": "none"}, "phone": "off"}),
+    detector(),
+    detector(tag="pii", near=["ticket*"], counterexamples=["A-1"], why="because"),
+    dictionary(),
+    dictionary(tag="pii", whole_words=False, ignore_case=False),
 ]  # fmt: skip
 
 WRONG = [
@@ -191,6 +210,22 @@ WRONG = [
     invariant(always_some={"request": REQUEST}, over="any_backend"),
     invariant(chain={}),
     invariant(monotone="purpose"),
+    sensitivity(scanner="off"),
+    sensitivity(kinds={"email": {}}),
+    sensitivity(kinds={"email": "on"}),
+    sensitivity(kinds={"email": {"level": "secret"}}),
+    sensitivity(kinds={"email": {"tag": "atlantis"}}),
+    sensitivity(kinds={"telepathy": "off"}),
+    detector(id="Not A Word"),
+    detector(pattern=""),
+    detector(level="low"),
+    detector(tag="atlantis"),
+    detector(near=[]),
+    detector(near=["x"]),
+    detector(examples=[]),
+    dictionary(file="customers.txt"),
+    dictionary(file="dictionaries/deep/customers.txt"),
+    dictionary(whole_words="yes"),
     vocabulary(levels={"low": "x", "high": "y"}),
     vocabulary(purposes={"any": "x"}),
     vocabulary(purposes={"Not A Word": "x"}),

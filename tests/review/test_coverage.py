@@ -3,11 +3,11 @@
 import itertools
 import json
 import re
-from pathlib import Path
 
 import msgspec
 import pytest
 import yaml
+from support.policy_trees import shipped as files_shipped
 from support.proofs import random_tree
 
 from gateway.core.labels import LEVELS
@@ -22,7 +22,6 @@ from gateway.review.cases import problems
 from gateway.review.coverage import Boundary, _Guards, _in_force, _mutants, covered, uncovered
 from gateway.review.mutated import Mutated
 
-SHIPPED = Path(__file__).parents[2] / "routing_policies"
 TREE = {
     "vocabulary.yaml": """\
 levels: {public: a, internal: b, confidential: c, restricted: d}
@@ -267,7 +266,7 @@ def test_an_invariant_notices_a_change_exactly_when_the_whole_proof_does(seed):
 
 
 def shipped():
-    found = parse({str(path.relative_to(SHIPPED)): path.read_bytes() for path in SHIPPED.glob("**/*.yaml")}, BASE_URLS)
+    found = parse(files_shipped(), BASE_URLS)
     assert found.bundle is not None, found.problems
     return found.bundle
 

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from support.policy_trees import SHIPPED, encoded, policy, read, rule
+from support.policy_trees import encoded, policy, read, rule, shipped
 
 from gateway.policy.model import Bundle
 from gateway.policy.parse import parse
@@ -96,6 +96,6 @@ def test_a_lock_of_something_else_decides_nothing_and_it_is_said_why(monkeypatch
 
 
 def test_the_shipped_tree_keeps_its_promises():
-    files = {path.relative_to(SHIPPED).as_posix(): path.read_bytes() for path in SHIPPED.glob("**/*.yaml")}
+    files = shipped()
     parsed = parse(encoded(files), BASE_URLS, today="2026-11-22")
     assert (parsed.problems, check(parsed.bundle), len(parsed.bundle.invariants) >= 7) == ((), (), True)

@@ -3,18 +3,22 @@
 import asyncio
 import json
 
+from gateway.adapters.scanning import Scanning
 from gateway.core.catalog import Backend
 from gateway.core.decision import Candidate, Decision, Facts, Ruling, Verdict
 from gateway.core.fallback import Attempt
 from gateway.core.permit import Permit, mint
 from gateway.core.price import Price
 from gateway.core.record import Call, Caller
+from gateway.core.terms import BUILT_IN
 from support.upstream import DONE, OK, delta
 
 FACTS = Facts("public", frozenset(), "general", "default", "t", "a", "k")
 YES = Verdict(("p",), ())
 PRICE = Price(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000, "v")
 HANG = "hang"
+SCANNING = Scanning(lambda why: None)
+"""The real scanner: it needs nothing from outside. Made once, since that takes a moment."""
 
 
 def backend(id: str, **more) -> Backend:
@@ -38,6 +42,7 @@ class Snapshot:
         self.backends = {each.id: each for each in backends}
         self.names = {id: (each,) for id, each in self.backends.items()} | {"auto": tuple(backends)}
         self.digest = digest
+        self.sensitivity = BUILT_IN
         self.not_offered = {}
         self.projects = projects or {}
         self.asks_hops = asks_hops

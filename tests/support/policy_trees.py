@@ -94,4 +94,5 @@ def rule(effect, when=None, to=None, id=None, **fields):
 
 def shipped():
     """The files of the tree that comes with the gateway."""
-    return {path.relative_to(SHIPPED).as_posix(): path.read_bytes() for path in sorted(SHIPPED.glob("**/*.yaml"))}
+    paths = sorted([*SHIPPED.glob("**/*.yaml"), *SHIPPED.glob("dictionaries/*.txt")])
+    return {path.relative_to(SHIPPED).as_posix(): path.read_bytes() for path in paths}

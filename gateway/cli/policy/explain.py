@@ -119,7 +119,7 @@ def _caller(id: str, state_dir: Path | None) -> Caller:
     if id not in rows:
         cannot_run(f"no key `{id}`; `gateway keys list` shows them")
     row = rows[id]
-    return Caller(row.id, row.team, row.app, row.projects, row.purposes, row.floor, row.person)
+    return Caller(row.id, row.team, row.app, row.projects, row.purposes, row.floor, row.person, row.opaque_as)
 
 
 def _decide(bundle: Bundle, facts: Facts, chat: ChatRequest, seconds: float) -> Decision:
@@ -176,7 +176,15 @@ def _rule_data(rule: RuleTruth) -> dict[str, object]:
         "decides": rule.decides,
         "lifted_by": rule.lifted or None,
         "atoms": [{"atom": a.text, "truth": _TRUTH[a.truth], "place": str(a.mark)} for a in rule.atoms],
-        "obligations": [{"name": d.name, "amount": d.amount, "discharged": d.discharged is True} for d in rule.dues],
+        "obligations": [
+            {
+                "name": each.due.name,
+                "amount": each.due.amount,
+                "tags": list(each.due.tags),
+                "discharged": each.discharged is True,
+            }
+            for each in rule.dues
+        ],
     }
 
 
@@ -247,7 +255,7 @@ def _line(rule: RuleTruth) -> str:
 def _what_fails(rule: RuleTruth) -> str:
     """The first thing that keeps a rule from being true."""
     against = [f"{_TRUTH[atom.truth]} {atom.text}" for atom in rule.atoms if atom.truth is rule.truth is not True]
-    against += [f"{due.name} is not discharged" for due in rule.dues if due.discharged is not True]
+    against += [f"{each.due.name} is not discharged" for each in rule.dues if each.discharged is not True]
     return f"  ({against[0]})" if against else ""
 
 
@@ -257,9 +265,8 @@ def _in_full(rule: RuleTruth) -> Iterator[str]:
         yield f"        {rule.why}"
     for atom in rule.atoms:
         yield f"        {_TRUTH[atom.truth]} {atom.text}  (line {atom.mark.line})"
-    for due in rule.dues:
-        figure = f" {due.amount}" if due.amount else ""
-        yield f"        {due.name}{figure}: {'discharged' if due.discharged is True else 'not discharged'}"
+    for each in rule.dues:
+        yield f"        {each.due}: {'discharged' if each.discharged is True else 'not discharged'}"
 
 
 def _nearest_in_words(explanation: Explanation) -> Iterator[str]:

@@ -243,7 +243,7 @@ def test_data_has_all_that_is_told(rich):
     _, data = explained("--model", "far", "--purpose", "hr")
     rules = {each["rule"]: each for each in data["rules"]["far"]}
     assert {id: each["mode"] for id, each in rules.items() if each["mode"] != "enforce"} == {"trial": "warn"}
-    assert rules["vendors"]["obligations"] == [{"name": "zdr_only", "amount": 0, "discharged": True}]
+    assert rules["vendors"]["obligations"] == [{"name": "zdr_only", "amount": 0, "tags": [], "discharged": True}]
     assert rules["no-hr"]["atoms"][0] == {"atom": "purpose is hr", "truth": "T", "place": f"{FILE}:11:21"}
     assert data["nearest"] == {"far": [[{"attribute": "purpose", "now": "hr", "wanted": "general"}]]}
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from support.policy_commands import run
 
-from gateway.adapters import decisions
 from gateway.adapters.decisions import Decisions
 from gateway.core.catalog import Backend
 from gateway.core.chat import Demand
@@ -32,7 +31,6 @@ def record(number, purpose="general", age=60.0):
 @pytest.fixture
 def traffic(tree, monkeypatch):
     """A tree on main, changed since then so that nobody but ourselves serves `general`; and some traffic before it."""
-    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
     Path("state").mkdir()
     kept = Decisions(Path("state"), lambda *lost: pytest.fail(str(lost)))
     kept.take([record(1), record(2), record(3, age=3 * 86_400.0)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.policy_commands import run
 
-from gateway.adapters import decisions, policy_files
+from gateway.adapters import policy_files
 from gateway.adapters.decisions import Decisions
 from gateway.cli.policy import rollout
 from gateway.core.catalog import Backend
@@ -47,7 +47,6 @@ def record(number, digest, age, purpose):
 @pytest.fixture
 def decided(tree, monkeypatch):
     """Keeps requests that were decided under the tree as it is now, so many hours ago; "1h" is one for hr."""
-    monkeypatch.setattr(decisions, "_GROUP_SECONDS", 0.01)
     Path("state").mkdir()
 
     def keep(*ages, prefix="", extra=None):

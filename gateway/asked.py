@@ -1,0 +1,86 @@
+"""A request as the policy is asked about it: its facts, and the forms in which it may be sent."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from gateway.core.catalog import Backend
+from gateway.core.chat import ChatRequest
+from gateway.core.decision import Candidate, Facts, Obligation, Redaction, Ruling
+from gateway.core.errors import Failed
+from gateway.core.fallback import after
+from gateway.core.findings import Classified
+from gateway.ports import Policy, Scanned
+from gateway.routing.asking import ask, taken_out
+from gateway.sensitivity.classify import with_findings
+
+
+class Form:
+    """One form of a request: what is sent, the facts about it, and what was taken out of it, by its placeholder."""
+
+    __slots__ = ("chat", "facts", "taken")
+
+    def __init__(self, chat: ChatRequest, facts: Facts, taken: Mapping[str, str]) -> None:
+        self.chat = chat
+        self.facts = facts
+        self.taken = taken
+
+
+class Asked:
+    """One request from the moment it has a label. Forms are made when a policy first asks for them."""
+
+    __slots__ = ("_classified", "_forms", "_opaque_as", "came", "scanned")
+
+    def __init__(
+        self, chat: ChatRequest, facts: Facts, classified: Classified, scanned: Scanned, opaque_as: str
+    ) -> None:
+        self.came = Form(chat, facts, {})
+        self.scanned = scanned
+        self._classified = classified
+        self._opaque_as = opaque_as
+        self._forms: dict[tuple[str, ...], Form | None] = {}
+
+    def ask(self, policy: Policy, moment: float) -> Ruling:
+        """What a policy says of the request in the form that each backend may have."""
+        return ask(policy, self.came.facts, moment, self._facts_without)
+
+    def form_for(self, candidate: Candidate) -> Form | None:
+        """What a candidate is sent; None: what it may have cannot be made."""
+        tags = taken_out(candidate.do)
+        return self._without(tags) if tags else self.came
+
+    @property
+    def redactions(self) -> tuple[Redaction, ...]:
+        """The forms with something taken out that were made, by their facts."""
+        return tuple(Redaction(tags, form.facts) for tags, form in self._forms.items() if form is not None)
+
+    def failed(self, backend: Backend, failed: Failed) -> None:
+        """A call was made and failed: that is among the facts of the next hop, in every form."""
+        for form in (self.came, *self._forms.values()):
+            if form is not None:
+                form.facts = after(form.facts, backend, failed)
+
+    def _facts_without(self, tags: tuple[str, ...]) -> Facts | None:
+        form = self._without(tags)
+        return None if form is None else form.facts
+
+    def _without(self, tags: tuple[str, ...]) -> Form | None:
+        """The form without findings of these tags. Only the scan after redaction lowers the label."""
+        if tags not in self._forms:
+            self._forms[tags] = self._made(tags)
+        return self._forms[tags]
+
+    def _made(self, tags: tuple[str, ...]) -> Form | None:
+        redacted = self.scanned.redacted(self.came.chat, frozenset(tags))
+        if redacted is None or not redacted.found.tags.isdisjoint(tags):
+            return None
+        label = with_findings((), self._classified.declared, redacted.found, self._opaque_as)
+        facts = msgspec.structs.replace(
+            self.came.facts, sensitivity=label.sensitivity, tags=label.tags, redaction="done"
+        )
+        return Form(redacted.chat, facts, redacted.taken)
+
+
+def watched_tags(do: tuple[Obligation, ...]) -> frozenset[str]:
+    """The tags of the findings that an answer may not show, by the obligations of its call."""
+    return frozenset(tag for each in do if each.name == "scan_answer" for tag in each.tags)

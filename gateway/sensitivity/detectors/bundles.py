@@ -1,0 +1,210 @@
+"""Many rows behind one trigger, and rows that look where a plain string stands.
+
+The scanner asks all triggers at once. With hundreds of them its automaton grows so large that building it costs a
+hundred times what running it does. So the scanner knows a few bundles, and only in a text that meets the trigger of
+one its rows are asked for, by plain strings: nothing finds a plain string faster. Where one stands, an expression must
+match just there.
+
+Expressions here are Python's, so that they can be applied at a place and look behind it. Linear time is kept by bounds:
+an open count is closed at `LONGEST`, and after a finding the next is looked for behind it.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from gateway.sensitivity.detector import Check, Detector, Hit
+from gateway.sensitivity.sight import Sight, Words
+
+LONGEST = 600
+_HEADS = re.compile(r"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))(?=([0-9A-Za-z][\w.:/\-]))")
+_MOST = 48
+_OPEN = re.compile(r"\{(\d+),\}")
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A detector and the strings one of which stands in every text where it finds anything.
+
+    `folded`: in lower case. `word`: at the beginning of a word.
+    """
+
+    detector: Detector
+    needles: tuple[str, ...]
+    folded: bool = False
+    word: bool = False
+
+
+def closed(expression: str) -> str:
+    """An expression whose open counts are closed."""
+    return _OPEN.sub(rf"{{\1,{LONGEST}}}", expression)
+
+
+def anchored(
+    id: str,
+    needles: Sequence[str],
+    expression: str,
+    *,
+    check: Check | None = None,
+    words: Words | None = None,
+    behind: str = "",
+    back: int = 0,
+    word: bool = False,
+) -> Row:
+    """A row for what begins with one of some strings. Group 1, or everything, is the finding.
+
+    `behind` must match what ends where the string begins, within `back` characters: then that belongs to the finding.
+    """
+    compiled = re.compile(closed(expression))
+    before = re.compile(rf"(?:{closed(behind)})\Z") if behind else None
+    group = 1 if compiled.groups else 0
+    starts = tuple(needles)
+
+    def find(sight: Sight) -> Iterator[Hit]:
+        text = sight.text
+        for needle in starts:
+            at, past = text.find(needle), 0
+            while at >= 0:
+                behind_it = at + 1
+                match = compiled.match(text, at)
+                if match:
+                    start, end = match.span(group)
+                    # What is refused is skipped by half: a long filler is not looked at from each of its characters.
+                    behind_it = at + 1 + (end - start) // 2
+                    if before is not None:
+                        head = before.search(text[max(past, at - back) : at])
+                        start = max(past, at - back) + head.start() if head else -1
+                    if (
+                        start >= 0
+                        and (check is None or check(sight, start, end))
+                        and (words is None or sight.near(start, end, words))
+                    ):
+                        yield Hit(start, end, "secret", id)
+                        past = behind_it = end
+                at = text.find(needle, behind_it)
+
+    return Row(Detector(id, "|".join(map(re.escape, starts)), find), starts, word=word)
+
+
+def gated(
+    id: str, needles: Sequence[str], expression: str, *, check: Check | None = None, words: Words | None = None
+) -> Row:
+    """A row for an expression that is looked for all over a text, if that holds one of some strings (lower case)."""
+    compiled = re.compile(closed(expression))
+    group = 1 if compiled.groups else 0
+    starts = tuple(needles)
+
+    def find(sight: Sight) -> Iterator[Hit]:
+        for match in compiled.finditer(sight.text):
+            start, end = match.span(group)
+            if (check is None or check(sight, start, end)) and (words is None or sight.near(start, end, words)):
+                yield Hit(start, end, "secret", id)
+
+    return Row(Detector(id, "(?i)" + "|".join(map(re.escape, starts)), find), starts, folded=True)
+
+
+def bundle(id: str, trigger: str, rows: Sequence[Row]) -> Detector:
+    """One detector for many rows; its findings carry the ids of the rows. `trigger` is true of what any row finds."""
+    anywhere = [row for row in rows if not row.word]
+    by_head: dict[str, list[tuple[str, Row]]] = {}
+    for row in rows:
+        for needle in row.needles if row.word else ():
+            by_head.setdefault(needle[:2], []).append((needle, row))
+    heads = frozenset(by_head)
+
+    def find(sight: Sight) -> Iterator[Hit]:
+        text, low = sight.text, sight.low
+        for head in heads.intersection(_HEADS.findall(text)) if heads else ():
+            for needle, row in by_head[head]:
+                if needle in text:
+                    yield from row.detector.find(sight)
+        for row in anywhere:
+            where = low if row.folded else text
+            for needle in row.needles:
+                if needle in where:
+                    yield from row.detector.find(sight)
+                    break
+
+    return Detector(id, trigger, find)
+
+
+def beginnings(expression: str) -> tuple[str, ...]:
+    """The strings one of which every match of an expression begins with, as far as they are plain to see."""
+    found = tuple(dict.fromkeys(begin for begin, _ in _alternatives(expression)))
+    if min(map(len, found)) < 2 or len(found) > _MOST:
+        raise ValueError(f"no plain beginning: {expression}")
+    return found
+
+
+def _alternatives(expression: str) -> list[tuple[str, bool]]:
+    """What the matches of an expression begin with, and whether that is all of a match."""
+    return [each for branch in _split(expression) for each in _branch(branch)]
+
+
+def _branch(expression: str) -> list[tuple[str, bool]]:
+    """The same for an expression without alternatives at its top."""
+    found = [("", True)]
+    at = 0
+    while at < len(expression) and len(found) <= _MOST and any(whole for _, whole in found):
+        c = expression[at]
+        end = at
+        step = [(c, True)]
+        if c == "(":
+            end = _closing(expression, at)
+            step = _alternatives(expression[at + 1 : end].removeprefix("?:"))
+        elif c == "[":
+            end = expression.index("]", at + 2)
+            inner = expression[at + 1 : end]
+            step = [(each, True) for each in inner] if re.fullmatch(r"\w{1,6}", inner) else [("", False)]
+        elif c == "\\":
+            end = at + 1
+            step = [("", False)] if expression[end].isalnum() else [(expression[end], True)]
+        elif c in ".^$":
+            step = [("", False)]
+        at = end + 1
+        if expression[at : at + 1] in {"?", "*", "{"}:
+            step = [("", False)]
+        elif expression[at : at + 1] == "+":
+            step = [(begin, False) for begin, _ in step]
+        found = [
+            (begin + more, so) if whole else (begin, False)
+            for begin, whole in found
+            for more, so in (step if whole else step[:1])
+        ]
+    return found
+
+
+def _closing(expression: str, at: int) -> int:
+    """Where the group ends that begins at a place."""
+    depth = 0
+    while True:
+        c = expression[at]
+        if c == "\\":
+            at += 1
+        elif c == "[":
+            at = expression.index("]", at + 2)
+        elif c == "(":
+            depth += 1
+        elif c == ")":
+            depth -= 1
+            if not depth:
+                return at
+        at += 1
+
+
+def _split(expression: str) -> list[str]:
+    """The alternatives at the top of an expression."""
+    parts, begin, at = [], 0, 0
+    while at < len(expression):
+        c = expression[at]
+        if c == "\\":
+            at += 1
+        elif c == "[":
+            at = expression.index("]", at + 2)
+        elif c == "(":
+            at = _closing(expression, at)
+        elif c == "|":
+            parts.append(expression[begin:at])
+            begin = at + 1
+        at += 1
+    return [*parts, expression[begin:]]

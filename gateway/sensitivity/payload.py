@@ -1,0 +1,80 @@
+"""Texts packed into texts: base64 and hexadecimal, in a data URL or bare. What holds no text is left alone."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+LONGEST = 4_000_000
+"""Characters of one packed run that are looked at; a longer one is not text that anybody wrote."""
+
+_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]")
+_HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}){6,}(?![0-9A-Fa-f])")
+_HEX_PAIRS = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}(?:[ :][0-9A-Fa-f]{2}){7,}(?![0-9A-Fa-f])")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{10,}(?:\r?\n[A-Za-z0-9+/_\-]{4,})*={0,2}")
+_TRY = 64
+_SHORTEST = 6
+
+
+class Packing(msgspec.Struct, frozen=True):
+    """One way of packing: when to look (RE2), and each packed run with what it holds."""
+
+    id: str
+    trigger: str
+    unpacked: Callable[[str], Iterator[tuple[int, int, str]]]
+
+
+def _text_of(octets: bytes) -> str | None:
+    """The octets as text, None: they are something else."""
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if len(text) >= _SHORTEST and not _SHOWN.search(text) else None
+
+
+def _base64(text: str) -> Iterator[tuple[int, int, str]]:
+    for match in _BASE64.finditer(text):
+        run = match[0]
+        if len(run) > LONGEST or run.isdigit() or (run.isalpha() and (run[1:].islower() or run.isupper())):
+            continue  # a number, or a word
+        packed = "".join(run.split()).rstrip("=").translate(_STANDARD)
+        if len(packed) % 4 == 1:
+            packed = packed[:-1]
+        if _unpack(packed[:_TRY]) is None and _text_of(_unpacked(packed[:_TRY])[:-3]) is None:
+            continue  # most runs are something else, and show it at once
+        if (found := _text_of(_unpacked(packed))) is not None:
+            yield match.start(), match.end(), found
+
+
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def _unpacked(packed: str) -> bytes:
+    try:
+        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return b"\xff"
+
+
+def _unpack(packed: str) -> str | None:
+    return _text_of(_unpacked(packed))
+
+
+def _hexadecimal(text: str) -> Iterator[tuple[int, int, str]]:
+    for expression in (_HEX, _HEX_PAIRS):
+        for match in expression.finditer(text):
+            run = match[0]
+            if len(run) > LONGEST or (run.isdigit() and len(run) < 2 * _SHORTEST + 4):
+                continue
+            found = _text_of(bytes.fromhex(run.replace(":", " ")))
+            if found is not None:
+                yield match.start(), match.end(), found
+
+
+PACKINGS: tuple[Packing, ...] = (
+    Packing("base64", r"[A-Za-z0-9+/_\-]{10}", _base64),
+    Packing("hex", r"[0-9A-Fa-f]{12}|(?:[0-9A-Fa-f]{2}[ :]){7}", _hexadecimal),
+)

@@ -1,0 +1,210 @@
+"""The scanner: what is in the texts of a request. Findings hold places and kinds, never text.
+
+One pass over all texts at once, with the triggers of all detectors and of all ways of writing, says whether there is
+anything to do; for most requests that is all. Otherwise each text is examined: as it came, with ways of writing undone,
+and with packed texts unpacked, again and again within a budget. Texts that a model reads one after the other are also
+examined across their seams, so that nothing hides by being cut in two.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
+
+import msgspec
+
+from gateway.core.findings import Finding, Leaf, Place, Scan
+from gateway.sensitivity.canonical import REWRITES
+from gateway.sensitivity.detector import Detector
+from gateway.sensitivity.payload import PACKINGS
+from gateway.sensitivity.reading import Edit, Reading
+from gateway.sensitivity.sight import Sight
+from gateway.sensitivity.triggers import Triggers
+from gateway.sensitivity.walk import Walked, walk
+
+DEPTH = 3
+"""How many times a text is read anew or unpacked."""
+_BUDGET_SHARE, _BUDGET_CHARS = 8, 200_000
+"""How many characters may be examined in all, counted in those that came, and beside them."""
+_SEAM_CHARS = 400
+_SEAM = "\n\n"
+
+
+class _Spent(Exception):
+    """The budget is spent."""
+
+
+class Scanner:
+    """A table of detectors, ready to look. Holds no state between texts, so any number of them may be scanned."""
+
+    def __init__(self, detectors: Iterable[Detector]) -> None:
+        self._detectors = tuple(detectors)
+        self._triggers = Triggers(
+            [
+                *(row.trigger for row in self._detectors),
+                *(row.trigger for row in REWRITES),
+                *(row.trigger for row in PACKINGS),
+            ]
+        )
+
+    def scan(self, document: object) -> Scan:
+        """What is in a parsed body."""
+        walked = walk(document)
+        return self.examine(walked) if self.concerns(walked) else Scan((), (), bool(walked.opaque))
+
+    def concerns(self, walked: Walked) -> bool:
+        """Whether there is anything to examine. Triggers have no anchors, so what is in a leaf is in the whole."""
+        read = "".join([leaf.text for leaf in walked.leaves if not leaf.framing])
+        return self._triggers.any(" ".join([read, *(leaf.text for leaf in walked.leaves if leaf.framing)]))
+
+    def examine(self, walked: Walked) -> Scan:
+        """What is in the texts of a body."""
+        leaves, opaque = walked.leaves, bool(walked.opaque)
+        budget = _Budget(sum(len(leaf.text) for leaf in leaves) * _BUDGET_SHARE + _BUDGET_CHARS)
+        try:
+            places = [
+                Place(number, finding)
+                for number, leaf in enumerate(leaves)
+                for finding in self._examine(leaf.text, leaf.key, budget)
+            ]
+            places += self._across(leaves, budget)
+        except _Spent:
+            return Scan(leaves, (), opaque, complete=False)
+        return Scan(leaves, tuple(places), opaque)
+
+    def scan_text(self, text: str, key: str = "") -> tuple[Finding, ...]:
+        """The findings in one text. `key` is the name of the member that holds it. Raises ValueError: too much to
+        examine."""
+        try:
+            return tuple(self._examine(text, key, _Budget(len(text) * _BUDGET_SHARE + _BUDGET_CHARS)))
+        except _Spent:
+            raise ValueError("there is more packed into this text than can be examined") from None
+
+    def triggered(self, text: str) -> bool:
+        """Whether any detector has anything to do in a text. If not, there is no finding in it."""
+        return self._triggers.any(text)
+
+    def _examine(self, text: str, key: str, budget: "_Budget") -> list[Finding]:
+        found = list(self._readings(text, key, budget, DEPTH, ""))
+        return _settled(found)
+
+    def _readings(self, text: str, key: str, budget: "_Budget", depth: int, seen: str) -> Iterator[Finding]:
+        """The findings of a text in every way of reading it."""
+        budget.spend(len(text))
+        triggered = self._triggers.of(text)
+        sight, known = Sight(text, key), len(self._detectors)
+        edits: list[Edit] = []
+        undone: list[str] = []
+        packings = []
+        for number in triggered:
+            if number < known:
+                for hit in self._detectors[number].find(sight):
+                    yield Finding(hit.start, hit.end, hit.kind, hit.detector, seen or "plain")
+            elif number < known + len(REWRITES):
+                row = REWRITES[number - known]
+                if mine := list(row.edits(text)):
+                    edits += mine
+                    undone.append(row.id)
+            else:
+                packings.append(PACKINGS[number - known - len(REWRITES)])
+        if depth == 0:
+            return
+        for packing in packings:
+            for start, end, inner in packing.unpacked(text):
+                for each in self._readings(inner, key, budget, depth - 1, _also(seen, packing.id)):
+                    yield Finding(start, end, each.kind, each.detector, each.seen)
+        if edits:
+            reading = Reading(text, edits)
+            if reading.text != text:
+                for each in self._readings(reading.text, key, budget, depth - 1, _also(seen, *undone)):
+                    start, end = reading.source_of(each.start, each.end)
+                    yield Finding(start, end, each.kind, each.detector, each.seen)
+
+    def _across(self, leaves: tuple[Leaf, ...], budget: "_Budget") -> Iterator[Place]:
+        """What only shows where texts are read on: findings that stand in more than one leaf."""
+        joined = _Joined(leaves)
+        if joined.parts > 1:
+            for finding in self._examine(joined.text, "", budget):
+                places = joined.places(finding)
+                if len(places) > 1:
+                    yield from places
+
+
+class _Budget:
+    """Characters that may still be examined for one request."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, chars: int) -> None:
+        self._left = chars
+
+    def spend(self, chars: int) -> None:
+        self._left -= chars
+        if self._left < 0:
+            raise _Spent
+
+
+class _Joined:
+    """The texts that are read one after the other, as one. Of long ones only what lies near a seam."""
+
+    def __init__(self, leaves: tuple[Leaf, ...]) -> None:
+        self._pieces: list[tuple[int, int, int, int]] = []  # where it begins and ends here, its leaf, its offset there
+        parts: list[str] = []
+        at = self.parts = 0
+        for number, leaf in enumerate(leaves):
+            if leaf.framing or not leaf.text:
+                continue
+            self.parts += 1
+            long = len(leaf.text) > 2 * _SEAM_CHARS
+            pieces = ((0, _SEAM_CHARS), (len(leaf.text) - _SEAM_CHARS, None)) if long else ((0, None),)
+            for offset, end in pieces:
+                if offset:
+                    parts.append(_SEAM)
+                    at += len(_SEAM)
+                text = leaf.text[offset:end]
+                parts.append(text)
+                self._pieces.append((at, at + len(text), number, offset))
+                at += len(text)
+        self.text = "".join(parts)
+
+    def places(self, finding: Finding) -> list[Place]:
+        """The places of a finding in each leaf that it touches."""
+        first = bisect_right(self._pieces, finding.start, key=lambda piece: piece[1])
+        following = map(self._pieces.__getitem__, range(first, len(self._pieces)))
+        touched = takewhile(lambda piece: piece[0] < finding.end, following)
+        return [
+            Place(
+                leaf,
+                msgspec.structs.replace(
+                    finding,
+                    start=max(finding.start, begins) - begins + offset,
+                    end=min(finding.end, ends) - begins + offset,
+                    seen=f"joined {finding.seen}",
+                ),
+            )
+            for begins, ends, leaf, offset in touched
+        ]
+
+
+def _also(seen: str, *more: str) -> str:
+    return " ".join(dict.fromkeys([*seen.split(), *more]))
+
+
+def _settled(found: list[Finding]) -> list[Finding]:
+    """Each finding once: the plainest reading of it, and none that lies within another of its kind or within a secret,
+    whose digits are nobody's number."""
+    kept: list[Finding] = []
+    for each in sorted(set(found), key=_widest_first):
+        if not any(
+            other.start <= each.start and each.end <= other.end and other.kind in (each.kind, "secret")
+            for other in reversed(kept[-_LOOK_BACK:])
+        ):
+            kept.append(each)
+    return kept
+
+
+_LOOK_BACK = 64
+"""How many findings before it one is compared with: enough for all that begin near it."""
+
+
+def _widest_first(finding: Finding) -> tuple[int, int, bool, int, str]:
+    return finding.start, -finding.end, finding.kind != "secret", len(finding.seen), finding.detector

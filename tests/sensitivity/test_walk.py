@@ -1,0 +1,110 @@
+"""Every string of a body is a leaf, wherever it stands."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.findings import Leaf
+from gateway.sensitivity.walk import walk
+
+MESSAGES = {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]}
+
+
+def texts(document) -> list[str]:
+    return [leaf.text for leaf in walk(document).leaves]
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("just a text", ["just a text"]),
+        (MESSAGES, ["user", "text", "a", "text", "b"]),
+        ({"a": {"b": [["c", {"d": "e"}]]}, "f": None, "g": True}, ["c", "e"]),
+        ({"a": 12345678, "b": -9876543, "c": 99, "d": 3.5}, ["12345678", "-9876543"]),
+        ({"a name with blanks": "x"}, ["a name with blanks", "x"]),
+        ({"536-90-4399": 1}, ["536-90-4399"]),
+        ({"plain_name": "x", "x-other.name": "y", "n1": "z"}, ["x", "y", "z"]),
+        ({}, []),
+    ],
+)
+def test_what_is_a_text(document, expected):
+    assert texts(document) == expected
+
+
+def test_a_leaf_says_where_it_stands_and_which_member_holds_it():
+    leaf = walk(MESSAGES).leaves[2]
+    assert (leaf.path, leaf.key, leaf.framing) == (("messages", 0, "content", 0, "text"), "text", False)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "framing"),
+    [
+        (Leaf(("messages", 0, "role"), "user"), True),
+        (Leaf(("messages", 0, "role"), "x" * 65), False),
+        (Leaf(("a", "b c"), "b c", name=True), True),
+        (Leaf(("a",), "1234567", number=True), True),
+        (Leaf(("messages", 0, "content"), "hi"), False),
+        (Leaf((), "hi"), False),
+    ],
+)
+def test_a_frame_is_nothing_that_is_read_on(leaf, framing):
+    assert leaf.framing is framing
+
+
+@pytest.mark.parametrize(
+    ("part", "opaque"),
+    [
+        ({"type": "text", "text": "an image"}, False),
+        ({"type": "image_url", "image_url": {"url": "https://x/y.png"}}, True),
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}, True),
+        ({"type": "image_url", "image_url": {"url": "data:text/plain;base64,aGk="}}, False),
+        ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, True),
+        ({"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA"}}, True),
+        ({"type": "input_image", "image_url": "https://x/y.png"}, True),
+        ({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}, True),
+        ({"type": "document", "source": {"type": "base64", "data": "AAAA"}}, True),
+        ({"type": 7}, False),
+    ],
+)
+def test_what_nobody_here_can_read(part, opaque):
+    assert bool(walk({"messages": [{"content": [part]}]}).opaque) is opaque
+
+
+def test_members_are_counted_wherever_they_are():
+    assert walk({"a": {"b": 1, "c": [{"d": 2}, {}]}}).members == 4
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(alphabet="ab", max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(alphabet="xyz", min_size=1), inner, max_size=3),
+    max_leaves=15,
+)
+
+
+@given(json_values, st.data())
+def test_a_canary_is_found_at_every_path(document, data):
+    paths = []
+
+    def into(value, path):
+        paths.append(path)
+        if isinstance(value, dict):
+            for name in value:
+                into(value[name], (*path, name))
+        elif isinstance(value, list):
+            for at in range(len(value)):
+                into(value[at], (*path, at))
+
+    into(document, ())
+    path = data.draw(st.sampled_from(paths))
+
+    def put(value, left):
+        if not left:
+            return "the canary"
+        copy = value.copy()
+        copy[left[0]] = put(value[left[0]], left[1:])
+        return copy
+
+    planted = put(document, path)
+    assert Leaf(path, "the canary") in walk(planted).leaves
+    assert msgspec.json.decode(msgspec.json.encode(planted)) == planted
