@@ -169,19 +169,13 @@ def read_lock(directory: Path) -> tuple[lock.Lock | None, tuple[Problem, ...]]:
 
 def read_beside(directory: Path, name: str) -> bytes | None:
     """A file that stands beside the files of a tree, None where there is none. Raises Unreadable."""
-    raw, why = _read_beside(directory, name)
-    if why:
-        raise Unreadable(why)
-    return raw
+    return _read(directory / name) if os.path.lexists(directory / name) else None
 
 
 def _read_beside(directory: Path, name: str) -> tuple[bytes | None, str]:
     """The same; None, and why, where it cannot be read."""
-    path = directory / name
-    if not os.path.lexists(path):
-        return None, ""
     try:
-        return _read(path), ""
+        return read_beside(directory, name), ""
     except Unreadable as error:
         return None, str(error)
 
