@@ -5,7 +5,7 @@ value must be is not: a password may be a word, a key has to look like one, and 
 needs more.
 """
 
-# ruff: noqa: E501, RUF001 - expressions are read whole
+# ruff: noqa: E501 - expressions are read whole
 
 import re
 from collections.abc import Iterator

@@ -4,7 +4,7 @@ A label is a noun that names somebody's number ("customer number", "nr polisy", 
 it and the value may stand only what joins the two ("is", ":", "no."). The value must hold enough digits.
 """
 
-# ruff: noqa: RUF001 (other scripts have letters and colons that look like ours)
+
 
 import re
 from collections.abc import Iterator

@@ -4,7 +4,7 @@ other grouping beside a word that speaks of telephones.
 Sources: ITU E.164 and its list of country codes, the national numbering plans.
 """
 
-# ruff: noqa: RUF001 (other scripts have letters and colons that look like ours)
+
 
 import re
 from collections.abc import Iterator

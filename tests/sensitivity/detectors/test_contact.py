@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 (other scripts have letters and colons that look like ours)
+
 import pytest
 
 from gateway.sensitivity.detectors.contact import ROWS

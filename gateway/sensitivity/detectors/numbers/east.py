@@ -4,7 +4,7 @@ Sources: MV ČR (rodné číslo), NAV (adóazonosító, TAJ), RO CNP (OUG 97/200
 (ΑΦΜ), FNS (ИНН), PFR (СНИЛС), DPS (РНОКПП), NVİ (TCKN), GİB (VKN), Israel's population registry.
 """
 
-# ruff: noqa: RUF001 (other scripts have letters and colons that look like ours)
+
 
 from gateway.sensitivity.checksums import ddmmyy, is_date, luhn, mod11_10, varied, weighted, yymmdd
 from gateway.sensitivity.shapes import Bare, Identifier
