@@ -1,6 +1,6 @@
 """How much a value looks like a credential: placeholders and names of variables do not, random characters do."""
 
-# ruff: noqa: E501 - expressions and lists of words are read whole
+# ruff: noqa: E501, SIM905 - expressions and lists of words are read whole
 
 import re
 from enum import IntEnum
