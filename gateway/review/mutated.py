@@ -43,7 +43,8 @@ def counts(rule: Rule, seen: View, facts: Facts) -> bool:
 
 
 class Mutated:
-    """The policy of a bundle in which one rule became another; None: it was removed. It answers as if compiled anew."""
+    """The policy of a bundle in which one rule became another; None: it was removed. It answers as if compiled anew,
+    but for a verdict's `redact`: no case asks what would be taken out of a text, since it has none."""
 
     def __init__(self, base: Eligibility, rule: Rule, becomes: Rule | None) -> None:
         self._base = base

@@ -4,9 +4,11 @@ import random
 from decimal import Decimal
 
 import pytest
+from support.doubles import SCANNING, Snapshot
 from support.policy_trees import FACTS
 
 from gateway.adapters.budgets_local import LocalBudgets
+from gateway.asked import Form
 from gateway.core.budget import EVERYTHING, Exceeded, Limit, Spend
 from gateway.core.catalog import Backend
 from gateway.core.chat import Demand, parse
@@ -89,5 +91,7 @@ def test_the_most_that_a_call_can_cost_is_what_the_gateway_reserves(more, body):
     )
     chat = parse(b'{"model": "b", "messages": [{"role": "user", "content": "hello"}]%s}' % body.encode())
     permit = Permit(_MINT, "r", "d", 1, Candidate(backend, (), 0))
-    assert most(backend, chat.demand) == Hop(permit, chat, DIALECTS["openai"], FACTS, None).most
+    nothing_found = SCANNING.scan(Snapshot([]), b"{}")
+    hop = Hop(permit, Form(chat, FACTS, {}), nothing_found, DIALECTS["openai"], None)
+    assert most(backend, chat.demand) == hop.most
     assert most(backend, Demand(frozenset(), 0, 1, None, 1)) >= 0
