@@ -526,7 +526,7 @@ def test_rules_about_hops_obligations_and_rules_in_trial_hold_on_the_wire(house,
 
 def test_a_conversation_keeps_its_label(gateway, upstream, key):
     upstream.scripts["away"] = [answer(OK)]
-    first = [{"role": "user", "content": "what do we know of J. Doe, of 1 Main Street?"}]
+    first = [{"role": "user", "content": "what do we know of the merger?"}]
     then = [*first, {"role": "assistant", "content": "a lot"}, {"role": "user", "content": "and now?"}]
     assert ask(gateway, key, "away", messages=then).status_code == 200
     raised = {"x-gateway-sensitivity": "confidential"}

@@ -17,22 +17,19 @@ _FRAME_CHARS = 64
 
 
 class Leaf(msgspec.Struct, frozen=True):
-    """One text of a body. `name`: it is the name of a member, not a value; `number`: it is written without quotes."""
+    """One text of a body, and the name of the member that holds it. `name`: it is the name of a member itself, not a
+    value; `number`: it is written without quotes."""
 
     path: Path
     text: str
+    key: str = ""
     name: bool = False
     number: bool = False
 
     @property
-    def key(self) -> str:
-        """The name of the member that holds it."""
-        return next((step for step in reversed(self.path) if isinstance(step, str)), "")
-
-    @property
     def framing(self) -> bool:
         """Whether it is part of a message's frame, such as a role: nobody reads on from the text before it."""
-        return self.name or self.number or (len(self.text) <= _FRAME_CHARS and self.key in _FRAME)
+        return (self.key in _FRAME and len(self.text) <= _FRAME_CHARS) or self.name or self.number
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):

@@ -1,10 +1,12 @@
 """Names that stand twice in one JSON object. Readers disagree on which of the two counts, so a text could hide."""
 
 import json
-import re
 
-_BLANKS = (b" :", b"\t:", b"\n:", b"\r:")
-_SPACED = re.compile(rb'[^\\]"[ \t\r\n]+:')
+import re2
+
+_SPACED = re2.Set.SearchSet()
+_SPACED.Add(r'[^\\]"[ \t\r\n]+:')
+_SPACED.Compile()
 
 
 def repeats(body: bytes, members: int) -> bool:
@@ -14,9 +16,10 @@ def repeats(body: bytes, members: int) -> bool:
     as many as names were written, and as many as there are members is enough to know. Otherwise, and where blanks or
     backslashes stand in between, the body is read once more, name by name.
     """
-    spaced = any(blank in body for blank in _BLANKS) and _SPACED.search(body) is not None
-    plain = b'\\\\"' not in body and not spaced
-    if plain and body.count(b'":') - body.count(b'\\":') == members:
+    names = body.count(b'":')
+    if b"\\" in body:
+        names = -1 if b'\\\\"' in body else names - body.count(b'\\":')
+    if names == members and _SPACED.Match(body) is None:
         return False
     found = False
 

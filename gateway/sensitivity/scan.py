@@ -26,6 +26,8 @@ DEPTH = 3
 _BUDGET_SHARE, _BUDGET_CHARS = 8, 200_000
 """How many characters may be examined in all, counted in those that came, and beside them."""
 _SEAM_CHARS = 400
+_FEW = 8
+"""So few rows may be asked about each text of a body; which of more are triggered is asked for each text."""
 _NAMES = 4096
 """Names of members that are remembered."""
 _SEAM = "\n\n"
@@ -57,10 +59,8 @@ class Scanner:
         return self.examine(walked) if self.concerns(walked) else Scan((), (), bool(walked.opaque))
 
     def concerns(self, walked: Walked) -> bool:
-        """Whether there is anything to examine. Triggers have no anchors, so what is in a leaf is in the whole."""
-        read = "".join([leaf.text for leaf in walked.leaves if not leaf.framing])
-        framed = [leaf.text for leaf in walked.leaves if leaf.framing]
-        return self._triggers.any(" ".join([read, *framed])) or any(self._of_member(leaf.key) for leaf in walked.leaves)
+        """Whether there is anything to examine."""
+        return self._triggers.any(_whole(walked)) or any(self._of_member(leaf.key) for leaf in walked.leaves)
 
     def _of_member(self, name: str) -> tuple[Detector, ...]:
         """The rows that are about what a member of this name holds."""
@@ -75,14 +75,16 @@ class Scanner:
     def examine(self, walked: Walked) -> Scan:
         """What is in the texts of a body."""
         leaves, opaque = walked.leaves, bool(walked.opaque)
-        budget = _Budget(sum(len(leaf.text) for leaf in leaves) * _BUDGET_SHARE + _BUDGET_CHARS)
+        budget = _Budget(sum([len(leaf.text) for leaf in leaves]) * _BUDGET_SHARE + _BUDGET_CHARS)
+        triggered = self._triggers.of(_whole(walked))
+        few = triggered if len(triggered) <= _FEW else None
         try:
             places = [
                 Place(number, finding)
                 for number, leaf in enumerate(leaves)
-                for finding in self._examine(leaf.text, leaf.key, budget)
+                for finding in self._examine(leaf.text, leaf.key, budget, few)
             ]
-            places += self._across(leaves, budget)
+            places += self._across(leaves, budget, few)
         except _Spent:
             return Scan(leaves, (), opaque, complete=False)
         return Scan(leaves, tuple(places), opaque)
@@ -99,14 +101,16 @@ class Scanner:
         """Whether any detector has anything to do in a text. If not, there is no finding in it."""
         return self._triggers.any(text)
 
-    def _examine(self, text: str, key: str, budget: "_Budget") -> list[Finding]:
-        found = list(self._readings(text, key, budget, DEPTH, ""))
+    def _examine(self, text: str, key: str, budget: "_Budget", few: list[int] | None = None) -> list[Finding]:
+        found = list(self._readings(text, key, budget, DEPTH, "", few))
         return _settled(found)
 
-    def _readings(self, text: str, key: str, budget: "_Budget", depth: int, seen: str) -> Iterator[Finding]:
-        """The findings of a text in every way of reading it."""
+    def _readings(
+        self, text: str, key: str, budget: "_Budget", depth: int, seen: str, few: list[int] | None = None
+    ) -> Iterator[Finding]:
+        """The findings of a text in every way of reading it. `few`: no others than these rows are triggered."""
         budget.spend(len(text))
-        triggered = self._triggers.of(text)
+        triggered = few if few is not None else self._triggers.of(text)
         sight, known = Sight(text, key), len(self._detectors)
         edits: list[Edit] = []
         undone: list[str] = []
@@ -138,14 +142,20 @@ class Scanner:
                     start, end = reading.source_of(each.start, each.end)
                     yield Finding(start, end, each.kind, each.detector, each.seen)
 
-    def _across(self, leaves: tuple[Leaf, ...], budget: "_Budget") -> Iterator[Place]:
+    def _across(self, leaves: tuple[Leaf, ...], budget: "_Budget", few: list[int] | None) -> Iterator[Place]:
         """What only shows where texts are read on: findings that stand in more than one leaf."""
         joined = _Joined(leaves)
         if joined.parts > 1:
-            for finding in self._examine(joined.text, "", budget):
+            for finding in self._examine(joined.text, "", budget, few):
                 places = joined.places(finding)
                 if len(places) > 1:
                     yield from places
+
+
+def _whole(walked: Walked) -> str:
+    """All texts as one. Triggers have no anchors, so what triggers in a text, or across a seam, does so in the whole."""
+    read = "".join([leaf.text for leaf in walked.leaves if not leaf.framing])
+    return " ".join([read, *[leaf.text for leaf in walked.leaves if leaf.framing]])
 
 
 class _Budget:

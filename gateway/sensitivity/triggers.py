@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 
+import re2
 from ahocorasick_rs import AhoCorasick, Implementation
 
 from gateway.sensitivity.expression import Expression
@@ -33,8 +34,10 @@ _DIGITS = ("[0-9]", r"\d", *"0123456789")
 _GATES = {"digit": "[0-9]", "long": r"[A-Za-z0-9+/_\-]{12}", "beyond": r"[^\x00-\x7f]"}
 """What is looked for where no word is to be had."""
 
-_SMALL = 400
-"""Characters of an expression up to which it is one of those that are searched for together."""
+_COUNTS = re.compile(r"\{\d*[4-9]|\{\d\d")
+"""Expressions that count are searched for one by one: together they would have a state for every combination of counts."""
+_CACHE_BYTES = 32_000_000
+"""Memory for the states of the others, which are made as texts need them."""
 _NOTHING = r"[^\x00-\x{10ffff}]"
 _UNREAD = re.compile(r"\\[QC0-7]|\[\[|\[:|\(\?(?!i?:)")
 """What the reading of expressions below does not know: they are searched for as they are."""
@@ -65,29 +68,40 @@ class Triggers:
                     words.setdefault(word, []).append(number)
         self._numbers = list(words.values())
         self._words = AhoCorasick(list(words), implementation=Implementation.DFA, store_patterns=False)
-        self._searched = [(Expression(trigger), numbers) for trigger, numbers in searched.items()]
-        small = [trigger for trigger in searched if len(trigger) <= _SMALL]
-        large = [trigger for trigger in searched if len(trigger) > _SMALL]
-        self._any = [Expression("|".join(f"(?:{trigger})" for trigger in small or [_NOTHING])), *map(Expression, large)]
+        self._counting = [(Expression(each), numbers) for each, numbers in searched.items() if _COUNTS.search(each)]
+        plain = {each: numbers for each, numbers in searched.items() if not _COUNTS.search(each)}
+        self._plain_numbers = list(plain.values())
+        options = re2.Options()
+        options.max_mem = _CACHE_BYTES
+        self._plain = re2.Set(re2._Anchor.UNANCHORED, options)  # noqa: SLF001  SearchSet() takes no options
+        for trigger in plain or [_NOTHING]:
+            self._plain.Add(trigger)
+        self._plain.Compile()
 
     def any(self, text: str) -> bool:
         """Whether any trigger may match."""
         octets = text.encode()
         return (
-            any(expression.stands_in(octets) for expression in self._any)
+            self._plain.Match(octets) is not None
+            or any([expression.stands_in(octets) for expression, _ in self._counting])
             or bool(self._words.find_matches_as_indexes(text.lower()))
-            or any(ask(text) for ask, _ in self._questions)
+            or any([ask(text) for ask, _ in self._questions])
         )
 
     def of(self, text: str) -> list[int]:
         """The numbers of all triggers that may match, in their order."""
         octets = text.encode()
-        words = {match[0] for match in self._words.find_matches_as_indexes(text.lower(), overlapping=True)}
-        found = {number for word in words for number in self._numbers[word]}
-        for expression, numbers in self._searched:
+        found: set[int] = set()
+        for word in {match[0] for match in self._words.find_matches_as_indexes(text.lower(), overlapping=True)}:
+            found.update(self._numbers[word])
+        for at in self._plain.Match(octets) or ():
+            found.update(self._plain_numbers[at])
+        for expression, numbers in self._counting:
             if expression.stands_in(octets):
                 found.update(numbers)
-        found.update(number for ask, number in self._questions if ask(text))
+        for ask, number in self._questions:
+            if ask(text):
+                found.add(number)
         return sorted(found)
 
 

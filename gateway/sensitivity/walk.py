@@ -27,30 +27,38 @@ class Walked(msgspec.Struct, frozen=True):
 
 
 def walk(document: object) -> Walked:
-    """All texts of a parsed body."""
-    leaves: list[Leaf] = []
-    opaque: list[Path] = []
-    members = 0
-    stack: list[tuple[Path, object]] = [((), document)]
-    while stack:
-        path, value = stack.pop()
+    """All texts of a parsed body. Raises RecursionError for one that is nested too deeply."""
+    walker = _Walker()
+    walker.into(document, (), "")
+    return Walked(tuple(walker.leaves), tuple(walker.opaque), walker.members)
+
+
+class _Walker:
+    """What was met on the way."""
+
+    __slots__ = ("leaves", "members", "opaque")
+
+    def __init__(self) -> None:
+        self.leaves: list[Leaf] = []
+        self.opaque: list[Path] = []
+        self.members = 0
+
+    def into(self, value: object, path: Path, key: str) -> None:
         if isinstance(value, str):
-            leaves.append(Leaf(path, value))
+            self.leaves.append(Leaf(path, value, key))
         elif isinstance(value, dict):
-            if _shows(value):
-                opaque.append(path)
-            members += len(value)
-            children: list[tuple[Path, object]] = []
+            self.members += len(value)
+            if "type" in value and _shows(value):
+                self.opaque.append(path)
             for name, child in value.items():
                 if name not in _USUAL and not _FIELD_NAME.match(name):
-                    leaves.append(Leaf((*path, name), name, name=True))
-                children.append(((*path, name), child))
-            stack.extend(reversed(children))
+                    self.leaves.append(Leaf((*path, name), name, name, name=True))
+                self.into(child, (*path, name), name)
         elif isinstance(value, list):
-            stack.extend(((*path, at), value[at]) for at in range(len(value) - 1, -1, -1))
+            for at, child in enumerate(value):
+                self.into(child, (*path, at), key)
         elif isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LEAST_NUMBER:
-            leaves.append(Leaf(path, str(value), number=True))
-    return Walked(tuple(leaves), tuple(opaque), members)
+            self.leaves.append(Leaf(path, str(value), key, number=True))
 
 
 def _shows(value: dict[str, object]) -> bool:

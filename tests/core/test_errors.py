@@ -84,7 +84,11 @@ def test_a_failure_has_its_status(kind, status):
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
-        ("may_fall_back", set(FailureKind) - {FailureKind.CONTENT_FILTERED, FailureKind.REJECTED, FailureKind.REVOKED}),
+        (
+            "may_fall_back",
+            set(FailureKind)
+            - {FailureKind.CONTENT_FILTERED, FailureKind.REJECTED, FailureKind.BLOCKED, FailureKind.REVOKED},
+        ),
         (
             "trips_breaker",
             {
@@ -95,7 +99,7 @@ def test_a_failure_has_its_status(kind, status):
                 FailureKind.BROKEN,
             },
         ),
-        ("may_be_billed", {FailureKind.TIMED_OUT, FailureKind.BROKEN, FailureKind.REVOKED}),
+        ("may_be_billed", {FailureKind.TIMED_OUT, FailureKind.BROKEN, FailureKind.BLOCKED, FailureKind.REVOKED}),
     ],
 )
 def test_a_failure_says_what_may_follow(question, expected):
@@ -104,7 +108,10 @@ def test_a_failure_says_what_may_follow(question, expected):
 
 @pytest.mark.parametrize("kind", [kind for kind in FailureKind if not kind.may_fall_back])
 def test_only_the_callers_own_fault_or_the_policy_ends_the_search(kind):
-    assert (kind.status, kind.trips_breaker) == (403 if kind is FailureKind.REVOKED else 400, False)
+    assert (kind.status, kind.trips_breaker) == (
+        403 if kind in (FailureKind.BLOCKED, FailureKind.REVOKED) else 400,
+        False,
+    )
 
 
 def test_a_refusal_carries_its_words():

@@ -3,12 +3,7 @@
 import pytest
 
 from gateway.core.chat import parse
-from gateway.core.findings import NOTHING_FOUND, Classified, Leaf, Redacted
-
-
-@pytest.mark.parametrize(("path", "key"), [(("a", 0, "b", 1), "b"), (("a",), "a"), ((0, 1), ""), ((), "")])
-def test_the_member_that_holds_a_text_is_the_last_that_has_a_name(path, key):
-    assert Leaf(path, "x").key == key
+from gateway.core.findings import NOTHING_FOUND, Classified, Redacted
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,9 @@ LEAVES = frozenset(leaves(Record, "")) | frozenset(leaves(Entry, ""))
 
 WORDS = {
     "Call": "id sensitivity_hint purpose_hint project_hint client_request_id",
-    "Caller": "key team app projects purposes floor person",
+    "Caller": "key team app projects purposes floor person opaque_as",
+    "Classified": "sensitivity tags provenance declared kinds",
+    "Redaction": "tags",
     "Facts": "sensitivity tags purpose project team app key source_sensitivity redaction jurisdiction person attempt"
     " last_error visited_regions visited_operators",
     "Decision": "id policy_digest requested",

@@ -302,7 +302,7 @@ def test_no_escape_is_cut(arguments, left):
 
 
 def leaves_of(*texts: str) -> tuple[Leaf, ...]:
-    return tuple(Leaf(("messages", at, "content"), text) for at, text in enumerate(texts))
+    return tuple(Leaf(("messages", at, "content"), text, "content") for at, text in enumerate(texts))
 
 
 def test_what_would_read_as_a_placeholder_by_accident_is_refused():

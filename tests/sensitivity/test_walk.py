@@ -40,11 +40,11 @@ def test_a_leaf_says_where_it_stands_and_which_member_holds_it():
 @pytest.mark.parametrize(
     ("leaf", "framing"),
     [
-        (Leaf(("messages", 0, "role"), "user"), True),
-        (Leaf(("messages", 0, "role"), "x" * 65), False),
-        (Leaf(("a", "b c"), "b c", name=True), True),
-        (Leaf(("a",), "1234567", number=True), True),
-        (Leaf(("messages", 0, "content"), "hi"), False),
+        (Leaf(("messages", 0, "role"), "user", "role"), True),
+        (Leaf(("messages", 0, "role"), "x" * 65, "role"), False),
+        (Leaf(("a", "b c"), "b c", "b c", name=True), True),
+        (Leaf(("a",), "1234567", "a", number=True), True),
+        (Leaf(("messages", 0, "content"), "hi", "content"), False),
         (Leaf((), "hi"), False),
     ],
 )
@@ -106,5 +106,13 @@ def test_a_canary_is_found_at_every_path(document, data):
         return copy
 
     planted = put(document, path)
-    assert Leaf(path, "the canary") in walk(planted).leaves
+    assert (path, "the canary") in [(leaf.path, leaf.text) for leaf in walk(planted).leaves]
     assert msgspec.json.decode(msgspec.json.encode(planted)) == planted
+
+
+@pytest.mark.parametrize(
+    ("document", "keys"),
+    [({"a": [{"b": ["x", "y"]}, "z"]}, ["b", "b", "a"]), ("x", [""]), ([["x"]], [""]), ({"a b": "x"}, ["a b", "a b"])],
+)
+def test_the_member_that_holds_a_text_is_the_last_that_has_a_name(document, keys):
+    assert [leaf.key for leaf in walk(document).leaves] == keys
