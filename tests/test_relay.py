@@ -403,7 +403,10 @@ def test_a_client_that_leaves_after_a_large_body_is_noticed(gateway, upstream, k
         client.sendall(head.encode())
         time.sleep(0.1)
         client.sendall(body)
-        time.sleep(0.4)
+        deadline = time.monotonic() + 20  # the process that examines large bodies starts with the first of them
+        while not upstream.requests("a") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.2)
     assert upstream.requests("a")[0].gone.wait(0.4)
     assert gateway.ledger()[-1]["outcome"] == "client_gone"
 

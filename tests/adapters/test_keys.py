@@ -9,7 +9,9 @@ from gateway.core.record import Caller
 
 def test_a_key_leads_to_its_caller(tmp_path):
     keys = Keys(tmp_path)
-    id, key = keys.create(team="t", app="a", projects=["p", "q"], purposes=["bulk"], floor="confidential", person="us", opaque_as="public")
+    id, key = keys.create(
+        team="t", app="a", projects=["p", "q"], purposes=["bulk"], floor="confidential", person="us", opaque_as="public"
+    )
     assert re.fullmatch(r"sk-gw-[\w-]{32}", key)
     assert keys.find(key.encode()) == Caller(id, "t", "a", ("p", "q"), ("bulk",), "confidential", "us", "public")
     assert keys.find(key.encode()[:-1]) is None

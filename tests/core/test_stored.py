@@ -42,7 +42,16 @@ def test_only_these_fields_hold_text(kind):
     assert (
         texts
         == {
-            Stored: {"decision_id", "request_id", "policy_digest", "requested", "plan", "backend", "provenance", "kinds"},
+            Stored: {
+                "decision_id",
+                "request_id",
+                "policy_digest",
+                "requested",
+                "plan",
+                "backend",
+                "provenance",
+                "kinds",
+            },
             Denied: {"backend", "rules"},
             Demand: {"needs"},
         }[kind]

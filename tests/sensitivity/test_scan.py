@@ -160,7 +160,9 @@ def test_no_text_breaks_it_and_every_place_is_within(text):
         assert 0 <= place.finding.start < place.finding.end <= len(scan.leaves[place.leaf].text)
 
 
-@pytest.mark.parametrize("document", [{"password": "sunflower42"}, {"metadata": {"db": [{"client_secret": "9fK2mQ7xVb4T"}]}}])
+@pytest.mark.parametrize(
+    "document", [{"password": "sunflower42"}, {"metadata": {"db": [{"client_secret": "9fK2mQ7xVb4T"}]}}]
+)
 def test_what_a_member_is_called_speaks_of_what_it_holds(document):
     assert kinds(document) == {"secret"}
     assert kinds({"greeting": "sunflower42"}) == set()

@@ -4,8 +4,6 @@ A label is a noun that names somebody's number ("customer number", "nr polisy", 
 it and the value may stand only what joins the two ("is", ":", "no."). The value must hold enough digits.
 """
 
-
-
 import re
 from collections.abc import Iterator
 

@@ -4,8 +4,6 @@ other grouping beside a word that speaks of telephones.
 Sources: ITU E.164 and its list of country codes, the national numbering plans.
 """
 
-
-
 import re
 from collections.abc import Iterator
 

@@ -1,4 +1,3 @@
-
 import pytest
 
 from gateway.sensitivity.detectors.contact import ROWS

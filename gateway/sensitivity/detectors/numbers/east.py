@@ -4,8 +4,6 @@ Sources: MV ČR (rodné číslo), NAV (adóazonosító, TAJ), RO CNP (OUG 97/200
 (ΑΦΜ), FNS (ИНН), PFR (СНИЛС), DPS (РНОКПП), NVİ (TCKN), GİB (VKN), Israel's population registry.
 """
 
-
-
 from gateway.sensitivity.checksums import ddmmyy, is_date, luhn, mod11_10, varied, weighted, yymmdd
 from gateway.sensitivity.shapes import Bare, Identifier
 from gateway.sensitivity.sight import Words
