@@ -10,10 +10,15 @@ from gateway.core.record import Caller
 from gateway.sensitivity.kinds import Kind
 
 
+_ONLY_OPAQUE = Found(opaque=True)
+
+
 def found_in(scan: Scan, kinds: Mapping[str, Kind]) -> Found:
     """What the findings of a scan come to, by what is said of their kinds."""
     if not scan.complete:
         return Found(opaque=scan.opaque, known=False)
+    if not scan.places:
+        return _ONLY_OPAQUE if scan.opaque else NOTHING_FOUND
     counts = Counter(place.finding.kind for place in scan.places if place.finding.kind in kinds)
     levels = [level for kind in counts if (level := kinds[kind].level) is not None]
     return Found(

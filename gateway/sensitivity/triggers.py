@@ -35,7 +35,7 @@ _GATES = {"digit": "[0-9]", "long": r"[A-Za-z0-9+/_\-]{12}", "beyond": r"[^\x00-
 """What is looked for where no word is to be had."""
 
 _COUNTS = re.compile(r"\{\d*[4-9]|\{\d\d")
-"""Expressions that count are searched for one by one: together they would have a state for every combination of counts."""
+"""Expressions that count are searched for one by one: together they have a state for every combination of counts."""
 _CACHE_BYTES = 32_000_000
 """Memory for the states of the others, which are made as texts need them."""
 _NOTHING = r"[^\x00-\x{10ffff}]"
@@ -68,24 +68,22 @@ class Triggers:
                     words.setdefault(word, []).append(number)
         self._numbers = list(words.values())
         self._words = AhoCorasick(list(words), implementation=Implementation.DFA, store_patterns=False)
-        self._counting = [(Expression(each), numbers) for each, numbers in searched.items() if _COUNTS.search(each)]
-        plain = {each: numbers for each, numbers in searched.items() if not _COUNTS.search(each)}
+        counting = {each: numbers for each, numbers in searched.items() if _COUNTS.search(each)}
+        plain = {each: numbers for each, numbers in searched.items() if each not in counting}
+        self._counting = [(Expression(each), numbers) for each, numbers in counting.items()]
         self._plain_numbers = list(plain.values())
-        options = re2.Options()
-        options.max_mem = _CACHE_BYTES
-        self._plain = re2.Set(re2._Anchor.UNANCHORED, options)  # noqa: SLF001  SearchSet() takes no options
-        for trigger in plain or [_NOTHING]:
-            self._plain.Add(trigger)
-        self._plain.Compile()
+        self._plain = _set(plain or [_NOTHING])
+        literal = "|".join(re.escape(word) for word in words)
+        self._any_plain = _set([*plain, f"(?i:{literal})" if words else _NOTHING])
+        self._any_counting = Expression("|".join(f"(?:{each})" for each in counting) or _NOTHING)
 
     def any(self, text: str) -> bool:
         """Whether any trigger may match."""
         octets = text.encode()
         return (
-            self._plain.Match(octets) is not None
-            or any([expression.stands_in(octets) for expression, _ in self._counting])
-            or bool(self._words.find_matches_as_indexes(text.lower()))
-            or any([ask(text) for ask, _ in self._questions])
+            self._any_plain.Match(octets) is not None
+            or self._any_counting.stands_in(octets)
+            or any(ask(text) for ask, _ in self._questions)
         )
 
     def of(self, text: str) -> list[int]:
@@ -103,6 +101,16 @@ class Triggers:
             if ask(text):
                 found.add(number)
         return sorted(found)
+
+
+def _set(expressions: Iterable[str]) -> re2.Set:
+    options = re2.Options()
+    options.max_mem = _CACHE_BYTES
+    made = re2.Set(re2._Anchor.UNANCHORED, options)  # noqa: SLF001  SearchSet() takes no options
+    for expression in expressions:
+        made.Add(expression)
+    made.Compile()
+    return made
 
 
 def needed(trigger: str) -> Words | str:

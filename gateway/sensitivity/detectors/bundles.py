@@ -2,8 +2,7 @@
 
 The scanner asks all triggers at once. With hundreds of them its automaton grows so large that building it costs a
 hundred times what running it does. So the scanner knows a few bundles, and only in a text that meets the trigger of
-one its rows are asked for, by plain strings: nothing finds a plain string faster. Where one stands, an expression must
-match just there.
+one its rows are asked for, by plain strings, all at once. Where one stands, an expression must match just there.
 
 Expressions here are Python's, so that they can be applied at a place and look behind it. Linear time is kept by bounds:
 an open count is closed at `LONGEST`, and after a finding the next is looked for behind it.
@@ -13,13 +12,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
-import re2
+from ahocorasick_rs import AhoCorasick, Implementation
 
 from gateway.sensitivity.detector import Check, Detector, Hit
+from gateway.sensitivity.expression import Expression
 from gateway.sensitivity.sight import Sight, Words
 
 LONGEST = 600
-_HEADS = re.compile(r"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))(?=([0-9A-Za-z][\w.:/\-]))")
+_ESCAPES = ("\\n", "\\r", "\\t")
 _MOST = 48
 _OPEN = re.compile(r"\{(\d+),\}")
 
@@ -109,30 +109,35 @@ def bundle(id: str, trigger: str, rows: Sequence[Row], *, gate: str | None = Non
 
     So is `gate`, which is asked next: it may count, which in the automaton of all triggers multiplies the states.
     """
-    asked = re2.compile(gate) if gate else None
-    anywhere = [row for row in rows if not row.word]
-    by_head: dict[str, list[tuple[str, Row]]] = {}
-    for row in rows:
-        for needle in row.needles if row.word else ():
-            by_head.setdefault(needle[:2], []).append((needle, row))
-    heads = frozenset(by_head)
+    asked = Expression(gate) if gate else None
+    needles = [(needle, number) for number, row in enumerate(rows) for needle in row.needles]
+    always = {number for needle, number in needles if not needle}
+    looked_for = [(needle, number) for needle, number in needles if needle]
+    search = AhoCorasick([needle.lower() for needle, _ in looked_for], implementation=Implementation.DFA)
 
     def find(sight: Sight) -> Iterator[Hit]:
-        text, low = sight.text, sight.low
-        if asked is not None and not asked.search(text):
+        if asked is not None and not asked.stands_in(sight.octets):
             return
-        for head in heads.intersection(_HEADS.findall(text)) if heads else ():
-            for needle, row in by_head[head]:
-                if needle in text:
-                    yield from row.detector.find(sight)
-        for row in anywhere:
-            where = low if row.folded else text
-            for needle in row.needles:
-                if needle in where:
-                    yield from row.detector.find(sight)
-                    break
+        text, wanted = sight.text, set(always)
+        for at, start, end in search.find_matches_as_indexes(sight.low, overlapping=True):
+            needle, number = looked_for[at]
+            row = rows[number]
+            if (
+                number not in wanted
+                and (row.folded or text[start:end] == needle)
+                and (not row.word or _begins(text, start))
+            ):
+                wanted.add(number)
+        for number in sorted(wanted):
+            yield from rows[number].detector.find(sight)
 
     return Detector(id, trigger, find)
+
+
+def _begins(text: str, at: int) -> bool:
+    """Whether a word begins at a place: before it is no letter or digit, or an escape such as that of a new line."""
+    before = text[max(0, at - 2) : at]
+    return not before or not (before[-1].isascii() and before[-1].isalnum()) or before in _ESCAPES
 
 
 def beginnings(expression: str) -> tuple[str, ...]:
