@@ -43,9 +43,12 @@ def _base64(text: str) -> Iterator[tuple[int, int, str]]:
         packed = "".join(run.split()).rstrip("=").translate(_STANDARD)
         if len(packed) % 4 == 1:
             packed = packed[:-1]
-        if _unpack(packed[:_TRY]) is None and _text_of(_unpacked(packed[:_TRY])[:-3]) is None:
-            continue  # most runs are something else, and show it at once
-        if (found := _text_of(_unpacked(packed))) is not None:
+        begun = _unpacked(packed[:_TRY])
+        if len(packed) > _TRY:
+            if not any(_text_of(begun[: len(begun) - cut]) for cut in range(4)):
+                continue  # most runs are something else, and show it at once; a character may be cut in two
+            begun = _unpacked(packed)
+        if (found := _text_of(begun)) is not None:
             yield match.start(), match.end(), found
 
 
@@ -57,10 +60,6 @@ def _unpacked(packed: str) -> bytes:
         return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError):
         return b"\xff"
-
-
-def _unpack(packed: str) -> str | None:
-    return _text_of(_unpacked(packed))
 
 
 def _hexadecimal(text: str) -> Iterator[tuple[int, int, str]]:

@@ -6,9 +6,10 @@ and with packed texts unpacked, again and again within a budget. Texts that a mo
 examined across their seams, so that nothing hides by being cut in two.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from itertools import takewhile
+from itertools import accumulate, pairwise, takewhile
 
 import msgspec
 
@@ -25,9 +26,15 @@ DEPTH = 3
 """How many times a text is read anew or unpacked."""
 _BUDGET_SHARE, _BUDGET_CHARS = 8, 200_000
 """How many characters may be examined in all, counted in those that came, and beside them."""
-_SEAM_CHARS = 400
+_SEAM_CHARS = 250
 _FEW = 8
 """So few rows may be asked about each text of a body; which of more are triggered is asked for each text."""
+_SEAM_WORD, _LONG_WORD = 64, 24
+_LAST_WORD, _FIRST_WORD = re.compile(r"\S+$"), re.compile(r"\S+")
+_TELLING = re.compile(r"[0-9@_=+/%&#\\~$\-\u0080-\U0010ffff]")
+_GROUPS = re.compile(r"[0-9][ .\-]{1,3}[0-9]")
+_SPACED_OUT = re.compile(r"\S \S \S \S")
+_NAMED = re.compile(r"[:=]\s?\S{0,40}$")
 _NAMES = 4096
 """Names of members that are remembered."""
 _SEAM = "\n\n"
@@ -145,7 +152,7 @@ class Scanner:
     def _across(self, leaves: tuple[Leaf, ...], budget: "_Budget", few: list[int] | None) -> Iterator[Place]:
         """What only shows where texts are read on: findings that stand in more than one leaf."""
         joined = _Joined(leaves)
-        if joined.parts > 1:
+        if joined.text:
             for finding in self._examine(joined.text, "", budget, few):
                 places = joined.places(finding)
                 if len(places) > 1:
@@ -153,7 +160,7 @@ class Scanner:
 
 
 def _whole(walked: Walked) -> str:
-    """All texts as one. Triggers have no anchors, so what triggers in a text, or across a seam, does so in the whole."""
+    """All texts as one. Triggers have no anchors: what triggers in a text, or across a seam, does so in the whole."""
     read = "".join([leaf.text for leaf in walked.leaves if not leaf.framing])
     return " ".join([read, *[leaf.text for leaf in walked.leaves if leaf.framing]])
 
@@ -173,26 +180,27 @@ class _Budget:
 
 
 class _Joined:
-    """The texts that are read one after the other, as one. Of long ones only what lies near a seam."""
+    """The texts that are read one after the other, as one: of each what lies near a seam where something may go on."""
 
     def __init__(self, leaves: tuple[Leaf, ...]) -> None:
         self._pieces: list[tuple[int, int, int, int]] = []  # where it begins and ends here, its leaf, its offset there
+        read = [(number, leaf.text) for number, leaf in enumerate(leaves) if leaf.text and not leaf.framing]
+        whole = "".join([text for _, text in read])
+        ends = list(accumulate(len(text) for _, text in read))
+        goes_on = [
+            _goes_on(whole, end, *two) for end, two in zip(ends, pairwise(text for _, text in read), strict=False)
+        ]
         parts: list[str] = []
-        at = self.parts = 0
-        for number, leaf in enumerate(leaves):
-            if leaf.framing or not leaf.text:
-                continue
-            self.parts += 1
-            long = len(leaf.text) > 2 * _SEAM_CHARS
-            pieces = ((0, _SEAM_CHARS), (len(leaf.text) - _SEAM_CHARS, None)) if long else ((0, None),)
-            for offset, end in pieces:
-                if offset:
+        at = 0
+        for (number, text), before, behind in zip(read, [False, *goes_on], [*goes_on, False], strict=bool(read)):
+            for offset, end in _near(len(text), before=before, behind=behind):
+                if offset or not before:
                     parts.append(_SEAM)
                     at += len(_SEAM)
-                text = leaf.text[offset:end]
-                parts.append(text)
-                self._pieces.append((at, at + len(text), number, offset))
-                at += len(text)
+                piece = text[offset:end]
+                parts.append(piece)
+                self._pieces.append((at, at + len(piece), number, offset))
+                at += len(piece)
         self.text = "".join(parts)
 
     def places(self, finding: Finding) -> list[Place]:
@@ -212,6 +220,31 @@ class _Joined:
             )
             for begins, ends, leaf, offset in touched
         ]
+
+
+def _near(length: int, *, before: bool, behind: bool) -> list[tuple[int, int]]:
+    """The parts of a text that are near a seam before or behind it."""
+    if before and behind and length > 2 * _SEAM_CHARS:
+        return [(0, _SEAM_CHARS), (length - _SEAM_CHARS, length)]
+    if not (before or behind):
+        return []
+    return [(0 if before else max(0, length - _SEAM_CHARS), length if behind else min(length, _SEAM_CHARS))]
+
+
+def _goes_on(whole: str, at: int, one: str, other: str) -> bool:
+    """Whether something that is worth finding may stand on both sides of a seam, at which one text ends and another
+    begins: a word with more than letters in it or a long one, digits in groups, letters spaced out, or what follows a
+    name and a colon. Prose does not go on so."""
+    before, behind = whole[max(0, at - _SEAM_WORD) : at], whole[at : at + _SEAM_WORD]
+    left = found[0] if (found := _LAST_WORD.search(before)) else ""
+    right = found[0] if (found := _FIRST_WORD.match(behind)) else ""
+    return (
+        min(len(left), len(one)) + min(len(right), len(other)) >= _LONG_WORD
+        or _TELLING.search(left + right) is not None
+        or _GROUPS.search(before[-3:] + behind[:3]) is not None
+        or _SPACED_OUT.search(before[-5:] + behind[:5]) is not None
+        or _NAMED.search(before) is not None
+    )
 
 
 def _also(seen: str, *more: str) -> str:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.sensitivity.detector import pattern
 from gateway.sensitivity.detectors import DETECTORS
-from gateway.sensitivity.scan import Scanner
+from gateway.sensitivity.scan import Scanner, _Joined
+from gateway.sensitivity.walk import walk
 
 KEY = "ghp_" + "q7Xv2MdK9sWbT4hZy8RcL1nJ6fPgA3eUoV5i"
 MAIL = "bob.miller@example.org"
@@ -166,3 +167,33 @@ def test_no_text_breaks_it_and_every_place_is_within(text):
 def test_what_a_member_is_called_speaks_of_what_it_holds(document):
     assert kinds(document) == {"secret"}
     assert kinds({"greeting": "sunflower42"}) == set()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("You are a helpful assistant.", "Could you explain the tides?"),
+        ("hello", "hi"),
+        ("thanks a lot", "You are welcome! Anything else?"),
+        ("Bonjour", "Que puis-je faire"),
+    ],
+)
+def test_prose_does_not_go_on_across_a_seam(one, other):
+    assert _Joined(walk(user(one, other)).leaves).text == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("the key is ghp_q7Xv2M", "dK9sWbT4hZy8RcL1"),
+        ("write to bob", "@example.org now"),
+        ("card 4539 5787", "6362 1486"),
+        ("card 4539 5787 ", " 6362 1486"),
+        ("password: sun", "flower"),
+        ("s p a c e d ", "o u t"),
+        ("abcdefghijklmn", "opqrstuvwxyzabc"),
+        ("it\u200b", "em"),
+    ],
+)
+def test_what_may_go_on_is_joined(one, other):
+    assert (one + other) in _Joined(walk(user(one, other)).leaves).text
