@@ -9,7 +9,6 @@ from gateway.core.labels import join, level_or_highest
 from gateway.core.record import Caller
 from gateway.sensitivity.kinds import Kind
 
-
 _ONLY_OPAQUE = Found(opaque=True)
 
 
