@@ -171,6 +171,8 @@ class Gateway:
         for order in self.suspensions.in_force.values():
             self._log_order(order)
         await self.upstreams.start()
+        if self.recognizer is not None:
+            self.recognizer.start()
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
         self.log.event("started", version=__version__, port=self.settings.port, admin_port=self.settings.admin_port)
         try:

@@ -23,7 +23,7 @@ from gateway.sensitivity.walk import walk
 MOST_BYTES = 100_000
 """A larger body is left out: it would take the process ten seconds."""
 MOST_SECONDS = 60.0
-"""The first text has to wait for the model, which may take ten seconds on a busy machine."""
+"""To load the model may take ten seconds on a busy machine, and a text as long."""
 
 Counts = tuple[tuple[str, int], ...]
 """How many there are of each kind. Kinds are Presidio's own, in lower case."""
@@ -59,6 +59,10 @@ class Recognizer:
         self._working: asyncio.Task[None] | None = None
         self._waiting: tuple[str, bytes] | None = None
 
+    def start(self) -> None:
+        """Starts the process, which stops the loop for some 15 ms: no request should have to wait for that."""
+        self._working = asyncio.create_task(self._work("", b"{}"))
+
     def offer(self, id: str, body: bytes) -> None:
         """Takes the body of a request, if there is time for it. Never waits and never raises."""
         if len(body) > MOST_BYTES or self._waiting is not None:
@@ -89,7 +93,7 @@ class Recognizer:
             answer = _Answer(error=str(error) or type(error).__name__)
         if answer.error:
             self._skipped(answer.error)
-        else:
+        elif id:  # else it was only started
             self._found(id, answer.kinds)
 
 

@@ -102,6 +102,14 @@ async def test_it_tells_kinds_and_how_many_of_what_the_text_says(heard, capfd):
     assert "Ada" not in "".join(capfd.readouterr())
 
 
+async def test_once_started_it_is_there_and_has_told_nothing(heard):
+    heard.recognizer.start()
+    heard.offer("req-1", "Ada")
+    await heard.done()
+    assert (heard.found, heard.skipped) == ([("req-1", {"person": 1})], [])
+    assert heard.recognizer._worker.started == 1
+
+
 async def test_one_text_waits_and_the_others_are_left_out(heard):
     for number in range(5):
         heard.offer(f"req-{number}", "Slow")
