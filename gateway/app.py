@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from gateway import __version__, providers
 from gateway.adapters import metrics as metrics_adapter
-from gateway.adapters import policy_files, state, suspensions
+from gateway.adapters import policy_files, recognizer, state, suspensions
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
@@ -26,6 +26,7 @@ from gateway.adapters.metrics import Metrics
 from gateway.adapters.outbox import Outbox
 from gateway.adapters.policy_versions import PolicyVersions
 from gateway.adapters.policy_worker import PolicyWorker
+from gateway.adapters.recognizer import Recognized, Recognizer
 from gateway.adapters.scanning import Scanning
 from gateway.adapters.secrets import find
 from gateway.adapters.suspensions import Suspensions
@@ -54,6 +55,8 @@ class Gateway:
         self.settings = settings
         self.log = Log()
         self.relay: Relay | None = None  # the policies are there before it
+        if settings.recognizer and (why := recognizer.missing()):
+            raise CannotStart(f"GATEWAY_RECOGNIZER is `{settings.recognizer}`: {why}")
         try:
             parsed = policy_files.load(settings.policies, settings.extra_catalog, settings.policy_key)
         except policy_files.Unreadable as error:
@@ -76,6 +79,7 @@ class Gateway:
         self.worker = PolicyWorker(settings.policy_key)
         self.budgets = LocalBudgets(settings.state_dir)
         self.scanning = Scanning(self._not_scanned)
+        self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
         self.policies = policy_files.PolicyFiles(
             settings.policies,
             settings.extra_catalog,
@@ -91,7 +95,7 @@ class Gateway:
         self.outbox = Outbox((self.metrics, self.log, self.decisions))
         self.relay = Relay(
             self.policies,
-            self.upstreams,
+            Recognized(self.upstreams, self.recognizer) if self.recognizer else self.upstreams,
             providers.DIALECTS,
             self.ledger,
             self.outbox,
@@ -141,6 +145,16 @@ class Gateway:
         self.metrics.scanner_failed()
         self.log.event("not_scanned", error=why)
 
+    def _recognized(self, id: str, kinds: recognizer.Counts) -> None:
+        self.metrics.recognized(kind for kind, _ in kinds)
+        if kinds:
+            self.log.event("recognized", request_id=id, findings=kinds)
+
+    def _not_recognized(self, why: str) -> None:
+        self.metrics.recognition_skipped()
+        if why:
+            self.log.event("not_recognized", error=why)
+
     def _not_kept(self, records: int, why: str) -> None:
         self.log.event("decisions_not_kept", records=records, error=why)
 
@@ -157,6 +171,8 @@ class Gateway:
         for order in self.suspensions.in_force.values():
             self._log_order(order)
         await self.upstreams.start()
+        if self.recognizer is not None:
+            self.recognizer.start()
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
         loops.append(asyncio.create_task(self._follow_exceptions()))
         self.log.event("started", version=__version__, port=self.settings.port, admin_port=self.settings.admin_port)
@@ -170,6 +186,8 @@ class Gateway:
             self.outbox.flush()
             await self.worker.close()
             await self.scanning.close()
+            if self.recognizer is not None:
+                await self.recognizer.close()
             await asyncio.to_thread(self.ledger.close)
             await asyncio.to_thread(self.decisions.close)
             self.keys.close()

@@ -95,6 +95,10 @@ class Metrics:
         self._estimated = counter("gateway_cost_estimated_usd", "The part of the cost that nobody reported", _MONEY)
         self._found = counter("gateway_classifier_results", "Requests by kind of what was found in them", ("kind",))
         self._unscanned = counter("gateway_classifier_failures", "Requests that the scanner failed on", ())
+        self._recognized = counter(
+            "gateway_recognizer_results", "Requests by kind of what the recogniser found", ("kind",)
+        )
+        self._unrecognized = counter("gateway_recognizer_skipped", "Requests that the recogniser did not look at", ())
         self._unpriced = counter("gateway_unpriced_requests", "Refused for want of a price", ())
         self._decisions = counter("gateway_policy_decisions", "Decisions", ("outcome", "rule", "sensitivity", "zone"))
         self._denied = counter("gateway_policy_denied", "Requests that a rule denied", ("rule",))
@@ -162,6 +166,15 @@ class Metrics:
     def scanner_failed(self) -> None:
         """The scanner could not do its work on a request, so nothing is known of it."""
         self._unscanned.inc()
+
+    def recognized(self, kinds: Iterable[str]) -> None:
+        """The recogniser found something of these kinds in a request."""
+        for kind in [*kinds] or ["none"]:
+            self._recognized.labels(kind).inc()
+
+    def recognition_skipped(self) -> None:
+        """The recogniser had no time for a request, or failed on it."""
+        self._unrecognized.inc()
 
     def policy_failed(self) -> None:
         """A policy tree did not load."""

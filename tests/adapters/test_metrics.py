@@ -118,3 +118,11 @@ def test_rules_in_trial_count_for_what_was_served_and_broken_ones_for_every_call
         ]
     }
     assert list(found.values()) == [None, 1, 1, 2, 1]
+
+
+def test_what_the_recogniser_found_and_left_out_is_counted(metrics):
+    metrics.recognized(["person", "location"])
+    metrics.recognized([])
+    metrics.recognition_skipped()
+    found = [value(metrics, "gateway_recognizer_results_total", kind=kind) for kind in ("person", "location", "none")]
+    assert (found, value(metrics, "gateway_recognizer_skipped_total")) == ([1, 1, 1], 1)
