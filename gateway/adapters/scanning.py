@@ -25,8 +25,8 @@ from gateway.sensitivity.walk import Walked, walk
 
 GLANCED_BYTES = 1_000_000
 """Up to this size a body is parsed, and glanced at by all triggers at once, on the event loop: about 5 ms."""
-EXAMINED_BYTES = 48_000
-"""Up to this size it is also examined there, if there is anything to examine: 10 ms at most."""
+EXAMINED_BYTES = 16_000
+"""Up to this size it is also examined there, if there is anything to examine: 15 ms if it is full of findings."""
 REDACTED_BYTES = 1_000_000
 """A larger body is not redacted, so it is denied where a policy wants that."""
 MOST_SECONDS = 20.0

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 _STOP_SECONDS = 2.0
 _LENGTH_BYTES = 8
+_SLICE_BYTES = 500_000
 
 
 class WorkerLost(Exception):
@@ -78,8 +79,9 @@ class Worker:
         try:
             async with asyncio.timeout(self._most_seconds):
                 process.stdin.write(len(question).to_bytes(_LENGTH_BYTES, "big"))
-                process.stdin.write(question)
-                await process.stdin.drain()
+                for at in range(0, len(question), _SLICE_BYTES):  # others go on in between
+                    process.stdin.write(question[at : at + _SLICE_BYTES])
+                    await process.stdin.drain()
                 length = int.from_bytes(await process.stdout.readexactly(_LENGTH_BYTES), "big")
                 answer = await process.stdout.readexactly(length)
             self._idle = process
