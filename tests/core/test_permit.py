@@ -106,8 +106,9 @@ def using(pattern: str) -> list[str]:
     [
         (r"\bmint\b", ["relay.py"]),
         (r"permit\.spend\b", ["adapters/upstreams.py"]),
-        (r"\bPermit\b", ["adapters/upstreams.py", "hop.py", "ports.py"]),
-        (r"upstreams\.open\(", ["hop.py"]),
+        # the recogniser's `Upstreams` hands a permit on as it came: it can neither make nor spend one
+        (r"\bPermit\b", ["adapters/recognizer.py", "adapters/upstreams.py", "hop.py", "ports.py"]),
+        (r"upstreams\.open\(", ["adapters/recognizer.py", "hop.py"]),
         (r"\.transport\.write(lines)?\(", ["adapters/upstreams.py"]),
         (
             r"\b(aiohttp|httpx2?|requests)\b.*\bimport\b|\bimport (aiohttp|httpx2?|requests)\b",
