@@ -16,11 +16,6 @@ def is_rodne_cislo(value: str) -> bool:
     return born and (len(value) == 9 or int(value) % 11 == 0 or (int(value[:9]) % 11 == 10 and value[9] == "0"))
 
 
-def is_ico(value: str) -> bool:
-    """Weights 8 to 2 by 11."""
-    return (11 - weighted(value[:7], range(8, 1, -1)) % 11) % 10 == int(value[7]) and varied(value)
-
-
 def is_adoazonosito(value: str) -> bool:
     """Begins with 8; each digit times its place by 11."""
     return value[0] == "8" and weighted(value[:9], range(1, 10)) % 11 == int(value[9])

@@ -13,18 +13,7 @@ def is_aadhaar(value: str) -> bool:
     return value[0] not in "01" and value != value[::-1] and verhoeff(value)
 
 
-_PASS = (
-    "passport*",
-    "护照*",
-    "護照*",
-    "여권*",
-    "旅券*",
-    "パスポート*",
-    "travel document*",
-    "paspor",
-    "ho chieu",
-    "通行证*",
-)
+_PASS = ("passport*", "travel document*")
 
 ROWS = (
     Identifier(
