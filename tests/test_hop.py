@@ -87,7 +87,7 @@ def test_obligations_are_done_before_anything_is_counted():
 async def test_a_buffered_answer_is_owed_as_reported():
     one, failed = await opened(answering())
     assert (failed, one.body) == (None, json.dumps(OK).encode())
-    assert one.reported == Usage(10, 0, 0, 5, 0)
+    assert one.reported == Usage(10, output=5)
     assert (one.ended().state, one.ended().cost_pico_usd) == ("settled", 15_000_000)
 
 

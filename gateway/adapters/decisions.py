@@ -21,7 +21,7 @@ from gateway.core.decision import Decision, Facts, Redaction
 from gateway.core.findings import Classified
 from gateway.core.record import End, Record
 from gateway.core.stored import Denied, Stored
-from gateway.core.usage import Source, Usage
+from gateway.core.usage import BUCKETS, Source, Usage
 
 KEPT_DAYS = 90
 _DAY_SECONDS = 86_400
@@ -67,6 +67,9 @@ class _Line(msgspec.Struct, frozen=True, array_like=True):
     cost_pico_usd: int
     outcome: End
     status: int
+    cache_write_long: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
 
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
@@ -171,6 +174,9 @@ class Decisions:
             record.cost_pico_usd,
             record.end,
             record.status,
+            usage.cache_write_long,
+            usage.audio_input,
+            usage.audio_output,
         )
         lines.append(_ENCODE(line))
 
@@ -261,7 +267,7 @@ def _stored(row: _Line, shared: _Shared) -> Stored:
         plan=shared.plan,
         denied=shared.denied,
         backend=row.backend,
-        usage=Usage(row.input_uncached, row.cache_read, row.cache_write, row.output, row.reasoning, row.usage_source),
+        usage=Usage(**{name: getattr(row, name) for name in BUCKETS}, source=row.usage_source),
         cost_pico_usd=row.cost_pico_usd,
         end=row.outcome,
         status=row.status,

@@ -51,6 +51,12 @@ _MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE INDEX entries_time ON entries (time);
     """,
+    """
+    ALTER TABLE entries ADD COLUMN cache_write_long INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE entries ADD COLUMN audio_input INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE entries ADD COLUMN audio_output INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE entries ADD COLUMN service TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from gateway.core.catalog import Backend
 from gateway.core.price import PICO_PER_USD
 from gateway.core.record import Record, Tried
+from gateway.core.usage import BUCKETS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -114,7 +115,7 @@ class Metrics:
         self._callers: set[tuple[str, str]] = set()
         self._put: dict[tuple[object, ...], tuple[Counter, _Values, _Values, _Values]] = {}
         self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
-        self._put_money: dict[tuple[str, ...], tuple[Counter, Counter, dict[str, Counter]]] = {}
+        self._put_money: dict[tuple[str, ...], tuple[Counter, Counter, tuple[Counter, ...]]] = {}
 
     def take(self, records: Sequence[Record]) -> None:
         """Counts requests that have ended. Counters are added up first: most requests of a batch share theirs."""
@@ -197,8 +198,7 @@ class Metrics:
         key = (team, app, tried.backend, tried.provider, tried.zone, sensitivity)
         children = self._put_money.get(key)
         if children is None:
-            buckets = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
-            tokens = {bucket: self._tokens.labels(*key[:4], bucket) for bucket in buckets}
+            tokens = tuple([self._tokens.labels(*key[:4], bucket) for bucket in BUCKETS])
             children = self._put_money[key] = (self._cost.labels(*key), self._estimated.labels(*key), tokens)
         cost, estimated, tokens = children
         usd = tried.cost_pico_usd / PICO_PER_USD
@@ -206,8 +206,8 @@ class Metrics:
             sums[cost] = sums.get(cost, 0) + usd
             if tried.state == "uncertain" or tried.usage.source != "reported":
                 sums[estimated] = sums.get(estimated, 0) + usd
-        for bucket, child in tokens.items():
-            if amount := getattr(tried.usage, bucket):
+        for amount, child in zip(tried.usage.counts(), tokens, strict=True):
+            if amount:
                 sums[child] = sums.get(child, 0) + amount
 
     def _count_decision(self, record: Record, sums: dict[Counter, float]) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.core.usage import BUCKETS
+
 BY = {
     "team": "team",
     "app": "app",
@@ -20,7 +22,6 @@ BY = {
 }
 """What spend can be broken down by, and the ledger column behind it. A model is the catalog's name of it."""
 
-_BUCKETS = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
 _SPLIT = 10**6
 """Costs are summed in two halves, so that a sum never leaves SQLite's 64 bits."""
 
@@ -35,8 +36,11 @@ class Line(msgspec.Struct, frozen=True):
     input_uncached: int
     cache_read: int
     cache_write: int
+    cache_write_long: int
+    audio_input: int
     output: int
     reasoning: int
+    audio_output: int
     cost_pico_usd: int
     estimated_pico_usd: int
     uncertain_pico_usd: int
@@ -59,8 +63,11 @@ class RequestLine(msgspec.Struct, frozen=True):
     input_uncached: int
     cache_read: int
     cache_write: int
+    cache_write_long: int
+    audio_input: int
     output: int
     reasoning: int
+    audio_output: int
     usage_source: str
     cost_pico_usd: int
     calls: int
@@ -87,23 +94,26 @@ def breakdown(directory: Path, by: Sequence[str], since: float) -> list[Line]:
     estimated = "CASE WHEN usage_source != 'reported' OR state = 'uncertain' THEN cost_pico_usd ELSE 0 END"
     uncertain = "CASE WHEN state = 'uncertain' THEN cost_pico_usd ELSE 0 END"
     found = db.execute(
-        f"SELECT COUNT(DISTINCT request_id), COUNT(*), {', '.join(f'SUM({name})' for name in _BUCKETS)}, "
+        f"SELECT COUNT(DISTINCT request_id), COUNT(*), {', '.join(f'SUM({name})' for name in BUCKETS)}, "
         f"{_sum('cost_pico_usd')}, {_sum(estimated)}, {_sum(uncertain)}{', ' if group else ''}{group} "
         f"FROM entries WHERE time >= ? {f'GROUP BY {group}' if group else 'HAVING COUNT(*) > 0'}",
         (since,),
     ).fetchall()
     db.close()
-    fields = Line.__struct_fields__[1:8]
-    lines = [
-        Line(
-            group=tuple(map(str, row[13:])),
-            cost_pico_usd=row[7] * _SPLIT + row[8],
-            estimated_pico_usd=row[9] * _SPLIT + row[10],
-            uncertain_pico_usd=row[11] * _SPLIT + row[12],
-            **dict(zip(fields, row[:7], strict=True)),
+    fields = Line.__struct_fields__[1 : 3 + len(BUCKETS)]
+    lines = []
+    for row in found:
+        counts, costs, group = row[: len(fields)], row[len(fields) : len(fields) + 6], row[len(fields) + 6 :]
+        cost, estimated, uncertain = (high * _SPLIT + low for high, low in zip(costs[::2], costs[1::2], strict=True))
+        lines.append(
+            Line(
+                tuple(map(str, group)),
+                **dict(zip(fields, counts, strict=True)),
+                cost_pico_usd=cost,
+                estimated_pico_usd=estimated,
+                uncertain_pico_usd=uncertain,
+            )
         )
-        for row in found
-    ]
     return sorted(lines, key=lambda line: (-line.cost_pico_usd, line.group))
 
 
@@ -114,7 +124,7 @@ def requests(directory: Path, since: float) -> list[RequestLine]:
     db.row_factory = sqlite3.Row
     found = db.execute(
         "SELECT request_id, time, state, team, app, key, project, backend AS model, provider, zone, sensitivity, "
-        f"{', '.join(_BUCKETS)}, usage_source, cost_pico_usd, 1 AS calls, outcome FROM entries WHERE time >= ? "
+        f"{', '.join(BUCKETS)}, usage_source, cost_pico_usd, 1 AS calls, outcome FROM entries WHERE time >= ? "
         "ORDER BY time, request_id, hop",
         (since,),
     )
@@ -123,7 +133,7 @@ def requests(directory: Path, since: float) -> list[RequestLine]:
         line = msgspec.convert(dict(row), RequestLine)
         if before := lines.get(line.request_id):
             summed = {
-                name: getattr(line, name) + getattr(before, name) for name in (*_BUCKETS, "cost_pico_usd", "calls")
+                name: getattr(line, name) + getattr(before, name) for name in (*BUCKETS, "cost_pico_usd", "calls")
             }
             line = msgspec.structs.replace(line, **summed)
         lines[line.request_id] = line

@@ -11,6 +11,7 @@ import typer
 from gateway.adapters.spend import BY, Line, RequestLine, breakdown, requests
 from gateway.cli.common import Format, StateDir, cannot_run, moment_of, print_json, settings_of, table
 from gateway.core.price import usd
+from gateway.core.usage import BUCKETS, READ
 
 
 def spend(
@@ -46,7 +47,7 @@ def _print_requests(lines: list[RequestLine], format: Format) -> None:
                     line.app,
                     line.model,
                     line.state,
-                    str(line.input_uncached + line.cache_read + line.cache_write + line.output + line.reasoning),
+                    str(sum(getattr(line, name) for name in BUCKETS)),
                     line.usage_source,
                     usd(line.cost_pico_usd),
                 ]
@@ -70,8 +71,8 @@ def _print_breakdown(dimensions: list[str], lines: list[Line], format: Format) -
         [
             *(line.group or ("all",)),
             str(line.requests),
-            str(line.input_uncached + line.cache_read + line.cache_write),
-            str(line.output + line.reasoning),
+            str(sum(getattr(line, name) for name in BUCKETS[:READ])),
+            str(sum(getattr(line, name) for name in BUCKETS[READ:])),
             usd(line.cost_pico_usd),
             usd(line.estimated_pico_usd),
             usd(line.uncertain_pico_usd),

@@ -65,7 +65,8 @@ State = Literal["open", "settled", "released", "uncertain"]
 class Tried(msgspec.Struct, frozen=True):
     """One upstream call: where it went, how it failed (None: it did not), what was used and what is owed.
 
-    `watched` are rules in trial that would have fired, `broken` the forbids that a break-glass exception lifted.
+    `watched` are rules in trial that would have fired, `broken` the forbids that a break-glass exception lifted,
+    `service` is the provider's service tier, empty: the usual one.
     """
 
     hop: int
@@ -80,6 +81,7 @@ class Tried(msgspec.Struct, frozen=True):
     failure: FailureKind | None = None
     watched: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    service: str = ""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -163,6 +165,11 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     failure: str
     status: int
     duration_ms: int
+    cache_write_long: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    service: str = ""
+    """The provider's service tier (`flex`, `priority`, `batch`) that the price is of; empty: the usual one."""
 
 
 def entries(record: Record) -> tuple[Entry, ...]:
@@ -230,4 +237,8 @@ def entry_of(
         tried.failure.code if tried.failure else "",
         status,
         round(duration * 1000),
+        usage.cache_write_long,
+        usage.audio_input,
+        usage.audio_output,
+        tried.service,
     )

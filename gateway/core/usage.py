@@ -10,24 +10,51 @@ Source = Literal["reported", "estimated"]
 class Usage(msgspec.Struct, frozen=True):
     """Tokens of one upstream call, in disjoint buckets: their sum is what was used.
 
-    `source` says who counted: the provider (`reported`) or we (`estimated`, biased high).
+    `cache_write_long` went into a cache that is kept for an hour, not for minutes. `audio_input` and `audio_output`
+    are sound, which no other bucket counts. `source` says who counted: the provider (`reported`) or we (`estimated`,
+    biased high).
     """
 
     input_uncached: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    cache_write_long: int = 0
+    audio_input: int = 0
     output: int = 0
     reasoning: int = 0
+    audio_output: int = 0
     source: Source = "reported"
 
     def __post_init__(self) -> None:
-        if min(self.input_uncached, self.cache_read, self.cache_write, self.output, self.reasoning) < 0:
+        if min(self.counts()) < 0:
             raise ValueError(f"inconsistent usage: {self}")
+
+    def counts(self) -> tuple[int, ...]:
+        """The figures, in the order of `BUCKETS`."""
+        return (
+            self.input_uncached,
+            self.cache_read,
+            self.cache_write,
+            self.cache_write_long,
+            self.audio_input,
+            self.output,
+            self.reasoning,
+            self.audio_output,
+        )
+
+    @property
+    def read(self) -> int:
+        """All tokens that the model read."""
+        return sum(self.counts()[:READ])
 
     @property
     def total(self) -> int:
         """All tokens, read and written."""
-        return self.input_uncached + self.cache_read + self.cache_write + self.output + self.reasoning
+        return sum(self.counts())
 
+
+BUCKETS = Usage.__struct_fields__[:-1]
+READ = BUCKETS.index("output")
+"""How many of the buckets, the first ones, are tokens that were read."""
 
 NOTHING = Usage()

@@ -24,7 +24,9 @@ DAY = 86_400
 FACTS = Facts("internal", frozenset({"pii", "secret"}), "general", None, "red", "chat", "key-1", visited_regions=None)
 CALLER = Caller("key-1", "red", "chat")
 FIRST = Tried(1, "a", "openai", "m", "z", "released", Usage(), 0, "v", FailureKind.THROTTLED)
-SECOND = Tried(2, "b", "openai", "m", "z", "settled", Usage(1, 2, 3, 4, 5, "estimated"), 700, "v")
+SECOND = Tried(
+    2, "b", "openai", "m", "z", "settled", Usage(1, 2, 3, output=4, reasoning=5, source="estimated"), 700, "v"
+)
 DENIED = (
     Exclusion("c", "policy", ("stays-home", "(suspended)"), "forbidden"),
     Exclusion("d", "context", (), "the prompt has at least 9000 tokens, its context is 100"),
@@ -53,7 +55,7 @@ STORED = Stored(
     ("a", "b"),
     (Denied("c", "policy", ("stays-home", "(suspended)")), Denied("d", "context", ())),
     "b",
-    Usage(1, 2, 3, 4, 5, "estimated"),
+    Usage(1, 2, 3, output=4, reasoning=5, source="estimated"),
     700,
     End.COMPLETE,
     200,

@@ -9,13 +9,13 @@ from gateway.core.catalog import Backend
 from gateway.core.decision import Candidate, Decision, Exclusion, Facts
 from gateway.core.errors import FailureKind
 from gateway.core.record import Call, Caller, End, Record, Tried
-from gateway.core.usage import NOTHING, Usage
+from gateway.core.usage import BUCKETS, NOTHING, Usage
 
 BACKEND = Backend("b", "openai", "u", "m", {"zone": "inhouse", "status": "active"})
 FACTS = Facts("public", frozenset(), "general", "default", "t", "a", "k")
 PERMITTED = Decision("dec-1", "d", "b", FACTS, (Candidate(BACKEND, ("own",), 1),), ())
 DENIED = Decision("dec-1", "d", "b", FACTS, (), (Exclusion("b", "policy", ("stop", "halt"), "forbidden"),))
-USED = Tried(1, "b", "openai", "m", "inhouse", "settled", Usage(10, 1, 2, 5, 3), 2_000_000, "v")
+USED = Tried(1, "b", "openai", "m", "inhouse", "settled", Usage(10, 1, 2, output=5, reasoning=3), 2_000_000, "v")
 
 
 def record(*tried: Tried, decision: Decision | None = PERMITTED, team: str = "t", status: int = 200) -> Record:
@@ -40,11 +40,14 @@ WHO = {"team": "t", "app": "a", "model": "b", "provider": "openai"}
 def test_a_request_counts_once_everywhere(metrics):
     metrics.take([record(USED)])
     assert value(metrics, "gateway_requests_total", **WHO, status="200") == 1
-    buckets = {
-        bucket: value(metrics, "gateway_tokens_total", **WHO, bucket=bucket)
-        for bucket in ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
+    buckets = {bucket: value(metrics, "gateway_tokens_total", **WHO, bucket=bucket) for bucket in BUCKETS}
+    assert buckets == {name: 0 for name in BUCKETS} | {
+        "input_uncached": 10,
+        "cache_read": 1,
+        "cache_write": 2,
+        "output": 5,
+        "reasoning": 3,
     }
-    assert buckets == {"input_uncached": 10, "cache_read": 1, "cache_write": 2, "output": 5, "reasoning": 3}
     assert value(metrics, "gateway_cost_usd_total", **WHO, zone="inhouse", sensitivity="public") == 2e-6
     assert value(metrics, "gateway_cost_estimated_usd_total", **WHO, zone="inhouse", sensitivity="public") == 0
     assert value(metrics, "gateway_time_to_first_token_seconds_sum", model="b", provider="openai") == 1.0

@@ -122,8 +122,8 @@ def test_a_machine_without_speed_has_no_price(usd_per_hour, tokens_per_second):
         (Usage(cache_read=1), 500),
         (Usage(cache_write=1), 7000),
         (Usage(reasoning=1), 110_000),
-        (Usage(1, 2, 3, 4, 5), 2 + 1000 + 21_000 + 120 + 550_000),
-        (Usage(1, 2, 3, 4, 5, source="estimated"), 2 + 1000 + 21_000 + 120 + 550_000),
+        (Usage(1, 2, 3, output=4, reasoning=5), 2 + 1000 + 21_000 + 120 + 550_000),
+        (Usage(1, 2, 3, output=4, reasoning=5, source="estimated"), 2 + 1000 + 21_000 + 120 + 550_000),
         (Usage(input_uncached=10**18), 2 * 10**18),
     ],
 )

@@ -15,7 +15,7 @@ from gateway.core.usage import NOTHING, Usage
 CALL = Call("req-1", Caller("key-1", "red", "chat", ("alpha",), ("support",), "public"), 5.0, 1_700_000_000.5)
 FACTS = Facts("internal", frozenset(), "support", "alpha", "red", "chat", "key-1")
 DECISION = Decision("dec-1", "digest-1", "fast", FACTS, (), ())
-USED = Usage(1, 2, 3, 4, 5)
+USED = Usage(1, 2, 3, output=4, reasoning=5)
 GUESSED = Usage(input_uncached=9, output=7, source="estimated")
 FIRST = Tried(1, "local", "llama", "m1", "inhouse", "released", NOTHING, 0, "book:m1", FailureKind.THROTTLED)
 SECOND = Tried(2, "cloud", "openai", "m2", "us-vendors", "settled", USED, 700, "book:m2")
@@ -172,10 +172,10 @@ WORDS = {
     "Exclusion": "backend rules reason",
     "Backend": "id provider base_url model aliases key_ref capabilities substitute review_by",
     "Price": "version",
-    "Tried": "backend provider model zone price_version watched broken",
+    "Tried": "backend provider model zone price_version watched broken service",
     "Record": "code sensitivity purpose project",
     "Entry": "request_id key team app project purpose requested backend model provider zone sensitivity decision_id"
-    " policy_digest price_version usage_source outcome failure",
+    " policy_digest price_version usage_source outcome failure service",
 }
 """Every field of a record or a row that can hold text. A new one is added here, by somebody who asked whose text."""
 

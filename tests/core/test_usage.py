@@ -5,9 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.usage import NOTHING, Usage
-
-BUCKETS = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
+from gateway.core.usage import BUCKETS, NOTHING, READ, Usage
 
 
 @given(st.tuples(*(st.integers(0, 10**12) for _ in BUCKETS)))
@@ -27,6 +25,11 @@ def test_no_bucket_may_be_negative(bucket):
 def test_a_decoded_usage_validates_itself_too(bucket):
     with pytest.raises(msgspec.ValidationError, match="inconsistent usage"):
         msgspec.json.decode(b'{"%b":-1}' % bucket.encode(), type=Usage)
+
+
+def test_what_was_read_and_what_was_written_are_all():
+    assert set(BUCKETS[:READ]) == {"input_uncached", "cache_read", "cache_write", "cache_write_long", "audio_input"}
+    assert Usage(**{name: 1 for name in BUCKETS}).read == READ
 
 
 def test_nothing_is_nothing():
