@@ -93,7 +93,7 @@ async def test_a_buffered_answer_is_owed_as_reported():
 
 async def test_an_answer_without_usage_is_owed_as_counted():
     one, _ = await opened(answering(json.dumps({**OK, "usage": None}).encode()))
-    assert one.ended().usage == Usage(PROMPT, 0, 0, 2, 0, "estimated")
+    assert one.ended().usage == Usage(PROMPT, output=2, source="estimated")
 
 
 async def test_a_stream_is_held_until_its_first_event_is_known_to_be_one():
