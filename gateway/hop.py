@@ -5,14 +5,15 @@ from asyncio import CancelledError, Task
 
 from gateway.asked import Form, watched_tags
 from gateway.core import tokens
+from gateway.core.bound import bound
 from gateway.core.budget import Reserved
-from gateway.core.catalog import ASSUMED_CONTEXT
-from gateway.core.decision import Decision, Verdict
+from gateway.core.decision import Decision, Obligation, Verdict
 from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.findings import UNKNOWN
 from gateway.core.permit import Permit
 from gateway.core.price import charge
+from gateway.core.rate import pace_headers
 from gateway.core.record import Call, State, Tried
 from gateway.core.usage import NOTHING, Usage
 from gateway.ports import Answer, Dialect, Headers, Opened, Reply, Scanned, StreamReader, UpstreamError, Upstreams
@@ -38,16 +39,17 @@ class Hop:
         "answer",
         "backend",
         "body",
+        "bound",
         "chat",
         "cut",
         "dialect",
         "facts",
         "held",
-        "most",
         "opened",
         "permit",
         "reader",
         "room",
+        "shortened",
     )
 
     def __init__(
@@ -63,14 +65,33 @@ class Hop:
         self._taken = form.taken
         self._watched = watched_tags(do) if do else _NOTHING
         self._task = task
-        self.most = self._upper_bound()  # the most that this call can cost, in pico-USD
+        self.bound = bound(self.backend, self.chat.demand)
         self.room: Reserved | None = None  # what was reserved for it
+        self.shortened: int | None = None  # tokens that a choice may have, where a budget leaves no more
         self.opened: Opened | None = None
         self.reader: StreamReader | None = None  # a stream, from its first event on
         self.held = b""  # what came before it was known to be an answer
         self.answer: Answer | None = None  # a buffered answer
         self.body = b""
         self.cut: Verdict | None = None  # why we broke it off
+
+    @property
+    def most(self) -> int:
+        """The most that this call can cost, in pico-USD."""
+        return self.bound.most if self.room is None else self.room.pico_usd
+
+    @property
+    def prompt_expected(self) -> int:
+        """How many tokens the prompt is likely to have."""
+        return tokens.prompt_expected(self.chat.text_bytes, len(self.chat.view.messages))
+
+    def reserved(self, room: Reserved) -> None:
+        """Takes what was granted. Where that is less than the call can cost, its answer is cut to it."""
+        if room.pico_usd < self.bound.most:
+            self.shortened = self.bound.written_for(room.pico_usd)
+            limit = Obligation("max_output_tokens", self.shortened)
+            self.chat = discharged(self.chat, (limit,), self.dialect.limit_field)
+        self.room = room
 
     async def open(self, upstreams: Upstreams) -> Failed | None:
         """Sends the call and waits until it is known to be an answer, or how it failed: then nothing was relayed."""
@@ -167,6 +188,10 @@ class Hop:
             (b"x-gateway-sensitivity", self.sensitivity.encode()),
             (b"x-gateway-attempts", b"%d" % self.permit.hop),
         ]
+        if self.shortened is not None:
+            headers.append((b"x-gateway-output-limit", b"%d" % self.shortened))
+        if self.room is not None and self.room.pace is not None:
+            headers += pace_headers(self.room.pace)
         if warnings:
             headers.append((b"x-gateway-policy-warning", ", ".join(warnings).encode("ascii", "replace")))
         if self.reader is not None:
@@ -194,17 +219,6 @@ class Hop:
         else:
             written = tokens.written_at_most(self.answer.written_bytes if self.answer else 0, 0)
         return Usage(input_uncached=prompt, output=written, source="estimated")
-
-    def _upper_bound(self) -> int:
-        backend, chat = self.backend, self.chat
-        price = backend.price
-        if price is None:
-            return 0
-        most = backend.max_output or backend.context or ASSUMED_CONTEXT
-        limit = chat.output_limit
-        written = (most if limit is None else min(limit, most)) * (chat.view.n or 1)
-        prompt = tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))
-        return prompt * price.dearest_input + written * price.dearest_output
 
     def tried(self, state: State, usage: Usage, cost_pico_usd: int, failure: FailureKind | None = None) -> Tried:
         """The call as it is recorded."""

@@ -27,6 +27,10 @@ class Caller(msgspec.Struct, frozen=True):
     person: str | None = None
     opaque_as: str | None = None
 
+    def spender(self, project: str) -> dict[str, str]:
+        """Whose accounts a request of his counts in, whichever backend serves it."""
+        return {"key": self.key, "team": self.team, "app": self.app, "project": project}
+
 
 class Call(msgspec.Struct, frozen=True):
     """A request as it arrived, without its body. `arrived` is monotonic seconds, `time` is Unix seconds.

@@ -6,6 +6,9 @@ BYTES_PER_TOKEN_LOW = 3
 BYTES_PER_TOKEN_HIGH = 8
 """Most bytes that a token of ordinary text holds on average, so a count made with it errs low."""
 
+BYTES_PER_TOKEN = 4
+"""Bytes that a token of ordinary text holds on average, for what need not err on one side."""
+
 MESSAGE_OVERHEAD = 8
 """Tokens that a chat template adds around one message, counted high."""
 
@@ -13,6 +16,11 @@ MESSAGE_OVERHEAD = 8
 def prompt_at_most(text_bytes: int, messages: int) -> int:
     """Prompt tokens, counted high: what a call may be billed for."""
     return -(-text_bytes // BYTES_PER_TOKEN_LOW) + MESSAGE_OVERHEAD * messages
+
+
+def prompt_expected(text_bytes: int, messages: int) -> int:
+    """Prompt tokens, as many as there likely are: for a pace, not for a bill."""
+    return text_bytes // BYTES_PER_TOKEN + MESSAGE_OVERHEAD * messages
 
 
 def prompt_at_least(text_bytes: int) -> int:

@@ -1,0 +1,48 @@
+"""What a call can cost before it is made: a bound that no answer passes, and the least that it can be cut down to."""
+
+import msgspec
+
+from gateway.core import tokens
+from gateway.core.catalog import ASSUMED_CONTEXT, Backend
+from gateway.core.chat import Demand
+
+ENOUGH_OUTPUT = 4096
+"""Tokens that an answer is let have at least. Where a budget has no room for so many, the call is not sent: an answer
+that breaks off early costs money and helps nobody."""
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """The bound of one call. `prompt` is pico-USD; `token` is what one more written token of every choice costs, in
+    pico-USD; `written` is how many tokens a choice can have."""
+
+    prompt: int
+    token: int
+    written: int
+
+    @property
+    def most(self) -> int:
+        """The most that the call can cost, in pico-USD."""
+        return self.prompt + self.written * self.token
+
+    @property
+    def least(self) -> int:
+        """The most that it can cost once its answer is cut as short as it may be."""
+        return self.prompt + min(self.written, ENOUGH_OUTPUT) * self.token
+
+    def written_for(self, pico_usd: int) -> int:
+        """How many tokens a choice can have for so much money."""
+        return min(self.written, (pico_usd - self.prompt) // self.token) if self.token else self.written
+
+
+NOTHING = Bound(0, 0, 0)
+
+
+def bound(backend: Backend, demand: Demand) -> Bound:
+    """The bound of a call: the prompt counted high, every token at the dearest price of its kind."""
+    price = backend.price
+    if price is None:
+        return NOTHING
+    longest = backend.max_output or backend.context or ASSUMED_CONTEXT
+    written = longest if demand.output_limit is None else min(demand.output_limit, longest)
+    prompt = tokens.prompt_at_most(demand.input_bytes, demand.messages)
+    return Bound(prompt * price.dearest_input, demand.choices * price.dearest_output, written)
