@@ -14,8 +14,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway import __version__, providers
+from gateway.adapters import budget_store, policy_files, recognizer, state, suspensions
 from gateway.adapters import metrics as metrics_adapter
-from gateway.adapters import policy_files, recognizer, state, suspensions
+from gateway.adapters.budget_metrics import BudgetSeries
+from gateway.adapters.budget_store import BudgetStore
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
@@ -78,6 +80,10 @@ class Gateway:
         self.decisions = Decisions(settings.state_dir, self._not_kept)
         self.worker = PolicyWorker(settings.policy_key)
         self.budgets = LocalBudgets(settings.state_dir)
+        self.budget_store = BudgetStore(settings.state_dir)
+        self._set = self.budget_store.read()
+        self._counted: tuple[object, budget_store.Set] | None = None  # whose limits are in force
+        self.metrics.registry.register(BudgetSeries(self.budgets))
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
         self.policies = policy_files.PolicyFiles(
@@ -126,11 +132,14 @@ class Gateway:
     def _restored(self, policy: Eligibility) -> Callable[[], None]:
         """Reads what was spent under new limits and makes the scanner, beside the event loop; what it returns puts both
         in force."""
-        spent = self.budgets.restore(policy.limits, time.time())
+        known = self._set
+        limits = (*policy.limits, *known.limits)
+        spent = self.budgets.restore(limits, time.time())
         scans = self.scanning.prepare(policy.sensitivity)
 
         def put_in_force() -> None:
-            self.budgets.enforce(policy.limits, spent)
+            self.budgets.enforce(limits, spent, known.rates)
+            self._counted = policy, known
             scans()
 
         return put_in_force
@@ -192,15 +201,17 @@ class Gateway:
             await asyncio.to_thread(self.decisions.close)
             self.keys.close()
             self.suspensions.close()
+            self.budget_store.close()
             self.log.event("stopped")
 
     async def _follow_state(self) -> None:
-        """Sees keys and suspensions that another process made or ended."""
+        """Sees keys, suspensions and budgets that another process made or ended."""
         while True:
             await asyncio.sleep(_REFRESH_SECONDS)
             try:
                 self.keys.refresh()
                 await self._follow_orders()
+                await self._follow_budgets()
             except Exception as error:  # noqa: BLE001  busy for a moment, say: the next look will see it
                 self.log.event("state_not_read", error=str(error))
 
@@ -222,6 +233,20 @@ class Gateway:
         if self._orders_due:
             await self.policies.suspend(self.suspensions.in_force)
             self._orders_due = False
+
+    async def _follow_budgets(self) -> None:
+        """Puts in force what operators have set, beside the limits of the policy in force."""
+        if self.budget_store.news():
+            self._set = self.budget_store.read()
+        policy, known = self.policies.current, self._set
+        if self._counted is not None and self._counted[0] is policy and self._counted[1] == known:
+            return
+        limits = (*policy.limits, *known.limits)
+        spent = await asyncio.to_thread(self.budgets.restore, limits, time.time())
+        if self.policies.current is policy:
+            self.budgets.enforce(limits, spent, known.rates)
+            self._counted = policy, known
+            self.log.event("budgets_in_force", limits=len(limits), rates=len(known.rates))
 
     def shown(self) -> Sequence[suspensions.Shown]:
         """The backends of the snapshot in force, and what was ordered of them."""

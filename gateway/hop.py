@@ -5,7 +5,7 @@ from asyncio import CancelledError, Task
 
 from gateway.asked import Form, watched_tags
 from gateway.core import tokens
-from gateway.core.bound import bound
+from gateway.core.bound import bound, prompt_tokens
 from gateway.core.budget import Reserved
 from gateway.core.decision import Decision, Obligation, Verdict
 from gateway.core.discharge import discharged
@@ -213,7 +213,7 @@ class Hop:
 
     def estimated(self) -> Usage:
         """What was used as far as we saw, counted high."""
-        prompt = tokens.prompt_at_most(self.chat.text_bytes, len(self.chat.view.messages))
+        prompt = prompt_tokens(self.backend, self.chat.demand)
         if self.reader is not None:
             written = tokens.written_at_most(self.reader.written_bytes, self.reader.written_events)
         else:

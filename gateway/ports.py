@@ -248,6 +248,10 @@ class Policy(Protocol):
         """Some rule asks about the hop, so each hop is a question of its own."""
 
     @property
+    def asks_budget(self) -> bool:
+        """Some rule asks how the budgets stand."""
+
+    @property
     def warns(self) -> frozenset[str]:
         """The rules in trial whose callers are told: see `Verdict.watched`."""
 

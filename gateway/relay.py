@@ -97,6 +97,9 @@ class Relay:
             classified = self._classify(call, declared, chat, scanned.found, opaque_as)
             sensitivity = classified.shown
             facts = facts_of(call.caller, classified, purpose, declared)
+            if policy.asks_budget:
+                state = self._budgets.state(call.caller.spender(project), self._policies.moment())
+                facts = msgspec.structs.replace(facts, budget=state)
             request = Asked(chat, facts, classified, scanned, opaque_as)
             pinned = request.ask(policy, self._policies.moment())
             decision = _decide(policy, pinned, name, demand, call, request)

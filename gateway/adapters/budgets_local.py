@@ -92,11 +92,9 @@ class _Book(msgspec.Struct, frozen=True):
 
 
 class _Room(Reserved, frozen=True, kw_only=True):
-    """Room, with the accounts and levels that it was taken in."""
+    """Room, with what it was granted for and when."""
 
     ask: Ask
-    accounts: tuple[Account, ...]
-    pacing: tuple[_Pacing, ...]
     moment: float
 
 
@@ -114,13 +112,14 @@ class LocalBudgets:
         self._accounts: dict[tuple[str, str], Account] = {}
         self._levels: dict[tuple[Rate, str], Level] = {}
         self._books: dict[tuple[tuple[str, str], ...], _Book] = {}  # of spenders that have asked
+        self._under_way: dict[int, _Room] = {}
         self.overshot_pico_usd = 0
 
     def restore(self, limits: Iterable[Limit], moment: float) -> Mapping[tuple[str, str], Mapping[int, int]]:
         """What the ledger says was spent under limits that are not in force yet. May be called off the event loop."""
         path = self._directory / "ledger.sqlite"
         found: dict[tuple[str, str], dict[int, int]] = {}
-        new = [limit for limit in limits if self._limits.get(limit.id) != limit]
+        new = [limit for limit in limits if not self._counted(limit)]
         if not new or not path.exists():
             return found
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
@@ -145,18 +144,24 @@ class LocalBudgets:
         restored: Mapping[tuple[str, str], Mapping[int, int]],
         rates: Iterable[Rate] = (),
     ) -> None:
-        """Puts limits and rates in force. Accounts of limits that stay as they are stay, too."""
+        """Puts limits and rates in force. Accounts that are counted in already stay; calls under way have their
+        room in the new ones, too."""
         wanted = {limit.id: limit for limit in limits}
-        kept = {id for id, limit in wanted.items() if self._limits.get(id) == limit}
+        kept = {id for id, limit in wanted.items() if self._counted(limit)}
         self._accounts = {key: account for key, account in self._accounts.items() if key[0] in kept}
         for key, buckets in restored.items():
-            if key[0] in wanted and key[0] not in kept:
+            if key[0] in wanted and key[0] not in kept and wanted[key[0]].whose in ("", key[1]):
                 account = self._account(wanted[key[0]], key[1])
                 for bucket, cost in sorted(buckets.items()):
                     account.add(bucket, cost)
         self._limits, self._rates = wanted, tuple(rates)
         self._levels = {key: level for key, level in self._levels.items() if key[0] in self._rates}
         self._books.clear()
+        for account in self._accounts.values():
+            account.reserved = 0
+        for room in self._under_way.values():
+            for account in self._book(room.ask.spender, room.moment).accounts:
+                account.reserved += room.pico_usd
 
     def reserve(self, ask: Ask, moment: float) -> Reserved | Exceeded | Throttled:
         """Takes room for a call, or says which limit or rate holds it up."""
@@ -176,19 +181,22 @@ class LocalBudgets:
             for each in book.pacing:
                 each.level.take(ask.requests if each.rate.unit == "requests" else ask.tokens, moment)
             pace = book.pace(moment)
-        return _Room(pico_usd, watched, pace, ask=ask, accounts=book.accounts, pacing=book.pacing, moment=moment)
+        room = _Room(pico_usd, watched, pace, ask=ask, moment=moment)
+        self._under_way[id(room)] = room
+        return room
 
     def settle(self, room: Reserved, pico_usd: int, tokens: int) -> None:
         """Gives the room back, and books what the call came to under every limit that is in force now."""
         assert isinstance(room, _Room)
-        for account in room.accounts:
+        del self._under_way[id(room)]
+        book = self._book(room.ask.spender, room.moment)
+        for account in book.accounts:
             account.reserved -= room.pico_usd
-        if pico_usd:
-            for account in self._book(room.ask.spender, room.moment).accounts:
+            if pico_usd:
                 account.add(room.moment, pico_usd)
-            if pico_usd > room.pico_usd:
-                self._count_overshoot(room, pico_usd - room.pico_usd)
-        for each in room.pacing:
+        if pico_usd > room.pico_usd:
+            self._count_overshoot(book, room, pico_usd - room.pico_usd)
+        for each in book.pacing:
             if each.rate.unit == "tokens":
                 each.level.take(tokens - room.ask.tokens, room.moment)
 
@@ -251,13 +259,18 @@ class LocalBudgets:
             return None
         return Throttled(longest[1].rate, longest[1].value, longest[0], pace)
 
-    def _count_overshoot(self, room: _Room, more: int) -> None:
+    def _count_overshoot(self, book: _Book, room: _Room, more: int) -> None:
         """A call came to more than was granted: what of that is beyond a ceiling is told."""
-        for line in self._book(room.ask.spender, room.moment).lines:
+        for line in book.lines:
             ceiling = line.limit.terms.pico_usd
             if line.limit.enforced and ceiling is not None and line.limit.id != room.ask.exempt:
                 over = line.account.spent(room.moment) + line.account.reserved - ceiling
                 self.overshot_pico_usd += max(0, min(over, more))
+
+    def _counted(self, limit: Limit) -> bool:
+        """Whether the accounts of a limit are there already."""
+        known = self._limits.get(limit.id)
+        return known is not None and known.counts == limit.counts
 
     def _book(self, spender: Mapping[str, str], moment: float) -> _Book:
         key = tuple(spender.items())

@@ -44,5 +44,13 @@ def bound(backend: Backend, demand: Demand) -> Bound:
         return NOTHING
     longest = backend.max_output or backend.context or ASSUMED_CONTEXT
     written = longest if demand.output_limit is None else min(demand.output_limit, longest)
+    return Bound(prompt_tokens(backend, demand) * price.dearest_input, demand.choices * price.dearest_output, written)
+
+
+def prompt_tokens(backend: Backend, demand: Demand) -> int:
+    """The tokens that a prompt can have, counted high. What is attached is at most what the model can read at all."""
     prompt = tokens.prompt_at_most(demand.input_bytes, demand.messages)
-    return Bound(prompt * price.dearest_input, demand.choices * price.dearest_output, written)
+    if demand.attached_bytes:
+        attached = tokens.prompt_at_most(demand.attached_bytes, 0)
+        prompt += attached if backend.context is None else min(attached, backend.context)
+    return prompt

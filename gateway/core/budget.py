@@ -48,6 +48,11 @@ class Limit(msgspec.Struct, frozen=True):
     enforced: bool = True
     whose: str = ""
 
+    @property
+    def counts(self) -> tuple[object, ...]:
+        """What its accounts are: while this stays, what they hold does, too, whatever becomes of the amount."""
+        return self.terms.per, self.terms.window, self.terms.share is None, self.project, self.whose
+
     def value(self, spender: Mapping[str, str]) -> str | None:
         """Whose account a call goes to, None: the limit does not concern it."""
         if self.project and spender.get("project") != self.project:

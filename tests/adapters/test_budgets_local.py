@@ -120,12 +120,36 @@ def test_limits_that_change_keep_what_others_counted():
     books = budgets(PER_KEY, limit("team", "team", "day", 100))
     spend(books, 60)
     open_call = books.reserve(ask(10), NOON)
-    books.enforce([PER_KEY, limit("team", "team", "day", 70)], {("team", "red"): {int(NOON // 3600 * 3600): 60}})
+    books.enforce([PER_KEY, limit("team", "team", "week", 70)], {("team", "red"): {int(NOON // 3600 * 3600): 60}})
     assert not room(books, 31)  # the key's account: 60 spent, 10 reserved
+    assert not room(books, 1)  # the team's, restored: 60, and the 10 that are under way
     books.settle(open_call, 10, 0)
-    assert not room(books, 1)  # the team's, restored: 60 and the 10 that were under way
+    assert not room(books, 1)
     books.enforce([], {})
     assert room(books, 10**18)
+
+
+def test_a_budget_whose_amount_changes_keeps_what_was_counted():
+    books = budgets(PER_KEY)
+    spend(books, 60)
+    under_way = books.reserve(ask(30), NOON)
+    more = limit("per-key", "key", "day", 200)
+    assert books.restore([more], NOON) == {}
+    books.enforce([more], {})
+    assert not room(books, 111)
+    books.settle(under_way, 0, 0)
+    assert room(books, 140)
+
+
+def test_a_limit_that_comes_while_calls_are_under_way_has_their_room_reserved():
+    books = budgets()
+    books.enforce([], {}, [Rate("key", "requests", 100)])
+    under_way = books.reserve(ask(60), NOON)
+    books.enforce([PER_KEY], {})
+    assert not room(books, 41)
+    books.settle(under_way, 50, 0)
+    assert not room(books, 51)
+    assert room(books, 50)
 
 
 def entry(**fields):

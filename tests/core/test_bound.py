@@ -1,11 +1,12 @@
 """What a call can cost: no answer passes the bound, and a cut one keeps within what was granted."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.doubles import PRICE, backend
 
-from gateway.core.bound import ENOUGH_OUTPUT, NOTHING, Bound, bound
+from gateway.core.bound import ENOUGH_OUTPUT, NOTHING, Bound, bound, prompt_tokens
 from gateway.core.chat import Demand
 from gateway.core.price import charge
 from gateway.core.tokens import prompt_at_most
@@ -29,6 +30,12 @@ def demand(output_limit=None, choices=1, input_bytes=300, messages=2):
 def test_a_bound_is_the_prompt_and_every_choice_at_its_longest(more, asked, expected):
     prompt, choices, written = expected
     assert bound(backend("b", **more), asked) == Bound(prompt * 10**6, choices * 10**6, written)
+
+
+def test_what_is_attached_is_at_most_what_the_model_can_read():
+    asked = msgspec.structs.replace(demand(0), attached_bytes=300_000)
+    assert prompt_tokens(backend("b"), asked) == 116 + 100_000
+    assert prompt_tokens(backend("b", context=8000), asked) == 116 + 8000
 
 
 def test_what_has_no_price_costs_nothing():
