@@ -33,6 +33,7 @@ class Hop:
 
     __slots__ = (
         "_scanned",
+        "_sent",
         "_taken",
         "_task",
         "_watched",
@@ -68,6 +69,7 @@ class Hop:
         self.bound = bound(self.backend, self.chat.demand)
         self.room: Reserved | None = None  # what was reserved for it
         self.shortened: int | None = None  # tokens that a choice may have, where a budget leaves no more
+        self._sent = 0.0
         self.opened: Opened | None = None
         self.reader: StreamReader | None = None  # a stream, from its first event on
         self.held = b""  # what came before it was known to be an answer
@@ -98,6 +100,7 @@ class Hop:
         chat, dialect = self.chat, self.dialect
         try:
             body = dialect.encode(chat, self.backend)
+            self._sent = _MONOTONIC()
             opened = self.opened = await upstreams.open(self.permit, dialect.path, body, streamed=chat.streamed)
             if opened.status != 200:
                 answer = await opened.read_all(MAX_ERROR_BYTES)
@@ -218,7 +221,11 @@ class Hop:
             written = tokens.written_at_most(self.reader.written_bytes, self.reader.written_events)
         else:
             written = tokens.written_at_most(self.answer.written_bytes if self.answer else 0, 0)
-        return Usage(input_uncached=prompt, output=written, source="estimated")
+        unseen = 0
+        if "reasoning" in self.backend.capabilities:
+            limit = max(0, self.bound.written * (self.chat.view.n or 1) - written)
+            unseen = tokens.unseen_at_most(_MONOTONIC() - self._sent, limit)
+        return Usage(input_uncached=prompt, output=written, reasoning=unseen, source="estimated")
 
     def tried(self, state: State, usage: Usage, cost_pico_usd: int, failure: FailureKind | None = None) -> Tried:
         """The call as it is recorded."""
@@ -239,9 +246,12 @@ class Hop:
         )
 
     def failed(self, failure: FailureKind) -> Tried:
-        """Not billed, or nobody knows: then the upper bound stands until somebody does."""
+        """Not billed, or nobody knows: then the upper bound stands until somebody does. What was written before an
+        error is owed all the same."""
         if self.reported is not None:
             return self._owed(self.reported, failure)
+        if self.reader is not None and self.reader.content_seen:
+            return self._owed(self.estimated(), failure)
         if failure.may_be_billed:
             return self.tried("uncertain", NOTHING, self.most, failure)
         return self.tried("released", NOTHING, 0, failure)
