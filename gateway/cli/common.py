@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import msgspec
 import typer
 
+from gateway.core.day import SECONDS, day_of
 from gateway.settings import BadSettings, Settings, load
 
 
@@ -33,11 +34,15 @@ def cannot_run(message: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def moment_of(since: str) -> float:
-    """The moment (Unix seconds) that lies a written span ago: 90m, 24h, 30d, 8w. Exits with 2 for anything else."""
-    if (span := _SPAN.match(since)) is None:
-        cannot_run(f"cannot read --since {since}; write a number and m, h, d or w, for example 30d")
-    return time.time() - int(span[1]) * _SECONDS[span[2]]
+def moment_of(written: str, option: str = "--since", *, through: bool = False) -> float:
+    """The moment (Unix seconds) that is written as a span ago (90m, 24h, 30d, 8w), or as a date (2026-11-01): where it
+    begins, `through`: where it ends (UTC). Exits with 2 for anything else."""
+    if span := _SPAN.match(written):
+        return time.time() - int(span[1]) * _SECONDS[span[2]]
+    try:
+        return float((day_of(written) + through) * SECONDS)
+    except ValueError:
+        cannot_run(f"cannot read {option} {written}; write a date as 2026-11-01, or a number and m, h, d or w: 30d")
 
 
 def settings_of(**flags: object) -> Settings:
@@ -59,7 +64,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     lines = []
     for row in [head, ["-" * width for width in widths], *rows]:
         cells = [
-            cell.ljust(width) if column == 0 or not cell[:1].isdigit() else cell.rjust(width)
+            cell.ljust(width) if column == 0 or not cell.removeprefix("-")[:1].isdigit() else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())

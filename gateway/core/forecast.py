@@ -113,6 +113,11 @@ class Standing(msgspec.Struct, frozen=True):
     runway_days: float | None
 
     @property
+    def resets_at_once(self) -> bool:
+        """Whether the window is of the calendar: a rolling one never ends as a whole."""
+        return not _rolls(self.limit.terms.window, self.resets)
+
+    @property
     def used(self) -> float:
         """The part of the ceiling that is spent: 1.0 is all of it."""
         if self.ceiling_pico_usd is None:
@@ -139,6 +144,11 @@ def standings(limits: Iterable[Limit], spent: Iterable[Spent], now: float) -> tu
     return tuple(sorted(found, key=lambda each: (-each.used, each.limit.id, each.value)))
 
 
+def _rolls(window: str, end: float) -> bool:
+    """Whether a window slides: then the next one begins before this one ends."""
+    return window_at(window, end).start != end
+
+
 def _within(hours: Hours, start: float) -> int:
     return sum(cost for hour, cost in hours.items() if hour + HOUR > start)
 
@@ -147,7 +157,7 @@ def _standing(limit: Limit, value: str, hours: Hours, everyone: int, now: float)
     terms = limit.terms
     window, expected = window_at(terms.window, now), pace(hours, now)
     spent = _within(hours, window.start)
-    rolls = window_at(terms.window, window.end).start != window.end
+    rolls = _rolls(terms.window, window.end)
     end = expected.between(now, window.end) + (0 if rolls else spent)
     ceiling, runway = terms.pico_usd, None
     if ceiling is None:

@@ -47,13 +47,11 @@ def _format(rows: Sequence[Row], provider: str | None) -> Format:
     for format in known:
         if all(any(name in columns for name in names) for names in format.wanted):
             return format
-    wanted = "; ".join(
-        f"{format.provider or GENERIC} {format.name}: {', '.join(' or '.join(names) for names in format.wanted)}"
+    wanted = "".join(
+        f"\n  {format.provider or GENERIC}, {format.name}: {', '.join(' or '.join(names) for names in format.wanted)}"
         for format in known
     )
-    raise Unreadable(
-        f"these columns are of no known export: {', '.join(columns)}. Wanted are those of one of: {wanted}"
-    )
+    raise Unreadable(f"no known export has these columns: {', '.join(columns)}\nwanted are those of one of:{wanted}")
 
 
 def _whose(format: Format, rows: Sequence[Row], provider: str | None) -> str:

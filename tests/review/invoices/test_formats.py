@@ -214,9 +214,10 @@ def test_an_export_may_come_in_pieces():
     [
         ([PLAIN], None, "f0: say whose it is: by --provider"),
         ([PLAIN], "generic", "say whose it is"),
-        ([csv("a,b", "1,2")], "anthropic", ("f0: these columns are of no known export: a, b. Wanted are those of one of: "
-          "anthropic cost report API: starting_at, model, amount; anthropic cost csv: usage_date_utc, model, cost_usd; ")),
-        ([CASES["openai costs API"][0]], "anthropic", "no known export: object, start_time"),
+        ([csv("a,b", "1,2")], "anthropic",
+         ("f0: no known export has these columns: a, b\nwanted are those of one of:\n"
+          "  anthropic, cost report API: starting_at, model, amount\n  anthropic, cost csv: usage_date_utc, model, cost")),
+        ([CASES["openai costs API"][0]], "anthropic", "no known export has these columns: object, start_time"),
         ([csv("a,b")], None, "it has no rows"),
         ([PLAIN, csv("date,model,input_tokens,output_tokens", "2026-11-01,m,1,2")], "openai",
          r"several kinds \(openai: costs, openai: tokens\)"),
