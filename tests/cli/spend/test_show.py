@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import re
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,6 +13,7 @@ from support.policy_commands import small_tree
 from typer.testing import CliRunner
 
 from gateway.adapters.ledger_sqlite import _write, connect
+from gateway.adapters.spend_days import DIMENSIONS
 from gateway.cli import app
 from gateway.core.day import day_of
 from gateway.core.record import Entry
@@ -150,6 +153,11 @@ def test_a_chart_of_days_fits_a_pipe(run):
 def test_a_chart_of_groups(run):
     lines = run("--by", "team,model", *OF_OLD, "--chart")[1].splitlines()
     assert [line.split()[:2] for line in lines[:2]] == [["red", "far"], ["red", "home"]]
+
+
+def test_every_dimension_is_documented():
+    said = (Path(__file__).parents[3] / "docs" / "spend.md").read_text()
+    assert [name for name in DIMENSIONS if not re.search(rf"`[a-z, \n]*\b{name}\b[a-z, \n]*`", said)] == []
 
 
 def test_savings_against_what_was_asked_for(run):
