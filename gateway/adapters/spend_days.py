@@ -32,8 +32,8 @@ _SPLIT = 10**6
 _ESTIMATED = "CASE WHEN usage_source != 'reported' OR state = 'uncertain' THEN cost_pico_usd ELSE 0 END"
 _UNCERTAIN = "CASE WHEN state = 'uncertain' THEN cost_pico_usd ELSE 0 END"
 _CORRECTED = "CASE WHEN state = 'corrected' THEN cost_pico_usd ELSE 0 END"
-_UNSERVED = ("", "failed", "crashed")
-"""Outcomes of calls whose answer no client got."""
+_SERVED = "state != 'released' AND outcome NOT IN ('', 'failed', 'crashed')"
+"""Of which calls a client got the answer, or a part of it."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -106,13 +106,13 @@ def requests(directory: Path, asked: Asked) -> list[RequestLine]:
 def calls(directory: Path, by: Sequence[str], asked: Asked) -> Iterator[Called]:
     """Every upstream call, those of a request one after the other. Corrections are no calls."""
     group = [DIMENSIONS[name] for name in by]
-    columns = ["request_id", "requested", "outcome", "cost_pico_usd", "usage_source", *BUCKETS, *group]
+    columns = ["request_id", "requested", _SERVED, "cost_pico_usd", "usage_source", *BUCKETS, *group]
     end = "AND state != 'corrected' ORDER BY request_id, hop"
     for row in _rows(directory, f"SELECT {', '.join(columns)}", asked, end):
-        id, requested, outcome, cost, source = row[:5]
+        id, requested, served, cost, source = row[:5]
         counts, values = row[5 : 5 + len(BUCKETS)], row[5 + len(BUCKETS) :]
         usage = Usage(**dict(zip(BUCKETS, counts, strict=True)), source=source)
-        yield Called(id, tuple(map(str, values)), requested, outcome not in _UNSERVED, usage, cost)
+        yield Called(id, tuple(map(str, values)), requested, bool(served), usage, cost)
 
 
 def hourly(directory: Path, per: Collection[str], since: float) -> list[Spent]:

@@ -34,15 +34,27 @@ def cannot_run(message: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def moment_of(written: str, option: str = "--since", *, through: bool = False) -> float:
-    """The moment (Unix seconds) that is written as a span ago (90m, 24h, 30d, 8w), or as a date (2026-11-01): where it
-    begins, `through`: where it ends (UTC). Exits with 2 for anything else."""
-    if span := _SPAN.match(written):
-        return time.time() - int(span[1]) * _SECONDS[span[2]]
+def moment_of(since: str) -> float:
+    """The moment (Unix seconds) that lies a written span ago: 90m, 24h, 30d, 8w. Exits with 2 for anything else."""
+    if (moment := _ago(since)) is None:
+        cannot_run(f"cannot read --since {since}; write a number and m, h, d or w, for example 30d")
+    return moment
+
+
+def moment_at(written: str, option: str, *, through: bool = False) -> float:
+    """The moment (Unix seconds) that is a written span ago, or where a written date begins (UTC); `through`: where it
+    ends. Exits with 2 for anything else, and names the option."""
+    if (moment := _ago(written)) is not None:
+        return moment
     try:
         return float((day_of(written) + through) * SECONDS)
     except ValueError:
-        cannot_run(f"cannot read {option} {written}; write a date as 2026-11-01, or a number and m, h, d or w: 30d")
+        cannot_run(f"cannot read {option} {written}; write a date as 2026-11-30, or a number and m, h, d or w: 30d")
+
+
+def _ago(written: str) -> float | None:
+    span = _SPAN.match(written)
+    return time.time() - int(span[1]) * _SECONDS[span[2]] if span else None
 
 
 def settings_of(**flags: object) -> Settings:

@@ -118,6 +118,18 @@ def test_calls_of_a_request_follow_each_other(ledger):
     ]
 
 
+@pytest.mark.parametrize(
+    ("state", "outcome", "served"),
+    [("settled", "complete", True), ("settled", "truncated", True), ("uncertain", "client_gone", True),
+     ("released", "client_gone", False), ("settled", "failed", False), ("uncertain", "crashed", False)],
+)  # fmt: skip
+def test_who_was_served(tmp_path, state, outcome, served):
+    db = connect(tmp_path / "ledger.sqlite")
+    _write(db, [entry("r1", 1, state=state, outcome=outcome)])
+    db.close()
+    assert [call.served for call in calls(tmp_path, [], EVER)] == [served]
+
+
 def test_spending_by_the_hour(ledger):
     found = hourly(ledger, {"team"}, DAY + 12 * HOUR)
     assert sorted(found, key=lambda each: each.hour) == [

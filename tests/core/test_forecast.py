@@ -169,3 +169,13 @@ def test_a_standing_names_its_limit_and_when_it_resets():
     one = limit("m", "team", "month", 90, enforced=False)
     (found,) = standings([one], WEEK, NOW)
     assert found == Standing(one, "red", 70 * USD, 90 * USD, MONTH.end, 105 * USD, found.runway_days)
+
+
+def test_two_days_are_too_few_for_a_range():
+    assert projection(hours(d25=10, d26=10), "month", NOW) == Projection(MONTH, 20 * USD, 55 * USD, None, None, RECENT)
+
+
+@pytest.mark.parametrize(("window", "expected"), [("hour", True), ("month", True), ("7d", False), ("24h", False)])
+def test_a_rolling_window_never_resets_at_once(window, expected):
+    (found,) = standings([limit("l", "organisation", window, 1)], [], NOW)
+    assert found.resets_at_once == expected

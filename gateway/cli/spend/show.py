@@ -15,7 +15,7 @@ from gateway.cli.common import (
     Policies,
     StateDir,
     cannot_run,
-    moment_of,
+    moment_at,
     print_json,
     settings_of,
     table,
@@ -68,6 +68,8 @@ def spend(
         _print_chart(dimensions, breakdown(directory, dimensions, asked))
     elif dimensions == ["request"]:
         _print_requests(requests(directory, asked), format)
+        if format is Format.table:
+            _print_total(breakdown(directory, [], asked))
     else:
         _print_breakdown(dimensions, breakdown(directory, dimensions, asked), format)
 
@@ -87,9 +89,9 @@ def _asked(since: str, until: str | None, where: list[str]) -> Asked:
         if not equals or name.strip() not in DIMENSIONS:
             cannot_run(f"cannot read --where {each}; write dimension=value, with one of: {', '.join(DIMENSIONS)}")
         pairs.append((name.strip(), value.strip()))
-    asked = Asked(moment_of(since), where=tuple(pairs))
+    asked = Asked(moment_at(since, "--since"), where=tuple(pairs))
     if until is not None:
-        asked = msgspec.structs.replace(asked, until=moment_of(until, "--until", through=True))
+        asked = msgspec.structs.replace(asked, until=moment_at(until, "--until", through=True))
         if asked.until <= asked.since:
             cannot_run("--until is not after --since: there is nothing in between")
     return asked
