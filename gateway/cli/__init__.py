@@ -19,7 +19,7 @@ app.add_typer(backends.app, name="backends")
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
 app.command("scan")(scan.scan)
-app.command("spend")(spend.spend)
+app.add_typer(spend.app, name="spend")
 
 
 def main() -> None:

@@ -62,8 +62,9 @@ class End(Enum):
     FAULT = "fault"  # a bug of ours
 
 
-State = Literal["open", "settled", "released", "uncertain"]
-"""`open`: under way. `settled`: owed. `released`: never billed. `uncertain`: outcome unknown, upper bound kept."""
+State = Literal["open", "settled", "released", "uncertain", "corrected"]
+"""`open`: under way. `settled`: owed. `released`: never billed. `uncertain`: outcome unknown, upper bound kept.
+`corrected`: no call, but what a provider's invoice adds to a day, or takes from it (then the cost is negative)."""
 
 
 class Tried(msgspec.Struct, frozen=True):
