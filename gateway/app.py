@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
 import uvicorn
 from fastapi import FastAPI
@@ -31,6 +31,7 @@ from gateway.adapters.policy_worker import PolicyWorker
 from gateway.adapters.recognizer import Recognized, Recognizer
 from gateway.adapters.scanning import Scanning
 from gateway.adapters.secrets import find
+from gateway.adapters.spend_days import spent_by
 from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
@@ -38,6 +39,7 @@ from gateway.core.errors import Refusal, Refused
 from gateway.http.connection import Connection
 from gateway.http.openai import ChatCompletions, models_router
 from gateway.http.ops import admin_app, public_app
+from gateway.http.usage import usage_router
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem, render, suggestion
 from gateway.relay import Relay
@@ -112,7 +114,10 @@ class Gateway:
         self.chat = ChatCompletions(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
         self.public = public_app(
             {"/v1/chat/completions": self.chat},
-            [models_router(self.policies, self.keys.find, int(time.time()))],
+            [
+                models_router(self.policies, self.keys.find, int(time.time())),
+                usage_router(self.keys.find, self.policies, self.budgets, self._spent),
+            ],
             self.policies.summary,
             self._lifespan,
         )
@@ -149,6 +154,10 @@ class Gateway:
         self.log.event("policy_loaded", digest=digest, backends=len(backends))
         if self.relay is not None:
             self.relay.policy_changed()
+
+    async def _spent(self, key: str, moment: float) -> Mapping[str, object]:
+        """What the ledger says that a key has spent today and this month."""
+        return await asyncio.to_thread(spent_by, self.settings.state_dir, key, moment)
 
     def _not_scanned(self, why: str) -> None:
         self.metrics.scanner_failed()

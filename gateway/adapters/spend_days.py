@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 
 from gateway.adapters.spend import BY, Line, RequestLine
+from gateway.core.budget import utc, window_at
 from gateway.core.forecast import HOUR, Spent
+from gateway.core.price import usd
 from gateway.core.reconcile import Ours
 from gateway.core.savings import Called
-from gateway.core.usage import BUCKETS, Usage
+from gateway.core.usage import BUCKETS, READ, Usage
 
 PERIODS = {
     "hour": "strftime('%Y-%m-%d %H:00', time, 'unixepoch')",
@@ -142,6 +144,27 @@ def billed(directory: Path, provider: str, first: int, last: int) -> list[Ours]:
         cost, estimated, uncertain, corrected = _whole(row[3:11])
         lines.append(Ours(row[0], row[1], row[2], cost, estimated, uncertain, corrected, row[11] or "", row[12] or ""))
     return lines
+
+
+def spent_by(directory: Path, key: str, moment: float) -> dict[str, object]:
+    """What one key (its id) has spent today and this month, up to a moment: values that can be JSON."""
+    told: dict[str, object] = {}
+    for window in ("day", "month"):
+        start = window_at(window, moment).start
+        lines = breakdown(directory, ["model"], Asked(start, where=(("key", key),)))
+        told[window] = {
+            "since": utc(start),
+            "requests": sum(line.requests for line in lines),
+            "tokens_read": sum(getattr(line, name) for line in lines for name in BUCKETS[:READ]),
+            "tokens_written": sum(getattr(line, name) for line in lines for name in BUCKETS[READ:]),
+            "cost_usd": usd(sum(line.cost_pico_usd for line in lines)),
+            "estimated_usd": usd(sum(line.estimated_pico_usd for line in lines)),
+            "by_model": [
+                {"model": line.group[0], "requests": line.requests, "cost_usd": usd(line.cost_pico_usd)}
+                for line in lines
+            ],
+        }
+    return told
 
 
 def _sum(expression: str) -> str:

@@ -97,7 +97,7 @@ class Spent(msgspec.Struct, frozen=True):
     pico_usd: int
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Outlook(msgspec.Struct, frozen=True):
     """How one account of a limit stands. `value` is whose account it is, `ceiling_pico_usd` None: it has none yet.
 
     `end_pico_usd` is expected at the end of the window, of a rolling one a window's length from now. `runway_days` is
@@ -125,11 +125,11 @@ class Standing(msgspec.Struct, frozen=True):
         return self.spent_pico_usd / self.ceiling_pico_usd if self.ceiling_pico_usd else 1.0
 
 
-def standings(limits: Iterable[Limit], spent: Iterable[Spent], now: float) -> tuple[Standing, ...]:
+def outlooks(limits: Iterable[Limit], spent: Iterable[Spent], now: float) -> tuple[Outlook, ...]:
     """How every account of every limit stands, those most used first. What was spent is counted by whole hours, so a
     rolling window may hold up to an hour more than the limit itself counts."""
     rows = list(spent)
-    found: list[Standing] = []
+    found: list[Outlook] = []
     for limit in limits:
         accounts: dict[str, dict[int, int]] = {}
         for row in rows:
@@ -140,7 +140,7 @@ def standings(limits: Iterable[Limit], spent: Iterable[Spent], now: float) -> tu
         everyone = sum(_within(hours, window.start) for hours in accounts.values())
         if limit.terms.per == "organisation":
             accounts.setdefault(EVERYTHING, {})
-        found += [_standing(limit, value, hours, everyone, now) for value, hours in accounts.items()]
+        found += [_outlook(limit, value, hours, everyone, now) for value, hours in accounts.items()]
     return tuple(sorted(found, key=lambda each: (-each.used, each.limit.id, each.value)))
 
 
@@ -153,7 +153,7 @@ def _within(hours: Hours, start: float) -> int:
     return sum(cost for hour, cost in hours.items() if hour + HOUR > start)
 
 
-def _standing(limit: Limit, value: str, hours: Hours, everyone: int, now: float) -> Standing:
+def _outlook(limit: Limit, value: str, hours: Hours, everyone: int, now: float) -> Outlook:
     terms = limit.terms
     window, expected = window_at(terms.window, now), pace(hours, now)
     spent = _within(hours, window.start)
@@ -164,7 +164,7 @@ def _standing(limit: Limit, value: str, hours: Hours, everyone: int, now: float)
         ceiling = int((terms.share or 0.0) * everyone) if everyone >= terms.minimum_pico_usd else None
     else:
         runway = _runway(hours, window, expected, ceiling, now, rolls=rolls)
-    return Standing(limit, value, spent, ceiling, window.end, end, runway)
+    return Outlook(limit, value, spent, ceiling, window.end, end, runway)
 
 
 def _runway(hours: Hours, window: Window, expected: Pace, ceiling: int, now: float, *, rolls: bool) -> float | None:

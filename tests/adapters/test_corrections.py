@@ -8,7 +8,7 @@ from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.corrections import keep_corrections
 from gateway.adapters.ledger_sqlite import SqliteLedger, connect
 from gateway.adapters.spend import breakdown
-from gateway.core.budget import Limit, Spend
+from gateway.core.budget import Ask, Limit, Reserved, Spend
 from gateway.core.day import day_of
 from gateway.core.reconcile import Compared, corrections
 
@@ -84,7 +84,5 @@ def test_a_negative_correction_is_room_again(tmp_path):
     budgets, moment = LocalBudgets(tmp_path), float(NOON + 86_400)
     budgets.enforce([limit], budgets.restore([limit], moment))
     who = {"provider": "openai"}
-    assert [type(budgets.reserve(who, amount, moment, None)).__name__ for amount in (1041, 1040)] == [
-        "Exceeded",
-        "Reserved",
-    ]
+    outcomes = [budgets.reserve(Ask("call", who, amount, amount), moment) for amount in (1041, 1040)]
+    assert [isinstance(each, Reserved) for each in outcomes] == [False, True]

@@ -11,13 +11,13 @@ from gateway.core.forecast import (
     NOTHING,
     RECENT,
     TODAY,
+    Outlook,
     Pace,
     Projection,
     Spent,
-    Standing,
+    outlooks,
     pace,
     projection,
-    standings,
 )
 
 HOUR = 3600
@@ -140,7 +140,7 @@ def said(found):
     ],
 )  # fmt: skip
 def test_how_limits_stand(limits, rows, expected):
-    found = [said(each) for each in standings(limits, rows, NOW)]
+    found = [said(each) for each in outlooks(limits, rows, NOW)]
     assert [each[:4] for each in found] == [each[:4] for each in expected]
     for got, wanted in zip(found, expected, strict=True):
         assert got[4] == pytest.approx(wanted[4], abs=1 / 24)
@@ -150,7 +150,7 @@ def test_how_limits_stand(limits, rows, expected):
 def test_a_share_is_of_what_all_spend(minimum, ceiling):
     half = limit("half", "provider", "month", share=0.5, minimum_pico_usd=minimum)
     rows = [*WEEK, *spent(hours(d26=30), provider="mistral")]
-    found = {each.value: each for each in standings([half], rows, NOW)}
+    found = {each.value: each for each in outlooks([half], rows, NOW)}
     assert {each.ceiling_pico_usd for each in found.values()} == {ceiling}
     assert found["openai"].used == (1.4 if ceiling else 0.0)
     assert [each.runway_days for each in found.values()] == [None, None]
@@ -159,16 +159,16 @@ def test_a_share_is_of_what_all_spend(minimum, ceiling):
 def test_what_leaves_a_rolling_window_is_room_again():
     """All of it was spent in one hour six days ago: it leaves tomorrow, before the limit is reached."""
     burst = spent(hours(d21=98) | hours(d26=1))
-    (found,) = standings([limit("w", "team", "7d", 130)], burst, NOW)
+    (found,) = outlooks([limit("w", "team", "7d", 130)], burst, NOW)
     assert (found.spent_pico_usd, found.runway_days) == (99 * USD, pytest.approx(31 / 49.5, abs=1 / 24))
-    (found,) = standings([limit("w", "team", "7d", 400)], burst, NOW)
+    (found,) = outlooks([limit("w", "team", "7d", 400)], burst, NOW)
     assert found.runway_days is None
 
 
 def test_a_standing_names_its_limit_and_when_it_resets():
     one = limit("m", "team", "month", 90, enforced=False)
-    (found,) = standings([one], WEEK, NOW)
-    assert found == Standing(one, "red", 70 * USD, 90 * USD, MONTH.end, 105 * USD, found.runway_days)
+    (found,) = outlooks([one], WEEK, NOW)
+    assert found == Outlook(one, "red", 70 * USD, 90 * USD, MONTH.end, 105 * USD, found.runway_days)
 
 
 def test_two_days_are_too_few_for_a_range():
@@ -177,5 +177,5 @@ def test_two_days_are_too_few_for_a_range():
 
 @pytest.mark.parametrize(("window", "expected"), [("hour", True), ("month", True), ("7d", False), ("24h", False)])
 def test_a_rolling_window_never_resets_at_once(window, expected):
-    (found,) = standings([limit("l", "organisation", window, 1)], [], NOW)
+    (found,) = outlooks([limit("l", "organisation", window, 1)], [], NOW)
     assert found.resets_at_once == expected

@@ -8,12 +8,13 @@ import msgspec
 import typer
 
 from gateway.adapters.spend_days import hourly
+from gateway.cli.budgets import open_store
 from gateway.cli.common import Policies, StateDir, print_json, settings_of, table
 from gateway.cli.policy.common import written
 from gateway.cli.spend.printed import short
 from gateway.core.budget import EVERYTHING, window_at
 from gateway.core.day import SECONDS, date_of
-from gateway.core.forecast import HISTORY_DAYS, HOUR, Projection, Standing, projection, standings
+from gateway.core.forecast import HISTORY_DAYS, HOUR, Outlook, Projection, outlooks, projection
 from gateway.policy.decide import Eligibility
 
 _MOST_ROWS = 40
@@ -33,19 +34,22 @@ def forecast(
 ) -> None:
     """Show where the month will end, and how long each limit lasts."""
     bundle, _ = written(policies)
-    limits = Eligibility(bundle).limits
+    settings = settings_of(state_dir=state_dir)
+    store = open_store(settings)
+    limits = (*Eligibility(bundle).limits, *store.read().limits)
+    store.close()
     now = time.time()
     since = min([now - HISTORY_DAYS * SECONDS, *(window_at(limit.terms.window, now).start for limit in limits)])
     per = {limit.terms.per for limit in limits if limit.terms.per != "organisation"}
     if any(limit.project for limit in limits):
         per.add("project")
-    spent = hourly(settings_of(state_dir=state_dir).state_dir, per, since // HOUR * HOUR)
+    spent = hourly(settings.state_dir, per, since // HOUR * HOUR)
     hours: dict[int, int] = {}
     for each in spent:
         hours[each.hour] = hours.get(each.hour, 0) + each.pico_usd
-    month, found = projection(hours, "month", now), standings(limits, spent, now)
+    month, found = projection(hours, "month", now), outlooks(limits, spent, now)
     if format is Report.json:
-        print_json({"month": _data(month), "limits": [_standing(each) for each in found]})
+        print_json({"month": _data(month), "limits": [_outlook(each) for each in found]})
         return
     _print_month(month)
     if found:
@@ -66,7 +70,7 @@ def _print_month(month: Projection) -> None:
     typer.echo(f"projected month end  {short(month.end_pico_usd)} USD, {range}; from: {month.method}")
 
 
-def _row(each: Standing) -> list[str]:
+def _row(each: Outlook) -> list[str]:
     terms, ceiling = each.limit.terms, each.ceiling_pico_usd
     if terms.share is not None:
         runway = "none: a share"
@@ -91,7 +95,7 @@ def _data(month: Projection) -> dict[str, object]:
     return {**msgspec.structs.asdict(month), "window": msgspec.structs.asdict(month.window)}
 
 
-def _standing(each: Standing) -> dict[str, object]:
+def _outlook(each: Outlook) -> dict[str, object]:
     limit = each.limit
     return {
         "limit": limit.id,
