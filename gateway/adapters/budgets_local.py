@@ -254,10 +254,10 @@ class LocalBudgets:
             wait = each.level.wait(ask.requests if each.rate.unit == "requests" else ask.tokens, moment)
             if wait > 0 and (longest is None or wait > longest[0]):
                 longest = wait, each
-        pace = book.pace(moment)
-        if longest is None or pace is None:
+        if longest is None:
             return None
-        return Throttled(longest[1].rate, longest[1].value, longest[0], pace)
+        wait, held = longest
+        return Throttled(held.rate, held.value, wait, book.pace(moment) or Pace())
 
     def _count_overshoot(self, book: _Book, room: _Room, more: int) -> None:
         """A call came to more than was granted: what of that is beyond a ceiling is told."""

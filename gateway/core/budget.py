@@ -217,11 +217,13 @@ class Account:
 
     def add(self, moment: float, pico_usd: int) -> None:
         """Books an amount, in the window that the moment is in: that may be one that has ended, which nobody asks."""
-        bucket = int(moment // self._seconds) * self._seconds
-        if bucket > self._bucket:
-            self._turn(moment)
-        elif bucket < self._bucket and bucket < window_at(self._window, self._bucket).start:
-            return
+        bucket = self._bucket
+        if not 0 <= moment - bucket < self._seconds:
+            bucket = int(moment // self._seconds) * self._seconds
+            if bucket > self._bucket:
+                self._turn(moment)
+            elif bucket < window_at(self._window, self._bucket).start:
+                return
         self._buckets[bucket] = self._buckets.get(bucket, 0) + pico_usd
         self._spent += pico_usd
 

@@ -58,38 +58,46 @@ class Level:
 
     def __init__(self, a_minute: int, moment: float) -> None:
         self._full = a_minute
-        self._left = float(a_minute)
+        self._left: float = a_minute
         self._at = moment
 
     def take(self, amount: int, moment: float) -> None:
         """Takes an amount, or gives back a negative one."""
-        self._left = min(float(self._full), self._now(moment) - amount)
-        self._at = max(self._at, moment)
+        self._fill(moment)
+        left = self._left - amount
+        self._left = left if left < self._full else self._full
 
     def wait(self, amount: int, moment: float) -> float:
         """Seconds until an amount can be taken; 0: now. What is more than a minute's worth needs a full one."""
-        missing = min(amount, self._full) - self._now(moment)
+        self._fill(moment)
+        missing = (amount if amount < self._full else self._full) - self._left
         return missing * _MINUTE / self._full if missing > 0 else 0.0
 
     def left(self, moment: float) -> Left:
         """What there is."""
-        now = self._now(moment)
-        return Left(self._full, max(0, int(now)), (self._full - now) * _MINUTE / self._full)
+        self._fill(moment)
+        left = self._left
+        return Left(self._full, int(left) if left > 0 else 0, (self._full - left) * _MINUTE / self._full)
 
-    def _now(self, moment: float) -> float:
-        passed = max(0.0, moment - self._at)
-        return min(float(self._full), self._left + passed * self._full / _MINUTE)
+    def _fill(self, moment: float) -> None:
+        """What has come back with time. No built-in is called: this is the hot path of whoever has a rate."""
+        if (passed := moment - self._at) > 0:
+            left = self._left + passed * self._full / _MINUTE
+            self._left = left if left < self._full else self._full
+            self._at = moment
 
 
 def tightest(found: list[tuple[Unit, Left]]) -> Pace | None:
     """The pace that a caller is told: for each unit the rate that leaves least; None: there is no rate."""
     if not found:
         return None
-    least: dict[Unit, Left] = {}
+    requests = tokens = None
     for unit, left in found:
-        if unit not in least or left.remaining < least[unit].remaining:
-            least[unit] = left
-    return Pace(least.get("requests"), least.get("tokens"))
+        if unit == "requests":
+            requests = left if requests is None or left.remaining < requests.remaining else requests
+        else:
+            tokens = left if tokens is None or left.remaining < tokens.remaining else tokens
+    return Pace(requests, tokens)
 
 
 def pace_headers(pace: Pace) -> list[tuple[bytes, bytes]]:
