@@ -76,7 +76,9 @@ class Gateway:
             raise CannotStart(f"the policies are not put in force: {why}")
         self.keys = Keys(settings.state_dir)
         self.ledger = SqliteLedger(settings.state_dir, settings.durability)
-        self.metrics = Metrics(inflight=lambda: self.chat.inflight, ledger_lag=self.ledger.lag_seconds)
+        self.metrics = Metrics(
+            inflight=lambda: self.chat.inflight, ledger_lag=self.ledger.lag_seconds, baseline=settings.baseline
+        )
         self.suspensions = Suspensions(settings.state_dir)
         self._orders_due = False  # some are known, and not yet in force
         self.decisions = Decisions(settings.state_dir, self._not_kept)

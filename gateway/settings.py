@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """When set, /metrics wants it as a bearer token."""
     workers: Annotated[int, Field(ge=1)] = 1
     """Processes. More than one needs a shared store for keys and budgets, which is not built yet."""
+    baseline: str = ""
+    """A model of the catalog that all traffic is compared with in `gateway_saved_usd_total`. Empty: none."""
     recognizer: Literal["", "presidio"] = ""
     """A further recogniser that tells what it finds and decides nothing. Empty: none."""
     grace_seconds: Annotated[int, Field(ge=0)] = 30

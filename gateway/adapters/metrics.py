@@ -10,8 +10,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from gateway.core.catalog import Backend
-from gateway.core.price import PICO_PER_USD
+from gateway.core.price import PICO_PER_USD, Price
 from gateway.core.record import Record, Tried
+from gateway.core.savings import REQUESTED, saved_by
 from gateway.core.usage import BUCKETS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -69,7 +70,8 @@ class _Histogram(Collector):
 class Metrics:
     """All series of this process."""
 
-    def __init__(self, *, inflight: Callable[[], int], ledger_lag: Callable[[], float]) -> None:
+    def __init__(self, *, inflight: Callable[[], int], ledger_lag: Callable[[], float], baseline: str = "") -> None:
+        """`baseline` is a further model to compare costs with, by its id in the catalog; empty: none."""
         self.registry = registry = CollectorRegistry()
 
         def counter(name: str, meaning: str, labels: Iterable[str] = ()) -> Counter:
@@ -94,6 +96,8 @@ class Metrics:
         self._tokens = counter("gateway_tokens", "Tokens, in disjoint buckets", (*_WHO, "bucket"))
         self._cost = counter("gateway_cost_usd", "Booked cost, bounds of uncertain calls included", _MONEY)
         self._estimated = counter("gateway_cost_estimated_usd", "The part of the cost that nobody reported", _MONEY)
+        self._saved = counter("gateway_saved_usd", "What requests cost less than on the baseline", ("baseline",))
+        self._lost = counter("gateway_lost_usd", "What requests cost more than on the baseline", ("baseline",))
         self._found = counter("gateway_classifier_results", "Requests by kind of what was found in them", ("kind",))
         self._unscanned = counter("gateway_classifier_failures", "Requests that the scanner failed on", ())
         self._recognized = counter(
@@ -112,6 +116,8 @@ class Metrics:
         self._status = gauge("gateway_model_status", "1 if active, else 0", ("model",))
         gauge("gateway_inflight_requests", "Requests under way").set_function(inflight)
         gauge("gateway_ledger_lag_seconds", "Age of the oldest call not yet in the ledger").set_function(ledger_lag)
+        self._baseline = baseline
+        self._prices: dict[str, Price] = {}
         self._callers: set[tuple[str, str]] = set()
         self._put: dict[tuple[object, ...], tuple[Counter, _Values, _Values, _Values]] = {}
         self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
@@ -150,17 +156,20 @@ class Metrics:
                 rate.observe((served.usage.output + served.usage.reasoning) / writing)
         for tried in record.tried:
             self._count_money(team, app, record.sensitivity, tried, sums)
+        if record.decision is not None and served is not None:
+            self._count_savings(record, record.decision.requested, served, sums)
         self._count_decision(record, sums)
         if (classified := record.classified) is not None:
             for kind in [kind for kind, _ in classified.kinds] or ["none" if classified.sensitivity else "unknown"]:
                 found = self._child(self._found, kind)
                 sums[found] = sums.get(found, 0) + 1
 
-    def policy_loaded(self, digest: str, backends: Iterable[Backend]) -> None:
+    def policy_loaded(self, digest: str, backends: Sequence[Backend]) -> None:
         """A policy came into force."""
         self._info.clear()
         self._info.labels(digest).set(1)
         self._status.clear()
+        self._prices = {backend.id: backend.price for backend in backends if backend.price is not None}
         for backend in backends:
             self._status.labels(backend.id).set(backend.fact("status") == "active")
 
@@ -209,6 +218,18 @@ class Metrics:
         for amount, child in zip(tried.usage.counts(), tokens, strict=True):
             if amount:
                 sums[child] = sums.get(child, 0) + amount
+
+    def _count_savings(self, record: Record, requested: str, served: Tried, sums: dict[Counter, float]) -> None:
+        """Each request against the model that it named, if it named one, and against the declared one."""
+        for baseline, model in ((REQUESTED, requested), (self._baseline, self._baseline)):
+            if model == served.backend and len(record.tried) == 1:
+                continue  # it is what it is compared with
+            if (price := self._prices.get(model)) is None:
+                continue
+            difference = saved_by(record.tried, price)
+            if difference:
+                child = self._child(self._saved if difference > 0 else self._lost, baseline)
+                sums[child] = sums.get(child, 0) + abs(difference) / PICO_PER_USD
 
     def _count_decision(self, record: Record, sums: dict[Counter, float]) -> None:
         decision = record.decision

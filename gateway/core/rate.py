@@ -65,12 +65,12 @@ class Level:
         """Takes an amount, or gives back a negative one."""
         self._fill(moment)
         left = self._left - amount
-        self._left = left if left < self._full else self._full
+        self._left = min(self._full, left)
 
     def wait(self, amount: int, moment: float) -> float:
         """Seconds until an amount can be taken; 0: now. What is more than a minute's worth needs a full one."""
         self._fill(moment)
-        missing = (amount if amount < self._full else self._full) - self._left
+        missing = (min(self._full, amount)) - self._left
         return missing * _MINUTE / self._full if missing > 0 else 0.0
 
     def left(self, moment: float) -> Left:
@@ -83,7 +83,7 @@ class Level:
         """What has come back with time. No built-in is called: this is the hot path of whoever has a rate."""
         if (passed := moment - self._at) > 0:
             left = self._left + passed * self._full / _MINUTE
-            self._left = left if left < self._full else self._full
+            self._left = min(self._full, left)
             self._at = moment
 
 

@@ -1,16 +1,27 @@
 """What routing saved or lost against a declared baseline. Money is pico-USD; a saving has a sign."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 
 import msgspec
 
 from gateway.core.price import Price, charge
+from gateway.core.record import Tried
 from gateway.core.usage import NOTHING, Usage
 
 REQUESTED = "requested"
 """The baseline that is the model which the caller named."""
+
+
+def saved_by(tried: Sequence[Tried], price: Price) -> int:
+    """What one request cost less than a baseline of this price, in pico-USD; negative: it cost more. As `savings` has
+    it; 0 where nobody knows what it used."""
+    served = tried[-1]
+    answered = served.state == "settled"
+    if answered and not served.usage.total:
+        return 0
+    return (charge(served.usage, price) if answered else 0) - sum([each.cost_pico_usd for each in tried])
 
 
 class Called(msgspec.Struct, frozen=True):

@@ -1,5 +1,7 @@
 """Metrics as projections of the record."""
 
+from decimal import Decimal
+
 import msgspec
 import pytest
 
@@ -8,6 +10,7 @@ from gateway.adapters.metrics import Metrics
 from gateway.core.catalog import Backend
 from gateway.core.decision import Candidate, Decision, Exclusion, Facts
 from gateway.core.errors import FailureKind
+from gateway.core.price import per_million
 from gateway.core.record import Call, Caller, End, Record, Tried
 from gateway.core.usage import BUCKETS, NOTHING, Usage
 
@@ -129,3 +132,35 @@ def test_what_the_recogniser_found_and_left_out_is_counted(metrics):
     metrics.recognition_skipped()
     found = [value(metrics, "gateway_recognizer_results_total", kind=kind) for kind in ("person", "location", "none")]
     assert (found, value(metrics, "gateway_recognizer_skipped_total")) == ([1, 1, 1], 1)
+
+
+def priced(id, price):
+    rates = per_million("v", input=Decimal(price), output=Decimal(price))
+    return Backend(id, "openai", "http://x", id, {"zone": "z", "status": "active"}, price=rates)
+
+
+@pytest.mark.parametrize(
+    ("requested", "baseline", "saved", "lost"),
+    [
+        ("dear", "", {"requested": 40}, {}),
+        ("cheap", "", {}, {"requested": 11}),
+        ("auto", "", {}, {}),
+        ("b", "", {}, {}),
+        ("auto", "dear", {"dear": 40}, {}),
+        ("cheap", "dear", {"dear": 40}, {"requested": 11}),
+    ],
+)
+def test_a_request_is_compared_with_the_model_that_it_named_and_with_the_declared_one(requested, baseline, saved, lost):
+    metrics = Metrics(inflight=lambda: 0, ledger_lag=lambda: 0.0, baseline=baseline)
+    metrics.policy_loaded("d", [priced("dear", "4"), priced("cheap", "0.6"), priced("b", "2")])
+    used = Tried(1, "b", "openai", "m", "z", "settled", Usage(10, output=5), 20_000_000, "v")
+    metrics.take([record(used, decision=msgspec.structs.replace(PERMITTED, requested=requested))])
+    found = {
+        name: {each: value(metrics, f"gateway_{name}_usd_total", baseline=each) for each in ("requested", "dear")}
+        for name in ("saved", "lost")
+    }
+    micro = {
+        name: {each: round(amount * 1e6, 6) for each, amount in figures.items() if amount}
+        for name, figures in found.items()
+    }
+    assert micro == {"saved": saved, "lost": lost}

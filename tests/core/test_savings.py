@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.price import Price, charge
-from gateway.core.savings import Called, Saved, Savings, savings
+from gateway.core.record import Tried
+from gateway.core.savings import Called, Saved, Savings, saved_by, savings
 from gateway.core.usage import Usage
 
 PRICES = {
@@ -68,3 +69,26 @@ def test_net_is_baseline_less_cost(requests):
     exact = sum(charge(usage, PRICES["big"]) - cost for usage, cost in requests)
     assert (found.net_pico_usd, found.requests) == (exact, len(requests))
     assert min(found.saved_pico_usd, found.lost_pico_usd) >= 0
+
+
+USED = Usage(10, output=5)
+
+
+def tried(state, cost, usage=USED):
+    return Tried(1, "b", "openai", "m", "z", state, usage, cost, "v")
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [tried("settled", 20)],
+        [tried("settled", 999)],
+        [tried("released", 0), tried("settled", 20)],
+        [tried("uncertain", 90, Usage()), tried("settled", 20)],
+        [tried("uncertain", 90, Usage())],
+        [tried("settled", 5, Usage())],
+    ],
+)
+def test_one_request_is_compared_as_many_are(calls):
+    past = [Called("r", (), "big", each.state == "settled", each.usage, each.cost_pico_usd) for each in calls]
+    assert saved_by(calls, PRICES["big"]) == savings(past, PRICES, "big").total.net_pico_usd
