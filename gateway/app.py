@@ -19,8 +19,11 @@ from gateway.adapters import policy_files, recognizer, state, suspensions
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
+from gateway.adapters.journal import Ledger
 from gateway.adapters.keys import Keys
-from gateway.adapters.ledger_sqlite import SqliteLedger
+from gateway.adapters.ledger_rows import Store
+from gateway.adapters.ledger_sqlite import SqliteStore
+from gateway.adapters.limits import Limits
 from gateway.adapters.logs import Log
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.outbox import Outbox
@@ -42,6 +45,8 @@ from gateway.relay import Relay
 from gateway.settings import Settings
 
 _REFRESH_SECONDS = 0.5
+_BEHIND_SECONDS = 2.0
+"""A ledger whose store is so far behind says too little about what was spent."""
 
 
 class CannotStart(Exception):
@@ -71,13 +76,18 @@ class Gateway:
         if why := self.versions.admit(parsed):
             raise CannotStart(f"the policies are not put in force: {why}")
         self.keys = Keys(settings.state_dir)
-        self.ledger = SqliteLedger(settings.state_dir, settings.durability)
+        self.ledger = Ledger(
+            settings.state_dir, _store(settings), settings.durability, settings.retention_days, self.log.event
+        )
         self.metrics = Metrics(inflight=lambda: self.chat.inflight, ledger_lag=self.ledger.lag_seconds)
         self.suspensions = Suspensions(settings.state_dir)
         self._orders_due = False  # some are known, and not yet in force
         self.decisions = Decisions(settings.state_dir, self._not_kept)
         self.worker = PolicyWorker(settings.policy_key)
-        self.budgets = LocalBudgets(settings.state_dir)
+        self.budgets = LocalBudgets(settings.state_dir, settings.ledger_url)
+        self.limits = Limits(
+            lambda limits: self.budgets.restore(limits, time.time()), self.budgets.enforce, self._behind, self.log.event
+        )
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
         self.policies = policy_files.PolicyFiles(
@@ -126,14 +136,27 @@ class Gateway:
     def _restored(self, policy: Eligibility) -> Callable[[], None]:
         """Reads what was spent under new limits and makes the scanner, beside the event loop; what it returns puts both
         in force."""
-        spent = self.budgets.restore(policy.limits, time.time())
+        limits = self.limits.prepare(policy.limits)
         scans = self.scanning.prepare(policy.sensitivity)
 
         def put_in_force() -> None:
-            self.budgets.enforce(policy.limits, spent)
+            limits()
             scans()
 
         return put_in_force
+
+    def _behind(self) -> bool:
+        return self.ledger.recovered is None or self.ledger.lag_seconds() > _BEHIND_SECONDS
+
+    async def _follow_ledger(self) -> None:
+        """Opens limits again once the ledger says what was spent under them."""
+        while True:
+            await asyncio.sleep(_REFRESH_SECONDS)
+            if self.limits.due:
+                policy = self.policies.current
+                counted = await asyncio.to_thread(self.limits.prepare, policy.limits)
+                if policy is self.policies.current:
+                    counted()
 
     def _loaded(self, digest: str, backends: tuple[Backend, ...]) -> None:
         self.metrics.policy_loaded(digest, backends)
@@ -164,9 +187,6 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        taken, uncertain = self.ledger.recovered
-        if taken:
-            self.log.event("ledger_recovered", entries=taken, uncertain=uncertain)
         self.keys.refresh()
         for order in self.suspensions.in_force.values():
             self._log_order(order)
@@ -174,7 +194,7 @@ class Gateway:
         if self.recognizer is not None:
             self.recognizer.start()
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
-        loops.append(asyncio.create_task(self._follow_exceptions()))
+        loops += [asyncio.create_task(self._follow_exceptions()), asyncio.create_task(self._follow_ledger())]
         self.log.event("started", version=__version__, port=self.settings.port, admin_port=self.settings.admin_port)
         try:
             yield
@@ -284,6 +304,16 @@ class Gateway:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=self.settings.grace_seconds,
         )
+
+
+def _store(settings: Settings) -> Store:
+    """Where the ledger is kept."""
+    if settings.ledger_url:
+        # a tenth of a second that only those pay who need it
+        from gateway.adapters.ledger_postgres import PostgresStore
+
+        return PostgresStore(settings.ledger_url)
+    return SqliteStore(settings.state_dir / "ledger.sqlite", settings.durability)
 
 
 class _Server(uvicorn.Server):

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from gateway.adapters.books import Books, LedgerUnreadable
 from gateway.adapters.spend import BY, Line, RequestLine, breakdown, requests
 from gateway.cli.common import Format, StateDir, cannot_run, moment_of, print_json, settings_of, table
 from gateway.core.price import usd
@@ -25,11 +26,15 @@ def spend(
     if unknown := [name for name in dimensions if name not in BY]:
         cannot_run(f"unknown breakdown {', '.join(unknown)}; known: {', '.join(BY)}")
     start = moment_of(since)
-    directory = settings_of(state_dir=state_dir).state_dir
-    if dimensions == ["request"]:
-        _print_requests(requests(directory, start), format)
-    else:
-        _print_breakdown(dimensions, breakdown(directory, dimensions, start), format)
+    settings = settings_of(state_dir=state_dir)
+    books = Books(settings.state_dir, settings.ledger_url)
+    try:
+        if dimensions == ["request"]:
+            _print_requests(requests(books, start), format)
+        else:
+            _print_breakdown(dimensions, breakdown(books, dimensions, start), format)
+    except LedgerUnreadable as error:
+        cannot_run(str(error))
 
 
 def _print_requests(lines: list[RequestLine], format: Format) -> None:
