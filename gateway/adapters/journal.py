@@ -336,8 +336,9 @@ class Ledger:
             self._freed += size
 
     def _keep(self, entries: list[Entry], *, absent: bool = False) -> int | None:
-        """Has the store take entries, however long that takes. Returns how many it kept; None: told to stop first."""
-        while entries:
+        """Has the store take entries, however long that takes; none at all show that it is there. Returns how many it
+        kept; None: told to stop first."""
+        while True:
             try:
                 kept = self._store.write(entries, absent=absent)
             except Unwritable as error:
@@ -356,7 +357,6 @@ class Ledger:
                 return kept
             if self._closing.wait(_RETRY_SECONDS):
                 return None
-        return 0
 
     def _lost(self, error: Exception) -> None:
         if not self._away:

@@ -116,9 +116,11 @@ class PostgresStore:
         ordered = [last[key] for key in sorted(last)]  # of two gateways that write the same rows, none waits in a ring
         try:
             return self._run(self._write(ordered, absent=absent))
-        except asyncpg.CheckViolationError:
-            raise  # a month went while it was written to: not now, says `Store`
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, UnicodeEncodeError, _NoMonth) as error:
+        except (asyncpg.DataError, UnicodeEncodeError, _NoMonth) as error:
+            raise Unwritable(str(error)) from error
+        except asyncpg.IntegrityConstraintViolationError as error:
+            if not error.constraint_name and not error.column_name:
+                raise  # a month went while it was written to
             raise Unwritable(str(error)) from error
 
     def fold(self, before: float) -> bool:

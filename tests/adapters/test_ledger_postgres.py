@@ -1,9 +1,16 @@
 """The store in PostgreSQL: what is not common to all stores."""
 
+import json
+import shutil
+import signal
 import time
+from urllib.parse import urlsplit
 
+import httpx2
 import pytest
+from support.server import ROOT, Server, backend
 from support.stores import NOW, entry
+from support.upstream import DONE, STREAM_END, STREAM_HEAD, USAGE_EVENT, chunk, delta
 
 from gateway.adapters import ledger_postgres
 from gateway.adapters.ledger_postgres import PostgresStore, _month_named, _month_of, _name_of, _start_of
@@ -92,6 +99,15 @@ def test_what_postgres_cannot_hold_is_refused_and_what_follows_is_not(shared, st
     assert [row[0] for row in shared.rows()] == ["b"]
 
 
+def test_what_an_operator_forbids_is_refused_and_what_follows_is_not(shared, store, server):
+    store.write([entry("a")])
+    server.ask("ALTER TABLE entries ADD CHECK (cost_pico_usd < 100)", urlsplit(shared.url).path[1:])
+    with pytest.raises(Unwritable, match="check constraint"):
+        store.write([entry("b", cost=100)])
+    store.write([entry("c")])
+    assert [row[0] for row in shared.rows()] == ["a", "c"]
+
+
 def test_a_connection_that_was_lost_is_made_anew(shared, store, server):
     store.write([entry("a")])
     server.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gateway'")
@@ -117,3 +133,54 @@ def test_many_rows_travel_in_a_few_statements(shared, store):
         store.write(group)
     assert 8_000 / (time.perf_counter() - started) > 2_000
     assert shared.ask("SELECT COUNT(*) FROM entries") == [(10_000,)]
+
+
+def test_a_gateway_serves_while_postgres_is_down_and_books_all_once_it_is_back(server, shared, tmp_path, upstream):
+    policies = tmp_path / "policies"
+    shutil.copytree(ROOT / "routing_policies", policies)
+    (policies / "policies" / "ceiling.yaml").write_text(
+        "policy: ceiling\nowner: me\nrules:\n  - {id: ceiling, limit: {usd: 5, per: team, window: month, then: deny}}\n"
+    )
+    upstream.scripts["pg"] = [STREAM_HEAD, chunk(delta("x", "stop") + USAGE_EVENT + DONE), STREAM_END]
+    gateway = Server(
+        tmp_path / "gateway",
+        policies,
+        {"pg": backend(upstream.url("pg"), max_output=100)},
+        GATEWAY_DATABASE_URL=shared.url,
+    ).start()
+    headers = {"authorization": f"Bearer {gateway.key()}"}
+    body = {"model": "pg", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+
+    def ask() -> int:
+        return httpx2.post(f"{gateway.base}/v1/chat/completions", json=body, headers=headers, timeout=10).status_code
+
+    try:
+        assert [ask() for _ in range(3)] == [200] * 3
+        with server.down():
+            assert [ask() for _ in range(3)] == [200] * 3
+            time.sleep(1.5)
+            assert gateway.metrics()["gateway_ledger_lag_seconds"] > 1
+            gateway.stop(signal.SIGKILL)
+            gateway.start()
+            assert ask() == 402  # what the team has spent, nobody can say
+            assert "cannot read" in gateway.cli("spend").stderr
+        deadline = time.monotonic() + 20
+        while ask() != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    finally:
+        assert gateway.stop() == 0
+    (line,) = json.loads(gateway.cli("spend", "--by", "team", "--format", "json").stdout)
+    assert line["calls"] == len(upstream.requests("pg")) == 7
+    assert line["cost_pico_usd"] > 0
+    assert shared.ask("SELECT COUNT(*) FROM entries WHERE state = 'settled'") == [(7,)]
+    events = [json.loads(line)["event"] for line in gateway.log.read_text().splitlines() if line.startswith("{")]
+    assert [event for event in events if event.startswith(("ledger", "limits"))] == [
+        "ledger_store_away",
+        "ledger_store_away",
+        "limits_closed",
+        "ledger_store_back",
+        "ledger_recovered",
+        "limits_counted",
+    ]
+    assert list((gateway.state / "journal").iterdir()) == []

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from support.stores import NOW, Place, entry
 
+from gateway.adapters import ledger_sqlite
 from gateway.adapters.ledger_rows import DIMENSIONS, HOUR, SUMS, Unwritable, hour_of, mark, not_folded
 from gateway.adapters.spend import breakdown
 from gateway.core.usage import BUCKETS
@@ -175,6 +176,27 @@ def test_marks_tell_calls_apart():
     kept = [entry("a", time=HOUR + 5.0), entry("b", time=HOUR + 6.0), entry("a", time=5.0)]
     folded = [(float(HOUR), mark("x", 1) + mark("a", 1)), (float(HOUR), mark("y", 1))]
     assert not_folded(kept, folded) == kept[1:]
+
+
+def test_whoever_asks_while_calls_are_folded_sees_each_once(place, monkeypatch):
+    monkeypatch.setattr(ledger_sqlite, "FOLD_ROWS", 20)
+    first = place.store()
+    first.write([entry(f"r{n:04}", time=LONG_AGO + n * 3_000) for n in range(2_000)])
+    first.close()
+
+    def fold() -> None:
+        store = place.store()
+        fold_all(store)
+        store.close()
+
+    thread = threading.Thread(target=fold)
+    thread.start()
+    asked = 0
+    while thread.is_alive() or asked < 3:
+        assert total(place) == (2_000, 2_000, 14_000)
+        asked += 1
+    thread.join()
+    assert place.rows() == []
 
 
 def test_two_writers_at_once_lose_nothing(shared):
