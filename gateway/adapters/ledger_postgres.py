@@ -81,13 +81,12 @@ _HOURS = ", ".join(("time", *DIMENSIONS, *SUMS))
 _GROUPS = ", ".join(("time", *DIMENSIONS))
 _HOUR_OF_ROW = f"FLOOR(time / {HOUR}) * {HOUR}"
 _FOLD = f"""
-    WITH before AS (DELETE FROM hours WHERE time >= $1 AND time < $2 RETURNING *)
     INSERT INTO hours ({_HOURS}) SELECT {_GROUPS}, {", ".join(f"SUM({name})" for name in SUMS)} FROM (
-        SELECT {_HOUR_OF_ROW} AS time, {", ".join(DIMENSIONS)}, {", ".join(EACH_SUM.values())}
+        SELECT {_HOUR_OF_ROW}, {", ".join(DIMENSIONS)}, {", ".join(EACH_SUM.values())}
         FROM entries WHERE time >= $1 AND time < $2
-        UNION ALL SELECT {_HOURS} FROM before
     ) AS calls ({_HOURS}) GROUP BY {_GROUPS}
 """
+"""Adds rows and touches none: those that are there may have columns of a later version."""
 _MARK = f"""
     INSERT INTO folded (time, marks)
     SELECT {_HOUR_OF_ROW}, string_agg(substring(sha256(convert_to(request_id || ' ' || hop, 'UTF8')) FROM 1 FOR 8), '')

@@ -28,7 +28,7 @@ _ROWS_AT_ONCE = 64
 """Rows of one statement. Each statement gives the interpreter's lock away and takes it back; with one row a statement
 the writer thread and the event loop fought over it, and a request cost three times as much."""
 FOLD_ROWS = 2_000
-"""Calls that are folded in one transaction: some 20 ms."""
+"""Calls that are folded in one transaction: some 40 ms."""
 
 _MIGRATIONS = (
     """

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import time
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -281,6 +282,51 @@ async def test_a_start_while_postgres_is_down_serves_and_recovers_later(server, 
     uncertain = [("never-ended", 1, "uncertain", 100), ("never-ended-2", 1, "uncertain", 200)]
     assert await rows(place) == sorted([*settled, *uncertain])
     assert segments(place) == []
+
+
+class Deaf(Away):
+    """A store that takes what it is given, and whose answer is lost every other time."""
+
+    def write(self, entries, *, absent=False):
+        kept = self.store.write(entries, absent=absent)
+        self.away = not self.away
+        if self.away:
+            raise ConnectionResetError("the answer was lost")
+        return kept
+
+
+async def test_what_was_taken_although_the_answer_was_lost_is_there_once(place, quick):
+    former = place.ledger()
+    former.open(entry("never-ended", state="open", cost=100))
+    await settle(former, "former", 10)
+    former.flush()
+    abandon(former)
+    ledger = Ledger(place.directory, Deaf(place.store()))
+    for group in range(5):
+        await settle(ledger, f"g{group}", 10)
+        await until(lambda: ledger.lag_seconds() == 0)
+    await asyncio.to_thread(ledger.close)
+    settled = [
+        (f"{name}-{n:03}", 1, "settled", 7) for name in ("former", *(f"g{n}" for n in range(5))) for n in range(10)
+    ]
+    assert await rows(place) == sorted([*settled, ("never-ended", 1, "uncertain", 100)])
+    assert segments(place) == []
+
+
+async def test_what_ends_while_a_database_is_read_only_is_there_later(server, shared, quick):
+    name = urlsplit(shared.url).path[1:]
+    ledger = shared.ledger()
+    await asyncio.to_thread(server.ask, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await asyncio.to_thread(
+        server.ask, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "'"
+    )
+    await settle(ledger, "a", 10)
+    await asyncio.sleep(1.0)
+    assert ledger.lag_seconds() > 0.5
+    await asyncio.to_thread(server.ask, f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+    await until(lambda: ledger.lag_seconds() == 0)
+    await asyncio.to_thread(ledger.close)
+    assert len(await rows(shared)) == 10
 
 
 async def test_a_close_while_the_store_is_away_leaves_all_to_the_next_start(place, quick):

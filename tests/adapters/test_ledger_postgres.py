@@ -124,17 +124,6 @@ def test_months_have_names(moment, name):
     assert _start_of(month) <= moment < _start_of(month + 1)
 
 
-def test_many_rows_travel_in_a_few_statements(shared, store):
-    """The least that a store has to manage: what it manages is in docs/performance.md."""
-    groups = [[entry(f"r{group}-{n}", time=NOW) for n in range(2_000)] for group in range(5)]
-    store.write(groups[0])
-    started = time.perf_counter()
-    for group in groups[1:]:
-        store.write(group)
-    assert 8_000 / (time.perf_counter() - started) > 2_000
-    assert shared.ask("SELECT COUNT(*) FROM entries") == [(10_000,)]
-
-
 def test_a_gateway_serves_while_postgres_is_down_and_books_all_once_it_is_back(server, shared, tmp_path, upstream):
     policies = tmp_path / "policies"
     shutil.copytree(ROOT / "routing_policies", policies)
