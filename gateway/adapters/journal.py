@@ -111,7 +111,8 @@ class Ledger:
         self._store = store
         self._retention = retention_days * _DAY_SECONDS
         self._tell = tell
-        self._left = sorted(self._directory.glob("[0-9]*.jsonl"), key=lambda path: int(path.stem))
+        left = sorted(self._directory.glob("[0-9]*.jsonl"), key=lambda path: int(path.stem))
+        self._left = {path: path.stat().st_size for path in left}  # by a former process
         self.recovered: tuple[int, int] | None = None
         self._under_way: dict[tuple[str, int], Entry] = {}
         self._ended: list[Entry] = []  # not yet on their way to the store
@@ -122,13 +123,13 @@ class Ledger:
         self._reread = False  # the segment holds ended calls that are not in memory
         self._handed = self._carried = 0  # entries: by the loop, by the thread
         self._written = self._synced = 0
-        self._freed = -sum(path.stat().st_size for path in self._left)  # so that `_written` less this is what is kept
+        self._freed = -sum(self._left.values())  # so that `_written` less this is what is kept
         self._syncing = asyncio.Lock()
         self._torn = False
         self._noted: list[Entry] = []  # not yet in the journal
         self._scheduled = False
         self._refusing: OSError | None = None
-        self._segment, self._fd, self._size = self._new_segment(int(self._left[-1].stem) + 1 if self._left else 1)
+        self._segment, self._fd, self._size = self._new_segment(int(left[-1].stem) + 1 if left else 1)
         self._closing = threading.Event()
         self._begun = threading.Event()
         self._away = False  # the store, when it was last asked
@@ -269,6 +270,8 @@ class Ledger:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         try:
             self._whole = self._recover() and self._follow()
+        except Exception as error:  # noqa: BLE001  the journal cannot be read, say: it keeps, until it is full
+            self._tell("ledger_stopped", error=f"{type(error).__name__}: {error}")
         finally:
             self._begun.set()
             self._store.close()
@@ -315,8 +318,8 @@ class Ledger:
         # a row that is there already ended after all: only its line was lost
         if (uncertain := self._keep(never_ended, absent=True)) is None:
             return False
-        for segment in self._left:
-            self._free(segment, segment.stat().st_size)
+        for segment, size in self._left.items():
+            self._free(segment, size)
         self.recovered = taken + uncertain, uncertain
         if taken + uncertain:
             self._tell("ledger_recovered", entries=taken + uncertain, uncertain=uncertain)

@@ -418,6 +418,20 @@ async def test_an_entry_that_the_store_never_takes_is_set_aside_and_told(place):
     last.close()
 
 
+async def test_a_journal_that_cannot_be_read_is_told_and_kept(place):
+    (place.directory / "journal" / "00000001.jsonl").mkdir(parents=True)
+    told = []
+    ledger = place.ledger(tell=lambda event, **fields: told.append(event))
+    await settle(ledger, "a", 3)
+    await asyncio.sleep(0.3)
+    assert (told, ledger.recovered) == (["ledger_stopped"], None)
+    assert ledger.lag_seconds() > 0
+    await asyncio.to_thread(ledger.close)
+    (place.directory / "journal" / "00000001.jsonl").rmdir()
+    place.ledger().close()
+    assert len(await rows(place)) == 3
+
+
 async def test_old_calls_are_folded_while_it_runs(place):
     ledger = place.ledger(retention_days=100)
     ledger.settle([entry(f"old-{n}", time=1_700_000_000.0 + n) for n in range(5)])

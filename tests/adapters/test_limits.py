@@ -4,6 +4,7 @@ from support.stores import NOW, entry
 
 from gateway.adapters.books import LedgerUnreadable
 from gateway.adapters.budgets_local import LocalBudgets
+from gateway.adapters.ledger_sqlite import SqliteStore
 from gateway.adapters.limits import Limits, uncounted
 from gateway.core.budget import Limit, Reserved, Spend
 
@@ -39,8 +40,6 @@ class Reading:
 
 
 def test_what_was_spent_counts_once_the_ledger_can_be_read(tmp_path):
-    from gateway.adapters.ledger_sqlite import SqliteStore
-
     store = SqliteStore(tmp_path / "ledger.sqlite")
     store.write([entry("a", cost=60, time=NOW, **SPENDER)])
     store.close()
