@@ -16,13 +16,15 @@ from fastapi import FastAPI
 from gateway import __version__, providers
 from gateway.adapters import budget_store, policy_files, recognizer, state, suspensions
 from gateway.adapters import metrics as metrics_adapter
+from gateway.adapters.books import Books
 from gateway.adapters.budget_metrics import BudgetSeries
 from gateway.adapters.budget_store import BudgetStore
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
+from gateway.adapters.journal import Ledger
 from gateway.adapters.keys import Keys
-from gateway.adapters.ledger_sqlite import SqliteLedger
+from gateway.adapters.limits import Limits
 from gateway.adapters.logs import Log
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.outbox import Outbox
@@ -31,7 +33,8 @@ from gateway.adapters.policy_worker import PolicyWorker
 from gateway.adapters.recognizer import Recognized, Recognizer
 from gateway.adapters.scanning import Scanning
 from gateway.adapters.secrets import find
-from gateway.adapters.spend_days import spent_by
+from gateway.adapters.spend import spent_by
+from gateway.adapters.stores import store_of
 from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
@@ -46,6 +49,8 @@ from gateway.relay import Relay
 from gateway.settings import Settings
 
 _REFRESH_SECONDS = 0.5
+_BEHIND_SECONDS = 2.0
+"""A ledger whose store is so far behind says too little about what was spent."""
 
 
 class CannotStart(Exception):
@@ -75,7 +80,13 @@ class Gateway:
         if why := self.versions.admit(parsed):
             raise CannotStart(f"the policies are not put in force: {why}")
         self.keys = Keys(settings.state_dir)
-        self.ledger = SqliteLedger(settings.state_dir, settings.durability)
+        self.ledger = Ledger(
+            settings.state_dir,
+            store_of(settings.state_dir, settings.ledger_url, settings.durability),
+            settings.durability,
+            settings.retention_days,
+            self.log.event,
+        )
         self.metrics = Metrics(
             inflight=lambda: self.chat.inflight, ledger_lag=self.ledger.lag_seconds, baseline=settings.baseline
         )
@@ -83,7 +94,11 @@ class Gateway:
         self._orders_due = False  # some are known, and not yet in force
         self.decisions = Decisions(settings.state_dir, self._not_kept)
         self.worker = PolicyWorker(settings.policy_key)
-        self.budgets = LocalBudgets(settings.state_dir)
+        self._books = Books(settings.state_dir, settings.ledger_url)
+        self.budgets = LocalBudgets(self._books)
+        self.limits = Limits(
+            lambda limits: self.budgets.restore(limits, time.time()), self.budgets.enforce, self._behind, self.log.event
+        )
         self.budget_store = BudgetStore(settings.state_dir)
         self._set = self.budget_store.read()
         self._counted: tuple[object, budget_store.Set] | None = None  # whose limits are in force
@@ -140,16 +155,18 @@ class Gateway:
         """Reads what was spent under new limits and makes the scanner, beside the event loop; what it returns puts both
         in force."""
         known = self._set
-        limits = (*policy.limits, *known.limits)
-        spent = self.budgets.restore(limits, time.time())
+        limits = self.limits.prepare((*policy.limits, *known.limits), known.rates)
         scans = self.scanning.prepare(policy.sensitivity)
 
         def put_in_force() -> None:
-            self.budgets.enforce(limits, spent, known.rates)
+            limits()
             self._counted = policy, known
             scans()
 
         return put_in_force
+
+    def _behind(self) -> bool:
+        return self.ledger.recovered is None or self.ledger.lag_seconds() > _BEHIND_SECONDS
 
     def _loaded(self, digest: str, backends: tuple[Backend, ...]) -> None:
         self.metrics.policy_loaded(digest, backends)
@@ -159,7 +176,7 @@ class Gateway:
 
     async def _spent(self, key: str, moment: float) -> Mapping[str, object]:
         """What the ledger says that a key has spent today and this month."""
-        return await asyncio.to_thread(spent_by, self.settings.state_dir, key, moment)
+        return await asyncio.to_thread(spent_by, self._books, key, moment)
 
     def _not_scanned(self, why: str) -> None:
         self.metrics.scanner_failed()
@@ -184,9 +201,6 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        taken, uncertain = self.ledger.recovered
-        if taken:
-            self.log.event("ledger_recovered", entries=taken, uncertain=uncertain)
         self.keys.refresh()
         for order in self.suspensions.in_force.values():
             self._log_order(order)
@@ -222,7 +236,7 @@ class Gateway:
             try:
                 self.keys.refresh()
                 await self._follow_orders()
-                await self._follow_budgets()
+                await self._follow_limits()
             except Exception as error:  # noqa: BLE001  busy for a moment, say: the next look will see it
                 self.log.event("state_not_read", error=str(error))
 
@@ -245,19 +259,22 @@ class Gateway:
             await self.policies.suspend(self.suspensions.in_force)
             self._orders_due = False
 
-    async def _follow_budgets(self) -> None:
-        """Puts in force what operators have set, beside the limits of the policy in force."""
+    async def _follow_limits(self) -> None:
+        """Puts in force what operators have set, beside the limits of the policy in force; and opens limits again once
+        the ledger says what was spent under them."""
         if self.budget_store.news():
             self._set = self.budget_store.read()
         policy, known = self.policies.current, self._set
-        if self._counted is not None and self._counted[0] is policy and self._counted[1] == known:
+        counted = self._counted is not None and self._counted[0] is policy and self._counted[1] == known
+        if counted and not self.limits.due:
             return
         limits = (*policy.limits, *known.limits)
-        spent = await asyncio.to_thread(self.budgets.restore, limits, time.time())
+        put_in_force = await asyncio.to_thread(self.limits.prepare, limits, known.rates)
         if self.policies.current is policy:
-            self.budgets.enforce(limits, spent, known.rates)
+            put_in_force()
             self._counted = policy, known
-            self.log.event("budgets_in_force", limits=len(limits), rates=len(known.rates))
+            if not counted:
+                self.log.event("limits_in_force", limits=len(limits), rates=len(known.rates))
 
     def shown(self) -> Sequence[suspensions.Shown]:
         """The backends of the snapshot in force, and what was ordered of them."""

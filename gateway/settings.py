@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     """Ed25519 public keys (PEM). When set, only a policy tree that one of them signed is loaded."""
     state_dir: Path = Path(".gateway")
     """Keys, ledger and journal."""
+    database_url: SecretStr | None = None
+    """PostgreSQL that the ledger is kept in (`postgresql://...`). None: it is kept in the state directory."""
+    retention_days: Annotated[int, Field(ge=1)] = 400
+    """How long single calls are kept in the ledger. Older ones are folded into hours."""
     durability: Literal["process", "power"] = "process"
     """What the ledger survives: `kill -9`, or also a power cut (fsync before each answer is complete)."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 32_000_000
@@ -49,6 +53,11 @@ class Settings(BaseSettings):
     """A further recogniser that tells what it finds and decides nothing. Empty: none."""
     grace_seconds: Annotated[int, Field(ge=0)] = 30
     """How long running requests may go on after SIGTERM."""
+
+    @property
+    def ledger_url(self) -> str:
+        """Where the ledger is kept, in the clear; empty: in the state directory."""
+        return self.database_url.get_secret_value() if self.database_url else ""
 
     @classmethod
     def settings_customise_sources(
@@ -75,6 +84,8 @@ class Settings(BaseSettings):
             )
         if self.policy_key is not None and self.extra_catalog is not None:
             problems.append("extra_catalog: it is not signed, so it does not go with policy_key; leave one of them out")
+        if self.ledger_url and not self.ledger_url.startswith(("postgresql://", "postgres://")):
+            problems.append("database_url: not the URL of a PostgreSQL database (postgresql://user:password@host/name)")
         if problems:
             raise ValueError("\n".join(problems))
         return self

@@ -26,6 +26,7 @@ from support.doubles import (
 )
 from support.upstream import DONE, delta
 
+from gateway.adapters.books import Books as Ledgers
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
 from gateway.core.budget import Limit, Spend
@@ -49,7 +50,7 @@ class House:
         self.upstreams = Calls(answers, before)
         self.books = Books()
         self.conversations = Conversations()
-        self.budgets = LocalBudgets(Path("/nonexistent"))
+        self.budgets = LocalBudgets(Ledgers(Path("/nonexistent")))
         self.relay = Relay(
             self.policies, self.upstreams, DIALECTS, self.books, self.books, self.conversations, self.budgets, SCANNING
         )

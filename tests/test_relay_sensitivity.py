@@ -20,6 +20,7 @@ from support.doubles import (
 )
 from support.upstream import DONE, OK, delta
 
+from gateway.adapters.books import Books as Ledgers
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
 from gateway.core.decision import Obligation, Project, Verdict
@@ -65,7 +66,7 @@ class House:
             self.books,
             self.books,
             self.conversations,
-            LocalBudgets(Path("/nonexistent")),
+            LocalBudgets(Ledgers(Path("/nonexistent"))),
             scanning,
         )
 

@@ -47,6 +47,8 @@ def test_every_problem_is_told_at_once(monkeypatch):
         ({"admin_host": "0.0.0.0"}, "admin_host: 0.0.0.0 is not a loopback address"),
         ({"admin_host": "example.org"}, "admin_host: example.org is not a loopback address"),
         ({"port": 9000, "admin_port": 9000}, "admin_port: the same as port"),
+        ({"database_url": "mysql://db/ledger"}, "database_url: not the URL of a PostgreSQL database"),
+        ({"retention_days": 0}, "retention_days"),
         ({"port": 0}, "port"),
         ({"port": 70000}, "port"),
     ],
@@ -77,3 +79,12 @@ def test_an_extra_catalog_is_not_signed_so_it_does_not_go_with_a_key(tmp_path, m
     with pytest.raises(BadSettings, match="extra_catalog: it is not signed, so it does not go with policy_key"):
         load(policy_key=tmp_path / "a", extra_catalog=tmp_path / "b")
     assert load(policy_key=tmp_path / "a").extra_catalog is None
+
+
+@pytest.mark.parametrize(
+    ("value", "url"), [(None, ""), ("", ""), ("postgresql://me:secret@db/ledger", "postgresql://me:secret@db/ledger")]
+)
+def test_the_ledger_is_in_a_file_unless_a_database_is_named(value, url):
+    settings = load(database_url=value)
+    assert settings.ledger_url == url
+    assert "secret" not in repr(settings)

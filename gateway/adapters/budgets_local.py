@@ -3,12 +3,12 @@
 What was spent is restored from the ledger; a pace begins anew with the process.
 """
 
-import sqlite3
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import msgspec
 
+from gateway.adapters.books import Books, calls
+from gateway.adapters.ledger_rows import MILLION
 from gateway.core.budget import (
     EVERYTHING,
     STATES,
@@ -105,8 +105,8 @@ class LocalBudgets:
     booked beyond limits in force: calls that cost more than the most that was known of them.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, ledger: Books) -> None:
+        self._ledger = ledger
         self._limits: dict[str, Limit] = {}
         self._rates: tuple[Rate, ...] = ()
         self._accounts: dict[tuple[str, str], Account] = {}
@@ -116,21 +116,17 @@ class LocalBudgets:
         self.overshot_pico_usd = 0
 
     def restore(self, limits: Iterable[Limit], moment: float) -> Mapping[tuple[str, str], Mapping[int, int]]:
-        """What the ledger says was spent under limits that are not in force yet. May be called off the event loop."""
-        path = self._directory / "ledger.sqlite"
+        """What the ledger says was spent under limits that are not in force yet. May be called off the event loop.
+
+        Raises LedgerUnreadable.
+        """
         found: dict[tuple[str, str], dict[int, int]] = {}
-        new = [limit for limit in limits if not self._counted(limit)]
-        if not new or not path.exists():
-            return found
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
-        try:
-            for limit in new:
-                for value, bucket, cost in _spent(db, limit, window_at(limit.terms.window, moment).start):
+        for limit in limits:
+            if not self._counted(limit):
+                for value, bucket, cost in _spent(self._ledger, limit, window_at(limit.terms.window, moment).start):
                     for account in _accounts(limit, value):
                         buckets = found.setdefault(account, {})
                         buckets[bucket] = buckets.get(bucket, 0) + cost
-        finally:
-            db.close()
         return found
 
     @property
@@ -305,14 +301,20 @@ def _accounts(limit: Limit, value: str) -> list[tuple[str, str]]:
     return mine if limit.terms.share is None or value == EVERYTHING else [*mine, (limit.id, EVERYTHING)]
 
 
-def _spent(db: sqlite3.Connection, limit: Limit, start: float) -> Iterable[tuple[str, int, int]]:
-    """(value, bucket, pico-USD) of what the ledger holds since a moment."""
-    column = f"{_COLUMNS[limit.terms.per]}" if limit.terms.per in _COLUMNS else f"'{EVERYTHING}'"
+def _spent(books: Books, limit: Limit, start: float) -> Iterable[tuple[str, int, int]]:
+    """(value, bucket, pico-USD) of what the ledger holds since a moment. Calls that were folded are in the bucket that
+    their hour begins with."""
+    column = _COLUMNS.get(limit.terms.per)
     bucket = bucket_seconds(limit.terms.window)
-    where, values = ("AND project = ?", [limit.project]) if limit.project else ("", [])
-    rows = db.execute(
-        f"SELECT {column}, CAST(time / {bucket} AS INTEGER) * {bucket}, SUM(cost_pico_usd / 1000000), "
-        f"SUM(cost_pico_usd % 1000000) FROM entries WHERE time >= ? {where} GROUP BY 1, 2",
-        [start, *values],
+    conditions: list[str] = ["time >= ?"]
+    values: list[object] = [start]
+    if limit.project:
+        conditions.append("project = ?")
+        values.append(limit.project)
+    rows = books.ask(
+        f"SELECT {books.whole(f'time / {bucket}')} * {bucket}, SUM(cost_millions), SUM(cost_rest)"
+        f"{f', {column}' if column else ''} FROM {calls([column] if column else [], conditions)} "
+        f"GROUP BY 1{', 4' if column else ''}",
+        [*values, *values],
     )
-    return ((value, start, high * 1_000_000 + low) for value, start, high, low in rows)
+    return ((value[0] if value else EVERYTHING, at, int(high) * MILLION + int(low)) for at, high, low, *value in rows)

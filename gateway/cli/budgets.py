@@ -8,10 +8,11 @@ import msgspec
 import typer
 
 from gateway.adapters import policy_files, state
+from gateway.adapters.books import LedgerUnreadable
 from gateway.adapters.budget_store import EACH, RULE, BudgetStore
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.keys import Keys
-from gateway.cli.common import Format, Policies, StateDir, cannot_run, print_json, settings_of, table
+from gateway.cli.common import Format, Policies, StateDir, books_of, cannot_run, print_json, settings_of, table
 from gateway.core.budget import EVERYTHING, Limit, Standing, utc, window_at
 from gateway.core.price import pico_usd, usd
 from gateway.core.rate import UNITS
@@ -118,7 +119,10 @@ def list_budgets(state_dir: StateDir = None, policies: Policies = None, format: 
     known = store.read()
     store.close()
     now = time.time()
-    rows = [_row(standing) for standing in standings(settings, (*_of_policy(settings), *known.limits), now)]
+    try:
+        rows = [_row(standing) for standing in standings(settings, (*_of_policy(settings), *known.limits), now)]
+    except LedgerUnreadable as error:
+        cannot_run(str(error))
     if format is Format.json:
         print_json({"budgets": msgspec.to_builtins(rows), "rates": msgspec.to_builtins(known.rates)})
         return
@@ -141,7 +145,7 @@ def list_budgets(state_dir: StateDir = None, policies: Policies = None, format: 
 
 def standings(settings: Settings, limits: tuple[Limit, ...], now: float) -> list[Standing]:
     """How each account of these limits stands by the ledger; one that nothing was spent in has a line of its own."""
-    books = LocalBudgets(settings.state_dir)
+    books = LocalBudgets(books_of(settings))
     books.enforce(limits, books.restore(limits, now))
     found = books.every_standing(now)
     seen = {standing.limit.id for standing in found}

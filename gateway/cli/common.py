@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import msgspec
 import typer
 
+from gateway.adapters.books import Books
 from gateway.core.day import SECONDS, day_of
 from gateway.settings import BadSettings, Settings, load
 
@@ -63,6 +64,11 @@ def settings_of(**flags: object) -> Settings:
         return load(**flags)
     except BadSettings as error:
         cannot_run(f"wrong settings:\n{error}")
+
+
+def books_of(settings: Settings) -> Books:
+    """Where the ledger can be read."""
+    return Books(settings.state_dir, settings.ledger_url)
 
 
 def print_json(data: object) -> None:

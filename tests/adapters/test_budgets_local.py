@@ -5,16 +5,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.stores import entry as row
 
 from gateway.adapters import budgets_local
+from gateway.adapters.books import Books
 from gateway.adapters.budgets_local import LocalBudgets
-from gateway.adapters.ledger_sqlite import SqliteLedger
 from gateway.core.budget import Ask, Exceeded, Limit, Reserved, Spend
 from gateway.core.rate import Left, Pace, Rate, Throttled
-from gateway.core.record import Entry
 
 NOON = 1_795_348_800.0
 DAY = 86_400.0
+THEN = NOON - 300 * DAY
 SPENDER = {"team": "red", "app": "chat", "key": "k1", "project": "alpha", "provider": "openai", "zone": "us"}
 
 
@@ -26,7 +27,7 @@ PER_KEY = limit("per-key", "key", "day", 100)
 
 
 def budgets(*limits, directory=None):
-    found = LocalBudgets(directory or Path("/nonexistent"))
+    found = LocalBudgets(Books(directory or Path("/nonexistent")))
     found.enforce(limits, {})
     return found
 
@@ -152,40 +153,46 @@ def test_a_limit_that_comes_while_calls_are_under_way_has_their_room_reserved():
     assert room(books, 50)
 
 
-def entry(**fields):
-    names = Entry.__struct_fields__
-    plain = dict.fromkeys(names, "") | {
-        name: 0 for name in names if name in ("hop", "status", "duration_ms", "cost_pico_usd") or "cache" in name
-    }
-    plain |= dict.fromkeys(("input_uncached", "output", "reasoning"), 0) | {"time": NOON, "state": "settled", "hop": 1}
-    return Entry(**(plain | SPENDER | fields))
+def entry(request_id, cost_pico_usd, **fields):
+    return row(request_id, cost=cost_pico_usd, **({"time": THEN} | SPENDER | fields))
 
 
-async def test_what_the_ledger_holds_is_restored(tmp_path):
-    ledger = SqliteLedger(tmp_path)
+@pytest.mark.parametrize("folded", [False, True])
+def test_what_the_ledger_holds_is_restored(place, folded):
+    store = place.store()
     big = 7 * 10**12 + 3
-    ledger.settle(
+    store.write(
         [
-            entry(request_id="a", cost_pico_usd=big),
-            entry(request_id="b", cost_pico_usd=5, key="k2"),
-            entry(request_id="c", cost_pico_usd=1000, time=NOON - 2 * DAY),
-            entry(request_id="d", cost_pico_usd=2, project="beta"),
+            entry("a", big),
+            entry("b", 5, key="k2"),
+            entry("c", 1000, time=THEN - 2 * DAY),
+            entry("d", 2, project="beta"),
         ]
     )
-    ledger.flush()
-    ledger.close()
+    while folded and store.fold(THEN + 40 * DAY):
+        pass
+    store.close()
     limits = [
         limit("per-key", "key", "day", big + 10),
         limit("beta", "organisation", "day", 3, project="beta"),
         limit("share", "provider", "day", share=0.5, minimum_pico_usd=10**15),
     ]
-    books = LocalBudgets(tmp_path)
-    books.enforce(limits, books.restore(limits, NOON))
-    assert not room(books, 9)
-    assert room(books, 8)
-    assert not room(books, 2, project="beta", key="k3")
-    assert room(books, 1, project="beta", key="k3")
-    assert books.restore(limits, NOON) == {}  # nothing new
+    books = LocalBudgets(Books(place.directory, place.url))
+    books.enforce(limits, books.restore(limits, THEN))
+    assert not room(books, 9, THEN)
+    assert room(books, 8, THEN)
+    assert not room(books, 2, THEN, project="beta", key="k3")
+    assert room(books, 1, THEN, project="beta", key="k3")
+    assert books.restore(limits, THEN) == {}  # nothing new
+
+
+def test_spending_is_restored_by_the_minute_and_as_exactly_as_it_is_large(place):
+    store = place.store()
+    store.write([entry(f"r{n}", 2**62, time=THEN + 30.0 * n) for n in range(8)])
+    store.close()
+    hourly = limit("hourly", "team", "2h", 2**70)
+    found = LocalBudgets(Books(place.directory, place.url)).restore([hourly], THEN + 300)
+    assert found == {("hourly", "red"): {int(THEN) + 60 * n: 2 * 2**62 for n in range(4)}}
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -285,7 +292,7 @@ def test_what_is_booked_beyond_a_ceiling_is_told():
 
 
 def paced(*rates):
-    books = LocalBudgets(Path("/nonexistent"))
+    books = LocalBudgets(Books(Path("/nonexistent")))
     books.enforce([], {}, rates)
     return books
 

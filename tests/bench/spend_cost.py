@@ -16,8 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.doubles import FACTS, PRICE, backend, call
 
+from gateway.adapters.books import Books
 from gateway.adapters.budgets_local import LocalBudgets
-from gateway.adapters.ledger_sqlite import SqliteLedger
+from gateway.adapters.journal import Ledger
+from gateway.adapters.stores import store_of
 from gateway.core.bound import bound
 from gateway.core.budget import Ask, Limit, Spend
 from gateway.core.chat import Demand
@@ -56,7 +58,7 @@ def least(step: Callable[[], None]) -> float:
 
 def budgets(limits: list[Limit], rates: list[Rate]) -> Callable[[], None]:
     """Reserve and settle."""
-    books = LocalBudgets(Path("/nonexistent"))
+    books = LocalBudgets(Books(Path("/nonexistent")))
     books.enforce(limits, {}, rates)
     caller = CALL.caller
     now = time.time()
@@ -79,7 +81,7 @@ def bounds() -> None:
 
 async def journal(directory: Path) -> float:
     """The intent, the record's rows, and their way to the journal."""
-    ledger = SqliteLedger(directory)
+    ledger = Ledger(directory, store_of(directory))
 
     async def step() -> None:
         for n in range(REQUESTS):

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from support.rows import entry
+from support.stores import entry
 from typer.testing import CliRunner
 
 from gateway.adapters.budget_store import BudgetStore
-from gateway.adapters.ledger_sqlite import SqliteLedger
+from gateway.adapters.stores import store_of
 from gateway.cli import app
 from gateway.core.budget import Limit, Spend
 from gateway.core.rate import Rate
@@ -90,15 +90,14 @@ def test_a_key_with_a_bad_budget_is_not_made(run):
     assert json.loads(run("keys", "list", "--format", "json")[1]) == []
 
 
-async def test_the_list_has_what_the_ledger_says_was_spent(run, tmp_path):
+def test_the_list_has_what_the_ledger_says_was_spent(run, tmp_path):
     run("budgets", "set", "--team", "*", "--usd", "10", "--per", "month")
     run("budgets", "set", "--team", "red", "--usd", "4", "--per", "month", "--soft")
     run("budgets", "set", "--app", "chat", "--usd", "1")
     run("budgets", "set", "--key", "*", "--rpm", "5")
-    ledger = SqliteLedger(tmp_path / "state")
-    ledger.settle([entry(request_id="a", team="red", app="batch", cost_pico_usd=5 * USD)])
-    ledger.flush()
-    ledger.close()
+    store = store_of(tmp_path / "state")
+    store.write([entry("a", team="red", app="batch", cost=5 * USD)])
+    store.close()
     code, out, _ = run("budgets", "list", "--format", "json")
     told = json.loads(out)
     shown = {

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from support.policy_trees import FACTS
 
+from gateway.adapters.books import Books
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.core.budget import EVERYTHING, Ask, Exceeded, Limit, Spend
 from gateway.core.catalog import Backend
@@ -57,7 +58,7 @@ def test_the_books_of_the_gateway_say_the_same(seed, tmp_path):
     terms = Spend("provider", "day", None if share else 50, share=0.6 if share else None, minimum_pico_usd=20)
     asked = Limit("l#1", "l", terms, enforced=dice.random() < 0.7)
     spent = {name: dice.randint(0, 60) for name in dice.sample(["openai", "mistral", "qwen"], 2)}
-    books = LocalBudgets(tmp_path)
+    books = LocalBudgets(Books(tmp_path))
     restored = {("l#1", name): {int(MOMENT // 3600) * 3600: cost} for name, cost in spent.items()}
     if share:
         restored["l#1", EVERYTHING] = {int(MOMENT // 3600) * 3600: sum(spent.values())}

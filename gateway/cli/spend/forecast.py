@@ -7,9 +7,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.adapters.spend_days import hourly
+from gateway.adapters.books import LedgerUnreadable
+from gateway.adapters.spend import hourly
 from gateway.cli.budgets import open_store
-from gateway.cli.common import Policies, StateDir, print_json, settings_of, table
+from gateway.cli.common import Policies, StateDir, books_of, cannot_run, print_json, settings_of, table
 from gateway.cli.policy.common import written
 from gateway.cli.spend.printed import short
 from gateway.core.budget import EVERYTHING, window_at
@@ -43,7 +44,10 @@ def forecast(
     per = {limit.terms.per for limit in limits if limit.terms.per != "organisation"}
     if any(limit.project for limit in limits):
         per.add("project")
-    spent = hourly(settings.state_dir, per, since // HOUR * HOUR)
+    try:
+        spent = hourly(books_of(settings), per, since // HOUR * HOUR)
+    except LedgerUnreadable as error:
+        cannot_run(str(error))
     hours: dict[int, int] = {}
     for each in spent:
         hours[each.hour] = hours.get(each.hour, 0) + each.pico_usd

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import sqlite3
 import time
 from collections.abc import Sequence
 from decimal import Decimal
@@ -13,9 +12,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.adapters.corrections import keep_corrections
-from gateway.adapters.spend_days import billed
-from gateway.cli.common import Format, StateDir, cannot_run, print_json, settings_of, table
+from gateway.adapters.books import LedgerUnreadable
+from gateway.adapters.spend import billed
+from gateway.adapters.stores import store_of
+from gateway.cli.common import Format, StateDir, books_of, cannot_run, print_json, settings_of, table
 from gateway.cli.spend.printed import print_rows
 from gateway.core.day import SECONDS, date_of
 from gateway.core.price import usd
@@ -23,6 +23,7 @@ from gateway.core.reconcile import Compared, Invoice, compare, corrections, tota
 from gateway.policy.document import plain
 from gateway.review.invoices import GENERIC, invoice_of
 from gateway.review.invoices.rows import Unreadable
+from gateway.settings import Settings
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?%\Z", re.ASCII)
 _PARTS = ("ours", "reported", "estimated", "uncertain", "corrected", "theirs", "difference")
@@ -61,12 +62,15 @@ def reconcile(
         cannot_run("\n".join(map(plain, str(error).splitlines())))
     if book and invoice.measure == "tokens":
         cannot_run("this export has tokens and no costs, so there is nothing to book; export the costs")
-    directory = settings_of(state_dir=state_dir).state_dir
-    held = billed(directory, invoice.provider, invoice.first, invoice.last)
+    settings = settings_of(state_dir=state_dir)
+    try:
+        held = billed(books_of(settings), invoice.provider, invoice.first, invoice.last)
+    except LedgerUnreadable as error:
+        cannot_run(str(error))
     compared = compare(invoice, held, within)
     booked = None
     if book:
-        booked = _book(directory, compared, invoice.provider, files, contents)
+        booked = _book(settings, compared, invoice.provider, files, contents)
     _print(invoice, compared, total(compared, within), tolerance, format, booked)
     if any(each.verdict != "match" for each in compared):
         raise typer.Exit(1)
@@ -96,19 +100,23 @@ class _Booked(msgspec.Struct, frozen=True):
 
 
 def _book(
-    directory: Path, compared: Sequence[Compared], provider: str, files: Sequence[Path], contents: Sequence[bytes]
+    settings: Settings, compared: Sequence[Compared], provider: str, files: Sequence[Path], contents: Sequence[bytes]
 ) -> _Booked:
-    if not directory.is_dir():
-        cannot_run(f"no state directory at {directory}; set GATEWAY_STATE_DIR or --state-dir")
+    if not settings.ledger_url and not settings.state_dir.is_dir():
+        cannot_run(f"no state directory at {settings.state_dir}; set GATEWAY_STATE_DIR or --state-dir")
     digests = sorted(hashlib.sha256(content).hexdigest() for content in contents)
     digest = hashlib.sha256("".join(digests).encode()).hexdigest()[:12]
     source = "+".join(path.name for path in files)
     today = int(time.time()) // SECONDS
     entries = corrections(compared, provider, source, digest, today)
     try:
-        new = keep_corrections(directory, entries)
-    except sqlite3.Error as error:
-        cannot_run(f"the ledger in {directory} did not take the corrections: {error}; none is booked")
+        store = store_of(settings.state_dir, settings.ledger_url)
+        try:
+            new = store.write(entries, absent=True)  # what is there stays as it is
+        finally:
+            store.close()
+    except Exception as error:  # noqa: BLE001  whatever a store says: all are booked, or none is
+        cannot_run(f"the ledger did not take the corrections: {error}; none is booked")
     unfinished = sum(1 for each in compared if each.difference and each.day >= today)
     return _Booked(new, len(entries) - new, unfinished)
 

@@ -8,12 +8,23 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.adapters.spend import Line, RequestLine
-from gateway.adapters.spend_days import DIMENSIONS, PERIODS, Asked, breakdown, calls, requests
+from gateway.adapters.books import Books, LedgerUnreadable
+from gateway.adapters.spend import (
+    BY,
+    DIMENSIONS,
+    PERIODS,
+    Asked,
+    Line,
+    RequestLine,
+    breakdown,
+    past_calls,
+    requests,
+)
 from gateway.cli.common import (
     Format,
     Policies,
     StateDir,
+    books_of,
     cannot_run,
     moment_at,
     print_json,
@@ -30,7 +41,7 @@ from gateway.core.usage import BUCKETS, READ
 
 def spend(
     context: typer.Context,
-    by: Annotated[str, typer.Option(help=f"Comma-separated: {', '.join(DIMENSIONS)}.")] = "model",
+    by: Annotated[str, typer.Option(help=f"Comma-separated: {', '.join(BY)}.")] = "model",
     since: Annotated[str, typer.Option(help="From when on: a date (UTC), or how far back: 90m, 24h, 30d, 8w.")] = "30d",
     until: Annotated[
         str | None, typer.Option(help="Until when: a date (that day counts), or how far back. [default: now]")
@@ -54,24 +65,27 @@ def spend(
         _refuse_options_before(context)
         return
     dimensions = [name.strip() for name in by.split(",") if name.strip()]
-    if unknown := [name for name in dimensions if name not in DIMENSIONS]:
-        cannot_run(f"unknown breakdown {', '.join(unknown)}; known: {', '.join(DIMENSIONS)}")
+    if unknown := [name for name in dimensions if name not in BY]:
+        cannot_run(f"unknown breakdown {', '.join(unknown)}; known: {', '.join(BY)}")
     if as_chart and (as_savings or format is not Format.table):
         cannot_run("--chart draws spend for a terminal; leave out --savings and --format")
     if baseline is not None and not as_savings:
         cannot_run("--baseline goes with --savings")
     asked = _asked(since, until, where or [])
-    directory = settings_of(state_dir=state_dir).state_dir
-    if as_savings:
-        _print_savings(dimensions, _savings(directory, dimensions, asked, baseline or REQUESTED, policies), format)
-    elif as_chart:
-        _print_chart(dimensions, breakdown(directory, dimensions, asked))
-    elif dimensions == ["request"]:
-        _print_requests(requests(directory, asked), format)
-        if format is Format.table:
-            _print_total(breakdown(directory, [], asked))
-    else:
-        _print_breakdown(dimensions, breakdown(directory, dimensions, asked), format)
+    books = books_of(settings_of(state_dir=state_dir))
+    try:
+        if as_savings:
+            _print_savings(dimensions, _savings(books, dimensions, asked, baseline or REQUESTED, policies), format)
+        elif as_chart:
+            _print_chart(dimensions, breakdown(books, dimensions, asked))
+        elif dimensions == ["request"]:
+            _print_requests(requests(books, asked), format)
+            if format is Format.table:
+                _print_total(breakdown(books, [], asked))
+        else:
+            _print_breakdown(dimensions, breakdown(books, dimensions, asked), format)
+    except LedgerUnreadable as error:
+        cannot_run(str(error))
 
 
 def _refuse_options_before(context: typer.Context) -> None:
@@ -92,17 +106,17 @@ def _asked(since: str, until: str | None, where: list[str]) -> Asked:
     asked = Asked(moment_at(since, "--since"), where=tuple(pairs))
     if until is not None:
         asked = msgspec.structs.replace(asked, until=moment_at(until, "--until", through=True))
-        if asked.until <= asked.since:
+        if asked.until is not None and asked.until <= asked.since:
             cannot_run("--until is not after --since: there is nothing in between")
     return asked
 
 
-def _savings(directory: Path, dimensions: list[str], asked: Asked, baseline: str, policies: Path | None) -> Savings:
+def _savings(books: Books, dimensions: list[str], asked: Asked, baseline: str, policies: Path | None) -> Savings:
     bundle, _ = written(policies)
     prices = {backend.id: backend.price for backend in bundle.backends if backend.price is not None}
     if baseline != REQUESTED and baseline not in prices:
         cannot_run(f"no priced model `{baseline}` in the catalog; known: {REQUESTED}, {', '.join(sorted(prices))}")
-    return savings(calls(directory, dimensions, asked), prices, baseline)
+    return savings(past_calls(books, dimensions, asked), prices, baseline)
 
 
 def _print_requests(lines: list[RequestLine], format: Format) -> None:

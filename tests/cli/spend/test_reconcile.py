@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from gateway.adapters.books import Books
 from gateway.adapters.ledger_sqlite import _write, connect
-from gateway.adapters.spend import breakdown
+from gateway.adapters.spend import Asked, breakdown
 from gateway.cli import app
 from gateway.core.day import date_of, day_of
 from gateway.core.record import Entry
@@ -62,7 +63,7 @@ def run(monkeypatch, tmp_path):
 
 
 def total(directory):
-    return sum(line.cost_pico_usd for line in breakdown(directory / ".gateway", ["provider"], 0.0))
+    return sum(line.cost_pico_usd for line in breakdown(Books(directory / ".gateway"), ["provider"], Asked(0.0)))
 
 
 def test_both_books_in_a_table(run):

