@@ -12,7 +12,7 @@ from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.findings import UNKNOWN
 from gateway.core.permit import Permit
-from gateway.core.price import charge
+from gateway.core.price import charge, dearest, service_of
 from gateway.core.record import Call, State, Tried
 from gateway.core.usage import NOTHING, Usage
 from gateway.ports import Answer, Dialect, Headers, Opened, Reply, Scanned, StreamReader, UpstreamError, Upstreams
@@ -186,6 +186,13 @@ class Hop:
         source = self.reader or self.answer
         return source.usage if source else None
 
+    @property
+    def service(self) -> str:
+        """The service tier that the call is charged at, as far as is known by now."""
+        price, source = self.backend.price, self.reader or self.answer
+        served = getattr(source, "service", None)
+        return service_of(price, self.chat.view.service_tier, served) if price else ""
+
     def estimated(self) -> Usage:
         """What was used as far as we saw, counted high."""
         prompt = tokens.prompt_at_most(self.chat.text_bytes, len(self.chat.view.messages))
@@ -204,7 +211,8 @@ class Hop:
         limit = chat.output_limit
         written = (most if limit is None else min(limit, most)) * (chat.view.n or 1)
         prompt = tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))
-        return prompt * price.dearest_input + written * price.dearest_output
+        read, wrote = dearest(price, prompt, chat.view.service_tier or "", audio="audio" in chat.needs)
+        return prompt * read + written * wrote
 
     def tried(self, state: State, usage: Usage, cost_pico_usd: int, failure: FailureKind | None = None) -> Tried:
         """The call as it is recorded."""
@@ -222,6 +230,7 @@ class Hop:
             failure,
             candidate.watched if self.room is None else candidate.watched + self.room.watched,
             candidate.broken,
+            self.service,
         )
 
     def failed(self, failure: FailureKind) -> Tried:
@@ -241,7 +250,7 @@ class Hop:
 
     def _owed(self, usage: Usage, failure: FailureKind | None) -> Tried:
         price = self.backend.price
-        return self.tried("settled", usage, charge(usage, price) if price else 0, failure)
+        return self.tried("settled", usage, charge(usage, price, self.service) if price else 0, failure)
 
 
 class Stream:

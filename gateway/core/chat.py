@@ -70,13 +70,14 @@ class View(msgspec.Struct):
     response_format: ResponseFormat | None = None
     logprobs: bool | None = None
     modalities: list[str] | None = None
+    service_tier: str | None = None
 
 
 class Demand(msgspec.Struct, frozen=True):
     """What a request asks of a backend, without its text: enough to plan it again.
 
     `needs` are capabilities, `input_bytes` the size of all text that a model reads, `output_limit` the most tokens of
-    one choice (None: unlimited).
+    one choice (None: unlimited), `service` the provider's service tier by the client's word, empty: none was named.
     """
 
     needs: frozenset[str]
@@ -84,6 +85,7 @@ class Demand(msgspec.Struct, frozen=True):
     messages: int
     output_limit: int | None
     choices: int
+    service: str = ""
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
@@ -119,7 +121,9 @@ class ChatRequest(msgspec.Struct, frozen=True):
     def demand(self) -> Demand:
         """What is asked of a backend, as it may be kept."""
         view = self.view
-        return Demand(self.needs, self.text_bytes, len(view.messages), self.output_limit, view.n or 1)
+        return Demand(
+            self.needs, self.text_bytes, len(view.messages), self.output_limit, view.n or 1, view.service_tier or ""
+        )
 
     def with_fields(self, changed: dict[str, bytes]) -> bytes:
         """The body with these top-level values (JSON) set; all other values keep their bytes and their order."""

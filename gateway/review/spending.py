@@ -9,6 +9,7 @@ from gateway.core.budget import EVERYTHING, Exceeded, Limit, exceeded
 from gateway.core.catalog import ASSUMED_CONTEXT, Backend
 from gateway.core.chat import Demand
 from gateway.core.decision import Facts
+from gateway.core.price import dearest
 from gateway.policy.model import OWN
 
 _UNKNOWN = "unknown"
@@ -63,4 +64,5 @@ def most(backend: Backend, demand: Demand) -> int:
     longest = backend.max_output or backend.context or ASSUMED_CONTEXT
     written = longest if demand.output_limit is None else min(demand.output_limit, longest)
     prompt = tokens.prompt_at_most(demand.input_bytes, demand.messages)
-    return prompt * price.dearest_input + written * demand.choices * price.dearest_output
+    read, wrote = dearest(price, prompt, demand.service, audio="audio" in demand.needs)
+    return prompt * read + written * demand.choices * wrote

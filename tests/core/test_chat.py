@@ -235,6 +235,7 @@ def test_what_is_not_json_is_refused(raw):
         (body(b'"response_format":{"type":1}'), "response_format.type"),
         (body(b'"logprobs":1'), "logprobs"),
         (body(b'"modalities":["text",1]'), "modalities[1]"),
+        (body(b'"service_tier":1'), "service_tier"),
     ],
     ids=lambda raw: repr(raw[-40:]) if isinstance(raw, bytes) else None,
 )
@@ -339,6 +340,7 @@ def test_a_request_says_what_it_needs(raw, further):
         "response_format",
         "logprobs",
         "modalities",
+        "service_tier",
     ],
 )
 def test_null_means_unset(name):
@@ -429,3 +431,10 @@ def test_a_demand_is_what_a_plan_needs_and_holds_no_text(members, limit, choices
     chat = parse(body(*members))
     assert chat.demand == Demand(frozenset(needs), chat.text_bytes, len(chat.view.messages), limit, choices)
     assert (chat.demand.input_bytes, chat.demand.messages) == (2, 1)
+
+
+def test_the_service_tier_is_read_and_forwarded():
+    chat = parse(body(b'"service_tier":"fl\\u0065x"'))
+    assert chat.demand.service == "flex"
+    assert b'"service_tier":"fl\\u0065x"' in chat.with_fields({})
+    assert parse(body()).demand.service == ""
