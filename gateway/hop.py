@@ -191,7 +191,7 @@ class Hop:
         """The service tier that the call is charged at, as far as is known by now."""
         price, source = self.backend.price, self.reader or self.answer
         served = getattr(source, "service", None)
-        return service_of(price, self.chat.view.service_tier, served) if price else ""
+        return service_of(price, self.chat.service, served) if price else ""
 
     def estimated(self) -> Usage:
         """What was used as far as we saw, counted high."""
@@ -211,7 +211,7 @@ class Hop:
         limit = chat.output_limit
         written = (most if limit is None else min(limit, most)) * (chat.view.n or 1)
         prompt = tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))
-        read, wrote = dearest(price, prompt, chat.view.service_tier or "", audio="audio" in chat.needs)
+        read, wrote = dearest(price, prompt, chat.service, audio="audio" in chat.needs)
         return prompt * read + written * wrote
 
     def tried(self, state: State, usage: Usage, cost_pico_usd: int, failure: FailureKind | None = None) -> Tried:

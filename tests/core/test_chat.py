@@ -438,3 +438,8 @@ def test_the_service_tier_is_read_and_forwarded():
     assert chat.demand.service == "flex"
     assert b'"service_tier":"fl\\u0065x"' in chat.with_fields({})
     assert parse(body()).demand.service == ""
+
+
+@pytest.mark.parametrize("word", [b"My secret", b"a" * 33, b"x\\n", b"Flex", b"9"])
+def test_a_service_tier_that_is_no_word_is_kept_by_nobody(word):
+    assert parse(body(b'"service_tier":"%b"' % word)).demand.service == "other"
