@@ -8,14 +8,16 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
 import uvicorn
 from fastapi import FastAPI
 
 from gateway import __version__, providers
+from gateway.adapters import budget_store, policy_files, recognizer, state, suspensions
 from gateway.adapters import metrics as metrics_adapter
-from gateway.adapters import policy_files, recognizer, state, suspensions
+from gateway.adapters.budget_metrics import BudgetSeries
+from gateway.adapters.budget_store import BudgetStore
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
@@ -29,6 +31,7 @@ from gateway.adapters.policy_worker import PolicyWorker
 from gateway.adapters.recognizer import Recognized, Recognizer
 from gateway.adapters.scanning import Scanning
 from gateway.adapters.secrets import find
+from gateway.adapters.spend_days import spent_by
 from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
@@ -36,6 +39,7 @@ from gateway.core.errors import Refusal, Refused
 from gateway.http.connection import Connection
 from gateway.http.openai import ChatCompletions, models_router
 from gateway.http.ops import admin_app, public_app
+from gateway.http.usage import usage_router
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem, render, suggestion
 from gateway.relay import Relay
@@ -78,6 +82,10 @@ class Gateway:
         self.decisions = Decisions(settings.state_dir, self._not_kept)
         self.worker = PolicyWorker(settings.policy_key)
         self.budgets = LocalBudgets(settings.state_dir)
+        self.budget_store = BudgetStore(settings.state_dir)
+        self._set = self.budget_store.read()
+        self._counted: tuple[object, budget_store.Set] | None = None  # whose limits are in force
+        self.metrics.registry.register(BudgetSeries(self.budgets))
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
         self.policies = policy_files.PolicyFiles(
@@ -106,7 +114,10 @@ class Gateway:
         self.chat = ChatCompletions(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
         self.public = public_app(
             {"/v1/chat/completions": self.chat},
-            [models_router(self.policies, self.keys.find, int(time.time()))],
+            [
+                models_router(self.policies, self.keys.find, int(time.time())),
+                usage_router(self.keys.find, self.policies, self.budgets, self._spent),
+            ],
             self.policies.summary,
             self._lifespan,
         )
@@ -126,11 +137,14 @@ class Gateway:
     def _restored(self, policy: Eligibility) -> Callable[[], None]:
         """Reads what was spent under new limits and makes the scanner, beside the event loop; what it returns puts both
         in force."""
-        spent = self.budgets.restore(policy.limits, time.time())
+        known = self._set
+        limits = (*policy.limits, *known.limits)
+        spent = self.budgets.restore(limits, time.time())
         scans = self.scanning.prepare(policy.sensitivity)
 
         def put_in_force() -> None:
-            self.budgets.enforce(policy.limits, spent)
+            self.budgets.enforce(limits, spent, known.rates)
+            self._counted = policy, known
             scans()
 
         return put_in_force
@@ -140,6 +154,10 @@ class Gateway:
         self.log.event("policy_loaded", digest=digest, backends=len(backends))
         if self.relay is not None:
             self.relay.policy_changed()
+
+    async def _spent(self, key: str, moment: float) -> Mapping[str, object]:
+        """What the ledger says that a key has spent today and this month."""
+        return await asyncio.to_thread(spent_by, self.settings.state_dir, key, moment)
 
     def _not_scanned(self, why: str) -> None:
         self.metrics.scanner_failed()
@@ -192,15 +210,17 @@ class Gateway:
             await asyncio.to_thread(self.decisions.close)
             self.keys.close()
             self.suspensions.close()
+            self.budget_store.close()
             self.log.event("stopped")
 
     async def _follow_state(self) -> None:
-        """Sees keys and suspensions that another process made or ended."""
+        """Sees keys, suspensions and budgets that another process made or ended."""
         while True:
             await asyncio.sleep(_REFRESH_SECONDS)
             try:
                 self.keys.refresh()
                 await self._follow_orders()
+                await self._follow_budgets()
             except Exception as error:  # noqa: BLE001  busy for a moment, say: the next look will see it
                 self.log.event("state_not_read", error=str(error))
 
@@ -222,6 +242,20 @@ class Gateway:
         if self._orders_due:
             await self.policies.suspend(self.suspensions.in_force)
             self._orders_due = False
+
+    async def _follow_budgets(self) -> None:
+        """Puts in force what operators have set, beside the limits of the policy in force."""
+        if self.budget_store.news():
+            self._set = self.budget_store.read()
+        policy, known = self.policies.current, self._set
+        if self._counted is not None and self._counted[0] is policy and self._counted[1] == known:
+            return
+        limits = (*policy.limits, *known.limits)
+        spent = await asyncio.to_thread(self.budgets.restore, limits, time.time())
+        if self.policies.current is policy:
+            self.budgets.enforce(limits, spent, known.rates)
+            self._counted = policy, known
+            self.log.event("budgets_in_force", limits=len(limits), rates=len(known.rates))
 
     def shown(self) -> Sequence[suspensions.Shown]:
         """The backends of the snapshot in force, and what was ordered of them."""

@@ -5,14 +5,15 @@ from asyncio import CancelledError, Task
 
 from gateway.asked import Form, watched_tags
 from gateway.core import tokens
+from gateway.core.bound import bound, prompt_tokens
 from gateway.core.budget import Reserved
-from gateway.core.catalog import ASSUMED_CONTEXT
-from gateway.core.decision import Decision, Verdict
+from gateway.core.decision import Decision, Obligation, Verdict
 from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.findings import UNKNOWN
 from gateway.core.permit import Permit
-from gateway.core.price import charge, dearest, service_of
+from gateway.core.price import charge, service_of
+from gateway.core.rate import pace_headers
 from gateway.core.record import Call, State, Tried
 from gateway.core.usage import NOTHING, Usage
 from gateway.ports import Answer, Dialect, Headers, Opened, Reply, Scanned, StreamReader, UpstreamError, Upstreams
@@ -32,22 +33,24 @@ class Hop:
 
     __slots__ = (
         "_scanned",
+        "_sent",
         "_taken",
         "_task",
         "_watched",
         "answer",
         "backend",
         "body",
+        "bound",
         "chat",
         "cut",
         "dialect",
         "facts",
         "held",
-        "most",
         "opened",
         "permit",
         "reader",
         "room",
+        "shortened",
     )
 
     def __init__(
@@ -63,8 +66,10 @@ class Hop:
         self._taken = form.taken
         self._watched = watched_tags(do) if do else _NOTHING
         self._task = task
-        self.most = self._upper_bound()  # the most that this call can cost, in pico-USD
+        self.bound = bound(self.backend, self.chat.demand)
         self.room: Reserved | None = None  # what was reserved for it
+        self.shortened: int | None = None  # tokens that a choice may have, where a budget leaves no more
+        self._sent = 0.0
         self.opened: Opened | None = None
         self.reader: StreamReader | None = None  # a stream, from its first event on
         self.held = b""  # what came before it was known to be an answer
@@ -72,11 +77,30 @@ class Hop:
         self.body = b""
         self.cut: Verdict | None = None  # why we broke it off
 
+    @property
+    def most(self) -> int:
+        """The most that this call can cost, in pico-USD."""
+        return self.bound.most if self.room is None else self.room.pico_usd
+
+    @property
+    def prompt_expected(self) -> int:
+        """How many tokens the prompt is likely to have."""
+        return tokens.prompt_expected(self.chat.text_bytes, len(self.chat.view.messages))
+
+    def reserved(self, room: Reserved) -> None:
+        """Takes what was granted. Where that is less than the call can cost, its answer is cut to it."""
+        if room.pico_usd < self.bound.most:
+            self.shortened = self.bound.written_for(room.pico_usd)
+            limit = Obligation("max_output_tokens", self.shortened)
+            self.chat = discharged(self.chat, (limit,), self.dialect.limit_field)
+        self.room = room
+
     async def open(self, upstreams: Upstreams) -> Failed | None:
         """Sends the call and waits until it is known to be an answer, or how it failed: then nothing was relayed."""
         chat, dialect = self.chat, self.dialect
         try:
             body = dialect.encode(chat, self.backend)
+            self._sent = _MONOTONIC()
             opened = self.opened = await upstreams.open(self.permit, dialect.path, body, streamed=chat.streamed)
             if opened.status != 200:
                 answer = await opened.read_all(MAX_ERROR_BYTES)
@@ -167,6 +191,10 @@ class Hop:
             (b"x-gateway-sensitivity", self.sensitivity.encode()),
             (b"x-gateway-attempts", b"%d" % self.permit.hop),
         ]
+        if self.shortened is not None:
+            headers.append((b"x-gateway-output-limit", b"%d" % self.shortened))
+        if self.room is not None and self.room.pace is not None:
+            headers += pace_headers(self.room.pace)
         if warnings:
             headers.append((b"x-gateway-policy-warning", ", ".join(warnings).encode("ascii", "replace")))
         if self.reader is not None:
@@ -195,24 +223,16 @@ class Hop:
 
     def estimated(self) -> Usage:
         """What was used as far as we saw, counted high."""
-        prompt = tokens.prompt_at_most(self.chat.text_bytes, len(self.chat.view.messages))
+        prompt = prompt_tokens(self.backend, self.chat.demand)
         if self.reader is not None:
             written = tokens.written_at_most(self.reader.written_bytes, self.reader.written_events)
         else:
             written = tokens.written_at_most(self.answer.written_bytes if self.answer else 0, 0)
-        return Usage(input_uncached=prompt, output=written, source="estimated")
-
-    def _upper_bound(self) -> int:
-        backend, chat = self.backend, self.chat
-        price = backend.price
-        if price is None:
-            return 0
-        most = backend.max_output or backend.context or ASSUMED_CONTEXT
-        limit = chat.output_limit
-        written = (most if limit is None else min(limit, most)) * (chat.view.n or 1)
-        prompt = tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))
-        read, wrote = dearest(price, prompt, chat.service, audio="audio" in chat.needs)
-        return prompt * read + written * wrote
+        unseen = 0
+        if "reasoning" in self.backend.capabilities:
+            limit = max(0, self.bound.written * (self.chat.view.n or 1) - written)
+            unseen = tokens.unseen_at_most(_MONOTONIC() - self._sent, limit)
+        return Usage(input_uncached=prompt, output=written, reasoning=unseen, source="estimated")
 
     def tried(self, state: State, usage: Usage, cost_pico_usd: int, failure: FailureKind | None = None) -> Tried:
         """The call as it is recorded."""
@@ -234,9 +254,12 @@ class Hop:
         )
 
     def failed(self, failure: FailureKind) -> Tried:
-        """Not billed, or nobody knows: then the upper bound stands until somebody does."""
+        """Not billed, or nobody knows: then the upper bound stands until somebody does. What was written before an
+        error is owed all the same."""
         if self.reported is not None:
             return self._owed(self.reported, failure)
+        if self.reader is not None and self.reader.content_seen:
+            return self._owed(self.estimated(), failure)
         if failure.may_be_billed:
             return self.tried("uncertain", NOTHING, self.most, failure)
         return self.tried("released", NOTHING, 0, failure)

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from gateway.core.budget import Exceeded, Reserved
+from gateway.core.budget import Ask, Exceeded, Reserved, Standing, State
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Facts, Project, Ruling
 from gateway.core.errors import Failed
 from gateway.core.findings import Found, Redacted
 from gateway.core.permit import Permit
+from gateway.core.rate import Pace, Throttled
 from gateway.core.record import Entry, Record
 from gateway.core.terms import ScannerTerms
 from gateway.core.usage import Usage
@@ -179,23 +180,37 @@ class Ledger(Protocol):
         """Keeps how calls ended. Never raises and never waits."""
 
 
+Outcome = Reserved | Exceeded | Throttled
+
+
 class Budgets(Protocol):
-    """Limits on spending."""
+    """Limits on spending and on pace. Moments are Unix seconds, by a clock that nobody sets back."""
 
     @property
     def counting(self) -> bool:
         """Whether there are any: without one nothing needs to be reserved."""
 
-    def reserve(
-        self, spender: Mapping[str, str], pico_usd: int, moment: float, exempt: str | None
-    ) -> Reserved | Exceeded:
-        """Takes room for the most that a call can cost in every account it touches, or says which limit has none.
+    def reserve(self, ask: Ask, moment: float) -> Outcome | Awaitable[Outcome]:
+        """Takes room for a call in every account it touches, or in none: then it says which limit or rate holds it up.
 
-        `exempt` is the id of the limit that the request was downgraded by.
+        Raises Refused when nobody can count and the limit says that nothing is sent then.
         """
 
-    def settle(self, room: Reserved, pico_usd: int, moment: float) -> None:
-        """Gives the room back and books what the call came to. Once for each reservation; never raises."""
+    def settle(self, room: Reserved, pico_usd: int, tokens: int) -> None:
+        """Gives the room back and books what the call came to, in the windows that it began in. Once for each
+        reservation; never raises and never waits."""
+
+    def state(self, spender: Mapping[str, str], moment: float) -> State:
+        """The worst state of all limits that a request of this caller counts in, whichever backend serves it. Never
+        waits: it may be as old as the caller's last call."""
+
+    def standings(
+        self, spender: Mapping[str, str], moment: float
+    ) -> Sequence[Standing] | Awaitable[Sequence[Standing]]:
+        """How each account stands that a request of this caller counts in, whichever backend serves it."""
+
+    def pace(self, spender: Mapping[str, str], moment: float) -> Awaitable[Pace | None] | Pace | None:
+        """What the rates leave to a caller, None: there are none."""
 
 
 class Sink(Protocol):
@@ -231,6 +246,10 @@ class Policy(Protocol):
     @property
     def asks_hops(self) -> bool:
         """Some rule asks about the hop, so each hop is a question of its own."""
+
+    @property
+    def asks_budget(self) -> bool:
+        """Some rule asks how the budgets stand."""
 
     @property
     def warns(self) -> frozenset[str]:

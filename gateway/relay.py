@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Mapping
 import msgspec
 
 from gateway.asked import Asked
-from gateway.core.budget import Exceeded
+from gateway.core.budget import Ask, Exceeded
 from gateway.core.chat import ChatRequest, Demand, parse
 from gateway.core.decision import Decision, Project, Ruling
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
@@ -17,12 +17,23 @@ from gateway.core.findings import Classified, Found
 from gateway.core.labels import join, level_or_highest
 from gateway.core.permit import mint
 from gateway.core.price import usd
+from gateway.core.rate import Throttled
 from gateway.core.record import Call, Caller, End, Record, Tried, entries, entry_of
 from gateway.core.turns import turns
 from gateway.core.usage import NOTHING
 from gateway.hop import Hop, Stream
 from gateway.ports import Budgets, Conversations, Dialect, Ledger, Policies, Policy, Reply, Scanning, Sink, Upstreams
-from gateway.routing.plan import DENIED, exhausted, narrowed, plan, planned_again, refusal, revocation, without
+from gateway.routing.plan import (
+    DENIED,
+    exhausted,
+    narrowed,
+    plan,
+    planned_again,
+    refusal,
+    revocation,
+    too_soon,
+    without,
+)
 from gateway.sensitivity.classify import classify, facts_of
 
 _MONOTONIC = time.perf_counter
@@ -71,6 +82,7 @@ class Relay:
         stream: Stream | None = None
         waited = 0.0  # for upstreams: not our share
         exempt: str | None = None  # the limit that the request was downgraded by
+        poor: list[Exceeded] = []  # what had no room
         try:
             chat = parse(body)
             demand, name = chat.demand, chat.view.model
@@ -85,6 +97,9 @@ class Relay:
             classified = self._classify(call, declared, chat, scanned.found, opaque_as)
             sensitivity = classified.shown
             facts = facts_of(call.caller, classified, purpose, declared)
+            if policy.asks_budget:
+                state = self._budgets.state(call.caller.spender(project), self._policies.moment())
+                facts = msgspec.structs.replace(facts, budget=state)
             request = Asked(chat, facts, classified, scanned, opaque_as)
             pinned = request.ask(policy, self._policies.moment())
             decision = _decide(policy, pinned, name, demand, call, request)
@@ -107,7 +122,8 @@ class Relay:
                     continue
                 permit = mint(call.id, decision, step, pinned, newest)
                 asked = Hop(permit, form, scanned, self._dialects[permit.backend.provider], self._task())
-                if self._budgets.counting and (exceeded := self._reserve(asked, call, project, exempt)):
+                if self._budgets.counting and (exceeded := await self._reserve(asked, call, project, exempt)):
+                    poor.append(exceeded)
                     if exempt is None and (alias := exceeded.limit.terms.downgrade):
                         name, exempt = alias, exceeded.limit.id
                         fresh = _decide(policy, pinned, name, demand, call, request)
@@ -139,8 +155,8 @@ class Relay:
                     decision = planned_again(decision, len(failures), fresh)
 
             if hop is None:
-                if not failures:  # all that were left were revoked under way
-                    raise refusal(decision)
+                if not failures:  # all that were left had no room or were revoked under way
+                    raise refusal(decision, poor)
                 end, (status, code) = End.FAILED, await _give_up(reply, call, decision, failures)
                 return
 
@@ -164,6 +180,7 @@ class Relay:
             stream = Stream(hop.reader, reply, hop.held)
             await hop.relay(reply, stream)
             self._running.discard(hop)
+            self._settle(hop, hop.ended(), done)  # what is over is paid now, however slowly the client takes it
             await self._seal()
             await reply.end(stream.last)
             if (broken := hop.reader.failed) is None:
@@ -260,33 +277,40 @@ class Relay:
             self._loop = asyncio.get_running_loop()
         return asyncio.current_task(self._loop)  # without a loop, 3.11 asks the kernel for our pid
 
-    def _reserve(self, hop: Hop, call: Call, project: str, exempt: str | None) -> Exceeded | None:
-        """Takes room for the most that a call can cost, or says which limit has none."""
+    async def _reserve(self, hop: Hop, call: Call, project: str, exempt: str | None) -> Exceeded | None:
+        """Takes room for what a call can cost, or says which limit has none. Raises Refused when it comes too soon.
+
+        A request counts once against rates, and is not held up half-way.
+        """
         caller, backend = call.caller, hop.backend
-        spender = {
-            "key": caller.key,
-            "team": caller.team,
-            "app": caller.app,
-            "project": project,
-            "provider": backend.provider,
-            "zone": backend.zone,
-        }
-        room = self._budgets.reserve(spender, hop.most, self._policies.moment(), exempt)
-        if isinstance(room, Exceeded):
-            return room
-        hop.room = room
+        ask = Ask(
+            f"{call.id}:{hop.permit.hop}",
+            {**caller.spender(project), "provider": backend.provider, "zone": backend.zone},
+            hop.bound.most,
+            hop.bound.least,
+            requests=1 if hop.permit.hop == 1 else 0,
+            tokens=hop.prompt_expected,
+            exempt=exempt,
+        )
+        answer = self._budgets.reserve(ask, self._policies.moment())
+        outcome = await answer if isinstance(answer, Awaitable) else answer
+        if isinstance(outcome, Throttled):
+            raise too_soon(outcome)
+        if isinstance(outcome, Exceeded):
+            return outcome
+        hop.reserved(outcome)
         return None
 
     def _settle(self, hop: Hop, tried: Tried, done: list[Tried]) -> Tried:
         """Keeps what has become of a call, and gives back what was reserved for it."""
         done.append(tried)
-        self._give_back(hop, tried.cost_pico_usd)
+        self._give_back(hop, tried.cost_pico_usd, tried.usage.total)
         return tried
 
-    def _give_back(self, hop: Hop, cost_pico_usd: int) -> None:
+    def _give_back(self, hop: Hop, cost_pico_usd: int, tokens: int) -> None:
         if (room := hop.room) is not None:
             hop.room = None
-            self._budgets.settle(room, cost_pico_usd, self._policies.moment())
+            self._budgets.settle(room, cost_pico_usd, tokens)
 
     def _intend(self, call: Call, decision: Decision, hop: Hop, purpose: str, project: str) -> None:
         """Notes in the ledger that a call is about to be sent, at its upper bound. What cannot be noted is not sent."""
@@ -301,7 +325,7 @@ class Relay:
         try:
             self._ledger.open(intent)
         except OSError:
-            self._give_back(hop, 0)
+            self._give_back(hop, 0, 0)
             raise Refused(
                 Refusal.LEDGER_DOWN, "the spend ledger cannot be written, so nothing is sent", retry_after=30
             ) from None

@@ -179,6 +179,23 @@ async def test_what_is_no_answer_is_a_failure_and_closed(answer, streamed, kind,
     assert (one.failed(kind).cost_pico_usd == one.most) == (state == "uncertain")
 
 
+async def test_what_was_written_before_an_error_is_owed_even_if_both_come_at_once():
+    error = b'data: {"error": {"message": "m", "type": "server_error", "code": null}}\n\n'
+    one, failed = await opened(streaming(delta("hello") + error), streamed=True)
+    assert failed.kind is FailureKind.SERVER_ERROR
+    assert one.failed(failed.kind).usage == Usage(PROMPT, output=2, source="estimated")
+
+
+@pytest.mark.parametrize(("limit", "unseen"), [(2, 0), (1000, 1)])
+async def test_reasoning_that_nobody_reported_is_bounded_by_time_and_by_the_limit(limit, unseen):
+    thinking = backend("a", capabilities=frozenset({"chat", "reasoning"}))
+    one = hop(chat(max_tokens=limit), thinking)
+    await one.open(Calls({"a": answering(json.dumps({**OK, "usage": None}).encode())}))
+    usage = one.ended().usage
+    assert (usage.output, usage.source) == (2, "estimated")
+    assert unseen <= usage.reasoning <= max(0, limit - 2)
+
+
 async def test_a_stream_that_is_lost_says_so_and_owes_what_went_by():
     one, _ = await opened(streaming(delta("hello"), LOST), streamed=True)
     told = Told()

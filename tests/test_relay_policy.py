@@ -28,7 +28,7 @@ from support.upstream import DONE, delta
 
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
-from gateway.core.budget import Limit, Reserved, Spend
+from gateway.core.budget import Limit, Spend
 from gateway.core.decision import Obligation, Project, Verdict
 from gateway.core.errors import Refused
 from gateway.core.record import End
@@ -581,7 +581,23 @@ async def test_what_a_limit_has_no_room_for_is_not_sent_and_is_402_with_the_figu
     house = limited(House(Snapshot([A])), Spend("key", "day", 5))
     refused = await house.ask()
     assert (refused.refusal.status, refused.refusal.code) == (402, "budget_exceeded")
-    assert "(limit `l` per key and day: 0 USD spent and 0 reserved of 0.000000000005)" in refused.message
+    assert "(limit `l` per key and day: 0 USD spent and 0 reserved of 0.000000000005, until 1970-01-02T00:00Z)" in (
+        refused.message
+    )
+    assert refused.details == {
+        "budgets": [
+            {
+                "limit": "l",
+                "per": "key",
+                "account": "k",
+                "window": "day",
+                "limit_usd": "0.000000000005",
+                "settled_usd": "0",
+                "reserved_usd": "0",
+                "resets_at": "1970-01-02T00:00Z",
+            }
+        ]
+    }
     assert refused.retry_after == 86_400  # the clock stands at midnight
     assert house.upstreams.sent == []
     assert house.record.end is End.REFUSED
@@ -590,10 +606,29 @@ async def test_what_a_limit_has_no_room_for_is_not_sent_and_is_402_with_the_figu
 
 async def test_a_candidate_that_fits_is_asked_instead():
     dear, cheap = backend("a", max_output=10**6), backend("b", max_output=1)
-    house = limited(House(Snapshot([dear, cheap])), Spend("organisation", "day", 10**10))
+    house = limited(House(Snapshot([dear, cheap])), Spend("organisation", "day", 10**9))
     told = await house.ask()
     assert told.status == 200
     assert [id for id, _ in house.upstreams.sent] == ["b"]
+
+
+async def test_near_the_end_of_a_budget_answers_are_cut_to_what_it_affords_and_the_client_is_told():
+    house = limited(House(Snapshot([backend("a", max_output=10**6)])), Spend("organisation", "day", 10**10))
+    told = await house.ask()
+    [(_, sent)] = house.upstreams.sent
+    headers = told.headers
+    assert sent["max_tokens"] == int(headers["x-gateway-output-limit"])
+    assert 4096 < sent["max_tokens"] <= 5000  # half of what is left, at 10**6 a token, less the prompt
+    [standing] = house.budgets.standings({}, 0.0)
+    assert standing.reserved_pico_usd == 0
+
+
+async def test_a_limit_of_the_clients_own_is_never_raised_by_what_a_budget_affords():
+    house = limited(House(Snapshot([backend("a", max_output=10**6)])), Spend("organisation", "day", 10**12))
+    told = await house.ask(max_tokens=100)
+    [(_, sent)] = house.upstreams.sent
+    assert sent["max_tokens"] == 100
+    assert "x-gateway-output-limit" not in told.headers
 
 
 async def test_a_limit_takes_what_a_call_came_to_and_gives_the_rest_back():
@@ -602,18 +637,16 @@ async def test_a_limit_takes_what_a_call_came_to_and_gives_the_rest_back():
         assert (await house.ask()).status == 200
     spent = sum(record.cost_pico_usd for record in house.books.records)
     assert 0 < spent < 10**9
-    exceeded = house.budgets.reserve(
-        {"key": "k", "team": "t", "app": "a", "project": "p", "provider": "x", "zone": "z"}, 3 * 10**9, 0.0, None
-    )
-    assert (exceeded.spent_pico_usd, exceeded.reserved_pico_usd) == (spent, 0)
+    [standing] = house.budgets.standings({"key": "k"}, 0.0)
+    assert (standing.spent_pico_usd, standing.reserved_pico_usd) == (spent, 0)
 
 
 async def test_failed_calls_give_back_and_uncertain_ones_stay():
     house = limited(House(Snapshot([A, B]), {"a": failing(), "b": failing()}), Spend("organisation", "day", 10**10))
     await house.ask()
     assert len(house.upstreams.sent) == 2
-    left = house.budgets.reserve({"project": "p"}, 10**10, 0.0, None)
-    assert isinstance(left, Reserved)
+    [standing] = house.budgets.standings({}, 0.0)
+    assert (standing.spent_pico_usd, standing.reserved_pico_usd) == (0, 0)
 
 
 async def test_beyond_a_limit_the_alias_is_served():

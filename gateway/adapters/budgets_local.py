@@ -1,4 +1,7 @@
-"""Limits on spending, kept in memory and restored from the ledger. For one process: its accounts are nobody else's."""
+"""Limits on spending and pace, kept in memory. For one process: its accounts are nobody else's.
+
+What was spent is restored from the ledger; a pace begins anew with the process.
+"""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -6,9 +9,24 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.core.budget import EVERYTHING, Account, Exceeded, Limit, Reserved, bucket_seconds, window_at
+from gateway.core.budget import (
+    EVERYTHING,
+    STATES,
+    Account,
+    Ask,
+    Exceeded,
+    Limit,
+    Reserved,
+    Standing,
+    State,
+    bucket_seconds,
+    granted,
+    window_at,
+)
+from gateway.core.rate import Level, Pace, Rate, Throttled, tightest
 
 _COLUMNS = {"team": "team", "app": "app", "key": "key", "project": "project", "provider": "provider", "zone": "zone"}
+_NONE: tuple[str, ...] = ()
 _REMEMBERED = 10_000
 """Distinct spenders whose accounts are remembered; few keys ask for few backends."""
 
@@ -31,31 +49,77 @@ class _Line(msgspec.Struct, frozen=True):
         total = self.everyone.spent(moment) + self.everyone.reserved + pico_usd
         return int(terms.share * total) if total >= terms.minimum_pico_usd else None
 
+    def left(self, pico_usd: int, moment: float) -> int | None:
+        """What the account has room for, if so much more is asked; None: no end is set."""
+        ceiling = self.ceiling(pico_usd, moment)
+        return None if ceiling is None else ceiling - self.account.spent(moment) - self.account.reserved
+
+    def grant(self, ask: Ask, moment: float) -> int | None:
+        """How much room a call gets, None: not even its least is there."""
+        if self.everyone is None:
+            return granted(ask, self.left(0, moment))
+        for pico_usd in (ask.most, ask.least):  # a share grows with what is asked, so there is no middle to find
+            left = self.left(pico_usd, moment)
+            if left is None or pico_usd <= left:
+                return pico_usd
+        return None
+
+    def standing(self, pico_usd: int, moment: float) -> Standing:
+        """How the account stands, if so much more is asked."""
+        resets = window_at(self.limit.terms.window, moment).end
+        account, ceiling = self.account, self.ceiling(pico_usd, moment)
+        return Standing(self.limit, self.value, account.spent(moment), account.reserved, ceiling, resets)
+
+
+class _Pacing(msgspec.Struct, frozen=True):
+    """A rate that concerns a spender, and what is left of it."""
+
+    rate: Rate
+    value: str
+    level: Level
+
 
 class _Book(msgspec.Struct, frozen=True):
-    """All that concerns one spender: the limits, and every account that a call of his counts in."""
+    """All that concerns one spender: the limits and rates, and every account that a call of his counts in."""
 
     lines: tuple[_Line, ...]
     accounts: tuple[Account, ...]
+    pacing: tuple[_Pacing, ...]
+
+    def pace(self, moment: float) -> Pace | None:
+        """What the rates leave."""
+        return tightest([(each.rate.unit, each.level.left(moment)) for each in self.pacing])
+
+
+class _Room(Reserved, frozen=True, kw_only=True):
+    """Room, with what it was granted for and when."""
+
+    ask: Ask
+    moment: float
 
 
 class LocalBudgets:
     """The `Budgets` port. A reservation is made in all accounts that a call touches, or in none.
 
-    Nothing here awaits, so on one event loop no two calls can both take the last room.
+    Nothing here awaits, so on one event loop no two calls can both take the last room. `overshot_pico_usd` is what was
+    booked beyond limits in force: calls that cost more than the most that was known of them.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._limits: dict[str, Limit] = {}
+        self._rates: tuple[Rate, ...] = ()
         self._accounts: dict[tuple[str, str], Account] = {}
+        self._levels: dict[tuple[Rate, str], Level] = {}
         self._books: dict[tuple[tuple[str, str], ...], _Book] = {}  # of spenders that have asked
+        self._under_way: dict[int, _Room] = {}
+        self.overshot_pico_usd = 0
 
     def restore(self, limits: Iterable[Limit], moment: float) -> Mapping[tuple[str, str], Mapping[int, int]]:
         """What the ledger says was spent under limits that are not in force yet. May be called off the event loop."""
         path = self._directory / "ledger.sqlite"
         found: dict[tuple[str, str], dict[int, int]] = {}
-        new = [limit for limit in limits if self._limits.get(limit.id) != limit]
+        new = [limit for limit in limits if not self._counted(limit)]
         if not new or not path.exists():
             return found
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
@@ -71,71 +135,165 @@ class LocalBudgets:
 
     @property
     def counting(self) -> bool:
-        """Whether any limit is in force: without one nothing needs to be reserved."""
-        return bool(self._limits)
+        """Whether any limit or rate is in force: without one nothing needs to be reserved."""
+        return bool(self._limits or self._rates)
 
-    def enforce(self, limits: Iterable[Limit], restored: Mapping[tuple[str, str], Mapping[int, int]]) -> None:
-        """Puts limits in force. Accounts of limits that stay as they are stay, too."""
+    def enforce(
+        self,
+        limits: Iterable[Limit],
+        restored: Mapping[tuple[str, str], Mapping[int, int]],
+        rates: Iterable[Rate] = (),
+    ) -> None:
+        """Puts limits and rates in force. Accounts that are counted in already stay; calls under way have their
+        room in the new ones, too."""
         wanted = {limit.id: limit for limit in limits}
-        kept = {id for id, limit in wanted.items() if self._limits.get(id) == limit}
+        kept = {id for id, limit in wanted.items() if self._counted(limit)}
         self._accounts = {key: account for key, account in self._accounts.items() if key[0] in kept}
         for key, buckets in restored.items():
-            if key[0] in wanted and key[0] not in kept:
+            if key[0] in wanted and key[0] not in kept and wanted[key[0]].whose in ("", key[1]):
                 account = self._account(wanted[key[0]], key[1])
                 for bucket, cost in sorted(buckets.items()):
                     account.add(bucket, cost)
-        self._limits = wanted
+        self._limits, self._rates = wanted, tuple(rates)
+        self._levels = {key: level for key, level in self._levels.items() if key[0] in self._rates}
         self._books.clear()
+        for account in self._accounts.values():
+            account.reserved = 0
+        for room in self._under_way.values():
+            for account in self._book(room.ask.spender, room.moment).accounts:
+                account.reserved += room.pico_usd
 
-    def reserve(
-        self, spender: Mapping[str, str], pico_usd: int, moment: float, exempt: str | None
-    ) -> Reserved | Exceeded:
-        """Takes room for the most that a call can cost, or says which limit has none.
+    def reserve(self, ask: Ask, moment: float) -> Reserved | Exceeded | Throttled:
+        """Takes room for a call, or says which limit or rate holds it up."""
+        book = self._book(ask.spender, moment)
+        if ask.requests and book.pacing and (throttled := self._throttled(book, ask, moment)):
+            return throttled
+        pico_usd, watched = ask.most, _NONE
+        if book.lines:
+            found = self._granted(book.lines, ask, moment)
+            if isinstance(found, Exceeded):
+                return found
+            pico_usd, watched = found
+            for account in book.accounts:
+                account.reserved += pico_usd
+        pace = None
+        if book.pacing:
+            for each in book.pacing:
+                each.level.take(ask.requests if each.rate.unit == "requests" else ask.tokens, moment)
+            pace = book.pace(moment)
+        room = _Room(pico_usd, watched, pace, ask=ask, moment=moment)
+        self._under_way[id(room)] = room
+        return room
 
-        `exempt` is the limit that the request was downgraded by: what it still serves is beyond that limit.
-        """
-        book = self._book(spender)
-        watched: tuple[str, ...] = ()
-        for line in book.lines:
-            limit, account = line.limit, line.account
-            ceiling = line.ceiling(pico_usd, moment)
-            spent, reserved = account.spent(moment), account.reserved
-            if ceiling is None or spent + reserved + pico_usd <= ceiling or limit.id == exempt:
-                continue
-            if limit.enforced:
-                resets = window_at(limit.terms.window, moment).end
-                return Exceeded(limit, line.value, spent, reserved, ceiling, resets)
-            if limit.rule not in watched:
-                watched += (limit.rule,)
-        for account in book.accounts:
-            account.reserved += pico_usd
-        return Reserved(book.accounts, spender, pico_usd, watched)
-
-    def settle(self, room: Reserved, pico_usd: int, moment: float) -> None:
+    def settle(self, room: Reserved, pico_usd: int, tokens: int) -> None:
         """Gives the room back, and books what the call came to under every limit that is in force now."""
-        for account in room.accounts:
+        assert isinstance(room, _Room)
+        del self._under_way[id(room)]
+        book = self._book(room.ask.spender, room.moment)
+        for account in book.accounts:
             account.reserved -= room.pico_usd
-        if pico_usd:
-            for account in self._book(room.spender).accounts:
-                account.add(moment, pico_usd)
+            if pico_usd:
+                account.add(room.moment, pico_usd)
+        if pico_usd > room.pico_usd:
+            self._count_overshoot(book, room, pico_usd - room.pico_usd)
+        for each in book.pacing:
+            if each.rate.unit == "tokens":
+                each.level.take(tokens - room.ask.tokens, room.moment)
 
-    def _book(self, spender: Mapping[str, str]) -> _Book:
+    def state(self, spender: Mapping[str, str], moment: float) -> State:
+        """The worst state of all limits that a request of this caller counts in, whichever backend serves it."""
+        return max((each.state for each in self.standings(spender, moment)), key=STATES.index, default="ok")
+
+    def standings(self, spender: Mapping[str, str], moment: float) -> list[Standing]:
+        """How each account stands that a request of this caller counts in, whichever backend serves it."""
+        return [line.standing(0, moment) for line in self._book(spender, moment).lines if line.everyone is None]
+
+    def every_standing(self, moment: float) -> list[Standing]:
+        """How each account stands that anything was counted in."""
+        found = []
+        for (id, value), account in self._accounts.items():
+            limit = self._limits[id]
+            if limit.terms.share is None:
+                found.append(_Line(limit, value, account, None).standing(0, moment))
+        return found
+
+    def pace(self, spender: Mapping[str, str], moment: float) -> Pace | None:
+        """What the rates leave to a caller."""
+        return self._book(spender, moment).pace(moment)
+
+    def _granted(self, lines: Iterable[_Line], ask: Ask, moment: float) -> tuple[int, tuple[str, ...]] | Exceeded:
+        """How much a call gets, and the rules that would deny it if they were enforced; or the limit that does."""
+        watched: tuple[str, ...] = ()
+        grant = ask.most
+        for line in lines:
+            limit = line.limit
+            if limit.id == ask.exempt:
+                continue
+            most = line.grant(ask, moment)
+            if limit.enforced:
+                if most is None:
+                    standing = line.standing(ask.least, moment)
+                    assert standing.ceiling_pico_usd is not None
+                    return Exceeded(
+                        limit,
+                        line.value,
+                        standing.spent_pico_usd,
+                        standing.reserved_pico_usd,
+                        standing.ceiling_pico_usd,
+                        standing.resets,
+                    )
+                grant = min(grant, most)
+            elif most is None and limit.rule not in watched:
+                watched += (limit.rule,)
+        return grant, watched
+
+    def _throttled(self, book: _Book, ask: Ask, moment: float) -> Throttled | None:
+        """The rate that holds a call up longest."""
+        longest: tuple[float, _Pacing] | None = None
+        for each in book.pacing:
+            wait = each.level.wait(ask.requests if each.rate.unit == "requests" else ask.tokens, moment)
+            if wait > 0 and (longest is None or wait > longest[0]):
+                longest = wait, each
+        if longest is None:
+            return None
+        wait, held = longest
+        return Throttled(held.rate, held.value, wait, book.pace(moment) or Pace())
+
+    def _count_overshoot(self, book: _Book, room: _Room, more: int) -> None:
+        """A call came to more than was granted: what of that is beyond a ceiling is told."""
+        for line in book.lines:
+            ceiling = line.limit.terms.pico_usd
+            if line.limit.enforced and ceiling is not None and line.limit.id != room.ask.exempt:
+                over = line.account.spent(room.moment) + line.account.reserved - ceiling
+                self.overshot_pico_usd += max(0, min(over, more))
+
+    def _counted(self, limit: Limit) -> bool:
+        """Whether the accounts of a limit are there already."""
+        known = self._limits.get(limit.id)
+        return known is not None and known.counts == limit.counts
+
+    def _book(self, spender: Mapping[str, str], moment: float) -> _Book:
         key = tuple(spender.items())
         book = self._books.get(key)
         if book is None:
             if len(self._books) >= _REMEMBERED:
                 self._books.clear()
-            book = self._books[key] = self._opened(spender)
+            book = self._books[key] = self._opened(spender, moment)
         return book
 
-    def _opened(self, spender: Mapping[str, str]) -> _Book:
+    def _opened(self, spender: Mapping[str, str], moment: float) -> _Book:
         lines = []
         for limit in self._limits.values():
             if (value := limit.value(spender)) is not None:
                 everyone = self._account(limit, EVERYTHING) if limit.terms.share is not None else None
                 lines.append(_Line(limit, value, self._account(limit, value), everyone))
         accounts = [account for line in lines for account in (line.account, line.everyone) if account is not None]
-        return _Book(tuple(lines), tuple(dict.fromkeys(accounts)))
+        pacing = tuple(
+            _Pacing(rate, value, self._levels.setdefault((rate, value), Level(rate.a_minute, moment)))
+            for rate in self._rates
+            if (value := rate.value(spender)) is not None
+        )
+        return _Book(tuple(lines), tuple(dict.fromkeys(accounts)), pacing)
 
     def _account(self, limit: Limit, value: str) -> Account:
         return self._accounts.setdefault((limit.id, value), Account(limit.terms.window))

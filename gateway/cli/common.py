@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import msgspec
 import typer
 
+from gateway.core.day import SECONDS, day_of
 from gateway.settings import BadSettings, Settings, load
 
 
@@ -35,9 +36,25 @@ def cannot_run(message: str) -> NoReturn:
 
 def moment_of(since: str) -> float:
     """The moment (Unix seconds) that lies a written span ago: 90m, 24h, 30d, 8w. Exits with 2 for anything else."""
-    if (span := _SPAN.match(since)) is None:
+    if (moment := _ago(since)) is None:
         cannot_run(f"cannot read --since {since}; write a number and m, h, d or w, for example 30d")
-    return time.time() - int(span[1]) * _SECONDS[span[2]]
+    return moment
+
+
+def moment_at(written: str, option: str, *, through: bool = False) -> float:
+    """The moment (Unix seconds) that is a written span ago, or where a written date begins (UTC); `through`: where it
+    ends. Exits with 2 for anything else, and names the option."""
+    if (moment := _ago(written)) is not None:
+        return moment
+    try:
+        return float((day_of(written) + through) * SECONDS)
+    except ValueError:
+        cannot_run(f"cannot read {option} {written}; write a date as 2026-11-30, or a number and m, h, d or w: 30d")
+
+
+def _ago(written: str) -> float | None:
+    span = _SPAN.match(written)
+    return time.time() - int(span[1]) * _SECONDS[span[2]] if span else None
 
 
 def settings_of(**flags: object) -> Settings:
@@ -59,7 +76,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     lines = []
     for row in [head, ["-" * width for width in widths], *rows]:
         cells = [
-            cell.ljust(width) if column == 0 or not cell[:1].isdigit() else cell.rjust(width)
+            cell.ljust(width) if column == 0 or not cell.removeprefix("-")[:1].isdigit() else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())

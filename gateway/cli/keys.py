@@ -8,8 +8,10 @@ import typer
 
 from gateway.adapters import policy_files, state
 from gateway.adapters.keys import Keys
+from gateway.cli.budgets import WINDOWS, amount_of, open_store, window_of
 from gateway.cli.common import Format, Policies, StateDir, cannot_run, print_json, settings_of, table
 from gateway.core.labels import DEFAULT_LEVEL, LEVELS
+from gateway.core.rate import UNITS
 
 app = typer.Typer(help="Keys of callers.", no_args_is_help=True)
 Output = Annotated[Format, typer.Option("--format", help="How to print.")]
@@ -45,6 +47,12 @@ def create(
             " [default: as --sensitivity, at least confidential]"
         ),
     ] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget-usd", metavar="USD", help="What it may spend in each window.")
+    ] = None,
+    per: Annotated[str, typer.Option("--per", help=f"The budget's window: {', '.join(WINDOWS)} (UTC).")] = "month",
+    rpm: Annotated[int | None, typer.Option("--rpm", min=1, help="Requests a minute.")] = None,
+    tpm: Annotated[int | None, typer.Option("--tpm", min=1, help="Tokens a minute.")] = None,
     state_dir: StateDir = None,
     policies: Policies = None,
     format: Output = Format.table,
@@ -55,6 +63,8 @@ def create(
             cannot_run(f"unknown level `{level}`; known: {', '.join(LEVELS)}")
     purposes = purpose or ["general"]
     _check_words({"purpose": purposes, "person": [person] if person else []}, policies)
+    ceiling = None if budget is None else amount_of(budget)
+    window_of(per)
     keys = _open(state_dir)
     id, key = keys.create(
         team=team,
@@ -65,6 +75,14 @@ def create(
         person=person or None,
         opaque_as=opaque_as or None,
     )
+    if ceiling is not None or rpm or tpm:
+        store = open_store(settings_of(state_dir=state_dir))
+        if ceiling is not None:
+            store.set_budget("key", id, per, ceiling, soft=False)
+        for unit, a_minute in zip(UNITS, (rpm, tpm), strict=True):
+            if a_minute is not None:
+                store.set_rate("key", id, unit, a_minute)
+        store.close()
     if format is Format.json:
         print_json({"id": id, "key": key})
     else:

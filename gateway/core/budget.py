@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from gateway.core.rate import Pace
+
 Dimension = Literal["organisation", "team", "app", "key", "project", "provider", "zone"]
 
 EVERYTHING = "(all)"
@@ -33,20 +35,30 @@ class Spend(msgspec.Struct, frozen=True):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """A limit in force. `project`: it binds that project alone; empty: everyone. One that is not `enforced` counts and
-    tells, and denies nothing."""
+    """A limit in force, by a rule of the policy or set by an operator (`rule` names it).
+
+    `project`: it binds that project alone; empty: everyone. `whose`: it is the budget of that one value of `per`;
+    empty: each has one. One that is not `enforced` counts and tells, and denies nothing.
+    """
 
     id: str
     rule: str
     terms: Spend
     project: str = ""
     enforced: bool = True
+    whose: str = ""
+
+    @property
+    def counts(self) -> tuple[object, ...]:
+        """What its accounts are: while this stays, what they hold does, too, whatever becomes of the amount."""
+        return self.terms.per, self.terms.window, self.terms.share is None, self.project, self.whose
 
     def value(self, spender: Mapping[str, str]) -> str | None:
         """Whose account a call goes to, None: the limit does not concern it."""
         if self.project and spender.get("project") != self.project:
             return None
-        return EVERYTHING if self.terms.per == "organisation" else spender[self.terms.per]
+        value = EVERYTHING if self.terms.per == "organisation" else spender.get(self.terms.per)
+        return value if not self.whose or value == self.whose else None
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -87,6 +99,14 @@ def window_at(window: str, moment: float) -> Window:
     raise ValueError(f"no window `{window}`")
 
 
+def utc(moment: float) -> str:
+    """A moment in words: date and time in UTC, to the minute."""
+    year, month = _month(int(moment // _DAY))
+    start = calendar.timegm((year, month, 1, 0, 0, 0))
+    minutes = int(moment - start) // 60
+    return f"{year}-{month:02}-{1 + minutes // 1440:02}T{minutes % 1440 // 60:02}:{minutes % 60:02}Z"
+
+
 def _month(day: int) -> tuple[int, int]:
     """Year and month of a day since 1970, by counting in eras of 400 years that begin in March."""
     era, of_era = divmod(day + 719_468, 146_097)
@@ -94,6 +114,33 @@ def _month(day: int) -> tuple[int, int]:
     of_year = of_era - (365 * year + year // 4 - year // 100)
     month = (5 * of_year + 2) // 153
     return year + era * 400 + (month >= 10), month + 3 if month < 10 else month - 9
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What is asked for one call before it is sent: room for `most` pico-USD, or, where that is not there, for `least`
+    at least, since the answer can be cut to what is granted.
+
+    `requests` and `tokens` are what it counts as against rates; without a request it was let in before, so no rate
+    holds it up. `exempt` is the id of the limit that the request was downgraded by. `id` names the call: nobody else's
+    is called so.
+    """
+
+    id: str
+    spender: Mapping[str, str]
+    most: int
+    least: int
+    requests: int = 1
+    tokens: int = 0
+    exempt: str | None = None
+
+
+class Reserved(msgspec.Struct, frozen=True):
+    """Room for one call: how much was granted, in pico-USD. `watched` are the rules whose limits have no room but are
+    not enforced. `pace` is how much the rates leave, None: there are none."""
+
+    pico_usd: int
+    watched: tuple[str, ...] = ()
+    pace: Pace | None = None
 
 
 class Exceeded(msgspec.Struct, frozen=True):
@@ -107,12 +154,55 @@ class Exceeded(msgspec.Struct, frozen=True):
     resets: float
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """How an account stands: what was spent in the window and is reserved, the ceiling (None: a share of what all
+    spend, which is not enough yet), and when the window ends (Unix seconds)."""
+
+    limit: Limit
+    value: str
+    spent_pico_usd: int
+    reserved_pico_usd: int
+    ceiling_pico_usd: int | None
+    resets: float
+
+    @property
+    def state(self) -> "State":
+        """`exhausted`: nothing is left of a limit in force; `soft`: little is, or a limit that denies nothing is
+        passed; else `ok`."""
+        ceiling = self.ceiling_pico_usd
+        if ceiling is None:
+            return "ok"
+        used = self.spent_pico_usd + self.reserved_pico_usd
+        if used >= ceiling:
+            return "exhausted" if self.limit.enforced else "soft"
+        return "soft" if self.limit.enforced and used >= SOFT_SHARE * ceiling else "ok"
+
+
+State = Literal["ok", "soft", "exhausted"]
+STATES: tuple[State, ...] = ("ok", "soft", "exhausted")
+SOFT_SHARE = 0.8
+"""The share of a limit from which on its state is `soft`, so that a policy can downgrade before anything is denied."""
+
+
+def granted(ask: Ask, left: int | None) -> int | None:
+    """How much room a call gets where so many pico-USD are left (None: no end), None: not even its least is there.
+
+    One call takes at most half of what is left, unless it needs more: so calls side by side get shorter answers near
+    the end of a budget, instead of the first one getting all and the others nothing.
+    """
+    if left is None or ask.most <= left // 2:
+        return ask.most
+    if ask.least > left:
+        return None
+    return max(ask.least, min(ask.most, left // 2))
+
+
 class Account:
     """What one value has spent in a window, by the start of a bucket, and has reserved. Not frozen: it is what is
     counted in.
 
-    Time only goes on: buckets come in order, and what has left the window is forgotten. A window begins with a bucket,
-    so nothing needs to be worked out until the next one.
+    Time only goes on: what has left the window is forgotten. A window begins with a bucket, so nothing needs to be
+    worked out until the next one.
     """
 
     __slots__ = ("_bucket", "_buckets", "_seconds", "_spent", "_window", "reserved")
@@ -126,10 +216,15 @@ class Account:
         self.reserved = 0
 
     def add(self, moment: float, pico_usd: int) -> None:
-        """Books an amount."""
-        if not 0 <= moment - self._bucket < self._seconds:
-            self._turn(moment)
-        self._buckets[self._bucket] = self._buckets.get(self._bucket, 0) + pico_usd
+        """Books an amount, in the window that the moment is in: that may be one that has ended, which nobody asks."""
+        bucket = self._bucket
+        if not 0 <= moment - bucket < self._seconds:
+            bucket = int(moment // self._seconds) * self._seconds
+            if bucket > self._bucket:
+                self._turn(moment)
+            elif bucket < window_at(self._window, self._bucket).start:
+                return
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + pico_usd
         self._spent += pico_usd
 
     def spent(self, moment: float) -> int:
@@ -141,18 +236,8 @@ class Account:
     def _turn(self, moment: float) -> None:
         self._bucket = int(moment // self._seconds) * self._seconds
         start = window_at(self._window, moment).start
-        while self._buckets and (oldest := next(iter(self._buckets))) < start:
-            self._spent -= self._buckets.pop(oldest)
-
-
-class Reserved(msgspec.Struct, frozen=True):
-    """Room taken for one call: the accounts it was taken in, and how much, in pico-USD. `watched` are the rules whose
-    limits have no room but are not enforced."""
-
-    accounts: tuple[Account, ...]
-    spender: Mapping[str, str]
-    pico_usd: int
-    watched: tuple[str, ...] = ()
+        for bucket in [bucket for bucket in self._buckets if bucket < start]:
+            self._spent -= self._buckets.pop(bucket)
 
 
 def exceeded(

@@ -24,12 +24,32 @@ _ABSENT = Raw(b"")
 PART_BYTES = 6000
 """What an image, a sound or a file counts for as text; providers charge some hundred to two thousand tokens for one."""
 
+IMAGE_BYTES = 50_000
+"""What an image counts for at most: the dearest known reading of one is 16,384 tokens (Qwen-VL at high resolution)."""
+
+UNSEEN_BYTES = 1_500_000
+"""What counts for a part at most that is only named (a file id, a video's address): a half million tokens."""
+
 
 class Part(msgspec.Struct):
-    """One content part. Other kinds than text are seen by their type alone."""
+    """One content part. Other kinds than text are seen by their type and size alone."""
 
     type: str = "text"
     text: str | None = None
+    file: Raw = _ABSENT
+    input_audio: Raw = _ABSENT
+
+    @property
+    def attached_bytes(self) -> int:
+        """What the part counts for at most beyond `PART_BYTES`: the bytes of what is sent with it, as text."""
+        if self.type == "text":
+            return 0
+        if self.type == "image_url":
+            return IMAGE_BYTES - PART_BYTES
+        sent = bytes(self.input_audio) or bytes(self.file)
+        if self.type not in _SENT_WITH or (self.type == "file" and b'"file_data"' not in sent):
+            return UNSEEN_BYTES - PART_BYTES
+        return max(0, len(sent) - PART_BYTES)
 
 
 class Message(msgspec.Struct):
@@ -79,7 +99,8 @@ class Demand(msgspec.Struct, frozen=True):
     """What a request asks of a backend, without its text: enough to plan it again.
 
     `needs` are capabilities, `input_bytes` the size of all text that a model reads, `output_limit` the most tokens of
-    one choice (None: unlimited), `service` the provider's service tier by the client's word, empty: none.
+    one choice (None: unlimited). `attached_bytes` is how much more images, sounds and files count for at most,
+    `service` the provider's service tier by the client's word, empty: none.
     """
 
     needs: frozenset[str]
@@ -87,6 +108,7 @@ class Demand(msgspec.Struct, frozen=True):
     messages: int
     output_limit: int | None
     choices: int
+    attached_bytes: int = 0
     service: str = ""
 
 
@@ -101,6 +123,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     view: View
     needs: frozenset[str]
     text_bytes: int
+    attached_bytes: int = 0
 
     @property
     def streamed(self) -> bool:
@@ -129,7 +152,15 @@ class ChatRequest(msgspec.Struct, frozen=True):
     def demand(self) -> Demand:
         """What is asked of a backend, as it may be kept."""
         view = self.view
-        return Demand(self.needs, self.text_bytes, len(view.messages), self.output_limit, view.n or 1, self.service)
+        return Demand(
+            self.needs,
+            self.text_bytes,
+            len(view.messages),
+            self.output_limit,
+            view.n or 1,
+            self.attached_bytes,
+            self.service,
+        )
 
     def with_fields(self, changed: dict[str, bytes]) -> bytes:
         """The body with these top-level values (JSON) set; all other values keep their bytes and their order."""
@@ -153,6 +184,7 @@ def _member(name: str) -> bytes:
 
 
 _NAMES = {name: _member(name) for name in (*View.__struct_fields__, "temperature", "top_p", "tool_choice", "user")}
+_SENT_WITH = ("file", "input_audio")
 _PART_NEEDS = {"image_url": "vision", "input_audio": "audio"}
 
 
@@ -181,13 +213,13 @@ def parse(body: bytes) -> ChatRequest:
             f"`{name}` is not accepted: the gateway calls only backends of its catalog; remove the field",
             param=name,
         )
-    text_bytes, needs = _measure(view)
-    return ChatRequest(fields, view, needs, text_bytes)
+    text_bytes, attached_bytes, needs = _measure(view)
+    return ChatRequest(fields, view, needs, text_bytes, attached_bytes)
 
 
-def _measure(view: View) -> tuple[int, frozenset[str]]:
-    """Bytes of text in the messages, and the capabilities that the request needs."""
-    size = 0
+def _measure(view: View) -> tuple[int, int, frozenset[str]]:
+    """Bytes of text in the messages, what else they count for at most, and the capabilities that the request needs."""
+    size = attached = 0
     needs: set[str] = set()
     for message in view.messages:
         content = message.content
@@ -195,7 +227,11 @@ def _measure(view: View) -> tuple[int, frozenset[str]]:
             size += len(content) if content.isascii() else len(content.encode())
         elif content:
             for part in content:
-                size += PART_BYTES if part.type != "text" else len((part.text or "").encode())
+                if part.type == "text":
+                    size += len((part.text or "").encode())
+                    continue
+                size += PART_BYTES
+                attached += part.attached_bytes
                 if need := _PART_NEEDS.get(part.type):
                     needs.add(need)
         for raw in (message.tool_calls, message.function_call, message.reasoning_content, message.refusal):
@@ -211,7 +247,7 @@ def _measure(view: View) -> tuple[int, frozenset[str]]:
         needs.add("logprobs")
     if view.modalities and "audio" in view.modalities:
         needs.add("audio")
-    return size, (_CHAT | needs if needs else _CHAT)
+    return size, attached, (_CHAT | needs if needs else _CHAT)
 
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)

@@ -27,6 +27,7 @@ class Facts(msgspec.Struct, frozen=True):
     redaction: str | None = "none"
     jurisdiction: str | None = None
     person: str | None = None
+    budget: str | None = "ok"
     attempt: str | None = "1"
     last_error: str | None = "none"
     visited_regions: frozenset[str] | None = frozenset()

@@ -5,6 +5,7 @@ Refusal         we do not serve the request; says the status and the code
 Refused         the exception that carries a Refusal with its words to the edge
 """
 
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 import msgspec
@@ -68,10 +69,12 @@ class Refusal(Enum):
     NOT_FOUND = ("not_found", 404, "invalid_request_error")
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405, "invalid_request_error")
     TOO_LARGE = ("request_too_large", 413, "invalid_request_error")
+    TOO_SOON = ("rate_limit_exceeded", 429, "requests")
     INTERNAL = ("internal_error", 500, "server_error")
     STOPPING = ("server_stopping", 503, "server_error")
     NO_BACKEND = ("no_backend_available", 503, "server_error")
     LEDGER_DOWN = ("ledger_unavailable", 503, "server_error")
+    BUDGETS_DOWN = ("budgets_unavailable", 503, "server_error")
 
     def __init__(self, code: str, status: int, type: str) -> None:
         self.code = code
@@ -80,13 +83,25 @@ class Refusal(Enum):
 
 
 class Refused(Exception):
-    """We will not serve this. `message` tells the caller what to do; `retry_after` is seconds, None: do not retry."""
+    """We will not serve this. `message` tells the caller what to do; `retry_after` is seconds, None: do not retry.
+
+    `details` are further members of the error object, for programs; `headers` are told, too.
+    """
 
     def __init__(
-        self, refusal: Refusal, message: str, *, param: str | None = None, retry_after: int | None = None
+        self,
+        refusal: Refusal,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: int | None = None,
+        details: Mapping[str, object] | None = None,
+        headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
         super().__init__(message)
         self.refusal = refusal
         self.message = message
         self.param = param
         self.retry_after = retry_after
+        self.details = details or {}
+        self.headers = headers

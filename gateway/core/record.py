@@ -27,6 +27,10 @@ class Caller(msgspec.Struct, frozen=True):
     person: str | None = None
     opaque_as: str | None = None
 
+    def spender(self, project: str) -> dict[str, str]:
+        """Whose accounts a request of his counts in, whichever backend serves it."""
+        return {"key": self.key, "team": self.team, "app": self.app, "project": project}
+
 
 class Call(msgspec.Struct, frozen=True):
     """A request as it arrived, without its body. `arrived` is monotonic seconds, `time` is Unix seconds.
@@ -58,8 +62,9 @@ class End(Enum):
     FAULT = "fault"  # a bug of ours
 
 
-State = Literal["open", "settled", "released", "uncertain"]
-"""`open`: under way. `settled`: owed. `released`: never billed. `uncertain`: outcome unknown, upper bound kept."""
+State = Literal["open", "settled", "released", "uncertain", "corrected"]
+"""`open`: under way. `settled`: owed. `released`: never billed. `uncertain`: outcome unknown, upper bound kept.
+`corrected`: no call, but what a provider's invoice adds to a day, or takes from it (then the cost is negative)."""
 
 
 class Tried(msgspec.Struct, frozen=True):

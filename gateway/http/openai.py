@@ -174,7 +174,7 @@ def models_router(policies: Policies, find: FindCaller, created: int) -> APIRout
     @router.get("/v1/models")
     async def list_models(request: Request) -> Response:
         """The names that this key may use."""
-        caller = authenticate(_authorization(request), find)
+        caller = authenticate(authorization(request), find)
         return _json(
             {
                 "object": "list",
@@ -185,7 +185,7 @@ def models_router(policies: Policies, find: FindCaller, created: int) -> APIRout
     @router.get("/v1/models/{name:path}")
     async def get_model(request: Request, name: str) -> Response:
         """One name, or 404 if this key may not use it."""
-        caller = authenticate(_authorization(request), find)
+        caller = authenticate(authorization(request), find)
         if name not in usable(policies.current, caller, policies.moment()):
             raise Refused(
                 Refusal.MODEL_NOT_FOUND, "the model does not exist, or this key may not use it", param="model"
@@ -213,7 +213,8 @@ def usable(policy: Policy, caller: Caller, moment: float) -> list[str]:
     return sorted(found, key=lambda name: (name != AUTO, name))
 
 
-def _authorization(request: Request) -> bytes | None:
+def authorization(request: Request) -> bytes | None:
+    """The Authorization header, as it came."""
     value = request.headers.get("authorization")
     return None if value is None else value.encode("latin-1")
 

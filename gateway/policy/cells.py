@@ -318,7 +318,7 @@ _BOUND = (
     (("last_error", "visited_regions", "visited_operators"), ("attempt",)),
 )
 _NUMBERS = {name: attribute.values for name, attribute in REQUEST.items() if attribute.kind == "number"}
-_GIVEN = frozenset({"redaction", "attempt", "last_error", "backend.backend", "backend.provider"})
+_GIVEN = frozenset({"redaction", "budget", "attempt", "last_error", "backend.backend", "backend.provider"})
 """What is never unknown: the gateway fills it in itself, or no backend is without it."""
 
 

@@ -125,6 +125,7 @@ class Eligibility:
         self.projects = bundle.projects
         self.sensitivity = bundle.sensitivity
         self.asks_hops = any(REQUEST[atom.attribute].hop for rule in bundle.rules for atom in rule.when)
+        self.asks_budget = any(atom.attribute == "budget" for rule in bundle.rules for atom in rule.when)
         self.warns = frozenset(rule.id for rule in bundle.rules if rule.mode == "warn")
         self.limits = tuple(_limits(bundle))
         self._conditions = _Conditions()

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from gateway.core.buckets import BUCKETS
+from gateway.core.budget import STATES
 from gateway.core.errors import FailureKind
 from gateway.core.fallback import MAX_ATTEMPTS
 
@@ -65,6 +66,7 @@ REQUEST: Mapping[str, Attribute] = _table(
     Attribute("app", "request", "name", "", "the application that the key was made for"),
     Attribute("key", "request", "name", "", "the id of the key"),
     Attribute("key.bucket", "request", "number", "", "a stable hash of the key's id", BUCKETS, follows="key"),
+    Attribute("budget", "request", "word", "", "how the budgets of key, team, app and project stand", STATES),
     Attribute("attempt", "request", "count", "", "which upstream call of the request this is", _ATTEMPTS, hop=True),
     Attribute("last_error", "request", "word", "", "how the call before failed", _ERRORS, hop=True),
     Attribute("visited_regions", "request", "set", "regions", "regions that an earlier call was sent to", hop=True),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from gateway.core.bound import bound
 from gateway.core.catalog import Backend
 from gateway.core.chat import Demand
 from gateway.core.decision import Decision, Facts
@@ -17,7 +18,7 @@ from gateway.core.fallback import Attempt, after, given_up, next_step
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem
 from gateway.policy.model import Bundle, Case, of_backend
-from gateway.review.spending import Purse, most, spender_of
+from gateway.review.spending import Purse, spender_of
 from gateway.routing.plan import exhausted, plan, planned_again, refusal
 
 _BY_STATUS = {
@@ -159,7 +160,7 @@ def _send(policy: Eligibility, case: Case, decision: Decision) -> _Sent:
     while isinstance(step := next_step(decision, failures), Attempt):
         backend = step.candidate.backend
         demand = demanded(_demand(case), step.candidate.do)
-        room = purse.room(spender_of(asked[-1], backend), most(backend, demand), moment, exempt)
+        room = purse.room(spender_of(asked[-1], backend), bound(backend, demand).least, moment, exempt)
         watched.update(room.watched)
         if (full := room.full) is not None:
             firing.add(full.limit.rule)

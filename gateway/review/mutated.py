@@ -98,7 +98,8 @@ class _Patched(Eligibility):
         base = mutated._base  # noqa: SLF001  the two are one thing, in two parts for the reader
         self.bundle, self.digest = mutated.bundle, base.digest
         self.names, self.not_offered, self.projects = base.names, base.not_offered, base.projects
-        self.asks_hops, self.warns, self.limits = base.asks_hops, base.warns, base.limits
+        self.asks_hops, self.asks_budget = base.asks_hops, base.asks_budget
+        self.warns, self.limits = base.warns, base.limits
         self._mutated = mutated
         self._asked_before = base
         self._known: dict[tuple[Facts, float], Ruling] = {}

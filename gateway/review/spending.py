@@ -4,12 +4,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from gateway.core import tokens
 from gateway.core.budget import EVERYTHING, Exceeded, Limit, exceeded
-from gateway.core.catalog import ASSUMED_CONTEXT, Backend
-from gateway.core.chat import Demand
+from gateway.core.catalog import Backend
 from gateway.core.decision import Facts
-from gateway.core.price import dearest
 from gateway.policy.model import OWN
 
 _UNKNOWN = "unknown"
@@ -54,15 +51,3 @@ def spender_of(facts: Facts, backend: Backend) -> dict[str, str]:
     of_request = ("key", "team", "app", "project")
     who = {name: getattr(facts, name) or _UNKNOWN for name in of_request}
     return {**who, "provider": backend.provider, "zone": backend.zone}
-
-
-def most(backend: Backend, demand: Demand) -> int:
-    """The most that a call can cost, in pico-USD: what is reserved for it before it is sent."""
-    price = backend.price
-    if price is None:
-        return 0
-    longest = backend.max_output or backend.context or ASSUMED_CONTEXT
-    written = longest if demand.output_limit is None else min(demand.output_limit, longest)
-    prompt = tokens.prompt_at_most(demand.input_bytes, demand.messages)
-    read, wrote = dearest(price, prompt, demand.service, audio="audio" in demand.needs)
-    return prompt * read + written * demand.choices * wrote

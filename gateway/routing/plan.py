@@ -1,12 +1,12 @@
 """From the policy's ruling to an ordered plan. Only narrows: what the policy denies cannot come back here."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from gateway.core import tokens
-from gateway.core.budget import Exceeded
+from gateway.core.budget import Exceeded, utc
 from gateway.core.catalog import Backend
 from gateway.core.chat import Demand
 from gateway.core.decision import Candidate, Decision, Exclusion, Redaction, Ruling, Verdict, strictest
@@ -14,6 +14,7 @@ from gateway.core.discharge import demanded, undoable
 from gateway.core.errors import Refusal, Refused
 from gateway.core.fallback import Attempt
 from gateway.core.price import Price, rates_of, service_of, usd
+from gateway.core.rate import Throttled, pace_headers
 
 TYPICAL_OUTPUT = 512
 """Tokens that an answer is expected to have when the client set no limit; only for comparing prices."""
@@ -116,7 +117,7 @@ def exhausted(decision: Decision, backend: Backend, exceeded: Exceeded, moment: 
     spent, reserved = usd(exceeded.spent_pico_usd), usd(exceeded.reserved_pico_usd)
     reason = (
         f"limit `{limit.rule}` per {limit.terms.per} and {limit.terms.window}: {spent} USD spent and {reserved} "
-        f"reserved of {usd(exceeded.ceiling_pico_usd)}"
+        f"reserved of {usd(exceeded.ceiling_pico_usd)}, until {utc(exceeded.resets)}"
     )
     excluded = Exclusion(backend.id, "budget", (limit.rule,), reason, wait)
     return msgspec.structs.replace(decision, candidates=candidates, excluded=(*decision.excluded, excluded))
@@ -134,15 +135,18 @@ def planned_again(decision: Decision, calls: int, fresh: Decision) -> Decision:
     )
 
 
-def refusal(decision: Decision) -> Refused:
-    """What to tell the client when nobody may be asked: what stands in the way, mildest last."""
+def refusal(decision: Decision, poor: Sequence[Exceeded] = ()) -> Refused:
+    """What to tell the client when nobody may be asked: what stands in the way, mildest last. `poor` are the limits
+    that had no room."""
     by = {exclusion.by for exclusion in decision.excluded}
     named = f"model `{decision.requested}`"
     if "budget" in by:  # permitted and able, but for the money
-        poor = [exclusion for exclusion in decision.excluded if exclusion.by == "budget"]
-        said = "; ".join(dict.fromkeys(exclusion.reason for exclusion in poor))
-        wait = min(exclusion.wait for exclusion in poor)
-        return Refused(Refusal.BUDGET_EXCEEDED, f"no budget is left for {named} ({said})", retry_after=wait)
+        out = [exclusion for exclusion in decision.excluded if exclusion.by == "budget"]
+        said = "; ".join(dict.fromkeys(exclusion.reason for exclusion in out))
+        wait = min(exclusion.wait for exclusion in out)
+        figures = {"budgets": [_figures(each) for each in dict.fromkeys(poor)]}
+        message = f"no budget is left for {named} ({said})"
+        return Refused(Refusal.BUDGET_EXCEEDED, message, retry_after=wait, details=figures)
     if "policy" in by:
         rules = {rule for exclusion in decision.excluded for rule in exclusion.rules}
         return _denial(f"policy denies {named} for this request", rules, decision)
@@ -158,6 +162,33 @@ def refusal(decision: Decision) -> Refused:
     kind = Refusal.CONTEXT_TOO_LONG if by == {"context"} else Refusal.UNSUPPORTED
     return Refused(
         kind, f"no backend of {named} can do this: {reasons}", param="messages" if by == {"context"} else None
+    )
+
+
+def _figures(exceeded: Exceeded) -> dict[str, object]:
+    """A limit without room, for programs: amounts are decimal USD, the time is UTC."""
+    terms = exceeded.limit.terms
+    return {
+        "limit": exceeded.limit.rule,
+        "per": terms.per,
+        "account": exceeded.value,
+        "window": terms.window,
+        "limit_usd": usd(exceeded.ceiling_pico_usd),
+        "settled_usd": usd(exceeded.spent_pico_usd),
+        "reserved_usd": usd(exceeded.reserved_pico_usd),
+        "resets_at": utc(exceeded.resets),
+    }
+
+
+def too_soon(throttled: Throttled) -> Refused:
+    """What to tell a client whose request comes too soon."""
+    rate, wait = throttled.rate, max(1, math.ceil(throttled.wait))
+    return Refused(
+        Refusal.TOO_SOON,
+        f"{rate.per} `{throttled.value}` may have {rate.a_minute} {rate.unit} a minute; try again in {wait} s",
+        retry_after=wait,
+        details={"type": rate.unit},
+        headers=pace_headers(throttled.pace),
     )
 
 

@@ -1,4 +1,4 @@
-"""Reserveds: a wall that concurrency does not pass, shares, exemptions, and restoration from the ledger."""
+"""Reservations: a wall that concurrency does not pass, shares, exemptions, and restoration from the ledger."""
 
 from pathlib import Path
 
@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from gateway.adapters import budgets_local
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.ledger_sqlite import SqliteLedger
-from gateway.core.budget import Exceeded, Limit, Reserved, Spend
+from gateway.core.budget import Ask, Exceeded, Limit, Reserved, Spend
+from gateway.core.rate import Left, Pace, Rate, Throttled
 from gateway.core.record import Entry
 
 NOON = 1_795_348_800.0
@@ -30,21 +31,25 @@ def budgets(*limits, directory=None):
     return found
 
 
+def ask(most, least=None, *, exempt=None, requests=1, tokens=0, **who):
+    return Ask("call", SPENDER | who, most, most if least is None else least, requests, tokens, exempt)
+
+
 def spend(books, amount, moment=NOON, **who):
-    reservation = books.reserve(SPENDER | who, amount, moment, None)
+    reservation = books.reserve(ask(amount, **who), moment)
     assert isinstance(reservation, Reserved), reservation
-    books.settle(reservation, amount, moment)
+    books.settle(reservation, amount, 0)
 
 
 def room(books, amount, moment=NOON, exempt=None, **who):
-    return isinstance(books.reserve(SPENDER | who, amount, moment, exempt), Reserved)
+    return isinstance(books.reserve(ask(amount, exempt=exempt, **who), moment), Reserved)
 
 
 def test_what_is_reserved_is_not_there_for_the_next():
     books = budgets(PER_KEY)
-    first = books.reserve(SPENDER, 60, NOON, None)
+    first = books.reserve(ask(60), NOON)
     assert not room(books, 41)
-    books.settle(first, 10, NOON)
+    books.settle(first, 10, 0)
     assert room(books, 90)
     assert not room(books, 1)
 
@@ -52,20 +57,20 @@ def test_what_is_reserved_is_not_there_for_the_next():
 def test_the_refusal_has_the_figures():
     books = budgets(PER_KEY)
     spend(books, 30)
-    books.reserve(SPENDER, 20, NOON, None)
-    assert books.reserve(SPENDER, 60, NOON, None) == Exceeded(PER_KEY, "k1", 30, 20, 100, NOON // DAY * DAY + DAY)
+    books.reserve(ask(20), NOON)
+    assert books.reserve(ask(60), NOON) == Exceeded(PER_KEY, "k1", 30, 20, 100, NOON // DAY * DAY + DAY)
 
 
 def test_a_call_that_cost_more_than_reserved_is_booked_in_full():
     books = budgets(PER_KEY)
-    books.settle(books.reserve(SPENDER, 10, NOON, None), 99, NOON)
+    books.settle(books.reserve(ask(10), NOON), 99, 0)
     assert room(books, 1)
     assert not room(books, 1)
 
 
 def test_a_released_call_leaves_nothing():
     books = budgets(PER_KEY)
-    books.settle(books.reserve(SPENDER, 100, NOON, None), 0, NOON)
+    books.settle(books.reserve(ask(100), NOON), 0, 0)
     assert room(books, 100)
 
 
@@ -114,13 +119,37 @@ def test_a_project_limit_binds_that_project_alone():
 def test_limits_that_change_keep_what_others_counted():
     books = budgets(PER_KEY, limit("team", "team", "day", 100))
     spend(books, 60)
-    open_call = books.reserve(SPENDER, 10, NOON, None)
-    books.enforce([PER_KEY, limit("team", "team", "day", 70)], {("team", "red"): {int(NOON // 3600 * 3600): 60}})
+    open_call = books.reserve(ask(10), NOON)
+    books.enforce([PER_KEY, limit("team", "team", "week", 70)], {("team", "red"): {int(NOON // 3600 * 3600): 60}})
     assert not room(books, 31)  # the key's account: 60 spent, 10 reserved
-    books.settle(open_call, 10, NOON)
-    assert not room(books, 1)  # the team's, restored: 60 and the 10 that were under way
+    assert not room(books, 1)  # the team's, restored: 60, and the 10 that are under way
+    books.settle(open_call, 10, 0)
+    assert not room(books, 1)
     books.enforce([], {})
     assert room(books, 10**18)
+
+
+def test_a_budget_whose_amount_changes_keeps_what_was_counted():
+    books = budgets(PER_KEY)
+    spend(books, 60)
+    under_way = books.reserve(ask(30), NOON)
+    more = limit("per-key", "key", "day", 200)
+    assert books.restore([more], NOON) == {}
+    books.enforce([more], {})
+    assert not room(books, 111)
+    books.settle(under_way, 0, 0)
+    assert room(books, 140)
+
+
+def test_a_limit_that_comes_while_calls_are_under_way_has_their_room_reserved():
+    books = budgets()
+    books.enforce([], {}, [Rate("key", "requests", 100)])
+    under_way = books.reserve(ask(60), NOON)
+    books.enforce([PER_KEY], {})
+    assert not room(books, 41)
+    books.settle(under_way, 50, 0)
+    assert not room(books, 51)
+    assert room(books, 50)
 
 
 def entry(**fields):
@@ -165,21 +194,21 @@ def test_what_was_spent_never_passes_the_ceiling(calls):
     books = budgets(PER_KEY)
     spent, under_way = 0, []
     for most, actual, settle_now in calls:
-        reservation = books.reserve(SPENDER, most, NOON, None)
+        reservation = books.reserve(ask(most), NOON)
         if isinstance(reservation, Exceeded):
             continue
         under_way.append((reservation, min(most, actual)))
         if settle_now:
             reservation, cost = under_way.pop(0)
-            books.settle(reservation, cost, NOON)
+            books.settle(reservation, cost, 0)
             spent += cost
         assert spent + sum(reservation.pico_usd for reservation, _ in under_way) <= 100
 
 
 def test_a_limit_on_trial_tells_and_denies_nothing():
     books = budgets(limit("trial", "key", "day", 10, enforced=False))
-    assert books.reserve(SPENDER, 10, NOON, None).watched == ()
-    assert books.reserve(SPENDER, 1, NOON, None).watched == ("trial",)
+    assert books.reserve(ask(10), NOON).watched == ()
+    assert books.reserve(ask(1), NOON).watched == ("trial",)
 
 
 def test_without_limits_nothing_is_counted():
@@ -190,9 +219,115 @@ def test_without_limits_nothing_is_counted():
 def test_a_spender_who_was_forgotten_has_still_spent(monkeypatch):
     monkeypatch.setattr(budgets_local, "_REMEMBERED", 1)
     books = budgets(PER_KEY)
-    under_way = books.reserve(SPENDER, 60, NOON, None)
+    under_way = books.reserve(ask(60), NOON)
     spend(books, 100, key="k2")
     assert not room(books, 41)
-    books.settle(under_way, 60, NOON)
+    books.settle(under_way, 60, 0)
     assert room(books, 40)
     assert not room(books, 1, key="k2")
+
+
+def test_near_the_end_one_call_gets_half_of_what_is_left_so_that_others_get_some():
+    books = budgets(PER_KEY)
+    spend(books, 20)
+    grants = [books.reserve(ask(200, 5), NOON).pico_usd for _ in range(5)]
+    assert grants == [40, 20, 10, 5, 5]
+    assert isinstance(books.reserve(ask(200, 5), NOON), Exceeded)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(1, 300), st.integers(1, 60), st.booleans()), max_size=40))
+def test_no_series_of_grants_passes_a_ceiling(calls):
+    books = budgets(PER_KEY, limit("all", "organisation", "day", 150))
+    taken = {"k1": 0, "k2": 0}
+    for most, least, other in calls:
+        who = "k2" if other else "k1"
+        room = books.reserve(ask(most, min(most, least), key=who), NOON)
+        if isinstance(room, Reserved):
+            assert min(most, least) <= room.pico_usd <= most
+            taken[who] += room.pico_usd
+    assert max(taken.values()) <= 100
+    assert sum(taken.values()) <= 150
+
+
+def test_a_call_is_booked_in_the_window_that_it_began_in():
+    midnight = NOON // DAY * DAY + DAY
+    books = budgets(PER_KEY)
+    begun = books.reserve(ask(60), midnight - 1)
+    assert room(books, 100, midnight + 1) is False  # still reserved
+    books.settle(begun, 60, 0)
+    assert room(books, 100, midnight + 1)
+
+
+def test_a_budget_of_one_binds_nobody_else():
+    books = budgets(Limit("b", "budget", Spend("team", "day", 10), whose="red"))
+    assert not room(books, 11)
+    assert room(books, 11, team="blue")
+
+
+@pytest.mark.parametrize(
+    ("spent", "enforced", "state"),
+    [(79, True, "ok"), (80, True, "soft"), (100, True, "exhausted"), (99, False, "ok"), (100, False, "soft")],
+)
+def test_the_state_of_a_budget_is_known_before_anything_is_denied(spent, enforced, state):
+    books = budgets(limit("l", "key", "day", 100, enforced=enforced), limit("other", "provider", "day", 1))
+    books.settle(books.reserve(ask(0), NOON), spent, 0)
+    assert books.state({"key": "k1", "team": "red"}, NOON) == state
+    assert books.state({"key": "k2", "team": "red"}, NOON) == "ok"
+
+
+def test_what_is_booked_beyond_a_ceiling_is_told():
+    books = budgets(PER_KEY)
+    books.settle(books.reserve(ask(90), NOON), 95, 0)
+    assert books.overshot_pico_usd == 0
+    books.settle(books.reserve(ask(5), NOON), 25, 0)
+    assert books.overshot_pico_usd == 20
+
+
+def paced(*rates):
+    books = LocalBudgets(Path("/nonexistent"))
+    books.enforce([], {}, rates)
+    return books
+
+
+def test_a_request_that_comes_too_soon_is_held_up_by_the_longest_wait():
+    per_key, per_team = Rate("key", "requests", 2), Rate("team", "requests", 1, "red")
+    books = paced(per_key, per_team)
+    first = books.reserve(ask(0), NOON)
+    assert first.pace == Pace(Left(1, 0, 60.0), None)
+    held = books.reserve(ask(0), NOON)
+    assert (held.rate, held.value, held.wait) == (per_team, "red", 60.0)
+    assert isinstance(books.reserve(ask(0, team="blue"), NOON), Reserved)
+    assert isinstance(books.reserve(ask(0), NOON + 60), Reserved)
+
+
+def test_what_a_rate_holds_up_takes_nothing():
+    books = budgets(PER_KEY)
+    books.enforce([PER_KEY], {}, [Rate("key", "requests", 1)])
+    spend(books, 1)
+    assert isinstance(books.reserve(ask(50), NOON), Throttled)
+    [standing] = books.standings({"key": "k1"}, NOON)
+    assert (standing.spent_pico_usd, standing.reserved_pico_usd) == (1, 0)
+
+
+def test_tokens_are_expected_first_and_corrected_later():
+    books = paced(Rate("app", "tokens", 100))
+    call = books.reserve(ask(0, tokens=60), NOON)
+    assert isinstance(books.reserve(ask(0, tokens=60), NOON), Throttled)
+    books.settle(call, 0, 20)
+    assert books.pace({"app": "chat"}, NOON).tokens.remaining == 80
+    assert isinstance(books.reserve(ask(0, tokens=60), NOON), Reserved)
+
+
+def test_a_request_that_was_let_in_is_not_held_up_half_way():
+    books = paced(Rate("key", "requests", 1), Rate("key", "tokens", 10))
+    assert isinstance(books.reserve(ask(0, tokens=10), NOON), Reserved)
+    assert isinstance(books.reserve(ask(0, tokens=10, requests=0), NOON), Reserved)
+
+
+def test_rates_that_stay_keep_their_levels():
+    rate = Rate("key", "requests", 1)
+    books = paced(rate)
+    books.reserve(ask(0), NOON)
+    books.enforce([PER_KEY], {}, [rate])
+    assert isinstance(books.reserve(ask(0), NOON), Throttled)

@@ -433,6 +433,24 @@ def test_a_demand_is_what_a_plan_needs_and_holds_no_text(members, limit, choices
     assert (chat.demand.input_bytes, chat.demand.messages) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("part", "attached"),
+    [
+        (b'{"type":"text","text":"hello"}', 0),
+        (b'{"type":"image_url","image_url":{"url":"https://x/y.png"}}', 44_000),
+        (b'{"type":"input_audio","input_audio":{"data":"%b","format":"wav"}}' % (b"A" * 9000), 3_026),
+        (b'{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}', 0),
+        (b'{"type":"file","file":{"file_data":"%b"}}' % (b"A" * 9000), 3_016),
+        (b'{"type":"file","file":{"file_id":"f-1"}}', 1_494_000),
+        (b'{"type":"video_url","video_url":{"url":"https://x/y.mp4"}}', 1_494_000),
+    ],
+)
+def test_what_is_attached_counts_for_what_it_can_be_at_most(part, attached):
+    chat = parse(content(part))
+    assert chat.attached_bytes == chat.demand.attached_bytes == attached
+    assert chat.text_bytes == (5 if b'"text"' in part else 6000)
+
+
 def test_the_service_tier_is_read_and_forwarded():
     chat = parse(body(b'"service_tier":"fl\\u0065x"'))
     assert chat.demand.service == "flex"

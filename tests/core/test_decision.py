@@ -42,6 +42,7 @@ def test_only_facts_that_say_nothing_yet_have_a_default():
         "redaction": "none",
         "jurisdiction": None,
         "person": None,
+        "budget": "ok",
         "attempt": "1",
         "last_error": "none",
         "visited_regions": frozenset(),

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 
-ENVELOPE_TYPES = {"invalid_request_error", "permission_error", "server_error", "insufficient_quota"}
+ENVELOPE_TYPES = {"invalid_request_error", "permission_error", "server_error", "insufficient_quota", "requests"}
 
 
 @pytest.mark.parametrize("table", [FailureKind, Refusal])

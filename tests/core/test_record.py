@@ -164,7 +164,7 @@ WORDS = {
     "Caller": "key team app projects purposes floor person opaque_as",
     "Classified": "sensitivity tags provenance declared kinds",
     "Redaction": "tags",
-    "Facts": "sensitivity tags purpose project team app key source_sensitivity redaction jurisdiction person attempt"
+    "Facts": "sensitivity tags purpose project team app key source_sensitivity redaction jurisdiction person budget attempt"
     " last_error visited_regions visited_operators",
     "Decision": "id policy_digest requested",
     "Demand": "needs service",

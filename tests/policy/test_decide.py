@@ -100,6 +100,7 @@ CONDITIONS = [
     ({"team": {"not": "hr"}}, "team"),
     ({"app": ["web", "cli"]}, "app"),
     ({"key": {"not": "k2"}}, "key"),
+    ({"budget": "ok"}, "budget"),
     ({"attempt": 1}, "attempt"),
     ({"last_error": "none"}, "last_error"),
     ({"visited_regions": {"none": "eu"}}, "visited_regions"),

@@ -57,6 +57,7 @@ def test_only_names_and_what_the_catalog_knows_have_no_section():
     assert {name for name in open_ended if {**REQUEST, **BACKEND}[name].values} == {
         "redaction",
         "key.bucket",
+        "budget",
         "attempt",
         "last_error",
     }

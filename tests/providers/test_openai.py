@@ -7,12 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 from openai._streaming import SSEDecoder
+from support.doubles import PRICE
 from support.upstream import DONE, OK, USAGE, USAGE_EVENT, delta, event
 from support.vectors import Recorded, all_recorded
 
+from gateway.core import tokens
 from gateway.core.catalog import Backend
 from gateway.core.chat import parse
 from gateway.core.errors import FailureKind
+from gateway.core.price import charge
 from gateway.core.usage import Usage
 from gateway.providers import DIALECTS
 from gateway.providers.openai import OpenAI, Stream, usage_of
@@ -385,7 +388,44 @@ def test_any_bytes_end_in_an_error_or_in_done(raw, cut):
     assert stream.failed is None or b'"error"' in out
 
 
-def test_streamed_and_buffered_usage_agree():
-    assert (
-        OpenAI().answer(json.dumps(OK).encode()).usage == play([delta("hello", "stop") + USAGE_EVENT + DONE])[1].usage
-    )
+def streamed_form(body: dict) -> bytes:
+    """A buffered answer as the same server would stream it."""
+    head = {name: body[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+    written = [
+        event({**head, "choices": [{"index": each["index"], "delta": each["message"], "finish_reason": None}]})
+        + event({**head, "choices": [{"index": each["index"], "delta": {}, "finish_reason": each["finish_reason"]}]})
+        for each in body["choices"]
+    ]
+    return b"".join(written) + event({**head, "choices": [], "usage": body["usage"]}) + DONE
+
+
+def buffered_form(raw: bytes) -> bytes:
+    """A stream as the same server would send it in one piece: what its chunks write put together, its last usage."""
+    seen = chunks(raw)
+    texts: dict[int, str] = {}
+    for each in seen:
+        for choice in each["choices"]:
+            texts[choice["index"]] = texts.get(choice["index"], "") + (choice["delta"].get("content") or "")
+    usage = [each["usage"] for each in seen if each.get("usage")]
+    choices = [
+        {"index": index, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        for index, text in texts.items()
+    ]
+    return json.dumps({**OK, "choices": choices, "usage": usage[-1] if usage else None}, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("recorded", ANSWERS, ids=names(ANSWERS))
+def test_a_recorded_answer_costs_the_same_streamed(recorded):
+    usage = OpenAI().answer(recorded.body).usage
+    assert usage == play([streamed_form(json.loads(recorded.body))])[1].usage
+    assert charge(usage, PRICE) > 0
+
+
+@pytest.mark.parametrize("recorded", STREAMS, ids=names(STREAMS))
+def test_a_recorded_stream_costs_the_same_buffered(recorded):
+    """Where the server reported usage. Where it did not, both are estimates, and the stream's is not the lower one."""
+    stream, whole = play([recorded.body])[1], OpenAI().answer(buffered_form(recorded.body))
+    assert whole.usage == stream.usage
+    if stream.usage is None:
+        counted = tokens.written_at_most(stream.written_bytes, stream.written_events)
+        assert tokens.written_at_most(whole.written_bytes, 0) <= counted

@@ -4,21 +4,14 @@ import random
 from decimal import Decimal
 
 import pytest
-from support.doubles import SCANNING, Snapshot
 from support.policy_trees import FACTS
 
 from gateway.adapters.budgets_local import LocalBudgets
-from gateway.asked import Form
-from gateway.core.budget import EVERYTHING, Exceeded, Limit, Spend
+from gateway.core.budget import EVERYTHING, Ask, Exceeded, Limit, Spend
 from gateway.core.catalog import Backend
-from gateway.core.chat import Demand, parse
-from gateway.core.decision import Candidate
-from gateway.core.permit import _MINT, Permit
 from gateway.core.price import per_million
-from gateway.hop import Hop
 from gateway.policy.model import OWN
-from gateway.providers import DIALECTS
-from gateway.review.spending import Purse, Room, most, spender_of
+from gateway.review.spending import Purse, Room, spender_of
 
 PRICE = per_million("p", input=Decimal(2), output=Decimal(10))
 WHO = {"key": "k1", "team": "legal", "app": "web", "project": "default", "provider": "openai", "zone": "us"}
@@ -71,7 +64,7 @@ def test_the_books_of_the_gateway_say_the_same(seed, tmp_path):
     books.enforce([asked], restored)
     cost = dice.randint(0, 30)
     expected, found = (
-        books.reserve(WHO, cost, MOMENT, None),
+        books.reserve(Ask("call", WHO, cost, cost), MOMENT),
         Purse([asked], {"l#1": spent}).room(WHO, cost, MOMENT, None),
     )
     assert found.full == (expected if isinstance(expected, Exceeded) else None)
@@ -81,17 +74,3 @@ def test_the_books_of_the_gateway_say_the_same(seed, tmp_path):
 def test_whose_accounts_a_call_counts_in():
     backend = Backend("b", "openai", "", "b", {"zone": "us"})
     assert spender_of(FACTS, backend) == WHO
-
-
-@pytest.mark.parametrize("more", [{}, {"max_output": 700}, {"context": 900}, {"price": None}])
-@pytest.mark.parametrize("body", ["", ', "max_tokens": 50', ', "max_tokens": 5000, "n": 3'])
-def test_the_most_that_a_call_can_cost_is_what_the_gateway_reserves(more, body):
-    backend = Backend(
-        **{"id": "b", "provider": "openai", "base_url": "", "model": "b", "passport": {}, "price": PRICE} | more
-    )
-    chat = parse(b'{"model": "b", "messages": [{"role": "user", "content": "hello"}]%s}' % body.encode())
-    permit = Permit(_MINT, "r", "d", 1, Candidate(backend, (), 0))
-    nothing_found = SCANNING.scan(Snapshot([]), b"{}")
-    hop = Hop(permit, Form(chat, FACTS, {}), nothing_found, DIALECTS["openai"], None)
-    assert most(backend, chat.demand) == hop.most
-    assert most(backend, Demand(frozenset(), 0, 1, None, 1)) >= 0

@@ -38,7 +38,9 @@ def permit_for(of: Backend) -> Permit:
 class Snapshot:
     """The `Policy` port. `verdict` says what it says of a backend, for facts at a moment; it may take fewer of them."""
 
-    def __init__(self, backends, verdict=None, *, digest="d", asks_hops=False, warns=(), projects=None) -> None:
+    def __init__(
+        self, backends, verdict=None, *, digest="d", asks_hops=False, asks_budget=False, warns=(), projects=None
+    ) -> None:
         self.backends = {each.id: each for each in backends}
         self.names = {id: (each,) for id, each in self.backends.items()} | {"auto": tuple(backends)}
         self.digest = digest
@@ -46,6 +48,7 @@ class Snapshot:
         self.not_offered = {}
         self.projects = projects or {}
         self.asks_hops = asks_hops
+        self.asks_budget = asks_budget
         self.warns = frozenset(warns)
         self.asked: list[Facts] = []
         self._verdict = verdict or (lambda *_: YES)

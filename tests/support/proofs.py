@@ -153,7 +153,7 @@ def possible(tree, facts):
         facts.jurisdiction == project.get("jurisdiction")
         and (floor is None or facts.sensitivity is None or LEVELS.index(facts.sensitivity) >= LEVELS.index(floor))
         and (facts.redaction != "none" or facts.source_sensitivity == facts.sensitivity)
-        and None not in (facts.redaction, facts.attempt, facts.last_error)
+        and None not in (facts.redaction, facts.budget, facts.attempt, facts.last_error)
         and (facts.attempt == "1") == (facts.last_error == "none")
         and (facts.attempt != "1" or facts.visited_regions == facts.visited_operators == frozenset())
     )

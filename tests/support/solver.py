@@ -122,7 +122,7 @@ class Solver:
     def possible(self, request):
         asked = self.asked
         yield from request.sane(asked)
-        yield from (request.known(name) for name in ("redaction", "attempt", "last_error") if name in asked)
+        yield from (request.known(name) for name in ("redaction", "budget", "attempt", "last_error") if name in asked)
         if "project" in asked:
             yield from self._declared(request)
         if "source_sensitivity" in asked:

@@ -1,0 +1,99 @@
+"""Budgets and rates that operators set, beside those of the policy tree. Both are one mechanism: see `core.budget`."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+import msgspec
+
+from gateway.core.budget import Limit, Spend
+from gateway.core.rate import Rate
+
+EACH = "*"
+"""Stands for every value of a dimension: each of them has a budget of its own."""
+
+RULE = "budget"
+"""The rule that a budget goes by which no rule of the policy set."""
+
+_BUSY_SECONDS = 2.0
+_MIGRATIONS = (
+    """
+    CREATE TABLE budgets (
+        per TEXT NOT NULL, whose TEXT NOT NULL, window TEXT NOT NULL, pico_usd TEXT NOT NULL, soft INTEGER NOT NULL,
+        set_at REAL NOT NULL, PRIMARY KEY (per, whose, window)
+    );
+    CREATE TABLE rates (
+        per TEXT NOT NULL, whose TEXT NOT NULL, unit TEXT NOT NULL, a_minute INTEGER NOT NULL, set_at REAL NOT NULL,
+        PRIMARY KEY (per, whose, unit)
+    );
+    """,
+)
+
+
+class Set(msgspec.Struct, frozen=True):
+    """What operators have set."""
+
+    limits: tuple[Limit, ...] = ()
+    rates: tuple[Rate, ...] = ()
+
+
+class BudgetStore:
+    """The budgets of a state directory. Any number of processes may hold one; what one writes the others see."""
+
+    def __init__(self, directory: Path) -> None:
+        path = directory / "budgets.sqlite"
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
+        path.chmod(0o600)
+        self._db.execute("PRAGMA journal_mode=WAL")  # a reader never waits for a writer
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        for number, script in enumerate(_MIGRATIONS[version:], version + 1):
+            self._db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
+        self._version = -1
+
+    def set_budget(self, per: str, whose: str, window: str, pico_usd: int, *, soft: bool) -> None:
+        """Sets a budget of one value of `per` (`EACH`: of each). One of the same window is replaced."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO budgets VALUES (?, ?, ?, ?, ?, ?)",
+            (per, whose, window, str(pico_usd), soft, time.time()),  # 64 bits end at 9 million USD
+        )
+
+    def set_rate(self, per: str, whose: str, unit: str, a_minute: int) -> None:
+        """Sets a rate. One of the same unit is replaced."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO rates VALUES (?, ?, ?, ?, ?)", (per, whose, unit, a_minute, time.time())
+        )
+
+    def remove(self, per: str, whose: str, window: str | None = None) -> int:
+        """Removes what was set of one value: the budget of a window, or (None) all its budgets and rates. How many."""
+        where, values = "per = ? AND whose = ?", [per, whose]
+        if window is not None:
+            return self._db.execute(f"DELETE FROM budgets WHERE {where} AND window = ?", [*values, window]).rowcount
+        tables = ("budgets", "rates")
+        return sum(self._db.execute(f"DELETE FROM {table} WHERE {where}", values).rowcount for table in tables)
+
+    def news(self) -> bool:
+        """Whether another process set something since this was last asked; at first, whether anything may be set."""
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        if version == self._version:
+            return False
+        self._version = version
+        return True
+
+    def read(self) -> Set:
+        """What is set now."""
+        budgets = self._db.execute("SELECT per, whose, window, pico_usd, soft FROM budgets ORDER BY per, whose, window")
+        rates = self._db.execute("SELECT per, unit, a_minute, whose FROM rates ORDER BY per, whose, unit")
+        return Set(
+            tuple(_limit(*row) for row in budgets),
+            tuple(Rate(per, unit, a_minute, "" if whose == EACH else whose) for per, unit, a_minute, whose in rates),
+        )
+
+    def close(self) -> None:
+        """Closes the store."""
+        self._db.close()
+
+
+def _limit(per: str, whose: str, window: str, pico_usd: str, soft: int) -> Limit:
+    terms = msgspec.convert({"per": per, "window": window, "pico_usd": int(pico_usd)}, Spend)
+    one = "" if whose == EACH or per == "organisation" else whose
+    return Limit(f"{RULE}:{per}:{whose}:{window}", RULE, terms, enforced=not soft, whose=one)

@@ -1,0 +1,165 @@
+"""`gateway spend reconcile`"""
+
+import hashlib
+import re
+import sqlite3
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from gateway.adapters.corrections import keep_corrections
+from gateway.adapters.spend_days import billed
+from gateway.cli.common import Format, StateDir, cannot_run, print_json, settings_of, table
+from gateway.cli.spend.printed import print_rows
+from gateway.core.day import SECONDS, date_of
+from gateway.core.price import usd
+from gateway.core.reconcile import Compared, Invoice, compare, corrections, total
+from gateway.policy.document import plain
+from gateway.review.invoices import GENERIC, invoice_of
+from gateway.review.invoices.rows import Unreadable
+
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?%\Z", re.ASCII)
+_PARTS = ("ours", "reported", "estimated", "uncertain", "corrected", "theirs", "difference")
+
+
+def reconcile(
+    files: Annotated[
+        list[Path], typer.Argument(help="Exports of costs or usage of one provider, csv or JSON.", metavar="FILE...")
+    ],
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Whose they are: openai, anthropic, openrouter, or as the ledger says; `{GENERIC}`: a column tells."
+            " [default: the columns tell]"
+        ),
+    ] = None,
+    tolerance: Annotated[str, typer.Option(help="How far apart figures may be that match.")] = "0.5%",
+    book: Annotated[bool, typer.Option("--book", help="Add entries that make the ledger equal the invoice.")] = False,
+    state_dir: StateDir = None,
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.table,
+) -> None:
+    """Compare the ledger with a provider's invoice, per model and day. Exit code 1: they differ.
+
+    Nothing in the ledger is ever changed; --book adds to it.
+    """
+    written = _PERCENT.match(tolerance)
+    if written is None:
+        cannot_run(f"cannot read --tolerance {tolerance}; write a part in percent, for example 0.5%")
+    within = Fraction(Decimal(written[1])) / 100
+    contents = [_read(path) for path in files]
+    if len(set(contents)) < len(contents):
+        cannot_run("the same file is given twice; its amounts would count twice")
+    try:
+        invoice = invoice_of(((path.name, content) for path, content in zip(files, contents, strict=True)), provider)
+    except Unreadable as error:
+        cannot_run("\n".join(map(plain, str(error).splitlines())))
+    if book and invoice.measure == "tokens":
+        cannot_run("this export has tokens and no costs, so there is nothing to book; export the costs")
+    directory = settings_of(state_dir=state_dir).state_dir
+    held = billed(directory, invoice.provider, invoice.first, invoice.last)
+    compared = compare(invoice, held, within)
+    booked = None
+    if book:
+        booked = _book(directory, compared, invoice.provider, files, contents)
+    _print(invoice, compared, total(compared, within), tolerance, format, booked)
+    if any(each.verdict != "match" for each in compared):
+        raise typer.Exit(1)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        cannot_run(f"cannot read {path}: {error.strerror}")
+
+
+class _Booked(msgspec.Struct, frozen=True):
+    """What came of booking: entries that are new, that were there before, and that were not made."""
+
+    new: int
+    known: int
+    unfinished: int
+
+    def __str__(self) -> str:
+        said = [f"booked {self.new} correcting entries"]
+        if self.known:
+            said.append(f"{self.known} were booked from this file before and stay as they are; export it again")
+        if self.unfinished:
+            said.append(f"{self.unfinished} are of a day that is not over (UTC)")
+        return "; ".join(said)
+
+
+def _book(
+    directory: Path, compared: Sequence[Compared], provider: str, files: Sequence[Path], contents: Sequence[bytes]
+) -> _Booked:
+    if not directory.is_dir():
+        cannot_run(f"no state directory at {directory}; set GATEWAY_STATE_DIR or --state-dir")
+    digests = sorted(hashlib.sha256(content).hexdigest() for content in contents)
+    digest = hashlib.sha256("".join(digests).encode()).hexdigest()[:12]
+    source = "+".join(path.name for path in files)
+    today = int(time.time()) // SECONDS
+    entries = corrections(compared, provider, source, digest, today)
+    try:
+        new = keep_corrections(directory, entries)
+    except sqlite3.Error as error:
+        cannot_run(f"the ledger in {directory} did not take the corrections: {error}; none is booked")
+    unfinished = sum(1 for each in compared if each.difference and each.day >= today)
+    return _Booked(new, len(entries) - new, unfinished)
+
+
+def _print(
+    invoice: Invoice,
+    compared: Sequence[Compared],
+    sums: Compared,
+    tolerance: str,
+    format: Format,
+    booked: _Booked | None,
+) -> None:
+    unit = "_pico_usd" if invoice.measure == "pico_usd" else "_tokens"
+    if format is not Format.table:
+        rows: list[dict[str, object]] = [
+            {"day": date_of(each.day), "model": each.model, **_amounts(each, unit), "verdict": each.verdict}
+            for each in compared
+        ]
+        if format is Format.csv:
+            print_rows(rows, ["day", "model", *(f"{name}{unit}" for name in _PARTS), "verdict"], format)
+            return
+        print_json(
+            {
+                "provider": invoice.provider,
+                "from": date_of(invoice.first),
+                "to": date_of(invoice.last),
+                "lines": rows,
+                "total": {**_amounts(sums, unit), "verdict": sums.verdict},
+                "booked": None if booked is None else booked.new,
+            }
+        )
+        return
+    typer.echo(f"{plain(invoice.provider)}, {date_of(invoice.first)} to {date_of(invoice.last)}\n")
+    shown = [name for name in _PARTS if name != "corrected" or any(each.corrected for each in compared)]
+    if invoice.measure == "tokens":
+        shown = ["ours", "theirs", "difference"]
+    head = ["day", "model", *(f"{name} USD" if unit == "_pico_usd" else f"{name} tokens" for name in shown), "verdict"]
+    body = [
+        [day, plain(each.model), *(_shown(getattr(each, name), invoice) for name in shown), each.verdict]
+        for day, each in [*((date_of(each.day), each) for each in compared), ("total", sums)]
+    ]
+    typer.echo(table(head, body))
+    differ = len([each for each in compared if each.verdict != "match"])
+    typer.echo(f"\n{differ} of {len(compared)} differ by more than {tolerance}")
+    if booked is not None:
+        typer.echo(str(booked))
+
+
+def _amounts(each: Compared, unit: str) -> dict[str, object]:
+    return {f"{name}{unit}": getattr(each, name) for name in _PARTS}
+
+
+def _shown(amount: int, invoice: Invoice) -> str:
+    return usd(amount) if invoice.measure == "pico_usd" else str(amount)

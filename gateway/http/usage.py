@@ -1,0 +1,65 @@
+"""GET /v1/gateway/usage: what the holder of a key has spent, and what is left to it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from gateway.core.budget import Standing, utc
+from gateway.core.price import usd
+from gateway.core.rate import Pace
+from gateway.http.openai import FindCaller, authenticate, authorization
+from gateway.ports import Budgets, Policies
+
+Spent = Callable[[str, float], Awaitable[Mapping[str, object]]]
+"""What the ledger says of a key (its id) at a moment (Unix seconds): values that can be JSON."""
+
+
+def usage_router(find: FindCaller, policies: Policies, budgets: Budgets, spent: Spent) -> APIRouter:
+    """The route. A key sees its own spending, and the budgets and rates that its requests count in."""
+    router = APIRouter()
+
+    @router.get("/v1/gateway/usage")
+    async def usage(request: Request) -> Response:
+        """Spending of this key, its budgets and its rates."""
+        caller, moment = authenticate(authorization(request), find), policies.moment()
+        spender = caller.spender(caller.projects[0])
+        standings, pace = budgets.standings(spender, moment), budgets.pace(spender, moment)
+        pace = await pace if isinstance(pace, Awaitable) else pace
+        told = {
+            "object": "gateway.usage",
+            "key": caller.key,
+            "team": caller.team,
+            "app": caller.app,
+            "spend": await spent(caller.key, moment),
+            "budgets": [_budget(each) for each in (await standings if isinstance(standings, Awaitable) else standings)],
+            "rate_limits": _rates(pace or Pace()),
+        }
+        return Response(msgspec.json.encode(told), media_type="application/json")
+
+    return router
+
+
+def _budget(standing: Standing) -> dict[str, object]:
+    terms, ceiling = standing.limit.terms, standing.ceiling_pico_usd or 0
+    left = ceiling - standing.spent_pico_usd - standing.reserved_pico_usd
+    return {
+        "per": terms.per,
+        "account": standing.value,
+        "window": terms.window,
+        "limit_usd": usd(ceiling),
+        "settled_usd": usd(standing.spent_pico_usd),
+        "reserved_usd": usd(standing.reserved_pico_usd),
+        "remaining_usd": usd(max(0, left)),
+        "resets_at": utc(standing.resets),
+        "enforced": standing.limit.enforced,
+        "state": standing.state,
+    }
+
+
+def _rates(pace: Pace) -> dict[str, object]:
+    return {
+        unit: {"per_minute": left.a_minute, "remaining": left.remaining, "resets_in_seconds": round(left.resets, 3)}
+        for unit, left in (("requests", pace.requests), ("tokens", pace.tokens))
+        if left is not None
+    }

@@ -1,0 +1,140 @@
+"""A budget is a wall: nothing passes it, whoever comes at once, and nobody is held up before it."""
+
+import asyncio
+from collections import Counter
+
+import aiohttp
+import pytest
+from support.billing import PRICES, BillingUpstream, Plan
+from support.server import Server, backend, serving
+
+PICO_PER_USD = 10**12
+TOGETHER = 200
+
+
+DEAREST_IMAGE = 16_384
+"""Tokens."""
+
+
+def plan(
+    number: int, *, output: int, padding: str = "", reasoning: int = 0, streamed: bool = False, images: int = 0
+) -> Plan:
+    made = Plan(number, "plain", streamed, 0, 0, output, reasoning, 1, padding)
+    prompt = len(made.message()) // 4 + images * DEAREST_IMAGE
+    return Plan(number, "plain", streamed, prompt, 0, output, reasoning, 1, padding)
+
+
+class House:
+    """A gateway before an upstream that bills, and a key."""
+
+    def __init__(self, server: Server, upstream: BillingUpstream, session: aiohttp.ClientSession, key: str) -> None:
+        self.server, self.upstream, self.session, self.key = server, upstream, session, key
+
+    async def send(self, of: Plan, **fields: object) -> tuple[int, dict]:
+        content: object = of.message()
+        if images := fields.pop("images", 0):
+            picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+            content = [{"type": "text", "text": of.message()}, *[picture] * images]
+        body = {"model": "m", "messages": [{"role": "user", "content": content}], "stream": of.streamed, **fields}
+        headers = {"authorization": f"Bearer {self.key}"}
+        async with self.session.post(f"{self.server.base}/v1/chat/completions", json=body, headers=headers) as response:
+            if response.content_type == "application/json":
+                return response.status, await response.json()
+            return response.status, {"text": await response.text()}
+
+    async def budget(self, usd: str, *more: str) -> None:
+        told = await asyncio.to_thread(self.server.cli, "budgets", "set", "--team", "t", "--usd", usd, *more)
+        assert told.returncode == 0, told.stderr
+        await asyncio.sleep(1.2)  # a running server follows within a second
+
+    async def booked(self) -> int:
+        return sum(row["cost_pico_usd"] for row in await asyncio.to_thread(self.server.ledger))
+
+    async def metrics(self) -> dict[str, float]:
+        return await asyncio.to_thread(self.server.metrics)
+
+
+@pytest.fixture
+async def house(tmp_path):
+    upstream = BillingUpstream()
+    port = await upstream.start()
+    row = backend(
+        f"http://127.0.0.1:{port}/m/v1",
+        price=PRICES,
+        capabilities=["chat", "reasoning", "vision"],
+        max_output=32_000,
+        context=200_000,
+    )
+    connector = aiohttp.TCPConnector(limit=TOGETHER)
+    with serving(tmp_path, {"m": row}) as server:
+        async with aiohttp.ClientSession(connector=connector) as session:
+            yield House(server, upstream, session, server.key(sensitivity="public"))
+    upstream.stop()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"max_tokens": 500}, {"n": 4, "max_tokens": 32_000, "reasoning_effort": "high"}, {"images": 5}],
+    ids=["plain", "limited", "everything at most", "images"],
+)
+async def test_two_hundred_at_once_do_not_pass_a_budget(house, fields):
+    ceiling = 2 * PICO_PER_USD
+    await house.budget("2")
+    answers = Counter[int]()
+    for start in (0, TOGETHER):
+        images = fields.get("images", 0)
+        numbers = range(start, start + TOGETHER)
+        asked = [plan(n, output=400, reasoning=80, streamed=n % 2 == 1, images=images) for n in numbers]
+        for status, _ in await asyncio.gather(*(house.send(each, **fields) for each in asked)):
+            answers[status] += 1
+    assert set(answers) <= {200, 402}
+    assert answers[200] > 0
+    assert await house.booked() == sum(house.upstream.bill.values()) <= ceiling
+    found = await house.metrics()
+    assert found["gateway_budget_overshoot_usd_total"] == 0
+    reserved = [value for name, value in found.items() if name.startswith("gateway_budget_reserved_usd")]
+    assert sum(reserved) == 0
+
+
+async def test_at_the_end_of_a_budget_the_answer_says_what_there_was(house):
+    await house.budget("0.03")
+    status, told = await house.send(plan(1, output=10))
+    assert (status, sum(house.upstream.bill.values()) > 0) == (200, True)
+    await house.budget("0.001")
+    status, told = await house.send(plan(2, output=10))
+    assert (status, told["error"]["code"]) == (402, "budget_exceeded")
+    [figures] = told["error"]["budgets"]
+    assert {name: figures[name] for name in ("per", "account", "window", "limit_usd", "reserved_usd")} == {
+        "per": "team",
+        "account": "t",
+        "window": "month",
+        "limit_usd": "0.001",
+        "reserved_usd": "0",
+    }
+    assert float(figures["settled_usd"]) > 0
+    assert figures["resets_at"].endswith("-01T00:00Z")
+
+
+async def test_a_coding_agent_at_eighty_percent_of_its_budget_is_not_held_up(house):
+    """Long prompts, small answers, four sub-agents at once, and no limit of output tokens that would say so."""
+    await house.budget("10")
+    prompt = "def f(x): return x + 1\n" * 4_000  # some 90 kB, 23,000 tokens
+    spent, number = 0, 0
+    while spent < 8 * PICO_PER_USD:  # dear answers bring it there
+        status, _ = await house.send(plan(number, output=30_000, reasoning=0, padding="x"))
+        assert status == 200
+        spent, number = sum(house.upstream.bill.values()), number + 1
+    for _ in range(5):
+        agents = [plan(number + n, output=200, padding=prompt) for n in range(4)]
+        number += 4
+        assert [status for status, _ in await asyncio.gather(*map(house.send, agents))] == [200] * 4
+    assert sum(house.upstream.bill.values()) < 9 * PICO_PER_USD
+
+
+async def test_a_pace_is_kept_and_told_as_openai_tells_it(house):
+    told = await asyncio.to_thread(house.server.cli, "budgets", "set", "--team", "t", "--rpm", "5")
+    assert told.returncode == 0
+    await asyncio.sleep(1.2)
+    answers = [await house.send(plan(n, output=1)) for n in range(7)]
+    assert [status for status, _ in answers] == [200] * 5 + [429] * 2
+    assert answers[-1][1]["error"]["code"] == "rate_limit_exceeded"
