@@ -12,7 +12,7 @@ from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.findings import UNKNOWN
 from gateway.core.permit import Permit
-from gateway.core.price import charge
+from gateway.core.price import charge, service_of
 from gateway.core.rate import pace_headers
 from gateway.core.record import Call, State, Tried
 from gateway.core.usage import NOTHING, Usage
@@ -214,6 +214,12 @@ class Hop:
         source = self.reader or self.answer
         return source.usage if source else None
 
+    @property
+    def service(self) -> str:
+        """The service tier that the call is charged at, as far as is known by now."""
+        price, source = self.backend.price, self.reader or self.answer
+        return service_of(price, self.chat.service, source.service if source else None) if price else ""
+
     def estimated(self) -> Usage:
         """What was used as far as we saw, counted high."""
         prompt = prompt_tokens(self.backend, self.chat.demand)
@@ -243,6 +249,7 @@ class Hop:
             failure,
             candidate.watched if self.room is None else candidate.watched + self.room.watched,
             candidate.broken,
+            self.service,
         )
 
     def failed(self, failure: FailureKind) -> Tried:
@@ -265,7 +272,7 @@ class Hop:
 
     def _owed(self, usage: Usage, failure: FailureKind | None) -> Tried:
         price = self.backend.price
-        return self.tried("settled", usage, charge(usage, price) if price else 0, failure)
+        return self.tried("settled", usage, charge(usage, price, self.service) if price else 0, failure)
 
 
 class Stream:

@@ -87,6 +87,10 @@ class StreamReader(Protocol):
         """As reported."""
 
     @property
+    def service(self) -> str | None:
+        """The service tier that it is served at, as the upstream calls it; None: it does not say."""
+
+    @property
     def content_seen(self) -> bool:
         """Some generated content went by."""
 
@@ -114,6 +118,10 @@ class Answer(Protocol):
     @property
     def usage(self) -> Usage | None:
         """As reported."""
+
+    @property
+    def service(self) -> str | None:
+        """The service tier that it was served at, as the upstream calls it; None: it does not say."""
 
     @property
     def written_bytes(self) -> int:

@@ -19,6 +19,7 @@ from support.doubles import (
     permit_for,
     streaming,
 )
+from support.prices import price
 from support.upstream import DONE, OK, USAGE_EVENT, delta
 
 from gateway.asked import Form
@@ -27,6 +28,7 @@ from gateway.core.decision import Candidate, Decision, Obligation, Ruling, Verdi
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.fallback import Attempt
 from gateway.core.permit import mint
+from gateway.core.price import Schedule, Tier
 from gateway.core.usage import Usage
 from gateway.hop import Hop, Stream
 from gateway.ports import UpstreamError
@@ -54,6 +56,12 @@ async def opened(answer, streamed=False):
 
 
 PROMPT = 1 + 8  # tokens, counted high
+THINKS = msgspec.structs.replace(PRICE, rates=msgspec.structs.replace(PRICE.rates, reasoning=3_000_000))
+TIMES = {"flex": Schedule(price(500_000, 500_000).rates), "priority": Schedule(price(2_000_000, 2_000_000).rates)}
+TIERED = price(1_000_000, 1_000_000, services=TIMES)
+"""Flex is half of the usual price, priority is twice."""
+SPEAKS = msgspec.structs.replace(PRICE, rates=msgspec.structs.replace(PRICE.rates, audio_output=9_000_000))
+STEP = price(1_000_000, 1_000_000, tiers=(Tier(PROMPT - 1, price(1_000_000, 4_000_000).rates),))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +73,14 @@ PROMPT = 1 + 8  # tokens, counted high
         ({"max_tokens": 10**6}, backend("a"), PROMPT + 1000),
         ({}, backend("a", max_output=None, context=500), PROMPT + 500),
         ({}, backend("a", max_output=None), PROMPT + 131_072),
-        ({}, backend("a", price=msgspec.structs.replace(PRICE, reasoning=3_000_000)), PROMPT + 3000),
+        ({}, backend("a", price=THINKS), PROMPT + 3000),
+        ({}, backend("a", price=TIERED), PROMPT + 1000),
+        ({"service_tier": "flex"}, backend("a", price=TIERED), PROMPT + 1000),
+        ({"service_tier": "priority"}, backend("a", price=TIERED), 2 * (PROMPT + 1000)),
+        ({"service_tier": "auto"}, backend("a", price=TIERED), 2 * (PROMPT + 1000)),
+        ({}, backend("a", price=SPEAKS), PROMPT + 1000),
+        ({"modalities": ["audio"]}, backend("a", price=SPEAKS), PROMPT + 9000),
+        ({}, backend("a", price=STEP), PROMPT + 4000),
         ({}, backend("a", price=None), 0),
     ],
 )
@@ -89,6 +104,42 @@ async def test_a_buffered_answer_is_owed_as_reported():
     assert (failed, one.body) == (None, json.dumps(OK).encode())
     assert one.reported == Usage(10, output=5)
     assert (one.ended().state, one.ended().cost_pico_usd) == ("settled", 15_000_000)
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "service", "times"),
+    [
+        (None, None, "", 1),
+        (None, "default", "", 1),
+        (None, "flex", "flex", 0.5),
+        ("flex", None, "flex", 0.5),
+        ("flex", "default", "", 1),
+        ("auto", "priority", "priority", 2),
+        ("auto", None, "other", 2),
+        ("gold", None, "other", 2),
+        ("flex", "gold", "other", 2),
+        ("flex", 7, "flex", 0.5),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_the_tier_that_the_answer_names_is_owed(asked, served, service, times, streamed):
+    told = {} if served is None else {"service_tier": served}
+    answer = (
+        streaming(delta("hello", "stop", **told), USAGE_EVENT, DONE)
+        if streamed
+        else answering(json.dumps({**OK, **told}).encode())
+    )
+    one = hop(chat(stream=streamed, service_tier=asked), backend("a", price=TIERED))
+    assert await one.open(Calls({"a": answer})) is None
+    if streamed:
+        await one.relay(Told(), Stream(one.reader, Told(), one.held))
+    assert (one.ended().service, one.ended().cost_pico_usd) == (service, 15_000_000 * times)
+
+
+async def test_a_tier_that_nobody_priced_is_the_usual_one():
+    one = hop(chat(service_tier="flex"), backend("a"))
+    await one.open(Calls({"a": answering(json.dumps({**OK, "service_tier": "scale"}).encode())}))
+    assert (one.ended().service, one.ended().cost_pico_usd) == ("", 15_000_000)
 
 
 async def test_an_answer_without_usage_is_owed_as_counted():

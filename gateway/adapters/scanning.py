@@ -170,6 +170,10 @@ class _Followed:
         return self._reader.usage
 
     @property
+    def service(self) -> str | None:
+        return self._reader.service
+
+    @property
     def content_seen(self) -> bool:
         return self._reader.content_seen
 

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from gateway.cli import backends, budgets, keys, policy, quickstart, scan, serve, spend
+from gateway.cli import backends, budgets, keys, policy, prices, quickstart, scan, serve, spend
 
 app = typer.Typer(
     help="A self-hosted, OpenAI-compatible gateway: policy decides, cost orders, the ledger is true.",
@@ -18,6 +18,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(backends.app, name="backends")
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(prices.app, name="prices")
 app.command("scan")(scan.scan)
 app.add_typer(spend.app, name="spend")
 

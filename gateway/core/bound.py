@@ -5,6 +5,7 @@ import msgspec
 from gateway.core import tokens
 from gateway.core.catalog import ASSUMED_CONTEXT, Backend
 from gateway.core.chat import Demand
+from gateway.core.price import dearest
 
 ENOUGH_OUTPUT = 4096
 """Tokens that an answer is let have at least. Where a budget has no room for so many, the call is not sent: an answer
@@ -38,13 +39,15 @@ NOTHING = Bound(0, 0, 0)
 
 
 def bound(backend: Backend, demand: Demand) -> Bound:
-    """The bound of a call: the prompt counted high, every token at the dearest price of its kind."""
+    """The bound of a call: the prompt counted high, every token at the dearest price that may apply."""
     price = backend.price
     if price is None:
         return NOTHING
     longest = backend.max_output or backend.context or ASSUMED_CONTEXT
     written = longest if demand.output_limit is None else min(demand.output_limit, longest)
-    return Bound(prompt_tokens(backend, demand) * price.dearest_input, demand.choices * price.dearest_output, written)
+    prompt = prompt_tokens(backend, demand)
+    read, wrote = dearest(price, prompt, demand.service, audio="audio" in demand.needs)
+    return Bound(prompt * read, demand.choices * wrote, written)
 
 
 def prompt_tokens(backend: Backend, demand: Demand) -> int:

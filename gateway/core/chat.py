@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from gateway.core.errors import Refusal, Refused
+from gateway.core.price import UNKNOWN_SERVICE
 
 REDIRECTING = (
     *("api_base", "base_url", "api_key", "api_version", "custom_llm_provider", "proxy", "proxies"),
@@ -17,6 +18,7 @@ REDIRECTING = (
 )
 """Top-level fields by which a body could try to send the call somewhere else. They are refused, not forwarded."""
 
+_SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 _REDIRECTING = frozenset(REDIRECTING)
 _ABSENT = Raw(b"")
 PART_BYTES = 6000
@@ -90,13 +92,15 @@ class View(msgspec.Struct):
     response_format: ResponseFormat | None = None
     logprobs: bool | None = None
     modalities: list[str] | None = None
+    service_tier: str | None = None
 
 
 class Demand(msgspec.Struct, frozen=True):
     """What a request asks of a backend, without its text: enough to plan it again.
 
     `needs` are capabilities, `input_bytes` the size of all text that a model reads, `output_limit` the most tokens of
-    one choice (None: unlimited). `attached_bytes` is how much more images, sounds and files count for at most.
+    one choice (None: unlimited). `attached_bytes` is how much more images, sounds and files count for at most,
+    `service` the provider's service tier by the client's word, empty: none.
     """
 
     needs: frozenset[str]
@@ -105,6 +109,7 @@ class Demand(msgspec.Struct, frozen=True):
     output_limit: int | None
     choices: int
     attached_bytes: int = 0
+    service: str = ""
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
@@ -138,11 +143,23 @@ class ChatRequest(msgspec.Struct, frozen=True):
         return view.max_completion_tokens if view.max_completion_tokens is not None else view.max_tokens
 
     @property
+    def service(self) -> str:
+        """The provider's service tier that the client names, empty: none. What is no plain word is kept by nobody."""
+        said = self.view.service_tier
+        return "" if not said else said if _SERVICE.match(said) else UNKNOWN_SERVICE
+
+    @property
     def demand(self) -> Demand:
         """What is asked of a backend, as it may be kept."""
         view = self.view
         return Demand(
-            self.needs, self.text_bytes, len(view.messages), self.output_limit, view.n or 1, self.attached_bytes
+            self.needs,
+            self.text_bytes,
+            len(view.messages),
+            self.output_limit,
+            view.n or 1,
+            self.attached_bytes,
+            self.service,
         )
 
     def with_fields(self, changed: dict[str, bytes]) -> bytes:

@@ -1,33 +1,26 @@
-"""The catalog and the price book: backends as values, every fact of them checked against the vocabulary."""
+"""The catalog: backends as values, every fact of them checked against the vocabulary."""
 
 from collections.abc import Mapping
 
 from gateway.core.catalog import AUTO, CAPABILITIES, PASSPORT, Backend, Timeouts
-from gateway.core.price import Price, per_gpu_hour, per_million
+from gateway.core.price import Price
 from gateway.policy import files
 from gateway.policy.document import Document, Mark, Path, suggestion
+from gateway.policy.price_files import MachinePrice, TokenPrice
+from gateway.policy.prices import machine_price, token_price
 from gateway.policy.tree import Tree
 from gateway.policy.vocabulary import BACKEND, Vocabulary
-
-
-def prices(tree: Tree) -> dict[str, Price]:
-    """The price book, by model."""
-    book: dict[str, Price] = {}
-    for _, _, file in tree.of_kind("prices", files.PricesFile):
-        for model, entry in file.models.items():
-            book[model] = _token_price(entry, f"{file.version}:{model}")
-    return book
 
 
 def backends(
     tree: Tree,
     vocabulary: Vocabulary,
-    book: Mapping[str, Price],
+    book: Mapping[str, Price | None],
     providers: Mapping[str, str | None],
     today: str,
 ) -> tuple[dict[str, Backend], dict[str, Mark], str]:
     """The backends as they are on a day (YYYY-MM-DD), and where each is declared, by id; and the day since which they
-    are so, empty: no status of theirs has a date that has come."""
+    are so, empty: no status of theirs has a date that has come. `book` is as `prices.prices` reads it."""
     return _Catalog(tree, vocabulary, book, providers, today).read()
 
 
@@ -36,7 +29,7 @@ class _Catalog:
         self,
         tree: Tree,
         vocabulary: Vocabulary,
-        book: Mapping[str, Price],
+        book: Mapping[str, Price | None],
         providers: Mapping[str, str | None],
         today: str,
     ) -> None:
@@ -149,23 +142,8 @@ class _Catalog:
                 if model not in self.book and "prices" not in self.tree.shaky:
                     self.problem(mark, "P108", f"the price book has no model `{model}`{suggestion(model, self.book)}")
                 return self.book.get(model)
-            case files.MachinePrice() as machine:
-                return per_gpu_hour(
-                    version,
-                    usd_per_hour=machine.gpu_hour,
-                    tokens_per_second=machine.tokens_per_second,
-                )
-            case files.TokenPrice() as tokens:
-                return _token_price(tokens, version)
+            case MachinePrice() as machine:
+                return machine_price(machine, version)
+            case TokenPrice() as tokens:
+                return token_price(self.tree, document, (*path, "price"), tokens, version)
         raise AssertionError(entry.price)
-
-
-def _token_price(entry: files.TokenPrice, version: str) -> Price:
-    return per_million(
-        version,
-        input=entry.input,
-        output=entry.output,
-        cache_read=entry.cache_read,
-        cache_write=entry.cache_write,
-        reasoning=entry.reasoning,
-    )

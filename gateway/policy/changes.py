@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.core.budget import Spend
 from gateway.core.decision import Obligation
-from gateway.core.price import Price, usd
+from gateway.core.price import Price, Rates, Schedule, usd
 from gateway.policy.model import Atom, Bundle, Exemption, Invariant, Rule
 from gateway.policy.obligations import OBLIGATIONS
 
@@ -111,12 +111,12 @@ def _text(value: object) -> str:
             return ""
         case bool():
             return "yes" if value else ""
-        case Price():
-            usual = {"cache_read": value.input, "cache_write": value.input, "reasoning": value.output}
-            buckets = ("input", "output", *usual)
-            amounts = {name: getattr(value, name) for name in buckets if usual.get(name) != getattr(value, name)}
-            said = ", ".join(f"{name} {usd(amount * _TOKENS_PER_PRICE)}" for name, amount in amounts.items())
-            return f"{said} USD per million tokens"
+        case Schedule():  # a Price is one, too
+            tiers = (f"; above {tier.above} tokens {_rates(tier.rates)}" for tier in value.tiers)
+            services = value.services.items() if isinstance(value, Price) else ()
+            said = (f"; {name}: {_text(schedule)}" for name, schedule in services)
+            unit = " USD per million tokens" if isinstance(value, Price) else ""
+            return f"{_rates(value.rates)}{''.join(tiers)}{''.join(said)}{unit}"
         case Obligation():
             return str(value)
         case Spend():
@@ -133,3 +133,20 @@ def _text(value: object) -> str:
             return ", ".join(sorted(map(_text, value)))
         case _:
             return str(value)
+
+
+def _rates(rates: Rates) -> str:
+    """The figures that are not what they would be if nobody had written them."""
+    dear = max(rates.figures())
+    usual = {
+        "cache_read": rates.input,
+        "cache_write": rates.input,
+        "cache_write_long": rates.cache_write,
+        "reasoning": rates.output,
+        "audio_input": dear,
+        "audio_output": dear,
+    }
+    figures = {name: getattr(rates, name) for name in ("input", "output", *usual)}
+    return ", ".join(
+        f"{name} {usd(figure * _TOKENS_PER_PRICE)}" for name, figure in figures.items() if usual.get(name) != figure
+    )

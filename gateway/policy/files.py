@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from gateway.policy.price_files import BookPrice, Day, MachinePrice, Number, TokenPrice, Usd
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$"
 _WORD = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
 _URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
-_DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 _REF = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$"
 _TRIAL = r"^[1-9][0-9]{0,3}[hd]$"
 _PERCENT = r"^(100|[1-9]?[0-9](\.[0-9]{1,6})?)%$"
@@ -21,7 +21,6 @@ FORMS: Mapping[str, str] = {
     _WORD: "a word of small letters, digits and `_.-`",
     _REFERENCE: "`env:NAME` or `file:PATH`, never the key itself",
     _URL: "`http://host/path` or `https://host/path`, without user, query or fragment",
-    _DAY: "a day such as `2026-11-22`",
     _REF: "a git ref such as `origin/main`",
     _TRIAL: "a number of hours or days such as `24h` or `7d`",
     _WINDOW: "`hour`, `day`, `week`, `month`, or a number of hours or days such as `12h` or `7d`",
@@ -34,7 +33,6 @@ SECRET = frozenset({_REFERENCE, _URL})
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
 Word = Annotated[str, StringConstraints(pattern=_WORD)]
 Reference = Annotated[str, StringConstraints(pattern=_REFERENCE)]
-Day = Annotated[str, StringConstraints(pattern=_DAY)]
 _DURATION = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)$")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -47,19 +45,6 @@ def _seconds(value: object) -> object:
 
 _Duration = Annotated[str, StringConstraints(pattern=_DURATION.pattern)]
 Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=_Duration), Field(gt=0, le=86_400)]
-
-
-def _decimal(value: object) -> object:
-    """A whole number in YAML is a number of any kind."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
-    if isinstance(value, Decimal):
-        return value
-    raise ValueError("write a plain number, without quotes")
-
-
-Number = Annotated[Decimal, BeforeValidator(_decimal, json_schema_input_type=float)]
-Usd = Annotated[Number, Field(ge=0, le=1_000_000, max_digits=18, decimal_places=6)]
 
 
 class _Entry(BaseModel):
@@ -75,23 +60,6 @@ class TimeoutsEntry(_Entry):
     total: Seconds = 600.0
 
 
-class TokenPrice(_Entry):
-    """USD per million tokens."""
-
-    input: Usd
-    output: Usd
-    cache_read: Usd | None = None
-    cache_write: Usd | None = None
-    reasoning: Usd | None = None
-
-
-class MachinePrice(_Entry):
-    """What our own machine costs, and what it serves."""
-
-    gpu_hour: Annotated[Number, Field(ge=0, le=100_000)]
-    tokens_per_second: Annotated[Number, Field(ge=Decimal("0.001"))]
-
-
 def _price(value: object) -> object:
     """Picks the model by the fields that are there, so that an error speaks of the one that was meant."""
     if value is None or value == "book":
@@ -100,7 +68,8 @@ def _price(value: object) -> object:
         raise ValueError(  # noqa: TRY004  pydantic takes ValueError
             "a price is `book`, `{input: ..., output: ...}` or `{gpu_hour: ..., tokens_per_second: ...}`"
         )
-    return (MachinePrice if {"gpu_hour", "tokens_per_second"} & value.keys() else TokenPrice).model_validate(value)
+    machine = MachinePrice.model_fields.keys() & value.keys()
+    return (MachinePrice if machine else TokenPrice).model_validate(value)
 
 
 class BackendEntry(_Entry):
@@ -142,18 +111,11 @@ class CatalogFile(_Entry):
     backends: dict[Name, BackendEntry]
 
 
-class BookPrice(TokenPrice):
-    """One model of the price book, with where the figure comes from."""
-
-    source: str
-    date: Day
-
-
 class PricesFile(_Entry):
     """prices.yaml"""
 
     version: Annotated[str, StringConstraints(min_length=1, max_length=32)]
-    models: dict[Name, BookPrice]
+    models: dict[Name, BookPrice | Annotated[list[BookPrice], Field(min_length=1)]]
 
 
 class VocabularyFile(_Entry):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from gateway.policy import files, sensitivity_files
+from gateway.policy import files, price_files, sensitivity_files
 from gateway.policy.vocabulary import BACKEND
 
 _WHEN = "conditions on the request; all must hold, none: every request"
@@ -31,20 +31,30 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "version": "a name for this state of the list; ledger rows keep it",
         "models": "a price for each model, by the name that the provider gives it",
     },
-    files.TokenPrice: {
+    price_files.Figures: {
         "input": "USD per million tokens of the prompt",
         "output": "USD per million tokens of the answer",
         "cache_read": "USD per million tokens that the provider's cache knew; default: `input`",
         "cache_write": "USD per million tokens that it took into its cache; default: `input`",
+        "cache_write_long": "USD per million tokens that it keeps there for an hour; default: `cache_write`",
         "reasoning": "USD per million tokens of reasoning; default: `output`",
+        "audio_input": "USD per million tokens of sound in the prompt; default: the dearest of the others",
+        "audio_output": "USD per million tokens of sound in the answer; default: the dearest of the others",
     },
-    files.BookPrice: {
-        "source": "where the price stands",
+    price_files.TierPrice: {"above": "these rates hold for the whole request if its prompt has more tokens than this"},
+    price_files.ServicePrice: {"tiers": "other rates for longer prompts, shortest first"},
+    price_files.TokenPrice: {
+        "services": "the provider's service tiers, such as `flex`: a factor such as `0.5`, or figures of their own"
+    },
+    price_files.BookPrice: {
+        "from": "the day from which on it holds, in UTC; a list of such rows: the last one that has begun",
+        "source": "where the price stands; `genai-prices VERSION`: `gateway prices update` may renew it",
         "date": "the day it stood there",
     },
-    files.MachinePrice: {
+    price_files.MachinePrice: {
         "gpu_hour": "USD that the machine costs in an hour",
         "tokens_per_second": "tokens that it serves in a second, all requests together",
+        "utilisation": "share of the hour that it is busy (0.4 is 40 %); what it costs idle is then charged, too",
     },
     files.TimeoutsEntry: {
         "connect": "until the connection stands, for example `5s`",
@@ -212,6 +222,6 @@ def meaning(model: type[BaseModel], field: str) -> str:
 
 def models() -> Iterator[type[BaseModel]]:
     """Every model of a policy file."""
-    for value in (*vars(files).values(), *vars(sensitivity_files).values()):
+    for value in (*vars(files).values(), *vars(price_files).values(), *vars(sensitivity_files).values()):
         if isinstance(value, type) and issubclass(value, BaseModel) and value.model_fields:
             yield value

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.core.labels import LEVELS
-from gateway.policy import catalog, claims, files, rules, sensitivity
+from gateway.policy import catalog, claims, files, prices, rules, sensitivity
 from gateway.policy.conditions import WORDS_WITH_MEANING, Conditions
 from gateway.policy.digest import digest_of
 from gateway.policy.document import Mark, Problem
@@ -45,7 +45,8 @@ def parse(
     """
     read = Tree(tree, extra_catalog or {}, shown or {})
     vocabulary = _vocabulary(read)
-    backends, places, since = catalog.backends(read, vocabulary, catalog.prices(read), providers, today)
+    book, priced = prices.prices(read, today)
+    backends, places, since = catalog.backends(read, vocabulary, book, providers, today)
     known = None if "catalog" in read.shaky else frozenset(backends)
     conditions = Conditions(vocabulary, known, frozenset(providers), read.problems)
     projects = rules.projects(read, vocabulary)
@@ -64,7 +65,7 @@ def parse(
         rules.rollouts(read),
         terms,
         specimens,
-        since,
+        max(since, priced),
     )
     sources = {document.file: document.text for document in read.documents.values()}
     return Parsed(None if read.problems else bundle, tuple(sorted(set(read.problems))), sources)

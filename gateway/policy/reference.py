@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from gateway.core.catalog import CAPABILITIES
 from gateway.core.kinds import KINDS
-from gateway.policy import files, sensitivity_files
+from gateway.policy import files, price_files, sensitivity_files
 from gateway.policy.claims import CLAIMS, FAULTS
 from gateway.policy.codes import CODES
 from gateway.policy.meanings import meaning
@@ -37,6 +37,8 @@ def reference(vocabulary: Vocabulary, providers: Iterable[str]) -> str:
     capable = f"Beside its attributes a row of the catalog has these. Capabilities: {_words(CAPABILITIES)}."
     faults = f"Beside attributes a request has `model` and `needs`. Faults: {_words(sorted(FAULTS))}."
     of_kind = f"{_MEANT}. In sensitivity.yaml each may have another `level` or `tag`, or be `off`."
+    above = meaning(price_files.TierPrice, "above")
+    of_price = f"Each of `tiers`, and a service tier, has figures as the row does. `above` of a tier: {above}."
     of_claim = f"An id, and one of {_words(CLAIMS)}."
     return "\n".join(
         (
@@ -54,6 +56,8 @@ def reference(vocabulary: Vocabulary, providers: Iterable[str]) -> str:
             _section("Detectors", "", _FIELDS, _fields(sensitivity_files.DetectorEntry)),
             _section("Dictionaries", "", _FIELDS, _fields(sensitivity_files.DictionaryEntry)),
             _section("Backends", capable, _FIELDS, passport),
+            _section("Prices", of_price, _FIELDS, _fields(price_files.BookPrice)),
+            _section("Prices of our own machines", "", _FIELDS, _fields(price_files.MachinePrice)),
             _section("Problems", "", ("code", "meaning", "what to do"), _codes()),
         )
     )
@@ -84,7 +88,8 @@ def _values(attribute: Attribute, vocabulary: Vocabulary) -> str:
 
 def _fields(model: type[BaseModel], **inner: type[BaseModel]) -> Iterator[_Row]:
     """The fields of a model; after one of `inner`, the fields in it."""
-    for field in model.model_fields:
+    for name, info in model.model_fields.items():
+        field = info.alias or name
         yield f"`{field}`", meaning(model, field)
         if field in inner:
             yield from ((f"`{field}.{each}`", meaning(inner[field], each)) for each in inner[field].model_fields)

@@ -10,7 +10,7 @@ from gateway.core.catalog import AUTO, CAPABILITIES, PASSPORT
 from gateway.core.errors import FailureKind, Refusal
 from gateway.core.kinds import KINDS, Kind
 from gateway.core.labels import LEVELS
-from gateway.policy import files, schema_conditions, sensitivity_files
+from gateway.policy import files, price_files, schema_conditions, sensitivity_files
 from gateway.policy.claims import CLAIMS, FAULTS
 from gateway.policy.conditions import WORDS_WITH_MEANING
 from gateway.policy.model import Bundle
@@ -21,7 +21,7 @@ from gateway.policy.vocabulary import BACKEND, SECTIONS
 
 Schema = dict[str, Any]
 
-_DAY, _WORD = TypeAdapter(files.Day).json_schema(), TypeAdapter(files.Word).json_schema()
+_DAY, _WORD = TypeAdapter(price_files.Day).json_schema(), TypeAdapter(files.Word).json_schema()
 
 
 _REQUEST, _BACKEND = reference("request-conditions"), reference("backend-conditions")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.policy import files, sensitivity_files
+from gateway.policy import files, price_files, sensitivity_files
 from gateway.policy.document import MAX_SHOWN, Document, Mark, Path, Problem, plain, suggestion
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -25,7 +25,7 @@ KINDS: Mapping[str, type[BaseModel]] = {
 }
 """Every kind of file, with its shape: the first five are single files, the others folders."""
 
-FORMS = {**files.FORMS, **sensitivity_files.FORMS}
+FORMS = {**files.FORMS, **price_files.FORMS, **sensitivity_files.FORMS}
 """What text that has to match a pattern should be, in words."""
 
 _SINGLE = ("vocabulary", "prices", "projects", "invariants", "sensitivity")
@@ -197,8 +197,10 @@ def _fields(model: type[BaseModel], path: Path) -> list[str]:
     inner: dict[str, type[BaseModel]] = {
         "backends": files.BackendEntry,
         "timeout": files.TimeoutsEntry,
-        "price": files.TokenPrice,
-        "models": files.BookPrice,
+        "price": price_files.TokenPrice,
+        "models": price_files.BookPrice,
+        "tiers": price_files.TierPrice,
+        "services": price_files.ServicePrice,
         "promote": files.PromoteEntry,
         "rules": files.RuleEntry,
         "permit": files.Scope,
@@ -222,5 +224,6 @@ def _fields(model: type[BaseModel], path: Path) -> list[str]:
     }
     for part in reversed(path[:-1]):
         if part in inner:
-            return list(inner[str(part)].model_fields)
-    return list(model.model_fields)
+            model = inner[str(part)]
+            break
+    return [field.alias or name for name, field in model.model_fields.items()]

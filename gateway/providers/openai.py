@@ -27,9 +27,17 @@ _Count = Annotated[int, Meta(ge=0, le=10**9)]
 """A token count that can be meant; anything else is not counted at all."""
 
 
+class _CacheCreation(msgspec.Struct):
+    ephemeral_5m_input_tokens: _Count | None = None
+    ephemeral_1h_input_tokens: _Count | None = None
+
+
 class _Details(msgspec.Struct):
+    audio_tokens: _Count | None = None
     cached_tokens: _Count | None = None
     cache_write_tokens: _Count | None = None
+    cache_creation: _CacheCreation | None = None  # DashScope, as Anthropic names them
+    cache_creation_input_tokens: _Count | None = None
     reasoning_tokens: _Count | None = None
 
 
@@ -68,9 +76,11 @@ class _Body(msgspec.Struct):
     choices: list[_Choice] | UnsetType | None = UNSET
     usage: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET
+    service_tier: object = None  # whatever it is: one that is no word says nothing
 
 
 _NO_DETAILS = _Details()
+_NO_CREATION = _CacheCreation()
 _BODY = msgspec.json.Decoder(_Body)
 _USAGE = msgspec.json.Decoder(_UsageWire)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
@@ -113,7 +123,7 @@ class OpenAI(msgspec.Struct, frozen=True):
         if not read.choices:
             return Answer(None, 0, unreadable("the backend answered without choices"))
         written = sum(_size(choice.message) for choice in read.choices)
-        return Answer(usage_of(read.usage), written, None)
+        return Answer(usage_of(read.usage), written, None, _word(read.service_tier))
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an answer with another status says."""
@@ -121,11 +131,12 @@ class OpenAI(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A buffered answer: what it used, how much it wrote, or how it failed."""
+    """A buffered answer: what it used, how much it wrote, or how it failed, and the service tier that it names."""
 
     usage: Usage | None
     written_bytes: int
     failed: Failed | None
+    service: str | None = None
 
 
 class Stream:
@@ -143,6 +154,7 @@ class Stream:
         "content_seen",
         "done",
         "failed",
+        "service",
         "started",
         "usage",
         "written_bytes",
@@ -162,6 +174,7 @@ class Stream:
         self.content_seen = False
         self.failed: Failed | None = None
         self.usage: Usage | None = None
+        self.service: str | None = None  # the tier that it says it is served at
         self.written_bytes = 0
         self.written_events = 0
 
@@ -211,6 +224,8 @@ class Stream:
         self.started = True
         if read.error is not UNSET and _present(read.error):
             return self.broke_off(classify(200, data))
+        if read.service_tier is not None:
+            self.service = _word(read.service_tier)
         choices = read.choices or ()
         for choice in choices:
             if choice.finish_reason is None:
@@ -258,9 +273,10 @@ class Stream:
 
 
 def usage_of(raw: Raw | UnsetType) -> Usage | None:
-    """Disjoint buckets from OpenAI's, where cached is inside prompt and reasoning inside completion.
+    """Disjoint buckets from OpenAI's, where cached and sound are inside prompt, reasoning and sound inside completion.
 
-    Tokens that only the total counts are reasoning (xAI, Gemini). None when it is missing or contradicts itself.
+    Tokens that only the total counts are reasoning (xAI, Gemini). Sound out of the cache counts as cached: nobody says
+    how much of it there was. None when it is missing or contradicts itself.
     """
     if not _present(raw) or isinstance(raw, UnsetType):
         return None
@@ -271,17 +287,25 @@ def usage_of(raw: Raw | UnsetType) -> Usage | None:
     read = wire.prompt_tokens_details or _NO_DETAILS
     wrote = wire.completion_tokens_details or _NO_DETAILS
     cached = read.cached_tokens or wire.cached_tokens or wire.prompt_cache_hit_tokens or 0
-    cache_write = read.cache_write_tokens or 0
+    created = read.cache_creation or _NO_CREATION
+    long = created.ephemeral_1h_input_tokens or 0
+    short = created.ephemeral_5m_input_tokens or 0
+    cache_write = max(read.cache_write_tokens or read.cache_creation_input_tokens or 0, short + long)
+    heard = max(0, min(read.audio_tokens or 0, wire.prompt_tokens - cached - cache_write))
     reasoning = wrote.reasoning_tokens or 0
     unlisted = max(0, (wire.total_tokens or 0) - wire.prompt_tokens - wire.completion_tokens)
     inside = 0 if unlisted else min(reasoning, wire.completion_tokens)
+    spoken = min(wrote.audio_tokens or 0, wire.completion_tokens - inside)
     try:
         return Usage(
-            input_uncached=wire.prompt_tokens - cached - cache_write,
+            input_uncached=wire.prompt_tokens - cached - cache_write - heard,
             cache_read=cached,
-            cache_write=cache_write,
-            output=wire.completion_tokens - inside,
+            cache_write=cache_write - long,
+            cache_write_long=long,
+            audio_input=heard,
+            output=wire.completion_tokens - inside - spoken,
             reasoning=inside + unlisted,
+            audio_output=spoken,
         )
     except ValueError:
         return None
@@ -296,6 +320,10 @@ def unreadable(message: str) -> Failed:
 
 def _present(raw: Raw | UnsetType) -> bool:
     return not isinstance(raw, UnsetType) and bytes(raw) not in _EMPTY
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _size(generated: _Generated | None) -> int:

@@ -13,7 +13,7 @@ from gateway.core.decision import Candidate, Decision, Exclusion, Redaction, Rul
 from gateway.core.discharge import demanded, undoable
 from gateway.core.errors import Refusal, Refused
 from gateway.core.fallback import Attempt
-from gateway.core.price import Price, usd
+from gateway.core.price import Price, rates_of, service_of, usd
 from gateway.core.rate import Throttled, pace_headers
 
 TYPICAL_OUTPUT = 512
@@ -76,7 +76,8 @@ def _expected(price: Price, demand: Demand) -> int:
     prompt = tokens.prompt_at_most(demand.input_bytes, demand.messages)
     limit = demand.output_limit
     written = TYPICAL_OUTPUT if limit is None else min(limit, TYPICAL_OUTPUT)
-    return prompt * price.input + written * demand.choices * price.output
+    rates = rates_of(price, prompt, service_of(price, demand.service, None))
+    return prompt * rates.input + written * demand.choices * rates.output
 
 
 def without(decision: Decision, backend: Backend, verdict: Verdict) -> Decision:

@@ -1,12 +1,12 @@
 """Orders are kept, seen by every process, and take effect in the order that they were given."""
 
 import pytest
+from support.prices import price
 
 from gateway.adapters.suspensions import MAX_REASON, Order, Suspensions, shown
 from gateway.core.catalog import Backend
-from gateway.core.price import Price
 
-PRICE = Price(1, 1, 1, 1, 1, "v")
+PRICE = price(1, 1)
 
 
 def given(orders):

@@ -235,6 +235,7 @@ def test_what_is_not_json_is_refused(raw):
         (body(b'"response_format":{"type":1}'), "response_format.type"),
         (body(b'"logprobs":1'), "logprobs"),
         (body(b'"modalities":["text",1]'), "modalities[1]"),
+        (body(b'"service_tier":1'), "service_tier"),
     ],
     ids=lambda raw: repr(raw[-40:]) if isinstance(raw, bytes) else None,
 )
@@ -339,6 +340,7 @@ def test_a_request_says_what_it_needs(raw, further):
         "response_format",
         "logprobs",
         "modalities",
+        "service_tier",
     ],
 )
 def test_null_means_unset(name):
@@ -447,3 +449,15 @@ def test_what_is_attached_counts_for_what_it_can_be_at_most(part, attached):
     chat = parse(content(part))
     assert chat.attached_bytes == chat.demand.attached_bytes == attached
     assert chat.text_bytes == (5 if b'"text"' in part else 6000)
+
+
+def test_the_service_tier_is_read_and_forwarded():
+    chat = parse(body(b'"service_tier":"fl\\u0065x"'))
+    assert chat.demand.service == "flex"
+    assert b'"service_tier":"fl\\u0065x"' in chat.with_fields({})
+    assert parse(body()).demand.service == ""
+
+
+@pytest.mark.parametrize("word", [b"My secret", b"a" * 33, b"x\\n", b"Flex", b"9"])
+def test_a_service_tier_that_is_no_word_is_kept_by_nobody(word):
+    assert parse(body(b'"service_tier":"%b"' % word)).demand.service == "other"

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.core.decision import Decision, Facts
 from gateway.core.errors import FailureKind
+from gateway.core.price import Schedule
 from gateway.core.record import Call, Caller, End, Entry, Record, Tried, entries, entry_of
 from gateway.core.usage import NOTHING, Usage
 
@@ -166,7 +167,7 @@ WORDS = {
     "Facts": "sensitivity tags purpose project team app key source_sensitivity redaction jurisdiction person budget attempt"
     " last_error visited_regions visited_operators",
     "Decision": "id policy_digest requested",
-    "Demand": "needs",
+    "Demand": "needs service",
     "Candidate": "rules watched broken",
     "Obligation": "name tags",
     "Exclusion": "backend rules reason",
@@ -196,7 +197,10 @@ def test_no_field_can_hold_just_anything():
         and typing.get_origin(kind) is not typing.Literal
         and not (isinstance(kind, type) and issubclass(kind, enum.Enum))
     }
-    assert {("Backend.passport", dict[str, str | frozenset[str]])} == odd
+    assert odd == {
+        ("Backend.passport", dict[str, str | frozenset[str]]),
+        ("Price.services", dict[str, Schedule]),
+    }
 
 
 @pytest.mark.parametrize("word", ["message", "prompt", "content", "body", "text", "fields", "header", "error"])

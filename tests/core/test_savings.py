@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.price import Price, charge
+from gateway.core.price import Price, Rates, charge
 from gateway.core.record import Tried
 from gateway.core.savings import Called, Saved, Savings, saved_by, savings
 from gateway.core.usage import Usage
 
 PRICES = {
-    "big": Price(input=10, output=100, cache_read=1, cache_write=12, reasoning=100, version="v"),
-    "small": Price(input=1, output=10, cache_read=1, cache_write=1, reasoning=10, version="v"),
-    "free": Price(input=0, output=0, cache_read=0, cache_write=0, reasoning=0, version="v"),
+    "big": Price(rates=Rates(10, 1, 12, 12, 10, 100, 100, 100), version="v"),
+    "small": Price(rates=Rates(1, 1, 1, 1, 1, 10, 10, 10), version="v"),
+    "free": Price(rates=Rates(*[0] * 8), version="v"),
 }
 USED = Usage(input_uncached=3, output=2)  # 230 on big, 23 on small
 CACHED = Usage(cache_read=30, output=1)  # 130 on big

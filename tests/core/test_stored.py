@@ -53,6 +53,6 @@ def test_only_these_fields_hold_text(kind):
                 "kinds",
             },
             Denied: {"backend", "rules"},
-            Demand: {"needs"},
+            Demand: {"needs", "service"},
         }[kind]
     )

@@ -53,6 +53,20 @@ def tree(*rules, row=(), files=(), **fields):
             ],
         ),
         (
+            tree(),
+            tree(row={"price": {"input": 1, "output": 2, "cache_write": 1.5, "cache_write_long": 3, "tiers": [{"above": 9, "input": 2, "output": 3}], "services": {"flex": 0.5}}}),
+            [
+                "backend x: price input 1, output 2 USD per million tokens -> input 1, output 2, cache_write 1.5, cache_write_long 3; above 9 tokens input 2, output 3; flex: input 0.5, output 1, cache_write 0.75, cache_write_long 1.5; above 9 tokens input 1, output 1.5 USD per million tokens",
+            ],
+        ),
+        (
+            tree(row={"price": {"gpu_hour": 3.6, "tokens_per_second": 1000}}),
+            tree(row={"price": {"gpu_hour": 3.6, "tokens_per_second": 1000, "utilisation": 0.5}}),
+            [
+                "backend x: price input 1, output 1, cache_read 0 USD per million tokens -> input 2, output 2, cache_read 0 USD per million tokens"
+            ],
+        ),
+        (
             tree(files={"projects.yaml": {"projects": {"p": {"floor": "internal"}}}}),
             tree(files={"projects.yaml": {"projects": {"p": {"jurisdiction": "eu"}, "q": {}}}}),
             ["project p: floor removed (internal)", "project p: jurisdiction added (eu)", "project q: added"],

@@ -233,6 +233,39 @@ def test_usage_is_not_asked_for_where_it_would_be_refused():
             {**USAGE, "prompt_tokens_details": None, "completion_tokens_details": None},
             Usage(input_uncached=10, output=5),
         ),
+        (
+            {
+                **USAGE,
+                "prompt_tokens_details": {"cached_tokens": 1, "audio_tokens": 6},
+                "completion_tokens_details": {"reasoning_tokens": 1, "audio_tokens": 3},
+            },
+            Usage(input_uncached=3, cache_read=1, audio_input=6, output=1, reasoning=1, audio_output=3),
+        ),
+        (
+            {**USAGE, "prompt_tokens_details": {"cached_tokens": 8, "audio_tokens": 6}},
+            Usage(cache_read=8, audio_input=2, output=5),
+        ),
+        ({**USAGE, "completion_tokens_details": {"audio_tokens": 9}}, Usage(input_uncached=10, audio_output=5)),
+        (
+            {
+                **USAGE,
+                "prompt_tokens_details": {
+                    "cached_tokens": 1,
+                    "cache_creation_input_tokens": 5,
+                    "cache_creation": {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 3},
+                    "cache_type": "ephemeral",
+                },
+            },
+            Usage(input_uncached=4, cache_read=1, cache_write=2, cache_write_long=3, output=5),
+        ),
+        (
+            {**USAGE, "prompt_tokens_details": {"cache_creation": {"ephemeral_5m_input_tokens": 4}}},
+            Usage(input_uncached=6, cache_write=4, output=5),
+        ),
+        (
+            {**USAGE, "prompt_tokens_details": {"cache_creation_input_tokens": 4}},
+            Usage(input_uncached=6, cache_write=4, output=5),
+        ),
         ({"prompt_tokens": 10}, None),
         ({**USAGE, "prompt_tokens": -1}, None),
         ({**USAGE, "prompt_tokens": 10**30}, None),
@@ -243,6 +276,25 @@ def test_usage_is_not_asked_for_where_it_would_be_refused():
 )
 def test_usage_of(wire, usage):
     assert usage_of(Raw(json.dumps(wire).encode())) == usage
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ({}, None),
+        ({"service_tier": None}, None),
+        ({"service_tier": "priority"}, "priority"),
+        ({"service_tier": 7}, None),
+        ({"service_tier": ["flex"]}, None),
+    ],
+)
+def test_the_service_tier_is_read_and_is_no_condition(named, expected):
+    answer = OpenAI().answer(json.dumps({**OK, **named}).encode())
+    assert (answer.failed, answer.service) == (None, expected)
+    stream = Stream(wants_usage=False, continuous=False)
+    stream.feed(delta("x", **named))
+    stream.feed(delta("", "stop"))
+    assert (stream.failed, stream.service) == (None, expected)
 
 
 def test_a_usage_chunk_is_made_when_the_server_has_it_elsewhere():

@@ -4,19 +4,20 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.prices import price
 
 from gateway.core.catalog import Backend
 from gateway.core.chat import parse
 from gateway.core.decision import Candidate, Decision, Exclusion, Facts, Obligation, Ruling, Verdict
 from gateway.core.errors import Refusal
 from gateway.core.fallback import Attempt
-from gateway.core.price import Price
+from gateway.core.price import Schedule, Tier
 from gateway.routing.plan import TYPICAL_OUTPUT, narrowed, plan, planned_again, refusal, revocation, without
 
 FACTS = Facts("internal", frozenset(), "general", "default", "team", "app", "key")
 ASKED = Facts("confidential", frozenset(), "general", "default", "team", "app", "key")
 YES, NO, FORBIDDEN = Verdict(("p",), ()), Verdict((), ()), Verdict(("p",), ("f2", "f1"))
-CHEAP, DEAR, FREE = Price(1, 2, 1, 1, 2, "v"), Price(10, 20, 10, 10, 20, "v"), Price(0, 0, 0, 0, 0, "v")
+CHEAP, DEAR, FREE = price(1, 2), price(10, 20), price(0, 0)
 
 
 def backend(id, price=CHEAP, context=None, capabilities=("chat",)):
@@ -133,8 +134,8 @@ def test_the_order_is_by_cost_where_asked_and_then_by_id(backends, order, expect
     assert expected == ids(planned(backends, {each.id: YES for each in backends}, order=order))
 
 
-READS_CHEAP = backend("reads", Price(1, 100, 1, 1, 100, "v"))
-WRITES_CHEAP = backend("writes", Price(100, 1, 100, 100, 1, "v"))
+READS_CHEAP = backend("reads", price(1, 100))
+WRITES_CHEAP = backend("writes", price(100, 1))
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,25 @@ WRITES_CHEAP = backend("writes", Price(100, 1, 100, 100, 1, "v"))
 )
 def test_the_cheaper_for_this_request_comes_first(request_, expected):
     decision = planned([READS_CHEAP, WRITES_CHEAP], {"reads": YES, "writes": YES}, request_, order=("cost",))
+    assert expected == ids(decision)
+
+
+FLEXES = backend("flexes", price(10, 10, services={"flex": Schedule(price(1, 1).rates)}))
+STEPS = backend("steps", price(4, 4, tiers=(Tier(10_000, price(40, 40).rates),)))
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (chat("x"), ["steps", "flexes"]),
+        (chat("x", b'"service_tier":"flex"'), ["flexes", "steps"]),
+        (chat("x", b'"service_tier":"gold"'), ["steps", "flexes"]),
+        (chat("x" * 33_000), ["flexes", "steps"]),
+    ],
+    ids=["usual", "flex", "unknown", "long"],
+)
+def test_the_rates_that_apply_to_this_request_are_compared(request_, expected):
+    decision = planned([FLEXES, STEPS], {"flexes": YES, "steps": YES}, request_, order=("cost",))
     assert expected == ids(decision)
 
 
@@ -294,7 +314,7 @@ def test_a_candidate_carries_what_its_verdict_says():
 def test_a_limit_that_will_be_set_counts_in_what_is_expected():
     (free,) = planned([backend("b")], {"b": YES}).candidates
     (limited,) = planned([backend("b")], {"b": obliged(LIMIT)}).candidates
-    assert free.expected_pico_usd - limited.expected_pico_usd == (TYPICAL_OUTPUT - 9) * CHEAP.output
+    assert free.expected_pico_usd - limited.expected_pico_usd == (TYPICAL_OUTPUT - 9) * CHEAP.rates.output
 
 
 def test_who_gets_no_images_needs_no_eyes():

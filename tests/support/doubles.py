@@ -8,14 +8,14 @@ from gateway.core.catalog import Backend
 from gateway.core.decision import Candidate, Decision, Facts, Ruling, Verdict
 from gateway.core.fallback import Attempt
 from gateway.core.permit import Permit, mint
-from gateway.core.price import Price
 from gateway.core.record import Call, Caller
 from gateway.core.terms import BUILT_IN
+from support.prices import price
 from support.upstream import DONE, OK, delta
 
 FACTS = Facts("public", frozenset(), "general", "default", "t", "a", "k")
 YES = Verdict(("p",), ())
-PRICE = Price(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000, "v")
+PRICE = price(1_000_000, 1_000_000)
 HANG = "hang"
 SCANNING = Scanning(lambda why: None)
 """The real scanner: it needs nothing from outside. Made once, since that takes a moment."""
