@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from support import stores
 from support.server import Server, backend, free_port, serving
 from support.upstream import Upstream
 
@@ -60,6 +61,13 @@ def gateway(shared_gateway: Server, upstream: Upstream) -> Server:
     upstream.scripts.clear()
     upstream.seen.clear()
     return shared_gateway
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """The address of a real Valkey server that tests share, one after the other."""
+    with stores.valkey() as server:
+        yield stores.url_of(server)
 
 
 @pytest.fixture(scope="session")
