@@ -17,6 +17,7 @@ from gateway import __version__, providers
 from gateway.adapters import metrics as metrics_adapter
 from gateway.adapters import policy_files, recognizer, state, suspensions
 from gateway.adapters.budgets_local import LocalBudgets
+from gateway.adapters.budgets_valkey import ValkeyBudgets
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
 from gateway.adapters.keys import Keys
@@ -77,7 +78,7 @@ class Gateway:
         self._orders_due = False  # some are known, and not yet in force
         self.decisions = Decisions(settings.state_dir, self._not_kept)
         self.worker = PolicyWorker(settings.policy_key)
-        self.budgets = LocalBudgets(settings.state_dir)
+        self.budgets = self._budgets(settings)
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
         self.policies = policy_files.PolicyFiles(
@@ -118,6 +119,21 @@ class Gateway:
             self,
             token.get_secret_value() if token else None,
         )
+
+    def _budgets(self, settings: Settings) -> LocalBudgets | ValkeyBudgets:
+        local = LocalBudgets(settings.state_dir)
+        if settings.valkey_url is None:
+            return local
+        try:
+            return ValkeyBudgets(settings.valkey_url.get_secret_value(), local.restore, self._budgets_told)
+        except ValueError as error:
+            raise CannotStart(f"valkey_url: {error} (GATEWAY_VALKEY_URL)") from None
+
+    def _budgets_told(self, why: str) -> None:
+        if why:
+            self.log.event("budgets_down", error=why)
+        else:
+            self.log.event("budgets_up")
 
     def _scrape(self) -> bytes:
         self.outbox.flush()
@@ -171,6 +187,8 @@ class Gateway:
         for order in self.suspensions.in_force.values():
             self._log_order(order)
         await self.upstreams.start()
+        if isinstance(self.budgets, ValkeyBudgets):
+            await self.budgets.start()
         if self.recognizer is not None:
             self.recognizer.start()
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
@@ -183,6 +201,8 @@ class Gateway:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
             await self.upstreams.stop()
+            if isinstance(self.budgets, ValkeyBudgets):
+                await self.budgets.close()
             self.outbox.flush()
             await self.worker.close()
             await self.scanning.close()

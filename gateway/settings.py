@@ -4,10 +4,11 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+VALKEY_SCHEMES = ("valkey", "valkeys", "redis", "rediss", "unix")
 
 
 class BadSettings(Exception):
@@ -43,6 +44,8 @@ class Settings(BaseSettings):
     """When set, /metrics wants it as a bearer token."""
     workers: Annotated[int, Field(ge=1)] = 1
     """Processes. More than one needs a shared store for keys and budgets, which is not built yet."""
+    valkey_url: SecretStr | None = None
+    """Valkey that all replicas share budgets and rates on; without one each process counts for itself."""
     recognizer: Literal["", "presidio"] = ""
     """A further recogniser that tells what it finds and decides nothing. Empty: none."""
     grace_seconds: Annotated[int, Field(ge=0)] = 30
@@ -59,6 +62,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags over environment over file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("valkey_url")
+    @classmethod
+    def _reachable(cls, url: SecretStr | None) -> SecretStr | None:
+        scheme = url.get_secret_value().partition("://")[0] if url is not None else "valkey"
+        if scheme not in VALKEY_SCHEMES:
+            raise ValueError(f"it begins with {', '.join(f'{each}://' for each in VALKEY_SCHEMES)}")
+        return url
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":

@@ -120,8 +120,9 @@ class Keeping:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RETRY_SECONDS):
                 await _until(lambda: not (self._ended and self._joined))
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        while not self._task.done():  # Python 3.11 may lose an interruption, where a library waits with `wait_for`
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=BEAT_SECONDS)
         with contextlib.suppress(Down):
             await self.server.ask([("ZREM", _REPLICAS, self._name)])
         await self.server.disconnect()

@@ -31,18 +31,6 @@ class Down(Exception):
     """The server did not answer, or not in time: what was asked of it may have happened, or may yet."""
 
 
-def wrong_url(url: str) -> str:
-    """What is wrong with the address of a server; empty: nothing."""
-    scheme = url.partition("://")[0]
-    if scheme not in _SCHEMES:
-        return f"it begins with {', '.join(f'{each}://' for each in _SCHEMES)}"
-    try:
-        ConnectionPool.from_url(_SCHEMES[scheme] + url.removeprefix(scheme))
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
 class Valkey:
     """A server, by its address. `run_id` is whose answers are taken: another server behind the same address (one that
     was restarted, or took over) is Down, until `forget`."""
@@ -53,6 +41,7 @@ class Valkey:
             _SCHEMES[scheme] + url.removeprefix(scheme),
             protocol=2,
             socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=None,  # `ask` bounds the whole round trip, which costs less
             retry=Retry(NoBackoff(), 0),
         )
         self._script = script
