@@ -143,6 +143,7 @@ def book_of(
     lines: list[tuple[Limit, str]] = []
     accounts: dict[str, Account] = {}
     mine: list[int] = []
+    marks: list[str] = []
     keys: list[str] = []
     arguments: list[str | int] = []
     for limit in limits:
@@ -155,7 +156,8 @@ def book_of(
         fixed = None if terms.pico_usd is None else terms.pico_usd // NANO
         accounts.setdefault(own, Account(limit, family, value, own, fixed if limit.enforced else None))
         mine.append(list(accounts).index(own))
-        keys += (mark_key(family), own)
+        marks.append(mark_key(family))
+        keys.append(own)
         if fixed is None:
             everyone = f"{{gw}}:a:{generation.name}:{EVERYTHING}"
             accounts.setdefault(everyone, Account(limit, family, EVERYTHING, everyone, None))
@@ -179,7 +181,7 @@ def book_of(
         accounts=tuple(accounts.values()),
         mine=tuple(mine),
         rate_keys=rate_keys,
-        keys=(*keys, *rate_keys),
+        keys=(*marks, *keys, *rate_keys),
         arguments=(len(lines), len(pacing), *arguments),
         exempt={limit.id: number for number, (limit, _) in enumerate(lines, 1)},
     )

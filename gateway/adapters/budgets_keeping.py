@@ -134,9 +134,10 @@ class Keeping:
         wanted = {family_of(limit) for limit in self.limits.values()}
         self._dropped = (self._dropped | before) - wanted
         self.generations = {family: each for family, each in self.generations.items() if family in wanted}
-        if not wanted <= self.generations.keys():
-            self.up = False
+        self.up = self.up and wanted <= self.generations.keys()
         self._books.clear()
+        if not wanted <= before:
+            self._again()
         self._look_now()
 
     async def prepare(self, limits: Sequence[Limit]) -> None:
@@ -176,6 +177,12 @@ class Keeping:
         self._down_for = self._down_for or why
         self.up = self._joined = False
         self._look_now()
+
+    def _again(self) -> None:
+        """Puts what is under way into accounts that are new, and settles in them what ended lately: in each once."""
+        self.late = list(self.under_way.values())
+        self._ended.extend(self._settled)
+        self._settled.clear()
 
     def _look_now(self) -> None:
         self._beat_at = 0.0
@@ -252,12 +259,11 @@ class Keeping:
         return now, epoch.decode() if epoch else ""
 
     def _replace(self, found: dict[str, Generation]) -> None:
-        """Takes other accounts than before: what ended lately is settled in them, too, once for each account."""
+        """Takes other accounts than before."""
         self.generations = found
         self.version += 1
         self._books.clear()
-        self._ended.extendleft(reversed(self._settled))
-        self._settled.clear()
+        self._again()
 
     async def _marks(self, wanted: Iterable[str]) -> dict[str, Generation]:
         """The generations that are this server's."""
@@ -314,11 +320,12 @@ class Keeping:
 
     async def _drain(self) -> None:
         """Sends what has ended until the server has it. What it refuses goes to the end, and holds up nothing."""
-        while self.late:
-            room = self.late[-1]
-            if room.ask.id in self.under_way:
-                await self._put([room])
-            self.late.pop()
+        late, self.late = self.late, []
+        try:
+            await self._put([room for room in late if room.ask.id in self.under_way])
+        except BaseException:
+            self.late += late
+            raise
         while self._ended:
             part = list(islice(self._ended, AT_ONCE))
             answers = await self.server.run([self._settling(each) for each in part])

@@ -172,7 +172,7 @@ local function grant(line, most, least)
   return nil
 end
 
--- KEYS: call, then for each line: generation, account [, everyone]; then rates.
+-- KEYS: call, the generation of each line, then for each line: account [, everyone]; then rates.
 -- ARGV: most, least, requests, tokens, exempt line, lines, rates, then for each line: generation, window, ceiling,
 -- share, minimum, enforced; for each rate: a minute, unit.
 local function reserve()
@@ -192,14 +192,16 @@ local function reserve()
   for at_field = 1, #before, 2 do
     if before[at_field] == '.' then return {'void'} end -- given back before it came
   end
+  local marks = count > 0 and redis.call('MGET', unpack(KEYS, 2, 1 + count)) or {}
+  at = at + count
   for number = 1, count do
-    if redis.call('GET', KEYS[at]) ~= argument() then return {'unknown'} end
+    if marks[number] ~= argument() then return {'unknown'} end
     local window = argument()
     local line = {
       ceiling = tonumber(argument()), share = tonumber(argument()), minimum = tonumber(argument()),
-      enforced = argument() == '1', account = account(KEYS[at + 1], window),
+      enforced = argument() == '1', account = account(KEYS[at], window),
     }
-    at = at + 2
+    at = at + 1
     if not line.ceiling then
       line.everyone = account(KEYS[at], window)
       at = at + 1
@@ -240,13 +242,17 @@ local function reserve()
     end
   end
 
-  local seconds = ENDED_SECONDS
+  local seconds, fields = ENDED_SECONDS, {}
   for _, each in ipairs(order) do
     take(each, granted)
-    redis.call('HSET', KEYS[1], each.key, text(each.bucket) .. ' ' .. text(granted))
+    fields[#fields + 1] = each.key
+    fields[#fields + 1] = text(each.bucket) .. ' ' .. text(granted)
     seconds = math.max(seconds, each.ends - now + 2 * each.size)
   end
-  if #order > 0 then redis.call('EXPIRE', KEYS[1], math.ceil(seconds)) end
+  if #order > 0 then
+    redis.call('HSET', KEYS[1], unpack(fields))
+    redis.call('EXPIRE', KEYS[1], math.ceil(seconds))
+  end
   for _, each in ipairs(levels) do pour(each, each.amount) end
   return told({'ok', granted, exact(now), table.concat(watched, ' ')}, lines, levels)
 end
@@ -285,18 +291,16 @@ local function settle()
   if #fields == 0 and only_known then return 0 end
   for at = 1, #fields, 2 do known[fields[at]] = fields[at + 1] end
   local ended = known['.']
+  local buckets, gone, marks, beyond = {}, {}, {'.', '1'}, 0
   redis.call('HSET', KEYS[1], '.', '1')
-  redis.call('EXPIRE', KEYS[1], ENDED_SECONDS)
-  local buckets = {}
   for key, state in pairs(known) do
     local bucket, amount = string.match(state, '^(%S+) (%S+)$')
     if bucket then
       buckets[key] = tonumber(bucket)
       give_back(key, buckets[key], tonumber(amount))
-      redis.call('HDEL', KEYS[1], key)
+      gone[#gone + 1] = key
     end
   end
-  local beyond = 0
   for number = 1, count do
     local key, window, limit = KEYS[number + 1], argument(), tonumber(argument())
     if cost > 0 and known[key] ~= 'x' then
@@ -308,9 +312,13 @@ local function settle()
           beyond = beyond + math.max(0, math.min(over, cost - granted))
         end
       end
-      redis.call('HSET', KEYS[1], key, 'x')
+      marks[#marks + 1] = key
+      marks[#marks + 1] = 'x'
     end
   end
+  if #gone > 0 then redis.call('HDEL', KEYS[1], unpack(gone)) end
+  redis.call('HSET', KEYS[1], unpack(marks))
+  redis.call('EXPIRE', KEYS[1], ENDED_SECONDS)
   if not ended then
     for at = count + 2, #KEYS do
       local of = level(KEYS[at], tonumber(argument()), moment)
