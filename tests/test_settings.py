@@ -47,6 +47,7 @@ def test_every_problem_is_told_at_once(monkeypatch):
         ({"admin_host": "0.0.0.0"}, "admin_host: 0.0.0.0 is not a loopback address"),
         ({"admin_host": "example.org"}, "admin_host: example.org is not a loopback address"),
         ({"port": 9000, "admin_port": 9000}, "admin_port: the same as port"),
+        ({"valkey_url": "127.0.0.1:6379"}, "valkey_url: it begins with valkey://"),
         ({"port": 0}, "port"),
         ({"port": 70000}, "port"),
     ],
@@ -69,6 +70,7 @@ def test_an_unknown_name_in_the_file_is_refused(tmp_path):
 
 def test_secrets_do_not_show(monkeypatch):
     monkeypatch.setenv("GATEWAY_SCRAPE_TOKEN", "hush")
+    monkeypatch.setenv("GATEWAY_VALKEY_URL", "valkey://:hush@127.0.0.1")
     assert "hush" not in repr(load())
 
 

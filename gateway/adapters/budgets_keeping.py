@@ -49,6 +49,8 @@ _MARK_SECONDS = 600
 """How long accounts are known to be complete after the last replica that has the limit in force has gone."""
 _LOCK_MILLISECONDS = 60_000
 _LOOK_AGAIN_SECONDS = 0.05
+_GATHER_SECONDS = 0.003
+"""How long what ends is gathered, so that several calls are settled in one round trip."""
 _REMEMBERED = 10_000
 _REPLICAS, _EPOCH, _LOCK = "{gw}:replicas", "{gw}:epoch", "{gw}:lock"
 
@@ -211,6 +213,7 @@ class Keeping:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(max(0.0, self._beat_at - time.monotonic())):
                         await self._due.wait()
+                    await asyncio.sleep(_GATHER_SECONDS)
             else:
                 await asyncio.sleep(wait)
 

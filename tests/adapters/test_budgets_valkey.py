@@ -122,7 +122,7 @@ async def test_a_replica_that_is_killed_takes_nothing_from_others_and_resolves_i
     start_of_time(valkey_url)
     client = redis.Redis.from_url(valkey_url.replace("valkey:", "redis:"))
     running = processes(valkey_url, tmp_path, 3)
-    while len(left_in(tmp_path / "1")) < 30:
+    while len(left_in(tmp_path / "1")) < 30:  # noqa: ASYNC110  a test looks
         await asyncio.sleep(0.02)
     running[0].kill()
     assert ends(running) == [-9, 0, 0, 0]
