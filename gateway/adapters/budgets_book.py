@@ -60,6 +60,21 @@ def call_key(id: str) -> str:
     return f"{{gw}}:c:{id}"
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """A call that has ended, on its way to the server: `granted` and `cost` in nano-USD. `moment` is when it got room,
+    `at` when it ended (monotonic). `only_known`: it is booked only if the server knows it."""
+
+    id: str
+    spender: Mapping[str, str]
+    exempt: str | None
+    granted: int
+    moment: float
+    cost: int
+    tokens: int
+    at: float
+    only_known: bool = False
+
+
 class Account(msgspec.Struct, frozen=True):
     """An account that a call is booked in. `ceiling` is in nano-USD, None: it is a share, or denies nothing."""
 
@@ -99,6 +114,29 @@ class Book(msgspec.Struct, frozen=True):
         windows = [each.limit.terms.window for each in self.accounts]
         keys = [each.key for each in self.accounts]
         return (call_key(id), *keys), ("put", nano_usd, repr(moment), *windows)
+
+    def settling(self, ended: Ended, accounts: Sequence[Account]) -> Call:
+        """The call that settles one that ended: it is booked in these accounts."""
+        rates = [
+            (key, rate.a_minute)
+            for key, (rate, _) in zip(self.rate_keys, self.pacing, strict=True)
+            if ended.tokens and rate.unit == "tokens"
+        ]
+        arguments: list[str | int] = []
+        for each in accounts:
+            exempt = each.limit.id == ended.exempt
+            arguments += (each.limit.terms.window, "" if each.ceiling is None or exempt else each.ceiling)
+        return (call_key(ended.id), *(each.key for each in accounts), *(key for key, _ in rates)), (
+            "settle",
+            ended.cost,
+            ended.granted,
+            repr(ended.moment),
+            ended.tokens,
+            int(ended.only_known),
+            len(accounts),
+            *arguments,
+            *(a_minute for _, a_minute in rates),
+        )
 
     def reading(self) -> Call:
         """The call that reads accounts and levels."""

@@ -14,20 +14,18 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-import msgspec
-
 from gateway.adapters.budgets_book import (
     Book,
+    Ended,
     Generation,
     Room,
     book_of,
-    call_key,
     family_of,
     generation_of,
     made,
     mark_key,
 )
-from gateway.adapters.valkey import Call, Command, Down, Valkey
+from gateway.adapters.valkey import Call, Command, Down, Valkey, is_spoiled
 from gateway.core.budget import Limit
 from gateway.core.rate import Rate
 
@@ -55,21 +53,6 @@ _REMEMBERED = 10_000
 _REPLICAS, _EPOCH, _LOCK = "{gw}:replicas", "{gw}:epoch", "{gw}:lock"
 
 
-class Ended(msgspec.Struct, frozen=True):
-    """A call that has ended, on its way to the server: `granted` and `cost` in nano-USD. `moment` is when it got room,
-    `at` when it ended (monotonic). `only_known`: it is booked only if the server knows it."""
-
-    id: str
-    spender: Mapping[str, str]
-    exempt: str | None
-    granted: int
-    moment: float
-    cost: int
-    tokens: int
-    at: float
-    only_known: bool = False
-
-
 class Keeping:
     """`up`: room may be taken on the server. `outages` counts how often that ended. `told` hears why, and "" once it is
     over. `overshot` is in nano-USD. `refresh` is called by the task when all else is done."""
@@ -82,9 +65,9 @@ class Keeping:
         self.limits: dict[str, Limit] = {}
         self.rates: tuple[Rate, ...] = ()
         self._prepared: tuple[Limit, ...] = ()  # about to come into force
-        self._dropped: set[str] = set()  # families that are in force no more, and the server does not know it
+        self._dropped: set[str] = set()  # keys that the server has and nobody needs, or is to make anew
         self.generations: dict[str, Generation] = {}
-        self.version = 0  # of the generations
+        self.version = 0  # of limits, rates and generations
         self._books: dict[tuple[tuple[str, str], ...], Book] = {}
         self.up = False
         self.outages = 0
@@ -134,9 +117,11 @@ class Keeping:
         before = {family_of(limit) for limit in self.limits.values()}
         self.limits, self.rates, self._prepared = {limit.id: limit for limit in limits}, tuple(rates), ()
         wanted = {family_of(limit) for limit in self.limits.values()}
-        self._dropped = (self._dropped | before) - wanted
+        self._dropped |= {mark_key(family) for family in before - wanted}
+        self._dropped -= {mark_key(family) for family in wanted - before}
         self.generations = {family: each for family, each in self.generations.items() if family in wanted}
         self.up = self.up and wanted <= self.generations.keys()
+        self.version += 1
         self._books.clear()
         if not wanted <= before:
             self._again()
@@ -178,6 +163,12 @@ class Keeping:
             self.outages += 1
         self._down_for = self._down_for or why
         self.up = self._joined = False
+        self._look_now()
+
+    def spoiled(self, spender: Mapping[str, str]) -> None:
+        """Somebody else wrote to keys of ours: the accounts and levels of a spender are made anew."""
+        book = self.book(spender)
+        self._dropped |= {mark_key(each.family) for each in book.accounts} | set(book.rate_keys)
         self._look_now()
 
     def _again(self) -> None:
@@ -223,8 +214,8 @@ class Keeping:
         self._beat_at = time.monotonic() + BEAT_SECONDS
         lost = epoch != self.server.run_id
         if self._dropped:
-            await self._ask([("DEL", mark_key(family)) for family in self._dropped])
-            self._dropped.clear()
+            dropped, self._dropped = self._dropped, set()
+            await self._ask([("DEL", *dropped)])
         wanted = {family_of(limit): limit for limit in (*self.limits.values(), *self._prepared)}
         found = {} if lost else await self._marks(wanted)
         if lost or found.keys() != wanted.keys():
@@ -256,7 +247,12 @@ class Keeping:
 
     async def _beat(self) -> tuple[float, str]:
         """Gives a sign of life. Returns the server's time, and which server's accounts it says that it has."""
-        [told] = await self._run([((_REPLICAS, _EPOCH), ("beat", self._name, repr(_LIFE_SECONDS)))])
+        beat: Call = (_REPLICAS, _EPOCH), ("beat", self._name, repr(_LIFE_SECONDS))
+        [told] = await self.server.run([beat])
+        if is_spoiled(told):
+            await self._ask([("DEL", _REPLICAS, _EPOCH)])
+            [told] = await self._run([beat])
+        _check([told])
         now, self.replicas, epoch = float(told[0]), told[1], told[2]
         self.ahead = now - time.monotonic()
         return now, epoch.decode() if epoch else ""
@@ -329,7 +325,8 @@ class Keeping:
         except BaseException:
             self.late += late
             raise
-        while self._ended:
+        refused = False
+        while self._ended and not refused:
             part = list(islice(self._ended, AT_ONCE))
             answers = await self.server.run([self._settling(each) for each in part])
             for each, answer in zip(part, answers, strict=True):
@@ -337,39 +334,21 @@ class Keeping:
                 if isinstance(answer, int):
                     self.overshot += answer
                     self._settled.append(each)
-                else:
-                    self._ended.append(each)
-            _check(answers)
+                    continue
+                refused = True
+                self._ended.append(each)
+                if is_spoiled(answer):
+                    self.spoiled(each.spender)
+            _check(answer for answer in answers if not is_spoiled(answer))
         horizon = time.monotonic() - LEDGER_SECONDS
         while self.up and self._settled and self._settled[0].at < horizon:
             self._settled.popleft()
 
     def _settling(self, ended: Ended) -> Call:
-        """The call that settles one that ended: it is booked where the ledger had not got it when the accounts were
-        made from it."""
-        book = self.book(ended.spender)
+        """The call that settles one that ended, but in accounts made from a ledger that had it."""
         horizon = ended.at + self.ahead + LEDGER_SECONDS
-        accounts = [each for each in book.accounts if self.generations[each.family].read < horizon]
-        rates = [
-            (key, rate.a_minute)
-            for key, (rate, _) in zip(book.rate_keys, book.pacing, strict=True)
-            if ended.tokens and rate.unit == "tokens"
-        ]
-        arguments: list[str | int] = []
-        for each in accounts:
-            limited = each.ceiling is not None and each.limit.id != ended.exempt
-            arguments += (each.limit.terms.window, each.ceiling if limited and each.ceiling is not None else "")
-        return (call_key(ended.id), *(each.key for each in accounts), *(key for key, _ in rates)), (
-            "settle",
-            ended.cost,
-            ended.granted,
-            repr(ended.moment),
-            ended.tokens,
-            int(ended.only_known),
-            len(accounts),
-            *arguments,
-            *(a_minute for _, a_minute in rates),
-        )
+        book = self.book(ended.spender)
+        return book.settling(ended, [each for each in book.accounts if self.generations[each.family].read < horizon])
 
     async def _run(self, calls: Sequence[Call]) -> list[Any]:
         answers = await self.server.run(calls)

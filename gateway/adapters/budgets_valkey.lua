@@ -94,8 +94,8 @@ local function turn(account)
   for _, field in ipairs(account.gone) do redis.call('HDEL', account.key, field) end
   if account.fresh then
     local generation, value = string.match(account.key, '^{gw}:a:([^:]+):(.*)$')
-    redis.call('SADD', '{gw}:v:' .. generation, value)
-    redis.call('EXPIRE', '{gw}:v:' .. generation, 100 * 86400)
+    redis.pcall('SADD', '{gw}:v:' .. generation, value) -- for those who list accounts; nothing hangs on it
+    redis.pcall('EXPIRE', '{gw}:v:' .. generation, 100 * 86400)
   end
 end
 
@@ -111,8 +111,8 @@ local function take(account, amount)
 end
 
 local function give_back(key, bucket, amount)
-  local first = tonumber(redis.call('HGET', key, 'b'))
-  if first and first <= bucket then
+  local first = redis.pcall('HGET', key, 'b') -- an error: somebody else wrote over it, and it is made anew elsewhere
+  if type(first) == 'string' and tonumber(first) <= bucket then
     redis.call('HINCRBY', key, 'R', text(0 - amount))
     redis.call('HINCRBY', key, 'r:' .. text(bucket), text(0 - amount))
   end

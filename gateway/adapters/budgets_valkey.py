@@ -22,9 +22,9 @@ from typing import Any
 import msgspec
 
 from gateway.adapters.budgets_alone import Parts
-from gateway.adapters.budgets_book import NANO, Book, Room, family_of, standing, up
-from gateway.adapters.budgets_keeping import AT_ONCE, MOST_WAITING, RETRY_SECONDS, Ended, Keeping, Spent
-from gateway.adapters.valkey import Call, Down, Valkey
+from gateway.adapters.budgets_book import NANO, Book, Ended, Room, family_of, standing, up
+from gateway.adapters.budgets_keeping import AT_ONCE, MOST_WAITING, RETRY_SECONDS, Keeping, Spent
+from gateway.adapters.valkey import Call, Down, Valkey, is_spoiled
 from gateway.core.budget import STATES, Ask, Exceeded, Limit, Reserved, Standing, State, window_at
 from gateway.core.errors import Refusal, Refused
 from gateway.core.rate import Pace, Rate, Throttled
@@ -142,6 +142,8 @@ class ValkeyBudgets:
             raise
         if outcome is not None:
             return outcome
+        if self._keeping.up and waiting.version != keeping.version:
+            return await self.reserve(ask, moment)  # by the limits that are in force now
         try:
             found = self._on_its_own(ask, moment)
         except Refused:
@@ -183,6 +185,7 @@ class ValkeyBudgets:
         if not self._asked or len(self._sending) >= _SENDING:
             return
         batch, self._asked = self._asked[:AT_ONCE], self._asked[AT_ONCE:]
+        batch = [waiting for waiting in batch if not waiting.answer.cancelled()]
         task = asyncio.get_running_loop().create_task(self._reserve_all(batch))
         self._sending.add(task)
         task.add_done_callback(self._sent)
@@ -240,9 +243,12 @@ class ValkeyBudgets:
             case [b"soon", int(number), wait, *rest]:
                 return book.throttled(number - 1, float(wait), rest)
             case [b"unknown"]:
-                self._keeping.fell("the accounts of a limit are gone")
+                if waiting.version == self._keeping.version:
+                    self._keeping.fell("the accounts of a limit are gone")
             case [b"void"] | None:
                 pass
+            case _ if is_spoiled(answer):
+                self._keeping.spoiled(ask.spender)
             case _:
                 self._keeping.fell(str(answer))
         return None

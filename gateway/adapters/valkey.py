@@ -31,6 +31,11 @@ class Down(Exception):
     """The server did not answer, or not in time: what was asked of it may have happened, or may yet."""
 
 
+def is_spoiled(answer: object) -> bool:
+    """Whether the server says that a key holds something of another kind: then somebody else wrote to it."""
+    return isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer)
+
+
 class Valkey:
     """A server, by its address. `run_id` is whose answers are taken: another server behind the same address (one that
     was restarted, or took over) is Down, until `forget`."""

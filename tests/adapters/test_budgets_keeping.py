@@ -1,6 +1,7 @@
 """What replicas keep with their server while it is slow, down, full, emptied or replaced: no budget is passed."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -147,7 +148,7 @@ async def test_a_server_that_lost_everything_gets_it_back_and_nobody_passes_the_
 
 
 async def test_another_server_that_took_over_with_older_accounts_is_not_believed(replica):
-    books = await replica(WALL, spent=lambda limits, _: {(WALL.id, EVERYTHING): {int(time.time()): 70 * NANO}})
+    books = await replica(WALL, spent=spent_before)
     held = await books.budgets.reserve(ask(10), 0)
     books.client.set("{gw}:epoch", "a server that is no more")
     await books.until(lambda: not books.keeping.up)
@@ -220,12 +221,36 @@ async def test_a_full_server_denies_until_there_is_room(replica):
     assert account(books) == (20, 0)
 
 
-async def test_a_value_that_somebody_else_put_there_denies(replica):
-    books = await replica(WALL)
-    await books.budgets.reserve(ask(1), 0)
+async def test_what_somebody_else_wrote_over_is_made_anew(replica):
+    books = await replica(WALL, rates=[Rate("key", "requests", 100)], spent=spent_before)
+    held = await books.budgets.reserve(ask(10), 0)
+    for pattern in ("a:*", "f:*", "p:*", "replicas", "epoch", "v:*"):
+        for key in books.client.keys(f"{{gw}}:{pattern}"):
+            books.client.delete(key)
+            books.client.rpush(key, "nonsense")
+        with contextlib.suppress(Refused):
+            await books.budgets.reserve(ask(0), 0)
+        await asyncio.sleep(2 * budgets_keeping.BEAT_SECONDS)
+        await books.until(lambda: books.keeping.up)
+        assert isinstance(await books.budgets.reserve(ask(0), 0), Reserved)
+    books.budgets.settle(held, 4 * NANO, 0)
+    await books.settled()
+    assert account(books) == (74, 0)
+
+
+def spent_before(limits, moment):
+    """A ledger in which seventy were spent."""
+    return {(each.id, EVERYTHING): {int(moment): 70 * NANO} for each in limits}
+
+
+async def test_a_settlement_that_meets_nonsense_is_made_again(replica):
+    books = await replica(WALL, spent=spent_before)
+    held = await books.budgets.reserve(ask(10), 0)
     [key] = books.client.keys("{gw}:a:*")
     books.client.set(key, "nonsense")
-    await refused(books)
+    books.budgets.settle(held, 4 * NANO, 0)
+    await books.settled()
+    assert account(books) == (74, 0)
 
 
 async def test_replicas_alone_spend_their_part_of_what_was_left(server, replica):
@@ -300,6 +325,33 @@ async def test_an_amount_that_changes_loses_nothing_and_a_limit_that_was_dropped
     assert books.keeping.generations.keys() == before.keys()
     assert books.keeping.generations != before
     assert account(books) == (0, 100)  # what is under way is put back
+
+
+async def test_a_reload_holds_up_nobody(replica):
+    other = limit("other", "key", "day", 10**6)
+    first, second = await replica(WALL), await replica(WALL)
+    stopped, served = False, 0
+
+    async def call(books):
+        nonlocal served
+        while not stopped:
+            room = await books.budgets.reserve(ask(1), 0)
+            await asyncio.sleep(0.001)
+            books.budgets.settle(room, 0, 0)
+            served += 1
+
+    callers = [asyncio.create_task(call(books)) for books in (first, second) for _ in range(5)]
+    for limits in ([WALL, other], [WALL], [WALL, other], [limit("all", "organisation", "month", 2000)]):
+        await asyncio.to_thread(first.budgets.restore, limits, 0.0)
+        first.budgets.enforce(limits, {})
+        await asyncio.sleep(0.2)
+    stopped = True
+    await asyncio.gather(*callers)
+    assert served > 200
+    assert first.heard == second.heard == []
+    for books in (first, second):
+        await books.settled()
+    assert account(first) == (0, 0)
 
 
 async def test_a_ledger_that_cannot_be_read_is_asked_again(replica):
