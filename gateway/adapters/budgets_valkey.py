@@ -5,7 +5,7 @@ kept under the call's id, so a settlement acts once however often it is sent, an
 The server's clock says which window it is. A call has room in the window that it began in, and in no other.
 
 Nothing but `reserve` and reads waits for the server: what ends is queued, and sent until the server has it. Where calls
-queue up beyond `MOST_WAITING`, no new ones are let in, so none is ever dropped.
+queue up beyond `MOST_WAITING`, limits let no new ones in, so none is ever dropped.
 
 While the server does not answer, each limit does what its terms say: nothing is sent, or each replica spends its part
 of what was left. Rates let everything through: a pace is no wall. What a replica keeps with the server beside all this
@@ -121,13 +121,11 @@ class ValkeyBudgets:
         Cancelled, it leaves nothing reserved.
         """
         keeping = self._keeping
-        if keeping.waiting >= MOST_WAITING:
-            raise _nobody_counts()
-        if not keeping.up:
+        if not keeping.up or keeping.waiting >= MOST_WAITING:
             return self._on_its_own(ask, moment)
         book = keeping.book(ask.spender)
         if not book.keys:
-            return Room(ask.most, ask=ask, nano_usd=0, moment=moment)
+            return Reserved(ask.most)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(ask, book, keeping.version, loop.create_future())
         self._asked.append(waiting)
@@ -156,7 +154,8 @@ class ValkeyBudgets:
     def settle(self, room: Reserved, pico_usd: int, tokens: int) -> None:
         """Gives the room back and books what the call came to under every limit that is in force when the server hears
         of it. Never waits."""
-        assert isinstance(room, Room)
+        if not isinstance(room, Room):
+            return  # nothing counts it
         ask = room.ask
         if room.alone:
             self._parts.settle(ask.id, pico_usd, room.moment)
@@ -254,27 +253,31 @@ class ValkeyBudgets:
         return None
 
     def _on_its_own(self, ask: Ask, moment: float) -> Reserved | Exceeded:
-        """Room for a call while nobody can be asked. Rates let everything through."""
-        keeping, lines, seen = self._keeping, [], {}
+        """Room for a call while nobody can be asked, or too much is queued to count one more. Rates let everything
+        through, and so do limits on trial: then a call that cannot be queued is not counted until the ledger is read.
+        """
+        keeping, lines, seen, concerned = self._keeping, [], {}, False
+        full = keeping.waiting >= MOST_WAITING
         for limit in keeping.limits.values():
             value = limit.value(ask.spender)
+            concerned = concerned or value is not None
             if value is None or not limit.enforced or limit.id == ask.exempt:
                 continue
             terms = limit.terms
-            if terms.on_store_down != "local_quota" or terms.pico_usd is None or keeping.replicas is None:
+            if full or terms.on_store_down != "local_quota" or terms.pico_usd is None or keeping.replicas is None:
                 raise _nobody_counts()
             lines.append((limit, value))
             last = self._seen.get((family_of(limit), value))
             if last is not None and moment < window_at(terms.window, last.moment).end:
                 seen[limit.id, value] = (last.spent + last.reserved) * NANO
+        if full or not concerned:
+            return Reserved(ask.most)
         if self._outage != keeping.outages:
             self._outage, self._parts = keeping.outages, Parts(keeping.replicas or 1)
         found = self._parts.take(ask, lines, seen, moment)
         if isinstance(found, Exceeded):
             return found
-        room = Room(found, ask=ask, nano_usd=up(found), moment=moment, alone=True)
-        if lines:
-            keeping.under_way[ask.id] = room
+        room = keeping.under_way[ask.id] = Room(found, ask=ask, nano_usd=up(found), moment=moment, alone=True)
         return room
 
     def state(self, spender: Mapping[str, str], moment: float) -> State:

@@ -377,6 +377,24 @@ async def test_nothing_is_let_in_that_could_not_be_kept(replica, monkeypatch):
     assert isinstance(await books.budgets.reserve(ask(1), 0), Reserved)
 
 
+async def test_while_nobody_counts_what_denies_nothing_lets_all_through(server, replica, monkeypatch):
+    trial = limit("trial", "key", "month", 10, enforced=False)
+    books = await replica(trial, rates=[Rate("key", "requests", 1)])
+    port = server.port
+    server.terminate()
+    monkeypatch.setattr(budgets_valkey, "MOST_WAITING", 3)
+    rooms = [await books.budgets.reserve(ask(20), time.time()) for _ in range(5)]
+    assert [room.pico_usd for room in rooms] == [20 * NANO] * 5
+    for room in rooms:
+        books.budgets.settle(room, 5 * NANO, 0)
+    assert books.keeping.waiting <= 4
+    server._desired_port = port
+    server.start()
+    await books.until(lambda: books.keeping.up)
+    await books.settled()
+    assert account(books, trial, "k1") == (15, 0)
+
+
 async def test_the_state_of_a_caller_follows_what_other_replicas_spend(replica):
     first, second = await replica(WALL), await replica(WALL)
     await first.budgets.reserve(ask(2500), 0)

@@ -17,7 +17,7 @@ from support.budgets_contract import NANO, NOON, SPENDER, BudgetsContract, ask, 
 from support.server import ROOT
 from support.shared_books import Shared, by_set_clock, start_of_time
 
-from gateway.adapters import budgets_keeping
+from gateway.adapters import budgets_keeping, budgets_valkey
 from gateway.adapters.budgets_book import family_of
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.core.budget import Exceeded, Reserved, bucket_seconds, window_at
@@ -318,3 +318,7 @@ async def test_the_script_reads_windows_as_we_do(replica, window):
         size = bucket_seconds(window) if rolls else 0
         expected.append([moment // size * size if rolls else found.start, found.start, found.end, size])
     assert [[float(each) for each in answer] for answer in answers] == expected
+
+
+def test_the_script_remembers_as_long_as_we_say():
+    assert f"ENDED_SECONDS = {budgets_valkey._REMEMBERED_SECONDS:.0f} " in budgets_valkey.SCRIPT

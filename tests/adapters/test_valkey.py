@@ -34,26 +34,12 @@ async def test_an_error_stands_in_its_place(server):
 
 async def test_a_script_that_the_server_forgot_is_loaded_again(server):
     await server.run([(("k",), ("v",))])
-    await server.ask(
-        [
-            (
-                "SCRIPT",
-                "FLUSH",
-            )
-        ]
-    )
+    await server.ask([("SCRIPT", "FLUSH")])
     assert await server.run([(("k",), ("v",)), (("k",), ("w",))]) == [[b"k", b"v"], [b"k", b"w"]]
 
 
 async def test_a_connection_that_was_closed_meanwhile_is_replaced(server, valkey_url):
-    [own] = await server.ask(
-        [
-            (
-                "CLIENT",
-                "ID",
-            )
-        ]
-    )
+    [own] = await server.ask([("CLIENT", "ID")])
     other = Valkey(valkey_url, ECHO)
     await other.ask([("CLIENT", "KILL", "ID", own)])
     await other.disconnect()
