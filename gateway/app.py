@@ -8,23 +8,17 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import uvicorn
 from fastapi import FastAPI
 
 from gateway import __version__, providers
-from gateway.adapters import budget_store, policy_files, recognizer, state, suspensions
 from gateway.adapters import metrics as metrics_adapter
-from gateway.adapters.books import Books
-from gateway.adapters.budget_metrics import BudgetSeries
-from gateway.adapters.budget_store import BudgetStore
-from gateway.adapters.budgets_local import LocalBudgets
+from gateway.adapters import policy_files, recognizer, state, suspensions
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
-from gateway.adapters.journal import Ledger
 from gateway.adapters.keys import Keys
-from gateway.adapters.limits import Limits
 from gateway.adapters.logs import Log
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.outbox import Outbox
@@ -33,8 +27,6 @@ from gateway.adapters.policy_worker import PolicyWorker
 from gateway.adapters.recognizer import Recognized, Recognizer
 from gateway.adapters.scanning import Scanning
 from gateway.adapters.secrets import find
-from gateway.adapters.spend import spent_by
-from gateway.adapters.stores import store_of
 from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
@@ -47,6 +39,7 @@ from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem, render, suggestion
 from gateway.relay import Relay
 from gateway.settings import Settings
+from gateway.spending import Spending
 
 _REFRESH_SECONDS = 0.5
 _BEHIND_SECONDS = 2.0
@@ -80,29 +73,20 @@ class Gateway:
         if why := self.versions.admit(parsed):
             raise CannotStart(f"the policies are not put in force: {why}")
         self.keys = Keys(settings.state_dir)
-        self.ledger = Ledger(
-            settings.state_dir,
-            store_of(settings.state_dir, settings.ledger_url, settings.durability),
-            settings.durability,
-            settings.retention_days,
-            self.log.event,
-        )
+        try:
+            self.spending = Spending(settings, self.log.event)
+        except ValueError as error:
+            raise CannotStart(f"valkey_url: {error} (GATEWAY_VALKEY_URL)") from None
         self.metrics = Metrics(
-            inflight=lambda: self.chat.inflight, ledger_lag=self.ledger.lag_seconds, baseline=settings.baseline
+            inflight=lambda: self.chat.inflight,
+            ledger_lag=self.spending.ledger.lag_seconds,
+            baseline=settings.baseline,
         )
+        self.metrics.registry.register(self.spending.series)
         self.suspensions = Suspensions(settings.state_dir)
         self._orders_due = False  # some are known, and not yet in force
         self.decisions = Decisions(settings.state_dir, self._not_kept)
         self.worker = PolicyWorker(settings.policy_key)
-        self._books = Books(settings.state_dir, settings.ledger_url)
-        self.budgets = LocalBudgets(self._books)
-        self.limits = Limits(
-            lambda limits: self.budgets.restore(limits, time.time()), self.budgets.enforce, self._behind, self.log.event
-        )
-        self.budget_store = BudgetStore(settings.state_dir)
-        self._set = self.budget_store.read()
-        self._counted: tuple[object, budget_store.Set] | None = None  # whose limits are in force
-        self.metrics.registry.register(BudgetSeries(self.budgets))
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
         self.policies = policy_files.PolicyFiles(
@@ -122,10 +106,10 @@ class Gateway:
             self.policies,
             Recognized(self.upstreams, self.recognizer) if self.recognizer else self.upstreams,
             providers.DIALECTS,
-            self.ledger,
+            self.spending.ledger,
             self.outbox,
             Conversations(),
-            self.budgets,
+            self.spending.budgets,
             self.scanning,
         )
         self.chat = ChatCompletions(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
@@ -133,7 +117,7 @@ class Gateway:
             {"/v1/chat/completions": self.chat},
             [
                 models_router(self.policies, self.keys.find, int(time.time())),
-                usage_router(self.keys.find, self.policies, self.budgets, self._spent),
+                usage_router(self.keys.find, self.policies, self.spending.budgets, self.spending.spent),
             ],
             self.policies.summary,
             self._lifespan,
@@ -147,36 +131,27 @@ class Gateway:
             token.get_secret_value() if token else None,
         )
 
-    def _scrape(self) -> bytes:
+    async def _scrape(self) -> bytes:
+        await self.spending.look()
         self.outbox.flush()
         return self.metrics.exposition()
 
     def _restored(self, policy: Eligibility) -> Callable[[], None]:
         """Reads what was spent under new limits and makes the scanner, beside the event loop; what it returns puts both
         in force."""
-        known = self._set
-        limits = self.limits.prepare((*policy.limits, *known.limits), known.rates)
-        scans = self.scanning.prepare(policy.sensitivity)
+        limits, scans = self.spending.restored(policy), self.scanning.prepare(policy.sensitivity)
 
         def put_in_force() -> None:
             limits()
-            self._counted = policy, known
             scans()
 
         return put_in_force
-
-    def _behind(self) -> bool:
-        return self.ledger.recovered is None or self.ledger.lag_seconds() > _BEHIND_SECONDS
 
     def _loaded(self, digest: str, backends: tuple[Backend, ...]) -> None:
         self.metrics.policy_loaded(digest, backends)
         self.log.event("policy_loaded", digest=digest, backends=len(backends))
         if self.relay is not None:
             self.relay.policy_changed()
-
-    async def _spent(self, key: str, moment: float) -> Mapping[str, object]:
-        """What the ledger says that a key has spent today and this month."""
-        return await asyncio.to_thread(spent_by, self._books, key, moment)
 
     def _not_scanned(self, why: str) -> None:
         self.metrics.scanner_failed()
@@ -205,6 +180,7 @@ class Gateway:
         for order in self.suspensions.in_force.values():
             self._log_order(order)
         await self.upstreams.start()
+        await self.spending.start()
         if self.recognizer is not None:
             self.recognizer.start()
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
@@ -222,11 +198,10 @@ class Gateway:
             await self.scanning.close()
             if self.recognizer is not None:
                 await self.recognizer.close()
-            await asyncio.to_thread(self.ledger.close)
+            await self.spending.close()
             await asyncio.to_thread(self.decisions.close)
             self.keys.close()
             self.suspensions.close()
-            self.budget_store.close()
             self.log.event("stopped")
 
     async def _follow_state(self) -> None:
@@ -236,7 +211,7 @@ class Gateway:
             try:
                 self.keys.refresh()
                 await self._follow_orders()
-                await self._follow_limits()
+                await self.spending.follow(self.policies.current, lambda: self.policies.current)
             except Exception as error:  # noqa: BLE001  busy for a moment, say: the next look will see it
                 self.log.event("state_not_read", error=str(error))
 
@@ -258,23 +233,6 @@ class Gateway:
         if self._orders_due:
             await self.policies.suspend(self.suspensions.in_force)
             self._orders_due = False
-
-    async def _follow_limits(self) -> None:
-        """Puts in force what operators have set, beside the limits of the policy in force; and opens limits again once
-        the ledger says what was spent under them."""
-        if self.budget_store.news():
-            self._set = self.budget_store.read()
-        policy, known = self.policies.current, self._set
-        counted = self._counted is not None and self._counted[0] is policy and self._counted[1] == known
-        if counted and not self.limits.due:
-            return
-        limits = (*policy.limits, *known.limits)
-        put_in_force = await asyncio.to_thread(self.limits.prepare, limits, known.rates)
-        if self.policies.current is policy:
-            put_in_force()
-            self._counted = policy, known
-            if not counted:
-                self.log.event("limits_in_force", limits=len(limits), rates=len(known.rates))
 
     def shown(self) -> Sequence[suspensions.Shown]:
         """The backends of the snapshot in force, and what was ordered of them."""

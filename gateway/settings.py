@@ -4,10 +4,11 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+VALKEY_SCHEMES = ("valkey", "valkeys", "redis", "rediss", "unix")
 
 
 class BadSettings(Exception):
@@ -49,6 +50,8 @@ class Settings(BaseSettings):
     """Processes. More than one needs a shared store for keys and budgets, which is not built yet."""
     baseline: str = ""
     """A model of the catalog that all traffic is compared with in `gateway_saved_usd_total`. Empty: none."""
+    valkey_url: SecretStr | None = None
+    """Valkey that all replicas share budgets and rates on; without one each process counts for itself."""
     recognizer: Literal["", "presidio"] = ""
     """A further recogniser that tells what it finds and decides nothing. Empty: none."""
     grace_seconds: Annotated[int, Field(ge=0)] = 30
@@ -71,11 +74,24 @@ class Settings(BaseSettings):
         """Flags over environment over file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
+    @field_validator("valkey_url")
+    @classmethod
+    def _reachable(cls, url: SecretStr | None) -> SecretStr | None:
+        scheme = url.get_secret_value().partition("://")[0] if url is not None else "valkey"
+        if scheme not in VALKEY_SCHEMES:
+            raise ValueError(f"it begins with {', '.join(f'{each}://' for each in VALKEY_SCHEMES)}")
+        return url
+
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
         problems = []
         if self.workers > 1:
             problems.append("workers: more than 1 needs a shared Valkey store, which this version does not have; use 1")
+        if self.valkey_url is not None and not self.ledger_url:
+            problems.append(
+                "valkey_url: replicas that share budgets need a ledger that they share, from which budgets can be made"
+                " anew; set GATEWAY_DATABASE_URL, too"
+            )
         if self.port == self.admin_port and self.host == self.admin_host:
             problems.append("admin_port: the same as port; set GATEWAY_ADMIN_PORT")
         if not _is_loopback(self.admin_host):

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from support import stores
 from support.server import Server, backend, free_port, serving
 from support.upstream import Upstream
 
@@ -63,6 +64,13 @@ def gateway(shared_gateway: Server, upstream: Upstream) -> Server:
 
 
 @pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """The address of a real Valkey server that tests share, one after the other."""
+    with stores.valkey() as server:
+        yield stores.url_of(server)
+
+
+@pytest.fixture(scope="session")
 def llama() -> Iterator[str]:
     """The base URL of a real llama.cpp server with real weights."""
     if demo_model.weights() is None:
@@ -83,3 +91,14 @@ def llama() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[stores.Server]:
+    try:
+        running = stores.postgres()
+        found = running.__enter__()
+    except Exception as error:  # noqa: BLE001  whatever it is, the reason is told
+        pytest.skip(f"PostgreSQL cannot be started here: {error}")
+    yield found
+    running.__exit__(None, None, None)

@@ -20,6 +20,7 @@ NO_TEST_OF_THEIR_OWN = {
     "__main__.py": "calls main",
     "ports.py": "Protocols",
     "app.py": "started by every end-to-end test",
+    "spending.py": "started by every end-to-end test",
     "cli/common.py": "seen through the commands",
     "cli/serve.py": "started by every end-to-end test",
     "cli/quickstart.py": "tests/test_end_to_end.py",

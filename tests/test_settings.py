@@ -49,6 +49,8 @@ def test_every_problem_is_told_at_once(monkeypatch):
         ({"port": 9000, "admin_port": 9000}, "admin_port: the same as port"),
         ({"database_url": "mysql://db/ledger"}, "database_url: not the URL of a PostgreSQL database"),
         ({"retention_days": 0}, "retention_days"),
+        ({"valkey_url": "127.0.0.1:6379"}, "valkey_url: it begins with valkey://"),
+        ({"valkey_url": "valkey://127.0.0.1"}, "valkey_url: replicas that share budgets need a ledger that they share"),
         ({"port": 0}, "port"),
         ({"port": 70000}, "port"),
     ],
@@ -71,6 +73,8 @@ def test_an_unknown_name_in_the_file_is_refused(tmp_path):
 
 def test_secrets_do_not_show(monkeypatch):
     monkeypatch.setenv("GATEWAY_SCRAPE_TOKEN", "hush")
+    monkeypatch.setenv("GATEWAY_VALKEY_URL", "valkey://:hush@127.0.0.1")
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", "postgresql://127.0.0.1/ledger")
     assert "hush" not in repr(load())
 
 

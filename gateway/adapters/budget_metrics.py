@@ -1,8 +1,6 @@
-"""How budgets stand, as Prometheus series. They are read when a scrape comes: nothing is counted twice."""
+"""How budgets stand, as Prometheus series. They are given when a scrape comes: nothing is counted twice."""
 
-import time
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -16,20 +14,16 @@ MAX_ACCOUNTS = 500
 _LABELS = ("budget", "per", "account", "window")
 
 
-class Accounts(Protocol):
-    """What there is to show."""
-
-    overshot_pico_usd: int
-
-    def every_standing(self, moment: float) -> Sequence[Standing]:
-        """How each account stands that anything was counted in."""
-
-
 class BudgetSeries(Collector):
     """The series of all budgets but those of single keys: a key is no label."""
 
-    def __init__(self, budgets: Accounts) -> None:
-        self._budgets = budgets
+    def __init__(self) -> None:
+        self._standings: Sequence[Standing] = ()
+        self._overshot_pico_usd = 0
+
+    def show(self, standings: Sequence[Standing], overshot_pico_usd: int) -> None:
+        """What the next scrape is to get: how each account stands, and what was booked beyond limits in force."""
+        self._standings, self._overshot_pico_usd = standings, overshot_pico_usd
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """What a scrape gets."""
@@ -37,7 +31,7 @@ class BudgetSeries(Collector):
         settled = GaugeMetricFamily("gateway_budget_settled_usd", "Spent in the window", labels=_LABELS)
         reserved = GaugeMetricFamily("gateway_budget_reserved_usd", "Reserved for calls under way", labels=_LABELS)
         resets = GaugeMetricFamily("gateway_budget_reset_timestamp_seconds", "When the window ends", labels=_LABELS)
-        shown = [each for each in self._budgets.every_standing(time.time()) if each.limit.terms.per != "key"]
+        shown = [each for each in self._standings if each.limit.terms.per != "key"]
         shown.sort(key=lambda each: -(each.spent_pico_usd + each.reserved_pico_usd))
         for each in shown[:MAX_ACCOUNTS]:
             terms = each.limit.terms
@@ -55,5 +49,5 @@ class BudgetSeries(Collector):
         yield CounterMetricFamily(
             "gateway_budget_overshoot_usd",
             "Booked beyond limits in force; must stay 0",
-            value=self._budgets.overshot_pico_usd / PICO_PER_USD,
+            value=self._overshot_pico_usd / PICO_PER_USD,
         )

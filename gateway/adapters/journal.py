@@ -92,9 +92,10 @@ def _read(segment: Path) -> Iterator[list[Entry]]:
 class Ledger:
     """The `Ledger` port over a state directory. One process at a time may hold it.
 
-    `tell` is told what an operator should know, by name; it is called from another thread. Single calls are kept for
-    `retention_days` and then folded. `recovered` is what was carried over at start (entries, uncertain ones among
-    them), None while that has not been possible.
+    `tell` is told what an operator should know, by name, and `on_recovered` how calls of a former process ended, once
+    the store has them; both are called from another thread. Single calls are kept for `retention_days` and then
+    folded. `recovered` is what was carried over at start (entries, uncertain ones among them), None while that has not
+    been possible.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Ledger:
         durability: Durability = "process",
         retention_days: int = 400,
         tell: Callable[..., None] = _silent,
+        on_recovered: Callable[[Sequence[Entry]], None] = lambda _: None,
     ) -> None:
         self._directory = directory / "journal"
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -111,6 +113,7 @@ class Ledger:
         self._store = store
         self._retention = retention_days * _DAY_SECONDS
         self._tell = tell
+        self._on_recovered = on_recovered
         left = sorted(self._directory.glob("[0-9]*.jsonl"), key=lambda path: int(path.stem))
         self._left = {path: path.stat().st_size for path in left}  # by a former process
         self.recovered: tuple[int, int] | None = None
@@ -311,6 +314,7 @@ class Ledger:
                     ended.append(entry)
             if (kept := self._keep(ended)) is None:
                 return False
+            self._on_recovered(ended)
             taken += kept
         never_ended = [
             msgspec.structs.replace(entry, state="uncertain", outcome="crashed") for entry in under_way.values()
@@ -318,6 +322,7 @@ class Ledger:
         # a row that is there already ended after all: only its line was lost
         if (uncertain := self._keep(never_ended, absent=True)) is None:
             return False
+        self._on_recovered(never_ended)
         for segment, size in self._left.items():
             self._free(segment, size)
         self.recovered = taken + uncertain, uncertain

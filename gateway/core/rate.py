@@ -63,28 +63,26 @@ class Level:
 
     def take(self, amount: int, moment: float) -> None:
         """Takes an amount, or gives back a negative one."""
-        self._fill(moment)
-        left = self._left - amount
+        left = self._now(moment) - amount
         self._left = min(self._full, left)
+        self._at = max(self._at, moment)
 
     def wait(self, amount: int, moment: float) -> float:
         """Seconds until an amount can be taken; 0: now. What is more than a minute's worth needs a full one."""
-        self._fill(moment)
-        missing = (min(self._full, amount)) - self._left
+        missing = (min(self._full, amount)) - self._now(moment)
         return missing * _MINUTE / self._full if missing > 0 else 0.0
 
     def left(self, moment: float) -> Left:
         """What there is."""
-        self._fill(moment)
-        left = self._left
+        left = self._now(moment)
         return Left(self._full, int(left) if left > 0 else 0, (self._full - left) * _MINUTE / self._full)
 
-    def _fill(self, moment: float) -> None:
-        """What has come back with time. No built-in is called: this is the hot path of whoever has a rate."""
+    def _now(self, moment: float) -> float:
+        """What is left, with what has come back. No built-in is called: this is the hot path of whoever has a rate."""
+        left = self._left
         if (passed := moment - self._at) > 0:
-            left = self._left + passed * self._full / _MINUTE
-            self._left = min(self._full, left)
-            self._at = moment
+            left += passed * self._full / _MINUTE
+        return min(self._full, left)
 
 
 def tightest(found: list[tuple[Unit, Left]]) -> Pace | None:

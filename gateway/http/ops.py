@@ -1,7 +1,7 @@
 """The application: the OpenAI surface and health on one listener, metrics and policy state on the admin one."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -86,7 +86,7 @@ def public_app(
 
 
 def admin_app(
-    metrics: Callable[[], bytes],
+    metrics: Callable[[], Awaitable[bytes]],
     content_type: str,
     policy_summary: Callable[[], Mapping[str, object]],
     backends: Backends,
@@ -102,7 +102,7 @@ def admin_app(
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not secrets.compare_digest(given.encode(), scrape_token.encode()):
                 raise Refused(Refusal.INVALID_KEY, "send the scrape token as `Authorization: Bearer …`")
-        return Response(metrics(), headers={"content-type": content_type})
+        return Response(await metrics(), headers={"content-type": content_type})
 
     @app.get("/admin/policies")
     async def policies() -> Mapping[str, object]:

@@ -1,30 +1,24 @@
 """Fixtures: the stores of the ledger."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.stores import Place, Server, postgres
+from support.stores import Place, Server
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    try:
-        running = postgres()
-        found = running.__enter__()
-    except Exception as error:  # noqa: BLE001  whatever it is, the reason is told
-        pytest.skip(f"PostgreSQL cannot be started here: {error}")
-    yield found
-    running.__exit__(None, None, None)
+def server(postgres_server: Server) -> Server:
+    """The PostgreSQL server."""
+    return postgres_server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """A ledger in each of the stores."""
-    return Place(tmp_path, request.getfixturevalue("server").url() if request.param == "postgres" else "")
+    return Place(tmp_path, request.getfixturevalue("postgres_server").url() if request.param == "postgres" else "")
 
 
 @pytest.fixture
-def shared(server: Server, tmp_path: Path) -> Place:
+def shared(postgres_server: Server, tmp_path: Path) -> Place:
     """A ledger in PostgreSQL."""
-    return Place(tmp_path, server.url())
+    return Place(tmp_path, postgres_server.url())

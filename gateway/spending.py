@@ -1,0 +1,119 @@
+"""The part of the composition root that is about money: the ledger, who counts, and which limits are in force."""
+
+import asyncio
+import queue
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from gateway.adapters.books import Books
+from gateway.adapters.budget_metrics import BudgetSeries
+from gateway.adapters.budget_store import BudgetStore, Set
+from gateway.adapters.budgets_local import LocalBudgets
+from gateway.adapters.budgets_valkey import ValkeyBudgets
+from gateway.adapters.journal import Ledger
+from gateway.adapters.limits import Limits
+from gateway.adapters.spend import spent_by
+from gateway.adapters.stores import store_of
+from gateway.core.record import Entry
+from gateway.policy.decide import Eligibility
+from gateway.settings import Settings
+
+_BEHIND_SECONDS = 2.0
+"""How far the ledger may be behind when limits come into force."""
+
+
+class Spending:
+    """The ledger of one process, its budgets, and the limits of the policy and of operators, put in force together.
+
+    `tell` is told what an operator should know, by name. Raises ValueError for a Valkey URL that cannot be read.
+    """
+
+    def __init__(self, settings: Settings, tell: Callable[..., None]) -> None:
+        self._tell = tell
+        self._left_over: queue.SimpleQueue[Sequence[Entry]] = queue.SimpleQueue()  # by a former process
+        self.ledger = Ledger(
+            settings.state_dir,
+            store_of(settings.state_dir, settings.ledger_url, settings.durability),
+            settings.durability,
+            settings.retention_days,
+            tell,
+            self._left_over.put,
+        )
+        self._books = Books(settings.state_dir, settings.ledger_url)
+        self.budgets = self._counting(settings)
+        self._limits = Limits(
+            lambda limits: self.budgets.restore(limits, time.time()), self.budgets.enforce, self._behind, tell
+        )
+        self._store = BudgetStore(settings.state_dir)
+        self._set = self._store.read()
+        self._in_force: tuple[Eligibility, Set] | None = None
+        self.series = BudgetSeries()
+
+    async def start(self) -> None:
+        """Begins."""
+        if isinstance(self.budgets, ValkeyBudgets):
+            await self.budgets.start()
+
+    async def close(self) -> None:
+        """Ends, once all that ended is where it belongs."""
+        if isinstance(self.budgets, ValkeyBudgets):
+            await self.budgets.close()
+        await asyncio.to_thread(self.ledger.close)
+        self._store.close()
+
+    def restored(self, policy: Eligibility) -> Callable[[], None]:
+        """Reads what was spent under new limits, beside the event loop; what it returns puts them in force."""
+        known = self._set
+        limits = self._limits.prepare((*policy.limits, *known.limits), known.rates)
+
+        def put_in_force() -> None:
+            limits()
+            self._in_force = policy, known
+
+        return put_in_force
+
+    async def follow(self, policy: Eligibility, current: Callable[[], Eligibility]) -> None:
+        """Puts in force what operators have set since, opens limits again once the ledger says what was spent under
+        them, and settles what a former process left. `current` says whether the policy is still in force then."""
+        if self._store.news():
+            self._set = self._store.read()
+        known = self._in_force is not None and self._in_force[0] is policy and self._in_force[1] == self._set
+        if not known or self._limits.due:
+            put_in_force = await asyncio.to_thread(self.restored, policy)
+            if current() is policy:
+                put_in_force()
+                if not known:
+                    self._tell("limits_in_force", policy=len(policy.limits), set=len(self._set.limits))
+        while not self._left_over.empty():
+            entries = self._left_over.get()
+            if isinstance(self.budgets, ValkeyBudgets):  # our own accounts begin with the ledger
+                self.budgets.recover(entries)
+
+    async def look(self) -> None:
+        """Has the series show how the budgets stand now."""
+        standings = self.budgets.every_standing(time.time())
+        found = await standings if isinstance(standings, Awaitable) else standings
+        self.series.show(found, self.budgets.overshot_pico_usd)
+
+    async def spent(self, key: str, moment: float) -> Mapping[str, object]:
+        """What the ledger says that a key (its id) has spent today and this month."""
+        return await asyncio.to_thread(spent_by, self._books, key, moment)
+
+    def _counting(self, settings: Settings) -> LocalBudgets | ValkeyBudgets:
+        """Who counts what is spent: this process, or a server that all replicas share."""
+        local = LocalBudgets(self._books)
+        if settings.valkey_url is None:
+            return local
+        return ValkeyBudgets(settings.valkey_url.get_secret_value(), local.restore, self._budgets_told)
+
+    def _budgets_told(self, why: str) -> None:
+        if why:
+            self._tell("budgets_down", error=why)
+        else:
+            self._tell("budgets_up")
+
+    def _behind(self) -> bool:
+        """Whether the ledger has yet to take over what this process spent lately. A server that counts has it."""
+        if isinstance(self.budgets, ValkeyBudgets):
+            return False
+        return self.ledger.recovered is None or self.ledger.lag_seconds() > _BEHIND_SECONDS

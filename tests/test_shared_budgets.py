@@ -1,0 +1,59 @@
+"""Two gateways, each its own process and state, one Valkey: what one spends the other does not have."""
+
+import time
+
+import httpx2
+import pytest
+from support import stores
+from support.server import ROOT, backend, serving
+from support.upstream import OK, answer
+
+RULES = """
+policy: base
+owner: me
+mode: enforce
+rules:
+  - {id: own, permit: {to: {deployment: self_hosted}}}
+  - {id: all-of-us, limit: {usd: 0.01, per: organisation, window: month, then: deny}}
+"""
+
+
+def ask(gateway, key):
+    body = {"model": "a", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 3000}
+    headers = {"authorization": f"Bearer {key}"}
+    return httpx2.post(f"{gateway.base}/v1/chat/completions", json=body, headers=headers, timeout=20)
+
+
+@pytest.fixture
+def policies(tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "policies").mkdir(parents=True)
+    (tree / "vocabulary.yaml").write_text((ROOT / "routing_policies" / "vocabulary.yaml").read_text())
+    (tree / "policies" / "base.yaml").write_text(RULES)
+    return tree
+
+
+def test_what_one_spends_the_other_does_not_have(tmp_path, upstream, policies, postgres_server):
+    ledger = stores.Place(tmp_path, postgres_server.url())
+    catalog = {"a": backend(upstream.url("a"), max_output=4000)}
+    dear = answer({**OK, "usage": {"prompt_tokens": 10, "completion_tokens": 3000, "total_tokens": 3010}})
+    with stores.valkey() as server:
+        url = {"GATEWAY_VALKEY_URL": stores.url_of(server), "GATEWAY_DATABASE_URL": ledger.url}
+        with (
+            serving(tmp_path / "1", catalog, policies, **url) as first,
+            serving(tmp_path / "2", catalog, policies, **url) as second,
+        ):
+            keys = {each: each.key(sensitivity="public") for each in (first, second)}
+            upstream.scripts["a"] = [dear] * 10
+            answers = [ask(each, keys[each]) for each in (first, second, first, second, first)]
+            assert [each.status_code for each in answers[:3]] == [200, 200, 200]
+            assert answers[-1].status_code in (200, 402)  # the answer is cut to what is left
+            time.sleep(1)  # ended calls are carried over in groups
+            spent = sum(cost for *_, cost in ledger.rows())
+            [key] = server.client().keys("{gw}:a:*")
+            assert [int(amount) for amount in server.client().hmget(key, "S", "R")] == [spent // 1000, 0]
+            server.stop()
+            refused = ask(first, keys[first])
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "budgets_unavailable")
+            assert refused.headers["retry-after"] == "2"
+            assert '"budgets_down"' in first.log.read_text()
