@@ -154,6 +154,7 @@ def test_kill_9_in_the_middle_of_streams_loses_nothing_that_was_seen_complete(tm
     ]
     server = Server(tmp_path, ROOT / "routing_policies", {"k": backend(upstream.url("k"), max_output=100)}).start()
     key = server.key()
+    assert server.cli("budgets", "set", "--organisation", "--usd", "100", "--per", "day").returncode == 0
     complete: list[str] = []
     before = len(upstream.requests("k"))
 
@@ -186,9 +187,14 @@ def test_kill_9_in_the_middle_of_streams_loses_nothing_that_was_seen_complete(tm
     server.start()
     try:
         rows = {row["request_id"]: row for row in server.ledger()}
+        metrics = server.metrics()
     finally:
         assert server.stop() == 0
     assert complete
+    # every reservation is resolved: nothing is reserved any more, and all that may be owed is counted
+    labels = '{account="(all)",budget="budget:organisation:(all):day",per="organisation",window="day"}'
+    reserved, settled = (metrics[f"gateway_budget_{name}_usd{labels}"] for name in ("reserved", "settled"))
+    assert (reserved, round(settled * 10**12)) == (0, sum(row["cost_pico_usd"] for row in rows.values()))
     assert [id for id in complete if id not in rows] == []
     assert {row["state"] for row in rows.values()} <= {"settled", "uncertain"}
     assert len(rows) == sent

@@ -1,12 +1,14 @@
 """A budget is a wall: nothing passes it, whoever comes at once, and nobody is held up before it."""
 
 import asyncio
+import contextlib
 from collections import Counter
 
 import aiohttp
 import pytest
 from support.billing import PRICES, BillingUpstream, Plan
-from support.server import Server, backend, serving
+from support.server import ROOT, Server, backend, serving
+from support.stores import Place, url_of, valkey
 
 PICO_PER_USD = 10**12
 TOGETHER = 200
@@ -94,6 +96,46 @@ async def test_two_hundred_at_once_do_not_pass_a_budget(house, fields):
     assert found["gateway_budget_overshoot_usd_total"] == 0
     reserved = [value for name, value in found.items() if name.startswith("gateway_budget_reserved_usd")]
     assert sum(reserved) == 0
+
+
+RULES = """
+policy: base
+owner: me
+mode: enforce
+rules:
+  - {id: own, permit: {to: {deployment: self_hosted}}}
+  - {id: of-a-team, limit: {usd: 2, per: team, window: month, then: deny}}
+"""
+
+
+async def test_two_hundred_at_once_through_four_gateways_do_not_pass_the_budget_that_they_share(
+    tmp_path, postgres_server
+):
+    upstream = BillingUpstream()
+    row = backend(f"http://127.0.0.1:{await upstream.start()}/m/v1", price=PRICES, max_output=32_000)
+    tree = tmp_path / "tree"
+    (tree / "policies").mkdir(parents=True)
+    (tree / "vocabulary.yaml").write_text((ROOT / "routing_policies" / "vocabulary.yaml").read_text())
+    (tree / "policies" / "base.yaml").write_text(RULES)
+    ledger = Place(tmp_path, await asyncio.to_thread(postgres_server.url))
+    with contextlib.ExitStack() as running:
+        url = url_of(running.enter_context(valkey()))
+        shared = {"GATEWAY_VALKEY_URL": url, "GATEWAY_DATABASE_URL": ledger.url}
+        servers = [
+            running.enter_context(serving(tmp_path / str(number), {"m": row}, tree, **shared)) for number in range(4)
+        ]
+        connector = aiohttp.TCPConnector(limit=TOGETHER)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            houses = [House(server, upstream, session, server.key(sensitivity="public")) for server in servers]
+            answers = Counter[int]()
+            for start in (0, TOGETHER):
+                asked = [plan(n, output=400, streamed=n % 2 == 1) for n in range(start, start + TOGETHER)]
+                told = await asyncio.gather(*(houses[each.number % 4].send(each) for each in asked))
+                answers.update(status for status, _ in told)
+    upstream.stop()
+    assert set(answers) == {200, 402}
+    booked = sum(cost for *_, cost in await asyncio.to_thread(ledger.rows))
+    assert booked == sum(upstream.bill.values()) <= 2 * PICO_PER_USD
 
 
 async def test_at_the_end_of_a_budget_the_answer_says_what_there_was(house):
