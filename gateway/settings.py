@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     scrape_token: SecretStr | None = None
     """When set, /metrics wants it as a bearer token."""
     workers: Annotated[int, Field(ge=1)] = 1
-    """Processes. More than one needs a shared store for keys and budgets, which is not built yet."""
+    """Processes. One: more gateways are started each by itself, and share Valkey and PostgreSQL."""
     baseline: str = ""
     """A model of the catalog that all traffic is compared with in `gateway_saved_usd_total`. Empty: none."""
     valkey_url: SecretStr | None = None
@@ -86,7 +86,10 @@ class Settings(BaseSettings):
     def _consistent(self) -> "Settings":
         problems = []
         if self.workers > 1:
-            problems.append("workers: more than 1 needs a shared Valkey store, which this version does not have; use 1")
+            problems.append(
+                "workers: a process serves for itself; use 1, and start more gateways, each with a GATEWAY_STATE_DIR of"
+                " its own, which share GATEWAY_VALKEY_URL and GATEWAY_DATABASE_URL"
+            )
         if self.valkey_url is not None and not self.ledger_url:
             problems.append(
                 "valkey_url: replicas that share budgets need a ledger that they share, from which budgets can be made"

@@ -43,7 +43,7 @@ def test_every_problem_is_told_at_once(monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ({"workers": 2}, "workers: more than 1 needs a shared Valkey store"),
+        ({"workers": 2}, "workers: a process serves for itself; use 1"),
         ({"admin_host": "0.0.0.0"}, "admin_host: 0.0.0.0 is not a loopback address"),
         ({"admin_host": "example.org"}, "admin_host: example.org is not a loopback address"),
         ({"port": 9000, "admin_port": 9000}, "admin_port: the same as port"),
