@@ -297,7 +297,7 @@ class Relay:
         if isinstance(outcome, Throttled):
             raise too_soon(outcome)
         if isinstance(outcome, Exceeded):
-            return outcome
+            return msgspec.structs.replace(outcome, needed_pico_usd=hop.bound.least)
         hop.reserved(outcome)
         return None
 

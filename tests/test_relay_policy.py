@@ -582,8 +582,9 @@ async def test_what_a_limit_has_no_room_for_is_not_sent_and_is_402_with_the_figu
     house = limited(House(Snapshot([A])), Spend("key", "day", 5))
     refused = await house.ask()
     assert (refused.refusal.status, refused.refusal.code) == (402, "budget_exceeded")
-    assert "(limit `l` per key and day: 0 USD spent and 0 reserved of 0.000000000005, until 1970-01-02T00:00Z)" in (
-        refused.message
+    assert (
+        "(limit `l` per key and day: 0 USD spent and 0 reserved of 0.000000000005, until 1970-01-02T00:00Z; "
+        "this call needs 0.001009, with a smaller `max_tokens` less)" in refused.message
     )
     assert refused.details == {
         "budgets": [
@@ -595,6 +596,7 @@ async def test_what_a_limit_has_no_room_for_is_not_sent_and_is_402_with_the_figu
                 "limit_usd": "0.000000000005",
                 "settled_usd": "0",
                 "reserved_usd": "0",
+                "needed_usd": "0.001009",
                 "resets_at": "1970-01-02T00:00Z",
             }
         ]

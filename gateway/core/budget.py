@@ -144,7 +144,8 @@ class Reserved(msgspec.Struct, frozen=True):
 
 
 class Exceeded(msgspec.Struct, frozen=True):
-    """A call that a limit has no room for: what was spent and is reserved, the ceiling, and when the window ends."""
+    """A call that a limit has no room for: what was spent and is reserved, the ceiling, and when the window ends.
+    `needed_pico_usd` is the least that the call can do with, 0: nobody asked."""
 
     limit: Limit
     value: str
@@ -152,6 +153,7 @@ class Exceeded(msgspec.Struct, frozen=True):
     reserved_pico_usd: int
     ceiling_pico_usd: int
     resets: float
+    needed_pico_usd: int = 0
 
 
 class Standing(msgspec.Struct, frozen=True):

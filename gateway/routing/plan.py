@@ -119,6 +119,8 @@ def exhausted(decision: Decision, backend: Backend, exceeded: Exceeded, moment: 
         f"limit `{limit.rule}` per {limit.terms.per} and {limit.terms.window}: {spent} USD spent and {reserved} "
         f"reserved of {usd(exceeded.ceiling_pico_usd)}, until {utc(exceeded.resets)}"
     )
+    if exceeded.needed_pico_usd:
+        reason += f"; this call needs {usd(exceeded.needed_pico_usd)}, with a smaller `max_tokens` less"
     excluded = Exclusion(backend.id, "budget", (limit.rule,), reason, wait)
     return msgspec.structs.replace(decision, candidates=candidates, excluded=(*decision.excluded, excluded))
 
@@ -176,6 +178,7 @@ def _figures(exceeded: Exceeded) -> dict[str, object]:
         "limit_usd": usd(exceeded.ceiling_pico_usd),
         "settled_usd": usd(exceeded.spent_pico_usd),
         "reserved_usd": usd(exceeded.reserved_pico_usd),
+        "needed_usd": usd(exceeded.needed_pico_usd),
         "resets_at": utc(exceeded.resets),
     }
 
