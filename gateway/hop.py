@@ -12,7 +12,7 @@ from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.findings import UNKNOWN
 from gateway.core.permit import Permit
-from gateway.core.price import charge, service_of
+from gateway.core.price import UNPRICED, charge, service_of
 from gateway.core.rate import pace_headers
 from gateway.core.record import Call, State, Tried
 from gateway.core.usage import NOTHING, Usage
@@ -272,7 +272,10 @@ class Hop:
 
     def _owed(self, usage: Usage, failure: FailureKind | None) -> Tried:
         price = self.backend.price
-        return self.tried("settled", usage, charge(usage, price, self.service) if price else 0, failure)
+        if price is None:
+            return self.tried("settled", usage, 0, failure)
+        state: State = "uncertain" if price.version == UNPRICED else "settled"
+        return self.tried(state, usage, charge(usage, price, self.service), failure)
 
 
 class Stream:

@@ -28,7 +28,7 @@ from gateway.core.decision import Candidate, Decision, Obligation, Ruling, Verdi
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.fallback import Attempt
 from gateway.core.permit import mint
-from gateway.core.price import Schedule, Tier
+from gateway.core.price import UNPRICED, Schedule, Tier
 from gateway.core.usage import Usage
 from gateway.hop import Hop, Stream
 from gateway.ports import UpstreamError
@@ -140,6 +140,12 @@ async def test_a_tier_that_nobody_priced_is_the_usual_one():
     one = hop(chat(service_tier="flex"), backend("a"))
     await one.open(Calls({"a": answering(json.dumps({**OK, "service_tier": "scale"}).encode())}))
     assert (one.ended().service, one.ended().cost_pico_usd) == ("", 15_000_000)
+
+
+async def test_what_has_no_price_of_its_own_stays_uncertain():
+    one = hop(of=backend("a", price=msgspec.structs.replace(PRICE, version=UNPRICED)))
+    await one.open(Calls({"a": answering()}))
+    assert (one.ended().state, one.ended().cost_pico_usd) == ("uncertain", 15_000_000)
 
 
 async def test_an_answer_without_usage_is_owed_as_counted():

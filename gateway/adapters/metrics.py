@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from gateway.core.catalog import Backend
-from gateway.core.price import PICO_PER_USD, Price
+from gateway.core.price import PICO_PER_USD, UNPRICED, Price
 from gateway.core.record import Record, Tried
 from gateway.core.savings import REQUESTED, saved_by
 from gateway.core.usage import BUCKETS
@@ -104,7 +104,7 @@ class Metrics:
             "gateway_recognizer_results", "Requests by kind of what the recogniser found", ("kind",)
         )
         self._unrecognized = counter("gateway_recognizer_skipped", "Requests that the recogniser did not look at", ())
-        self._unpriced = counter("gateway_unpriced_requests", "Refused for want of a price", ())
+        self._unpriced = counter("gateway_unpriced_requests", "Without a price: refused, or charged at the dearest", ())
         self._decisions = counter("gateway_policy_decisions", "Decisions", ("outcome", "rule", "sensitivity", "zone"))
         self._denied = counter("gateway_policy_denied", "Requests that a rule denied", ("rule",))
         self._watched = counter("gateway_policy_watched", "Answers that a rule in trial would stop", ("rule",))
@@ -248,6 +248,8 @@ class Metrics:
             if any(excluded.by == "price" for excluded in decision.excluded):
                 self._unpriced.inc()
         if (served := record.served) is not None:
+            if served.price_version == UNPRICED:
+                self._unpriced.inc()
             for rule in served.watched:  # a limit on trial may be so for every request
                 watched = self._child(self._watched, rule)
                 sums[watched] = sums.get(watched, 0) + 1

@@ -1,6 +1,6 @@
 """Prices and charges. Money is an integer number of pico-USD (1e-12 USD); every published price is exact in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import ROUND_CEILING, Decimal
 
 import msgspec
@@ -19,6 +19,10 @@ AUTO = "auto"
 
 UNKNOWN_SERVICE = "other"
 """A service tier that a price does not name. It is charged at the dearest rates that the price has."""
+
+
+UNPRICED = "unpriced"
+"""The version of the price of what has none: the dearest that is known. What it comes to is an upper bound."""
 
 
 class Rates(msgspec.Struct, frozen=True):
@@ -142,6 +146,17 @@ def dearest(price: Price, prompt: int, asked: str = "", *, audio: bool = True) -
             if audio:
                 read, written = max(read, rates.audio_input), max(written, rates.audio_output)
     return read, written
+
+
+def unpriced(book: Iterable[Price]) -> Price | None:
+    """What a model without a price is charged at: of each bucket the dearest figure of a book; None: it is empty."""
+    known = [
+        rates
+        for price in book
+        for schedule in (price, *price.services.values())
+        for rates in (schedule.rates, *(tier.rates for tier in schedule.tiers))
+    ]
+    return Price(rates=_dearest(iter(known)), version=UNPRICED) if known else None
 
 
 def _dearest(rates: Iterator[Rates]) -> Rates:

@@ -18,7 +18,7 @@ def saved_by(tried: Sequence[Tried], price: Price) -> int:
     """What one request cost less than a baseline of this price, in pico-USD; negative: it cost more. As `savings` has
     it; 0 where nobody knows what it used."""
     served = tried[-1]
-    answered = served.state == "settled"
+    answered = served.state == "settled" or (served.state == "uncertain" and served.usage.total > 0)
     if answered and not served.usage.total:
         return 0
     return (charge(served.usage, price) if answered else 0) - sum([each.cost_pico_usd for each in tried])

@@ -18,10 +18,12 @@ def backends(
     book: Mapping[str, Price | None],
     providers: Mapping[str, str | None],
     today: str,
+    unpriced: Price | None = None,
 ) -> tuple[dict[str, Backend], dict[str, Mark], str]:
     """The backends as they are on a day (YYYY-MM-DD), and where each is declared, by id; and the day since which they
-    are so, empty: no status of theirs has a date that has come. `book` is as `prices.prices` reads it."""
-    return _Catalog(tree, vocabulary, book, providers, today).read()
+    are so, empty: no status of theirs has a date that has come. `book` is as `prices.prices` reads it,
+    `unpriced` what a backend without a price costs, None: it has none."""
+    return _Catalog(tree, vocabulary, book, providers, today, unpriced).read()
 
 
 class _Catalog:
@@ -32,12 +34,14 @@ class _Catalog:
         book: Mapping[str, Price | None],
         providers: Mapping[str, str | None],
         today: str,
+        unpriced: Price | None,
     ) -> None:
         self.tree = tree
         self.vocabulary = vocabulary
         self.book = book
         self.providers = providers
         self.today = today
+        self.unpriced = unpriced
         self.problem = tree.problem
         self.since = ""
 
@@ -136,12 +140,12 @@ class _Catalog:
         mark, version = document.value((*path, "price")), f"catalog:{id}"
         match entry.price:
             case None:
-                return None
+                return self.unpriced
             case "book":
                 model = entry.model or id
                 if model not in self.book and "prices" not in self.tree.shaky:
                     self.problem(mark, "P108", f"the price book has no model `{model}`{suggestion(model, self.book)}")
-                return self.book.get(model)
+                return self.book.get(model) or self.unpriced
             case MachinePrice() as machine:
                 return machine_price(machine, version)
             case TokenPrice() as tokens:

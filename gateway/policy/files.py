@@ -115,6 +115,7 @@ class PricesFile(_Entry):
     """prices.yaml"""
 
     version: Annotated[str, StringConstraints(min_length=1, max_length=32)]
+    unpriced: Literal["refuse", "allow"] = "refuse"
     models: dict[Name, BookPrice | Annotated[list[BookPrice], Field(min_length=1)]]
 
 

@@ -29,6 +29,7 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
     },
     files.PricesFile: {
         "version": "a name for this state of the list; ledger rows keep it",
+        "unpriced": "`refuse`: what has no price is not used; `allow`: it costs the dearest of the list, uncertain",
         "models": "a price for each model, by the name that the provider gives it",
     },
     price_files.Figures: {

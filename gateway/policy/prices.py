@@ -1,9 +1,20 @@
 """The price book: from figures as they are written to prices, exact or refused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from gateway.core.price import AUTO, USUAL, Price, Rates, Schedule, Tier, per_gpu_hour, rates_per_million, scaled
+from gateway.core.price import (
+    AUTO,
+    USUAL,
+    Price,
+    Rates,
+    Schedule,
+    Tier,
+    per_gpu_hour,
+    rates_per_million,
+    scaled,
+    unpriced,
+)
 from gateway.policy import files
 from gateway.policy.document import Document, Path
 from gateway.policy.price_files import BookPrice, Figures, MachinePrice, ServicePrice, TokenPrice
@@ -32,6 +43,12 @@ def prices(tree: Tree, today: str) -> tuple[dict[str, Price | None], str]:
             book[model] = None if position is None else made[position]
             since = max(since, "" if position is None else rows[position].from_ or "")
     return book, since
+
+
+def fallback(tree: Tree, book: Mapping[str, Price | None]) -> Price | None:
+    """What a backend without a price costs, None: nothing is sent to it."""
+    allowed = any(file.unpriced == "allow" for _, _, file in tree.of_kind("prices", files.PricesFile))
+    return unpriced(price for price in book.values() if price is not None) if allowed else None
 
 
 def in_force(rows: Sequence[BookPrice], today: str) -> int | None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.core.price import (
     PICO_PER_USD,
     UNKNOWN_SERVICE,
+    UNPRICED,
     USUAL,
     Price,
     Rates,
@@ -28,6 +29,7 @@ from gateway.core.price import (
     rates_per_million,
     scaled,
     service_of,
+    unpriced,
     usd,
 )
 from gateway.core.usage import BUCKETS, READ, Usage
@@ -401,3 +403,14 @@ def test_usd_loses_nothing(pico):
     text = usd(pico)
     assert Fraction(pico, PICO_PER_USD) == Fraction(Decimal(text))
     assert re.fullmatch(r"-?(0|[1-9]\d*)(\.\d*[1-9])?", text)
+
+
+def test_what_has_no_price_costs_the_dearest_of_each_bucket_in_every_tier_and_service():
+    cheap = rates_per_million(input=Decimal(1), output=Decimal(9))
+    long = rates_per_million(input=Decimal(5), output=Decimal(2))
+    fast = rates_per_million(input=Decimal(2), output=Decimal(12))
+    one = Price(rates=cheap, tiers=(Tier(100, long),), version="a")
+    other = Price(rates=cheap, version="b", services={"priority": Schedule(fast)})
+    found = unpriced([one, other])
+    assert (found.version, found.rates.input, found.rates.output) == (UNPRICED, 5_000_000, 12_000_000)
+    assert unpriced([]) is None

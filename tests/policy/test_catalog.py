@@ -126,6 +126,16 @@ def test_a_price(written, expected):
     assert backends(with_row(written))[1].price == expected
 
 
+def test_what_has_no_price_costs_the_dearest_of_the_list_where_that_is_allowed():
+    book = PRICES.replace("models:", "unpriced: allow\nmodels:")
+    assert backends(with_row("region: eu"))[1].price is None
+    assert backends(with_row("region: eu") | {"prices.yaml": book})[1].price == per_million(
+        "unpriced", input=Decimal(4), output=Decimal(20)
+    )
+    empty = "version: v1\nunpriced: allow\nmodels: {}"
+    assert backends({"catalog/a.yaml": "backends: {gpt: {provider: openai}}", "prices.yaml": empty})[0].price is None
+
+
 @pytest.mark.parametrize(
     ("files", "place", "message"),
     [
