@@ -43,7 +43,7 @@ def bound(backend: Backend, demand: Demand) -> Bound:
     price = backend.price
     if price is None:
         return NOTHING
-    longest = backend.max_output or backend.context or ASSUMED_CONTEXT
+    longest = backend.max_output or backend.context or ASSUMED_CONTEXT  # what the catalog says is believed
     written = longest if demand.output_limit is None else min(demand.output_limit, longest)
     prompt = prompt_tokens(backend, demand)
     read, wrote = dearest(price, prompt, demand.service, audio="audio" in demand.needs)

@@ -3,6 +3,7 @@
 Only the fields named here are read. Everything else, and the exact bytes of every value, travels on untouched.
 """
 
+import math
 import re
 from typing import Annotated
 
@@ -21,11 +22,16 @@ REDIRECTING = (
 _SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 _REDIRECTING = frozenset(REDIRECTING)
 _ABSENT = Raw(b"")
+FURTHER_LIMITS = ("max_output_tokens", "max_new_tokens", "n_predict", "num_predict")
+"""Names by which some servers take a limit too; llama.cpp's goes before the others."""
 PART_BYTES = 6000
 """What an image, a sound or a file counts for as text; providers charge some hundred to two thousand tokens for one."""
 
 IMAGE_BYTES = 50_000
 """What an image counts for at most: the dearest known reading of one is 16,384 tokens (Qwen-VL at high resolution)."""
+
+FILE_BYTES = 3
+"""Bytes of text for a byte of a file: what is packed in a document may be more than it looks."""
 
 UNSEEN_BYTES = 1_500_000
 """What counts for a part at most that is only named (a file id, a video's address): a half million tokens."""
@@ -36,20 +42,29 @@ class Part(msgspec.Struct):
 
     type: str = "text"
     text: str | None = None
+    image_url: Raw = _ABSENT
     file: Raw = _ABSENT
     input_audio: Raw = _ABSENT
 
     @property
+    def inline_bytes(self) -> int:
+        """The size of what is no text in it."""
+        return len(bytes(self.image_url)) + len(bytes(self.file)) + len(bytes(self.input_audio))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether what it holds is text, by its type and by its members, since some servers go by those."""
+        return not self.inline_bytes and not any(word in self.type for word in _ATTACHED)
+
+    @property
     def attached_bytes(self) -> int:
-        """What the part counts for at most beyond `PART_BYTES`: the bytes of what is sent with it, as text."""
-        if self.type == "text":
-            return 0
-        if self.type == "image_url":
-            return IMAGE_BYTES - PART_BYTES
-        sent = bytes(self.input_audio) or bytes(self.file)
-        if self.type not in _SENT_WITH or (self.type == "file" and b'"file_data"' not in sent):
-            return UNSEEN_BYTES - PART_BYTES
-        return max(0, len(sent) - PART_BYTES)
+        """What a part that is no text counts for at most, as text."""
+        if bytes(self.image_url) or self.type in ("image", "image_url"):
+            return IMAGE_BYTES
+        sent = bytes(self.file) or bytes(self.input_audio)
+        if not sent or b"://" in sent or b'_id"' in sent:
+            return UNSEEN_BYTES
+        return max(PART_BYTES, FILE_BYTES * len(sent) if self.file else len(sent))
 
 
 class Message(msgspec.Struct):
@@ -138,9 +153,21 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     @property
     def output_limit(self) -> int | None:
-        """Most tokens that the client lets one choice write, None: unlimited."""
+        """Most tokens that the client lets one choice write, by whichever of its limits is the largest, since servers
+        differ in which one they read. None: unlimited, as 0 and -1 are to some."""
         view = self.view
-        return view.max_completion_tokens if view.max_completion_tokens is not None else view.max_tokens
+        if view.max_completion_tokens is None and view.max_tokens is None:
+            largest = None
+        else:
+            largest = max(view.max_completion_tokens or view.max_tokens or 0, view.max_tokens or 0) or None
+            if 0 in (view.max_completion_tokens, view.max_tokens):
+                return None
+        for name in FURTHER_LIMITS:
+            if name in self.fields and (figure := _figure(self.fields[name])) is not None:
+                if figure < 1 or largest is None:
+                    return None
+                largest = max(largest, figure)
+        return largest
 
     @property
     def service(self) -> str:
@@ -175,7 +202,17 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _VIEW = msgspec.json.Decoder(View)
+_FIGURE = msgspec.json.Decoder(float | None)
 _CHAT = frozenset({"chat"})
+
+
+def _figure(raw: Raw) -> int | None:
+    """A limit as the client wrote it; 0: none that can be read, or no limit; None: it is unset."""
+    try:
+        figure = _FIGURE.decode(raw)
+    except msgspec.DecodeError:
+        return 0
+    return None if figure is None else math.ceil(max(figure, 0.0)) if math.isfinite(figure) else 0
 
 
 def _member(name: str) -> bytes:
@@ -184,8 +221,11 @@ def _member(name: str) -> bytes:
 
 
 _NAMES = {name: _member(name) for name in (*View.__struct_fields__, "temperature", "top_p", "tool_choice", "user")}
-_SENT_WITH = ("file", "input_audio")
+_ATTACHED = ("image", "audio", "video", "file", "document")
 _PART_NEEDS = {"image_url": "vision", "input_audio": "audio"}
+_MEASURED = frozenset(("messages", "tools", "functions", "response_format", "model"))
+_OVERHEAD_BYTES, _OTHER_FIELDS_BYTES = 200, 1000
+"""What a message has of names, quotes and escapes, and a request of settings, that is not counted."""
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -213,13 +253,13 @@ def parse(body: bytes) -> ChatRequest:
             f"`{name}` is not accepted: the gateway calls only backends of its catalog; remove the field",
             param=name,
         )
-    text_bytes, attached_bytes, needs = _measure(view)
+    text_bytes, attached_bytes, needs = _measure(view, fields)
     return ChatRequest(fields, view, needs, text_bytes, attached_bytes)
 
 
-def _measure(view: View) -> tuple[int, int, frozenset[str]]:
-    """Bytes of text in the messages, what else they count for at most, and the capabilities that the request needs."""
-    size = attached = 0
+def _measure(view: View, fields: dict[str, Raw]) -> tuple[int, int, frozenset[str]]:
+    """Bytes of text that models read, how much more there may be of it, and the capabilities that the request needs."""
+    size = attached = inline = 0
     needs: set[str] = set()
     for message in view.messages:
         content = message.content
@@ -227,16 +267,21 @@ def _measure(view: View) -> tuple[int, int, frozenset[str]]:
             size += len(content) if content.isascii() else len(content.encode())
         elif content:
             for part in content:
-                if part.type == "text":
+                if part.is_text:
                     size += len((part.text or "").encode())
                     continue
                 size += PART_BYTES
-                attached += part.attached_bytes
+                inline += part.inline_bytes
+                attached += part.attached_bytes - PART_BYTES
                 if need := _PART_NEEDS.get(part.type):
                     needs.add(need)
         for raw in (message.tool_calls, message.function_call, message.reasoning_content, message.refusal):
             if raw is not _ABSENT:
                 size += len(bytes(raw))
+    # what stands in messages and fields that are not read here may be read by a model
+    unread = len(fields["messages"]) - inline - size - _OVERHEAD_BYTES * len(view.messages)
+    unread += sum([len(raw) for name, raw in fields.items() if name not in _MEASURED]) - _OTHER_FIELDS_BYTES
+    attached += max(0, unread)
     for raw in (*(view.tools or ()), *(view.functions or ())):
         size += len(bytes(raw))
         needs.add("tools")

@@ -5,15 +5,13 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec import Raw
 
-from gateway.core.chat import ChatRequest, Demand, Part, parse
+from gateway.core.chat import FURTHER_LIMITS, ChatRequest, Demand, Part, parse
 from gateway.core.decision import Obligation
 
 REMOVED = b'{"type":"text","text":"[image removed by policy]"}'
 """What stands where an image was."""
 
 _LIMITS = ("max_completion_tokens", "max_tokens")
-_FURTHER_LIMITS = ("max_output_tokens", "max_new_tokens", "n_predict", "num_predict")
-"""Names by which some servers take a limit too; llama.cpp's goes before the others."""
 _SHOWS_NOTHING = frozenset({"text", "refusal", "input_audio", "thinking"})
 _FIGURE = msgspec.json.Decoder(float | None)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
@@ -55,11 +53,11 @@ def _less_demanded(demand: Demand, most: int) -> Demand:
 
 
 def _limited(chat: ChatRequest, most: int, limit_field: str) -> ChatRequest:
-    """The smaller of the client's limit and ours, under the client's own name for it if it gave one."""
+    """The smaller of the client's limits and ours, under the client's own names for it if it gave any."""
     changed = {
-        name: most for name in (*_LIMITS, *_FURTHER_LIMITS) if name in chat.fields and _exceeds(chat.fields[name], most)
+        name: most for name in (*_LIMITS, *FURTHER_LIMITS) if name in chat.fields and _exceeds(chat.fields[name], most)
     }
-    if chat.output_limit is None:
+    if chat.view.max_completion_tokens is None and chat.view.max_tokens is None:
         changed[limit_field] = most
     if not changed:
         return chat
@@ -69,12 +67,12 @@ def _limited(chat: ChatRequest, most: int, limit_field: str) -> ChatRequest:
 
 
 def _exceeds(raw: Raw, most: int) -> bool:
-    """Whether a limit as the client wrote it is above ours, or none: servers read -1 as endless. Null is unset."""
+    """Whether a limit as the client wrote it is above ours, or none: servers read -1 or 0 as endless. Null is unset."""
     try:
         figure = _FIGURE.decode(raw)
     except msgspec.DecodeError:
         return True
-    return figure is not None and not 0 <= figure <= most
+    return figure is not None and not 0 < figure <= most
 
 
 def _blind(demand: Demand, _: int) -> Demand:

@@ -101,11 +101,17 @@ class OpenAI(msgspec.Struct, frozen=True):
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The client's body with the backend's model name, and with usage asked for when it is a stream."""
         changed = {"model": msgspec.json.encode(backend.model)}
+        if (limit := chat.view.max_completion_tokens) is not None and chat.view.max_tokens is None:
+            changed |= self._limit(limit)
         if chat.streamed and self.asks_usage and not chat.wants_usage:
             options = chat.fields.get("stream_options")
             members = _MEMBERS.decode(options) if options is not None and options != Raw(_NULL) else {}
             changed["stream_options"] = msgspec.json.encode({**members, "include_usage": True})
         return chat.with_fields(changed)
+
+    def _limit(self, most: int) -> dict[str, bytes]:
+        """The client's limit under the older name, too, where that is the one that servers are sure to read."""
+        return {self.limit_field: b"%d" % most} if self.limit_field == "max_tokens" else {}
 
     def reader(self, chat: ChatRequest) -> "Stream":
         """The reader of a streamed answer."""

@@ -374,11 +374,18 @@ def test_a_stream_is_asked_for(members, expected):
         ((b'"max_completion_tokens":6',), 6),
         ((b'"max_tokens":5', b'"max_completion_tokens":6'), 6),
         ((b'"max_tokens":5', b'"max_completion_tokens":null'), 5),
-        ((b'"max_tokens":5', b'"max_completion_tokens":0'), 0),
+        ((b'"max_tokens":50', b'"max_completion_tokens":6'), 50),  # nobody knows which one is read
+        ((b'"max_tokens":5', b'"max_completion_tokens":0'), None),
+        ((b'"max_tokens":0',), None),
+        ((b'"max_tokens":5', b'"n_predict":700'), 700),
+        ((b'"max_tokens":5', b'"n_predict":-1'), None),
+        ((b'"max_tokens":5', b'"max_new_tokens":"x"'), None),
+        ((b'"max_tokens":5', b'"num_predict":null'), 5),
+        ((b'"num_predict":7',), None),
         ((b'"max_tokens":18446744073709551616',), 2**64),
     ],
 )
-def test_the_newer_limit_counts(members, expected):
+def test_the_largest_limit_counts(members, expected):
     assert expected == parse(body(*members)).output_limit
 
 
@@ -440,7 +447,13 @@ def test_a_demand_is_what_a_plan_needs_and_holds_no_text(members, limit, choices
         (b'{"type":"image_url","image_url":{"url":"https://x/y.png"}}', 44_000),
         (b'{"type":"input_audio","input_audio":{"data":"%b","format":"wav"}}' % (b"A" * 9000), 3_026),
         (b'{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}', 0),
-        (b'{"type":"file","file":{"file_data":"%b"}}' % (b"A" * 9000), 3_016),
+        (b'{"type":"file","file":{"file_data":"%b"}}' % (b"A" * 9000), 21_048),
+        (b'{"type":"file","file":{"file_data":"https://x/y.pdf"}}', 1_494_000),
+        (b'{"type":"file","file":{"file_id":"f-1","file_data":null}}', 1_494_000),
+        (b'{"type":"input_audio","input_audio":{"data":"https://x/y.mp3"}}', 1_494_000),
+        (b'{"image_url":{"url":"https://x/y.png"}}', 44_000),
+        (b'{"type":"refusal","refusal":"no"}', 0),
+        (b'{"type":"hologram"}', 0),
         (b'{"type":"file","file":{"file_id":"f-1"}}', 1_494_000),
         (b'{"type":"video_url","video_url":{"url":"https://x/y.mp4"}}', 1_494_000),
     ],
@@ -448,7 +461,29 @@ def test_a_demand_is_what_a_plan_needs_and_holds_no_text(members, limit, choices
 def test_what_is_attached_counts_for_what_it_can_be_at_most(part, attached):
     chat = parse(content(part))
     assert chat.attached_bytes == chat.demand.attached_bytes == attached
-    assert chat.text_bytes == (5 if b'"text"' in part else 6000)
+    assert chat.text_bytes == (5 if b'"text"' in part else 0 if b"refusal" in part or b"hologram" in part else 6000)
+
+
+LONG = b"x" * 90_000
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        body(b'"documents":["%b"]' % LONG),
+        body(b'"prediction":{"type":"content","content":"%b"}' % LONG),
+        b'{"model":"m","messages":[{"role":"assistant","content":"hi","reasoning_details":["%b"]}]}' % LONG,
+        content(b'{"type":"thinking","thinking":"%b"}' % LONG),
+    ],
+)
+def test_text_that_stands_where_nobody_looks_is_counted_all_the_same(raw):
+    chat = parse(raw)
+    assert 88_000 < chat.text_bytes + chat.attached_bytes < 91_000
+
+
+def test_a_usual_request_counts_for_its_text_alone():
+    chat = parse(body(b'"temperature":0.7', b'"user":"u1"', b'"metadata":{"a":"b"}'))
+    assert (chat.text_bytes, chat.attached_bytes) == (2, 0)
 
 
 def test_the_service_tier_is_read_and_forwarded():
