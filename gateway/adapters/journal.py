@@ -74,13 +74,15 @@ def _silent(event: str, **fields: object) -> None:
     """Tells nobody."""
 
 
-def _read(segment: Path) -> Iterator[list[Entry]]:
-    """The entries of a segment, in their order, in groups."""
+def _read(segment: Path, unread: Callable[[bytes], None]) -> Iterator[list[Entry]]:
+    """The entries of a segment, in their order, in groups. `unread` gets a whole line that this version cannot read."""
     group: list[Entry] = []
     with segment.open("rb") as lines:
         for line in lines:
             try:
                 group.append(_ENTRY.decode(line))
+            except msgspec.ValidationError:
+                unread(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 continue  # torn: it was being written when the process died, so nothing had followed from it
             if len(group) >= _GROUP_ENTRIES:
@@ -147,11 +149,12 @@ class Ledger:
         if self._written - self._freed > JOURNAL_BYTES:
             raise OSError(errno.ENOSPC, f"{self._directory} is full, since the ledger's store takes nothing")
         self._noted.append(entry)
+        self._under_way[entry.request_id, entry.hop] = entry  # before a new segment may be begun with what is under way
         self.flush()
         if self._refusing is not None:
             self._noted.remove(entry)
+            del self._under_way[entry.request_id, entry.hop]
             raise self._refusing
-        self._under_way[entry.request_id, entry.hop] = entry
 
     def sealed(self) -> Awaitable[None] | None:
         """With `power`, waits until what was noted so far is on disk; one fsync serves all who wait."""
@@ -254,14 +257,24 @@ class Ledger:
     def _rotate(self) -> None:
         """Starts a new segment with what is under way; the old one goes once the store has all it holds."""
         old, old_fd, old_size = self._segment, self._fd, self._size
+        written = self._written
         try:
             self._segment, self._fd, self._size = self._new_segment(int(old.stem) + 1)
+        except OSError:
+            return  # the old one goes on
+        try:
             for entry in self._under_way.values():
                 self._append(_ENCODE(entry) + b"\n")
             if self._power:
-                os.fsync(self._fd)
+                for descriptor in (old_fd, self._fd):
+                    os.fsync(descriptor)
+                _fsync(os.open(self._directory, os.O_RDONLY))
         except OSError:
-            return  # both segments stay until the next start reads them
+            os.close(self._fd)
+            self._segment.unlink(missing_ok=True)
+            self._freed += self._written - written
+            self._segment, self._fd, self._size, self._torn = old, old_fd, old_size, False
+            return
         os.close(old_fd)
         self._hand_over()  # all that the old one holds goes before it
         self._queue.put(_Full(old, old_size, self._reread, self._waits_since))
@@ -304,7 +317,7 @@ class Ledger:
     def _recover(self) -> bool:
         """Carries over what a former process left. False: told to stop while the store was away."""
         taken, under_way = 0, dict[tuple[str, int], Entry]()
-        for entries in chain.from_iterable(_read(segment) for segment in self._left):
+        for entries in chain.from_iterable(_read(segment, self._unread) for segment in self._left):
             ended = []
             for entry in entries:
                 if entry.state == "open":
@@ -335,7 +348,8 @@ class Ledger:
     def _carry_segment(self, segment: Path) -> bool:
         """Carries over the ended calls of a segment that did not wait in memory."""
         return all(
-            self._keep([entry for entry in entries if entry.state != "open"]) is not None for entries in _read(segment)
+            self._keep([entry for entry in entries if entry.state != "open"]) is not None
+            for entries in _read(segment, self._unread)
         )
 
     def _free(self, segment: Path, size: int) -> None:
@@ -365,6 +379,12 @@ class Ledger:
                 return kept
             if self._closing.wait(_RETRY_SECONDS):
                 return None
+
+    def _unread(self, line: bytes) -> None:
+        """Keeps a line that another version wrote where an operator finds it."""
+        with (self._directory / "refused.jsonl").open("ab") as file:
+            file.write(line)
+        self._tell("ledger_line_unread")
 
     def _lost(self, error: Exception) -> None:
         if not self._away:

@@ -187,7 +187,8 @@ class PostgresStore:
         month = months[0]
         span = _start_of(month), _start_of(month + 1)
         async with db.transaction():
-            await db.execute("SELECT pg_advisory_xact_lock($1)", _FOLDING, timeout=_FOLD_SECONDS)
+            if not await db.fetchval("SELECT pg_try_advisory_xact_lock($1)", _FOLDING):
+                return False  # another gateway is at it: nobody waits for that
             if month in await _months(db):  # no other gateway was faster
                 await db.execute(_FOLD, *span, timeout=_FOLD_SECONDS)
                 await db.execute(_MARK, *span, timeout=_FOLD_SECONDS)

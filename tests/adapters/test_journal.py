@@ -454,3 +454,57 @@ async def test_many_gateways_start_at_once_on_an_empty_database(shared):
     for ledger in ledgers:
         await asyncio.to_thread(ledger.close)
     assert len(await rows(places[0])) == 30
+
+
+async def test_the_call_that_begins_a_new_segment_is_under_way_in_it(place, monkeypatch):
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 500)
+    ledger = place.ledger()
+    for n in range(4):
+        ledger.open(entry(f"done-{n}", state="open", cost=100))
+        ledger.settle([entry(f"done-{n}")])
+    ledger.open(entry("x" * 600, state="open", cost=900))  # its line is the last of the old segment
+    await until(lambda: ledger.lag_seconds() == 0)
+    abandon(ledger)
+    again = place.ledger()
+    assert again.recovered[1] == 1
+    again.close()
+    assert ("x" * 600, 1, "uncertain", 900) in await rows(place)
+
+
+async def test_a_segment_that_cannot_be_begun_leaves_the_old_one_in_use(place, monkeypatch):
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 500)
+    ledger = place.ledger()
+    append, full = ledger._append, [True]
+
+    def failing(lines: bytes) -> None:
+        if full[0] and int(ledger._segment.stem) > 1:
+            raise OSError(errno.ENOSPC, "full")
+        append(lines)
+
+    monkeypatch.setattr(ledger, "_append", failing)
+    for n in range(8):
+        ledger.open(entry(f"r-{n}", state="open", cost=100))
+        ledger.settle([entry(f"r-{n}")])
+    full[0] = False
+    ledger.open(entry("last", state="open", cost=100))
+    ledger.settle([entry("last")])
+    await until(lambda: ledger.lag_seconds() == 0)
+    ledger.close()
+    assert len([row for row in await rows(place) if row[2] == "settled"]) == 9
+    assert [name for name in segments(place) if name != "refused.jsonl"] == []
+
+
+async def test_a_line_of_another_version_is_set_aside_and_told(place):
+    ledger = place.ledger()
+    ledger.settle([entry("a")])
+    ledger.flush()
+    abandon(ledger)
+    [segment] = (place.directory / "journal").glob("0*.jsonl")
+    line = segment.read_bytes().replace(b'"settled"', b'"of tomorrow"').replace(b'"a"', b'"b"')
+    segment.write_bytes(line + segment.read_bytes())
+    told = []
+    again = place.ledger(tell=lambda event, **_: told.append(event))
+    again.close()
+    assert (place.directory / "journal" / "refused.jsonl").read_bytes() == line
+    assert "ledger_line_unread" in told
+    assert ("a", 1, "settled", 7) in await rows(place)
