@@ -12,10 +12,10 @@ from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.findings import UNKNOWN
 from gateway.core.permit import Permit
-from gateway.core.price import UNPRICED, charge, service_of
+from gateway.core.price import UNPRICED, charge, dearest, service_of
 from gateway.core.rate import pace_headers
 from gateway.core.record import Call, State, Tried
-from gateway.core.usage import NOTHING, Usage
+from gateway.core.usage import NOTHING, Usage, highest
 from gateway.ports import Answer, Dialect, Headers, Opened, Reply, Scanned, StreamReader, UpstreamError, Upstreams
 
 MAX_ERROR_BYTES = 1_000_000
@@ -229,7 +229,8 @@ class Hop:
             written = tokens.written_at_most(self.answer.written_bytes if self.answer else 0, 0)
         unseen = 0
         if "reasoning" in self.backend.capabilities:
-            limit = max(0, self.bound.written * (self.chat.view.n or 1) - written)
+            longest = self.bound.written if self.shortened is None else self.shortened
+            limit = max(0, longest * (self.chat.view.n or 1) - written)
             unseen = tokens.unseen_at_most(_MONOTONIC() - self._sent, limit)
         return Usage(input_uncached=prompt, output=written, reasoning=unseen, source="estimated")
 
@@ -255,27 +256,45 @@ class Hop:
     def failed(self, failure: FailureKind) -> Tried:
         """Not billed, or nobody knows: then the upper bound stands until somebody does. What was written before an
         error is owed all the same."""
-        if self.reported is not None:
-            return self._owed(self.reported, failure)
-        if self.reader is not None and self.reader.content_seen:
-            return self._owed(self.estimated(), failure)
+        if self.reported is not None or (self.reader is not None and self.reader.content_seen):
+            return self._owed(self._used(), failure)
         if failure.may_be_billed:
             return self.tried("uncertain", NOTHING, self.most, failure)
         return self.tried("released", NOTHING, 0, failure)
 
     def ended(self) -> Tried:
-        """Answered, or broken off by anyone: what went by is owed. Of an answer that never came nobody knows."""
+        """Answered, or broken off by anyone: what went by is owed. Of an answer that never came nobody knows; what was
+        never sent costs nothing."""
+        if not self.permit.sent:
+            return self.tried("released", NOTHING, 0)
         if self.reader is None and self.answer is None:
             return self.tried("uncertain", NOTHING, self.most)
         broken = self.reader.failed if self.reader is not None else None
-        return self._owed(self.reported or self.estimated(), broken.kind if broken is not None else None)
+        return self._owed(self._used(), broken.kind if broken is not None else None)
+
+    def _used(self) -> Usage:
+        """What was reported, if that is all there was; else the higher one of it and what we saw, bucket by bucket.
+
+        A count that came before the end, or that has nothing of what was written, is not the last word.
+        """
+        if (reported := self.reported) is None:
+            return self.estimated()
+        source, reader = self.reader or self.answer, self.reader
+        written = source.written_bytes if source else 0
+        last = reader is None or (reader.failed is None and reader.done and reader.usage_is_last)
+        if last and (not written or reported.total > reported.read):
+            return reported
+        return highest(reported, self.estimated())
 
     def _owed(self, usage: Usage, failure: FailureKind | None) -> Tried:
         price = self.backend.price
         if price is None:
             return self.tried("settled", usage, 0, failure)
         state: State = "uncertain" if price.version == UNPRICED else "settled"
-        return self.tried(state, usage, charge(usage, price, self.service), failure)
+        if usage.source == "reported":
+            return self.tried(state, usage, charge(usage, price, self.service), failure)
+        read, wrote = dearest(price, usage.read, self.chat.service, audio="audio" in self.chat.needs)
+        return self.tried(state, usage, usage.read * read + (usage.total - usage.read) * wrote, failure)
 
 
 class Stream:

@@ -87,6 +87,10 @@ class StreamReader(Protocol):
         """As reported."""
 
     @property
+    def usage_is_last(self) -> bool:
+        """Nothing was written since the usage was reported."""
+
+    @property
     def service(self) -> str | None:
         """The service tier that it is served at, as the upstream calls it; None: it does not say."""
 
@@ -193,10 +197,6 @@ Outcome = Reserved | Exceeded | Throttled
 
 class Budgets(Protocol):
     """Limits on spending and on pace. Moments are Unix seconds, by a clock that nobody sets back."""
-
-    @property
-    def counting(self) -> bool:
-        """Whether there are any: without one nothing needs to be reserved."""
 
     def reserve(self, ask: Ask, moment: float) -> Outcome | Awaitable[Outcome]:
         """Takes room for a call in every account it touches, or in none: then it says which limit or rate holds it up.

@@ -122,7 +122,7 @@ class Relay:
                     continue
                 permit = mint(call.id, decision, step, pinned, newest)
                 asked = Hop(permit, form, scanned, self._dialects[permit.backend.provider], self._task())
-                if self._budgets.counting and (exceeded := await self._reserve(asked, call, project, exempt)):
+                if (exceeded := await self._reserve(asked, call, project, exempt)) is not None:
                     poor.append(exceeded)
                     if exempt is None and (alias := exceeded.limit.terms.downgrade):
                         name, exempt = alias, exceeded.limit.id

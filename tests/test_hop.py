@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -20,7 +21,7 @@ from support.doubles import (
     streaming,
 )
 from support.prices import price
-from support.upstream import DONE, OK, USAGE_EVENT, delta
+from support.upstream import DONE, OK, USAGE, USAGE_EVENT, delta
 
 from gateway.asked import Form
 from gateway.core.chat import parse
@@ -28,7 +29,7 @@ from gateway.core.decision import Candidate, Decision, Obligation, Ruling, Verdi
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.fallback import Attempt
 from gateway.core.permit import mint
-from gateway.core.price import UNPRICED, Schedule, Tier
+from gateway.core.price import UNPRICED, Schedule, Tier, per_million
 from gateway.core.usage import Usage
 from gateway.hop import Hop, Stream
 from gateway.ports import UpstreamError
@@ -200,6 +201,45 @@ async def test_reasoning_that_nobody_reported_is_bounded_by_time_and_by_the_limi
     usage = one.ended().usage
     assert (usage.output, usage.source) == (2, "estimated")
     assert unseen <= usage.reasoning <= max(0, limit - 2)
+
+
+EARLY = b'data: {"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 0}}\n\n'
+ZERO = b'data: {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ((EARLY, delta("hello " * 100, "stop"), DONE), (1000, 200, "estimated")),
+        ((delta("hello " * 100, "stop"), ZERO, DONE), (PROMPT, 200, "estimated")),
+        ((delta("hello", "stop"), USAGE_EVENT, DONE), (10, 5, "reported")),
+        ((delta("hello " * 100), USAGE_EVENT, LOST), (10, 200, "estimated")),
+    ],
+    ids=["before the text", "nothing", "at the end", "and then lost"],
+)
+async def test_a_count_that_is_not_the_last_word_is_no_less_than_what_went_by(steps, expected):
+    one, _ = await opened(streaming(*steps), streamed=True)
+    told = Told()
+    await one.relay(told, Stream(one.reader, told, one.held))
+    usage = one.ended().usage
+    assert (usage.input_uncached, usage.output, usage.source) == expected
+
+
+async def test_what_nobody_reported_is_charged_at_the_dearest_rates():
+    price = per_million("v", input=Decimal(1), cache_write=Decimal(2), output=Decimal(4), reasoning=Decimal(6))
+    one = hop(of=backend("a", price=price))
+    await one.open(Calls({"a": answering(json.dumps({**OK, "usage": None}).encode())}))
+    assert one.ended().cost_pico_usd == (PROMPT * 2 + 2 * 6) * 1_000_000
+
+
+async def test_usage_beside_an_error_is_owed():
+    body = json.dumps({"error": {"message": "m"}, "usage": USAGE}).encode()
+    one, failed = await opened(answering(body))
+    assert one.failed(failed.kind).cost_pico_usd == 15_000_000
+
+
+def test_a_call_that_was_never_sent_costs_nothing():
+    assert (hop().ended().state, hop().ended().cost_pico_usd) == ("released", 0)
 
 
 async def test_a_stream_that_is_lost_says_so_and_owes_what_went_by():

@@ -72,21 +72,21 @@ class BudgetStore:
         return sum(self._db.execute(f"DELETE FROM {table} WHERE {where}", values).rowcount for table in tables)
 
     def news(self) -> bool:
-        """Whether another process set something since this was last asked; at first, whether anything may be set."""
+        """Whether another process may have set something since this was last read."""
         (version,) = self._db.execute("PRAGMA data_version").fetchone()
-        if version == self._version:
-            return False
-        self._version = version
-        return True
+        return bool(version != self._version)
 
     def read(self) -> Set:
-        """What is set now."""
+        """What is set now. Raises sqlite3.Error when it cannot be read, and then it is news still."""
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
         budgets = self._db.execute("SELECT per, whose, window, pico_usd, soft FROM budgets ORDER BY per, whose, window")
         rates = self._db.execute("SELECT per, unit, a_minute, whose FROM rates ORDER BY per, whose, unit")
-        return Set(
+        found = Set(
             tuple(_limit(*row) for row in budgets),
             tuple(Rate(per, unit, a_minute, "" if whose == EACH else whose) for per, unit, a_minute, whose in rates),
         )
+        self._version = version
+        return found
 
     def close(self) -> None:
         """Closes the store."""

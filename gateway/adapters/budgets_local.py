@@ -3,6 +3,8 @@
 What was spent is restored from the ledger; a pace begins anew with the process.
 """
 
+import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -27,6 +29,9 @@ from gateway.core.rate import Level, Pace, Rate, Throttled, tightest
 
 _COLUMNS = {"team": "team", "app": "app", "key": "key", "project": "project", "provider": "provider", "zone": "zone"}
 _NONE: tuple[str, ...] = ()
+_RECENT_SECONDS = 5.0
+"""What was booked so lately may be missing in what the ledger tells: it is booked in new accounts, too. Some of it may
+count twice there; none is forgotten."""
 _REMEMBERED = 10_000
 """Distinct spenders whose accounts are remembered; few keys ask for few backends."""
 
@@ -113,6 +118,7 @@ class LocalBudgets:
         self._levels: dict[tuple[Rate, str], Level] = {}
         self._books: dict[tuple[tuple[str, str], ...], _Book] = {}  # of spenders that have asked
         self._under_way: dict[int, _Room] = {}
+        self._recent: deque[tuple[float, _Room, int]] = deque()  # when booked (monotonic seconds), and how much
         self.overshot_pico_usd = 0
 
     def restore(self, limits: Iterable[Limit], moment: float) -> Mapping[tuple[str, str], Mapping[int, int]]:
@@ -128,11 +134,6 @@ class LocalBudgets:
                         buckets = found.setdefault(account, {})
                         buckets[bucket] = buckets.get(bucket, 0) + cost
         return found
-
-    @property
-    def counting(self) -> bool:
-        """Whether any limit or rate is in force: without one nothing needs to be reserved."""
-        return bool(self._limits or self._rates)
 
     def enforce(
         self,
@@ -153,6 +154,7 @@ class LocalBudgets:
         self._limits, self._rates = wanted, tuple(rates)
         self._levels = {key: level for key, level in self._levels.items() if key[0] in self._rates}
         self._books.clear()
+        self._book_recent({id for id in wanted if id not in kept})
         for account in self._accounts.values():
             account.reserved = 0
         for room in self._under_way.values():
@@ -185,6 +187,11 @@ class LocalBudgets:
         """Gives the room back, and books what the call came to under every limit that is in force now."""
         assert isinstance(room, _Room)
         del self._under_way[id(room)]
+        if pico_usd:
+            now = time.monotonic()
+            self._recent.append((now, room, pico_usd))
+            while self._recent[0][0] < now - _RECENT_SECONDS:
+                self._recent.popleft()
         book = self._book(room.ask.spender, room.moment)
         for account in book.accounts:
             account.reserved -= room.pico_usd
@@ -195,6 +202,21 @@ class LocalBudgets:
         for each in book.pacing:
             if each.rate.unit == "tokens":
                 each.level.take(tokens - room.ask.tokens, room.moment)
+
+    def _book_recent(self, new: set[str]) -> None:
+        """Books what ended lately in the accounts of new limits."""
+        since = time.monotonic() - _RECENT_SECONDS
+        for at, room, pico_usd in self._recent:
+            if at >= since:
+                accounts = {
+                    id(account): account
+                    for line in self._book(room.ask.spender, room.moment).lines
+                    if line.limit.id in new
+                    for account in (line.account, line.everyone)
+                    if account is not None
+                }
+                for account in accounts.values():
+                    account.add(room.moment, pico_usd)
 
     def state(self, spender: Mapping[str, str], moment: float) -> State:
         """The worst state of all limits that a request of this caller counts in, whichever backend serves it."""
@@ -257,11 +279,12 @@ class LocalBudgets:
 
     def _count_overshoot(self, book: _Book, room: _Room, more: int) -> None:
         """A call came to more than was granted: what of that is beyond a ceiling is told."""
-        for line in book.lines:
-            ceiling = line.limit.terms.pico_usd
-            if line.limit.enforced and ceiling is not None and line.limit.id != room.ask.exempt:
-                over = line.account.spent(room.moment) + line.account.reserved - ceiling
-                self.overshot_pico_usd += max(0, min(over, more))
+        over = [
+            line.account.spent(room.moment) + line.account.reserved - line.limit.terms.pico_usd
+            for line in book.lines
+            if line.limit.enforced and line.limit.terms.pico_usd is not None and line.limit.id != room.ask.exempt
+        ]
+        self.overshot_pico_usd += max(0, min(max(over, default=0), more))
 
     def _counted(self, limit: Limit) -> bool:
         """Whether the accounts of a limit are there already."""

@@ -160,7 +160,7 @@ local function grant(line, most, least)
   local used = line.account.spent + line.account.reserved
   if line.ceiling then
     local left = line.ceiling - used
-    local half = math.floor(left / 2)
+    local half = math.max(0, math.floor(left / 2)) -- what costs nothing passes any budget
     if most <= half then return most end
     if least > left then return nil end
     return math.max(least, math.min(most, half))

@@ -84,11 +84,6 @@ class ValkeyBudgets:
         await self._keeping.close()
 
     @property
-    def counting(self) -> bool:
-        """Whether any limit or rate is in force: without one nothing needs to be reserved."""
-        return bool(self._keeping.limits or self._keeping.rates)
-
-    @property
     def overshot_pico_usd(self) -> int:
         """What calls of this replica cost beyond limits in force."""
         return self._keeping.overshot * NANO

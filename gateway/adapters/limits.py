@@ -45,7 +45,8 @@ class Limits:
             except LedgerUnreadable as unreadable:
                 error = str(unreadable)
         wanted = tuple(limits)
-        known = wanted if not error else tuple(limit for limit in wanted if limit in self._counted)
+        there = {(limit.id, limit.counts) for limit in self._counted}
+        known = wanted if not error else tuple(limit for limit in wanted if (limit.id, limit.counts) in there)
         in_force = tuple(limit if limit in known else uncounted(limit) for limit in wanted)
 
         def put_in_force() -> None:
@@ -60,9 +61,8 @@ class Limits:
 
 def uncounted(limit: Limit) -> Limit:
     """What is in force instead of a limit while nobody knows what was spent under it: no room for anything that costs,
-    or, with `local_quota`, the limit for what this process counts. Its id is another, so that what was spent is
-    restored later."""
+    or, with `local_quota`, the limit for what this process counts."""
     terms = limit.terms
     if terms.on_store_down != "local_quota":
         terms = msgspec.structs.replace(terms, pico_usd=0, share=None)
-    return msgspec.structs.replace(limit, id=f"{limit.id} (uncounted)", terms=terms)
+    return msgspec.structs.replace(limit, terms=terms, counted=False)

@@ -170,6 +170,10 @@ class _Followed:
         return self._reader.usage
 
     @property
+    def usage_is_last(self) -> bool:
+        return self._reader.usage_is_last
+
+    @property
     def service(self) -> str | None:
         return self._reader.service
 

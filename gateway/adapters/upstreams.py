@@ -132,6 +132,7 @@ class AiohttpUpstreams:
         deadline = self._deadlines.enter(backend.timeouts.first_byte if streamed else backend.timeouts.total)
         try:
             connection = await _connect(target)
+            permit.sent = True
             try:
                 message, content = await _exchange(connection, target, body)
             except BaseException:

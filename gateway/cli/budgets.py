@@ -12,7 +12,17 @@ from gateway.adapters.books import LedgerUnreadable
 from gateway.adapters.budget_store import EACH, RULE, BudgetStore
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.keys import Keys
-from gateway.cli.common import Format, Policies, StateDir, books_of, cannot_run, print_json, settings_of, table
+from gateway.cli.common import (
+    Format,
+    Policies,
+    StateDir,
+    books_of,
+    cannot_run,
+    print_json,
+    print_rows,
+    settings_of,
+    table,
+)
 from gateway.core.budget import EVERYTHING, Limit, Standing, utc, window_at
 from gateway.core.price import pico_usd, usd
 from gateway.core.rate import UNITS
@@ -127,9 +137,7 @@ def list_budgets(state_dir: StateDir = None, policies: Policies = None, format: 
         print_json({"budgets": msgspec.to_builtins(rows), "rates": msgspec.to_builtins(known.rates)})
         return
     if format is Format.csv:
-        typer.echo(",".join(Row.__struct_fields__))
-        for row in rows:
-            typer.echo(",".join(word or "" for word in msgspec.structs.astuple(row)))
+        print_rows([msgspec.structs.asdict(row) for row in rows], list(Row.__struct_fields__), format)
         return
     head = ["per", "account", "window", "limit USD", "spent USD", "used", "resets (UTC)", "mode", "set by"]
     typer.echo(table(head, [[word or "-" for word in msgspec.structs.astuple(row)] for row in rows]))

@@ -1,7 +1,10 @@
 """What the commands share: settings, output, and how they fail."""
 
+import csv
+import io
 import re
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -74,6 +77,23 @@ def books_of(settings: Settings) -> Books:
 def print_json(data: object) -> None:
     """One JSON document."""
     typer.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+
+
+def print_rows(rows: Sequence[dict[str, object]], fields: Sequence[str], format: Format) -> None:
+    """Rows as a JSON list, or as csv with the fields in their order."""
+    if format is Format.json:
+        print_json(rows)
+        return
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fields)
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    typer.echo(out.getvalue(), nl=False)
+
+
+def _cell(value: object) -> object:
+    """A text that a spreadsheet would run as a formula is shown as text."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -38,7 +38,8 @@ class Limit(msgspec.Struct, frozen=True):
     """A limit in force, by a rule of the policy or set by an operator (`rule` names it).
 
     `project`: it binds that project alone; empty: everyone. `whose`: it is the budget of that one value of `per`;
-    empty: each has one. One that is not `enforced` counts and tells, and denies nothing.
+    empty: each has one. One that is not `enforced` counts and tells, and denies nothing. Of one
+    that is not `counted` nobody knows what was spent, so it has no room.
     """
 
     id: str
@@ -47,11 +48,12 @@ class Limit(msgspec.Struct, frozen=True):
     project: str = ""
     enforced: bool = True
     whose: str = ""
+    counted: bool = True
 
     @property
     def counts(self) -> tuple[object, ...]:
         """What its accounts are: while this stays, what they hold does, too, whatever becomes of the amount."""
-        return self.terms.per, self.terms.window, self.terms.share is None, self.project, self.whose
+        return self.terms.per, self.terms.window, self.terms.share is None, self.project, self.whose, self.counted
 
     def value(self, spender: Mapping[str, str]) -> str | None:
         """Whose account a call goes to, None: the limit does not concern it."""
@@ -169,12 +171,12 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def state(self) -> "State":
-        """`exhausted`: nothing is left of a limit in force; `soft`: little is, or a limit that denies nothing is
-        passed; else `ok`."""
+        """`exhausted`: all of a limit in force is spent; `soft`: most of it is, or a limit that denies nothing is
+        passed; else `ok`. What is reserved does not count: most of it is given back."""
         ceiling = self.ceiling_pico_usd
         if ceiling is None:
             return "ok"
-        used = self.spent_pico_usd + self.reserved_pico_usd
+        used = self.spent_pico_usd
         if used >= ceiling:
             return "exhausted" if self.limit.enforced else "soft"
         return "soft" if self.limit.enforced and used >= SOFT_SHARE * ceiling else "ok"
@@ -192,7 +194,7 @@ def granted(ask: Ask, left: int | None) -> int | None:
     One call takes at most half of what is left, unless it needs more: so calls side by side get shorter answers near
     the end of a budget, instead of the first one getting all and the others nothing.
     """
-    if left is None or ask.most <= left // 2:
+    if left is None or ask.most <= max(0, left // 2):  # what costs nothing passes any budget
         return ask.most
     if ask.least > left:
         return None

@@ -13,7 +13,7 @@ class Permit:
     Breaking one of its rules is a bug of ours, so it raises RuntimeError, which nothing catches on the way.
     """
 
-    __slots__ = ("_spent", "candidate", "hop", "policy_digest", "request_id")
+    __slots__ = ("_spent", "candidate", "hop", "policy_digest", "request_id", "sent")
 
     def __init__(self, mint: object, request_id: str, policy_digest: str, hop: int, candidate: Candidate) -> None:
         if mint is not _MINT:
@@ -23,6 +23,7 @@ class Permit:
         self.hop = hop
         self.candidate = candidate
         self._spent = False
+        self.sent = False  # some of the call may have reached the backend
 
     @property
     def backend(self) -> Backend:

@@ -58,3 +58,9 @@ READ = BUCKETS.index("output")
 """How many of the buckets, the first ones, are tokens that were read."""
 
 NOTHING = Usage()
+
+
+def highest(one: Usage, other: Usage) -> Usage:
+    """Of each bucket the higher count: what errs high where neither is the last word."""
+    counts = map(max, one.counts(), other.counts())
+    return msgspec.convert({**dict(zip(BUCKETS, counts, strict=True)), "source": "estimated"}, Usage)

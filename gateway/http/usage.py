@@ -16,7 +16,7 @@ Spent = Callable[[str, float], Awaitable[Mapping[str, object]]]
 
 
 def usage_router(find: FindCaller, policies: Policies, budgets: Budgets, spent: Spent) -> APIRouter:
-    """The route. A key sees its own spending, and the budgets and rates that its requests count in."""
+    """The route. A key sees its own spending, the budgets of it, its team, app and project, and its rates."""
     router = APIRouter()
 
     @router.get("/v1/gateway/usage")
@@ -32,7 +32,11 @@ def usage_router(find: FindCaller, policies: Policies, budgets: Budgets, spent: 
             "team": caller.team,
             "app": caller.app,
             "spend": await spent(caller.key, moment),
-            "budgets": [_budget(each) for each in (await standings if isinstance(standings, Awaitable) else standings)],
+            "budgets": [
+                _budget(each)
+                for each in (await standings if isinstance(standings, Awaitable) else standings)
+                if each.limit.terms.per != "organisation"  # what all spend is not everybody's to know
+            ],
             "rate_limits": _rates(pace or Pace()),
         }
         return Response(msgspec.json.encode(told), media_type="application/json")

@@ -125,7 +125,7 @@ class OpenAI(msgspec.Struct, frozen=True):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return Answer(None, 0, unreadable("the backend answered with something that is no chat completion"))
         if _present(read.error):
-            return Answer(None, 0, classify(200, body))
+            return Answer(usage_of(read.usage), 0, classify(200, body))  # what is reported is billed, whatever else
         if not read.choices:
             return Answer(None, 0, unreadable("the backend answered without choices"))
         written = sum(_size(choice.message) for choice in read.choices)
@@ -157,6 +157,7 @@ class Stream:
         "_unfinished",
         "_usage_sent",
         "_wants_usage",
+        "_written_then",
         "content_seen",
         "done",
         "failed",
@@ -183,6 +184,12 @@ class Stream:
         self.service: str | None = None  # the tier that it says it is served at
         self.written_bytes = 0
         self.written_events = 0
+        self._written_then = 0  # when usage was last reported
+
+    @property
+    def usage_is_last(self) -> bool:
+        """Nothing was written since the usage was reported."""
+        return self._written_then == self.written_bytes
 
     def feed(self, block: bytes) -> bytes:
         """What the client is to see of a block: usually the block itself."""
@@ -249,7 +256,8 @@ class Stream:
 
     def _with_usage(self, event: bytes, data: bytes, usage: Raw | UnsetType, rides: bool) -> bytes:
         """A chunk that carries usage: kept, dropped, or parted from the chunk that it rides on."""
-        self.usage = usage_of(usage) or self.usage
+        if (read := usage_of(usage)) is not None:
+            self.usage, self._written_then = read, self.written_bytes
         if self._continuous:
             self._usage_sent = True
             return event

@@ -19,6 +19,9 @@ from gateway.core.rate import Throttled, pace_headers
 TYPICAL_OUTPUT = 512
 """Tokens that an answer is expected to have when the client set no limit; only for comparing prices."""
 
+COUNT_AGAIN_SECONDS = 2
+"""When to come back while nobody can count."""
+
 DENIED = Verdict((), ())
 """What a ruling says of a backend that it does not name."""
 
@@ -142,6 +145,9 @@ def refusal(decision: Decision, poor: Sequence[Exceeded] = ()) -> Refused:
     that had no room."""
     by = {exclusion.by for exclusion in decision.excluded}
     named = f"model `{decision.requested}`"
+    if "budget" in by and not all(each.limit.counted for each in poor):
+        message = "what was spent cannot be read at the moment, so nothing that costs is sent; try again"
+        return Refused(Refusal.BUDGETS_DOWN, message, retry_after=COUNT_AGAIN_SECONDS)
     if "budget" in by:  # permitted and able, but for the money
         out = [exclusion for exclusion in decision.excluded if exclusion.by == "budget"]
         said = "; ".join(dict.fromkeys(exclusion.reason for exclusion in out))

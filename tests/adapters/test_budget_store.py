@@ -14,6 +14,7 @@ def spend(per, window, pico_usd):
 def test_a_server_sees_what_the_command_line_sets(tmp_path):
     server, cli = BudgetStore(tmp_path), BudgetStore(tmp_path)
     assert server.news()
+    server.read()
     assert not server.news()
     cli.set_budget("team", "red", "month", 10**19, soft=False)
     cli.set_rate("key", EACH, "requests", 600)

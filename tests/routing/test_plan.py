@@ -144,11 +144,11 @@ WRITES_CHEAP = backend("writes", price(100, 1))
         (chat("x" * 30), ["writes", "reads"]),
         (chat("x" * 30_000), ["reads", "writes"]),
         (chat("x" * 30, b'"max_tokens":1'), ["reads", "writes"]),
-        (chat("x" * 30, b'"max_tokens":0'), ["reads", "writes"]),
+        (chat("x" * 30, b'"max_tokens":0'), ["writes", "reads"]),
         (chat("x" * 30, b'"max_tokens":1000000'), ["writes", "reads"]),
         (chat("x" * 30, b'"max_tokens":1', b'"n":128'), ["writes", "reads"]),
     ],
-    ids=["short", "long", "one token", "no token", "many tokens", "one token in each of 128 choices"],
+    ids=["short", "long", "one token", "no limit", "many tokens", "one token in each of 128 choices"],
 )
 def test_the_cheaper_for_this_request_comes_first(request_, expected):
     decision = planned([READS_CHEAP, WRITES_CHEAP], {"reads": YES, "writes": YES}, request_, order=("cost",))

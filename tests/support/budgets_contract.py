@@ -170,9 +170,11 @@ class BudgetsContract:
         assert (await books.reserve(ask(10), NOON)).watched == ()
         assert (await books.reserve(ask(1), NOON)).watched == ("trial",)
 
-    async def test_without_limits_nothing_is_counted(self, make):
-        assert not (await make()).budgets.counting
-        assert (await make(PER_KEY)).budgets.counting
+    async def test_what_costs_nothing_passes_a_budget_that_is_used_up(self, make):
+        books = await make(PER_KEY)
+        await books.settle(await books.reserve(ask(90), NOON), 150 * NANO, 0)
+        assert not await has_room(books, 1)
+        assert await has_room(books, 0)
 
     async def test_near_the_end_one_call_gets_half_of_what_is_left_so_that_others_get_some(self, make):
         books = await make(PER_KEY)

@@ -135,6 +135,7 @@ class Calls:
 
     async def open(self, permit: Permit, path: str, body: bytes, *, streamed: bool) -> Answering:
         id = permit.spend().id
+        permit.sent = True
         self.permits.append(permit)
         self.sent.append((id, json.loads(body)))
         if self.before is not None:

@@ -1,33 +1,9 @@
-"""How the spend commands print: rows for programs, and amounts for people."""
+"""How the spend commands print amounts for people."""
 
-import csv
-import io
-from collections.abc import Sequence
-
-import typer
-
-from gateway.cli.common import Format, print_json
 from gateway.core.price import PICO_PER_USD, usd
 
 _ROUGH = PICO_PER_USD // 10**4
 _DIGITS = 3
-
-
-def print_rows(rows: Sequence[dict[str, object]], fields: Sequence[str], format: Format) -> None:
-    """Rows as a JSON list, or as csv with the fields in their order."""
-    if format is Format.json:
-        print_json(rows)
-        return
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fields)
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    typer.echo(out.getvalue(), nl=False)
-
-
-def _cell(value: object) -> object:
-    """A text that a spreadsheet would run as a formula is shown as text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
 
 
 def short(pico: int) -> str:

@@ -15,8 +15,7 @@ import typer
 from gateway.adapters.books import LedgerUnreadable
 from gateway.adapters.spend import billed
 from gateway.adapters.stores import store_of
-from gateway.cli.common import Format, StateDir, books_of, cannot_run, print_json, settings_of, table
-from gateway.cli.spend.printed import print_rows
+from gateway.cli.common import Format, StateDir, books_of, cannot_run, print_json, print_rows, settings_of, table
 from gateway.core.day import SECONDS, date_of
 from gateway.core.price import usd
 from gateway.core.reconcile import Compared, Invoice, compare, corrections, total

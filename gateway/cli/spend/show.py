@@ -28,12 +28,13 @@ from gateway.cli.common import (
     cannot_run,
     moment_at,
     print_json,
+    print_rows,
     settings_of,
     table,
 )
 from gateway.cli.policy.common import written
 from gateway.cli.spend.chart import Bar, chart, without_gaps
-from gateway.cli.spend.printed import percent, print_rows
+from gateway.cli.spend.printed import percent
 from gateway.core.price import usd
 from gateway.core.savings import REQUESTED, Saved, Savings, savings
 from gateway.core.usage import BUCKETS, READ
