@@ -4,22 +4,29 @@ import asyncio
 import queue
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from gateway.adapters.books import Books
+from gateway.adapters.books import Books, LedgerUnreadable
 from gateway.adapters.budget_metrics import BudgetSeries
 from gateway.adapters.budget_store import BudgetStore, Set
 from gateway.adapters.budgets_local import LocalBudgets
-from gateway.adapters.budgets_valkey import ValkeyBudgets
 from gateway.adapters.journal import Ledger
 from gateway.adapters.limits import Limits
 from gateway.adapters.spend import spent_by
 from gateway.adapters.stores import store_of
+from gateway.core.errors import Refusal, Refused
 from gateway.core.record import Entry
 from gateway.policy.decide import Eligibility
 from gateway.settings import Settings
 
+if TYPE_CHECKING:
+    from gateway.adapters.budgets_valkey import ValkeyBudgets
+
 _BEHIND_SECONDS = 2.0
 """How far the ledger may be behind when limits come into force."""
+
+
+_TOLD_SECONDS, _MOST_TOLD = 2.0, 10_000
 
 
 class Spending:
@@ -40,7 +47,8 @@ class Spending:
             self._left_over.put,
         )
         self._books = Books(settings.state_dir, settings.ledger_url)
-        self.budgets = self._counting(settings)
+        self._shared = self._counting(settings)
+        self.budgets = self._shared or LocalBudgets(self._books)
         self._limits = Limits(
             lambda limits: self.budgets.restore(limits, time.time()), self.budgets.enforce, self._behind, tell
         )
@@ -48,16 +56,18 @@ class Spending:
         self._set = self._store.read()
         self._in_force: tuple[Eligibility, Set] | None = None
         self.series = BudgetSeries()
+        self._asking = asyncio.Semaphore(2)
+        self._told: dict[str, tuple[float, Mapping[str, object]]] = {}  # by key, and when
 
     async def start(self) -> None:
         """Begins."""
-        if isinstance(self.budgets, ValkeyBudgets):
-            await self.budgets.start()
+        if self._shared is not None:
+            await self._shared.start()
 
     async def close(self) -> None:
         """Ends, once all that ended is where it belongs."""
-        if isinstance(self.budgets, ValkeyBudgets):
-            await self.budgets.close()
+        if self._shared is not None:
+            await self._shared.close()
         await asyncio.to_thread(self.ledger.close)
         self._store.close()
 
@@ -86,8 +96,8 @@ class Spending:
                     self._tell("limits_in_force", policy=len(policy.limits), set=len(self._set.limits))
         while not self._left_over.empty():
             entries = self._left_over.get()
-            if isinstance(self.budgets, ValkeyBudgets):  # our own accounts begin with the ledger
-                self.budgets.recover(entries)
+            if self._shared is not None:  # our own accounts begin with the ledger
+                self._shared.recover(entries)
 
     async def look(self) -> None:
         """Has the series show how the budgets stand now."""
@@ -96,14 +106,31 @@ class Spending:
         self.series.show(found, self.budgets.overshot_pico_usd)
 
     async def spent(self, key: str, moment: float) -> Mapping[str, object]:
-        """What the ledger says that a key (its id) has spent today and this month."""
-        return await asyncio.to_thread(spent_by, self._books, key, moment)
+        """What the ledger says that a key (its id) has spent today and this month. Raises Refused when it cannot.
 
-    def _counting(self, settings: Settings) -> LocalBudgets | ValkeyBudgets:
-        """Who counts what is spent: this process, or a server that all replicas share."""
-        local = LocalBudgets(self._books)
+        It is asked anew every few seconds, and for few keys at a time, so that nobody can keep it busy.
+        """
+        known = self._told.get(key)
+        if known is not None and 0 <= moment - known[0] < _TOLD_SECONDS:
+            return known[1]
+        try:
+            async with self._asking:
+                told = await asyncio.to_thread(spent_by, self._books, key, moment)
+        except LedgerUnreadable:
+            raise Refused(Refusal.LEDGER_DOWN, "the ledger cannot be read at the moment", retry_after=5) from None
+        if len(self._told) > _MOST_TOLD:
+            self._told.clear()
+        self._told[key] = moment, told
+        return told
+
+    def _counting(self, settings: Settings) -> "ValkeyBudgets | None":
+        """The server that all replicas share, None: this process counts by itself."""
         if settings.valkey_url is None:
-            return local
+            return None
+        # a tenth of a second that only those pay who need it
+        from gateway.adapters.budgets_valkey import ValkeyBudgets
+
+        local = LocalBudgets(self._books)
         return ValkeyBudgets(settings.valkey_url.get_secret_value(), local.restore, self._budgets_told)
 
     def _budgets_told(self, why: str) -> None:
@@ -114,6 +141,6 @@ class Spending:
 
     def _behind(self) -> bool:
         """Whether the ledger has yet to take over what this process spent lately. A server that counts has it."""
-        if isinstance(self.budgets, ValkeyBudgets):
+        if self._shared is not None:
             return False
         return self.ledger.recovered is None or self.ledger.lag_seconds() > _BEHIND_SECONDS

@@ -15,6 +15,7 @@ import queue
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -130,6 +131,7 @@ class Ledger:
         self._written = self._synced = 0
         self._freed = -sum(self._left.values())  # so that `_written` less this is what is kept
         self._syncing = asyncio.Lock()
+        self._syncer = ThreadPoolExecutor(1, "fsync")  # its own: answers wait for it, and for nothing else
         self._torn = False
         self._noted: list[Entry] = []  # not yet in the journal
         self._scheduled = False
@@ -204,6 +206,7 @@ class Ledger:
         self._closing.set()
         self._queue.put(None)
         self._thread.join(_CLOSE_SECONDS)
+        self._syncer.shutdown(wait=False)
         os.close(self._fd)
         if self._whole and not self._under_way and not self._reread and not self._noted:
             self._segment.unlink(missing_ok=True)
@@ -247,7 +250,8 @@ class Ledger:
         async with self._syncing:
             if self._synced < wanted:
                 reached = self._written
-                await asyncio.to_thread(_fsync, os.dup(self._fd))  # of its own: a rotation may close ours meanwhile
+                descriptor = os.dup(self._fd)  # of its own: a rotation may close ours meanwhile
+                await asyncio.get_running_loop().run_in_executor(self._syncer, _fsync, descriptor)
                 self._synced = reached
 
     def _new_segment(self, number: int) -> tuple[Path, int, int]:
