@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Literal
 import msgspec
 
 from gateway.adapters.ledger_rows import Store, Unwritable
+from gateway.adapters.segments import encode, fsync, read
 from gateway.core.record import Entry
 
 Durability = Literal["process", "power"]
@@ -35,7 +36,6 @@ IN_MEMORY = 50_000
 """Ended calls that may wait in memory for the store. What else waits is read from its segment again, when its turn
 comes."""
 _GROUP_SECONDS = 0.2
-_GROUP_ENTRIES = 5_000
 _RETRY_SECONDS = 1.0
 _START_SECONDS = 5.0
 """How long a start waits until what a former process left is in the store. After that the gateway serves, and lag
@@ -44,8 +44,6 @@ _CLOSE_SECONDS = 30.0
 _FOLD_PAUSE_SECONDS = 0.05
 _FOLD_RETRY_SECONDS = 3600.0
 _DAY_SECONDS = 86_400.0
-_ENTRY = msgspec.json.Decoder(Entry)
-_ENCODE = msgspec.json.Encoder().encode
 
 
 class _Group(msgspec.Struct, frozen=True):
@@ -64,32 +62,8 @@ class _Full(msgspec.Struct, frozen=True):
     since: float
 
 
-def _fsync(descriptor: int) -> None:
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _silent(event: str, **fields: object) -> None:
     """Tells nobody."""
-
-
-def _read(segment: Path, unread: Callable[[bytes], None]) -> Iterator[list[Entry]]:
-    """The entries of a segment, in their order, in groups. `unread` gets a whole line that this version cannot read."""
-    group: list[Entry] = []
-    with segment.open("rb") as lines:
-        for line in lines:
-            try:
-                group.append(_ENTRY.decode(line))
-            except msgspec.ValidationError:
-                unread(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue  # torn: it was being written when the process died, so nothing had followed from it
-            if len(group) >= _GROUP_ENTRIES:
-                yield group
-                group = []
-    yield group
 
 
 class Ledger:
@@ -182,7 +156,7 @@ class Ledger:
     def flush(self) -> None:
         """Writes what was noted to the journal. What it does not take stays noted, and no new call is let through."""
         self._scheduled = False
-        lines = b"".join([_ENCODE(entry) + b"\n" for entry in self._noted])
+        lines = b"".join([encode(entry) + b"\n" for entry in self._noted])
         try:
             self._append(lines)
         except OSError as error:
@@ -251,7 +225,7 @@ class Ledger:
             if self._synced < wanted:
                 reached = self._written
                 descriptor = os.dup(self._fd)  # of its own: a rotation may close ours meanwhile
-                await asyncio.get_running_loop().run_in_executor(self._syncer, _fsync, descriptor)
+                await asyncio.get_running_loop().run_in_executor(self._syncer, fsync, descriptor)
                 self._synced = reached
 
     def _new_segment(self, number: int) -> tuple[Path, int, int]:
@@ -268,11 +242,11 @@ class Ledger:
             return  # the old one goes on
         try:
             for entry in self._under_way.values():
-                self._append(_ENCODE(entry) + b"\n")
+                self._append(encode(entry) + b"\n")
             if self._power:
                 for descriptor in (old_fd, self._fd):
                     os.fsync(descriptor)
-                _fsync(os.open(self._directory, os.O_RDONLY))
+                fsync(os.open(self._directory, os.O_RDONLY))
         except OSError:
             os.close(self._fd)
             self._segment.unlink(missing_ok=True)
@@ -321,7 +295,7 @@ class Ledger:
     def _recover(self) -> bool:
         """Carries over what a former process left. False: told to stop while the store was away."""
         taken, under_way = 0, dict[tuple[str, int], Entry]()
-        for entries in chain.from_iterable(_read(segment, self._unread) for segment in self._left):
+        for entries in chain.from_iterable(read(segment, self._unread) for segment in self._left):
             ended = []
             for entry in entries:
                 if entry.state == "open":
@@ -353,7 +327,7 @@ class Ledger:
         """Carries over the ended calls of a segment that did not wait in memory."""
         return all(
             self._keep([entry for entry in entries if entry.state != "open"]) is not None
-            for entries in _read(segment, self._unread)
+            for entries in read(segment, self._unread)
         )
 
     def _free(self, segment: Path, size: int) -> None:
@@ -399,7 +373,7 @@ class Ledger:
         """Keeps an entry that the store refuses for good where an operator finds it. False: not now."""
         try:
             with (self._directory / "refused.jsonl").open("ab") as file:
-                file.write(_ENCODE(entry) + b"\n")
+                file.write(encode(entry) + b"\n")
         except OSError as error:
             self._lost(error)
             return False

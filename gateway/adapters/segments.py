@@ -1,0 +1,44 @@
+"""A segment of the journal: a file of entries, one a line, as they were noted."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from gateway.core.record import Entry
+
+GROUP_ENTRIES = 5_000
+"""Entries that are in memory at once when a segment is read."""
+_ENTRY = msgspec.json.Decoder(Entry)
+_ENCODE = msgspec.json.Encoder().encode
+
+
+def encode(entry: Entry) -> bytes:
+    """An entry as its line has it, without the end of the line."""
+    return _ENCODE(entry)
+
+
+def fsync(descriptor: int) -> None:
+    """Has what was written to a file on disk, and closes it."""
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(segment: Path, unread: Callable[[bytes], None]) -> Iterator[list[Entry]]:
+    """The entries of a segment, in their order, in groups. `unread` gets a whole line that this version cannot read."""
+    group: list[Entry] = []
+    with segment.open("rb") as lines:
+        for line in lines:
+            try:
+                group.append(_ENTRY.decode(line))
+            except msgspec.ValidationError:
+                unread(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue  # torn: it was being written when the process died, so nothing had followed from it
+            if len(group) >= GROUP_ENTRIES:
+                yield group
+                group = []
+    yield group
