@@ -6,9 +6,11 @@ import gc
 import logging
 import signal
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -72,9 +74,11 @@ class Gateway:
         self.versions = PolicyVersions(settings.state_dir)
         if why := self.versions.admit(parsed):
             raise CannotStart(f"the policies are not put in force: {why}")
-        self.keys = Keys(settings.state_dir)
+        with _readable(settings.state_dir, "keys.sqlite"):
+            self.keys = Keys(settings.state_dir)
         try:
-            self.spending = Spending(settings, self.log.event)
+            with _readable(settings.state_dir, "ledger.sqlite", "budgets.sqlite"):
+                self.spending = Spending(settings, self.log.event)
         except ValueError as error:
             raise CannotStart(f"valkey_url: {error} (GATEWAY_VALKEY_URL)") from None
         self.metrics = Metrics(
@@ -83,7 +87,8 @@ class Gateway:
             baseline=settings.baseline,
         )
         self.metrics.registry.register(self.spending.series)
-        self.suspensions = Suspensions(settings.state_dir)
+        with _readable(settings.state_dir, "suspensions.sqlite"):
+            self.suspensions = Suspensions(settings.state_dir)
         self._orders_due = False  # some are known, and not yet in force
         self.decisions = Decisions(settings.state_dir, self._not_kept)
         self.worker = PolicyWorker(settings.policy_key)
@@ -295,6 +300,18 @@ class Gateway:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=self.settings.grace_seconds,
         )
+
+
+@contextlib.contextmanager
+def _readable(directory: Path, *names: str) -> Iterator[None]:
+    """Raises CannotStart where SQLite cannot use one of the files."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        files = " or ".join(str(directory / name) for name in names)
+        raise CannotStart(
+            f"cannot use {files}: {error}; if it is damaged, put a copy back, or move it away to begin without it"
+        ) from None
 
 
 class _Server(uvicorn.Server):

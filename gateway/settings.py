@@ -3,11 +3,16 @@
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+_UNREADABLE_URL = (
+    "no user, host and port can be read in it; percent-encode the password (`/` is `%2F`, `@` is `%40`, `#` is `%23`),"
+    " and name a host"
+)
 VALKEY_SCHEMES = ("valkey", "valkeys", "redis", "rediss", "unix")
 
 
@@ -80,6 +85,8 @@ class Settings(BaseSettings):
         scheme = url.get_secret_value().partition("://")[0] if url is not None else "valkey"
         if scheme not in VALKEY_SCHEMES:
             raise ValueError(f"it begins with {', '.join(f'{each}://' for each in VALKEY_SCHEMES)}")
+        if url is not None and not _is_plain(url.get_secret_value()):
+            raise ValueError(_UNREADABLE_URL)
         return url
 
     @model_validator(mode="after")
@@ -105,9 +112,29 @@ class Settings(BaseSettings):
             problems.append("extra_catalog: it is not signed, so it does not go with policy_key; leave one of them out")
         if self.ledger_url and not self.ledger_url.startswith(("postgresql://", "postgres://")):
             problems.append("database_url: not the URL of a PostgreSQL database (postgresql://user:password@host/name)")
+        elif self.ledger_url and not _is_plain(self.ledger_url):
+            problems.append(f"database_url: {_UNREADABLE_URL}")
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+
+def _is_plain(url: str) -> bool:
+    """Whether what connects will read it as it was meant, and so never takes a piece of the password for a host or a
+    port, which it would name in errors. Hosts may be several; a socket is a path, or `?host=`."""
+    try:
+        parts = urlsplit(url)
+        hosts = parts.netloc.rpartition("@")[2]
+        if parts.scheme == "unix":
+            return not hosts and bool(parts.path)
+        if "@" in parts.path + parts.query + parts.fragment:
+            return False
+        named = [urlsplit(f"//{host}") for host in hosts.split(",")]
+        return all(each.hostname and each.port != 0 for each in named) or (
+            not hosts and "host" in parse_qs(parts.query)
+        )
+    except ValueError:  # of a port, say
+        return False
 
 
 def _is_loopback(host: str) -> bool:

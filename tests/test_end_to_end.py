@@ -241,6 +241,17 @@ def test_a_policy_edit_is_live_without_a_restart_and_a_broken_one_changes_nothin
         assert not ready()["stale"]
 
 
+@pytest.mark.parametrize("name", ["ledger", "budgets", "keys", "suspensions"])
+def test_a_damaged_file_of_the_state_is_told_by_its_name(tmp_path, name):
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / f"{name}.sqlite").write_bytes(b"no database at all" * 100)
+    with pytest.raises(
+        RuntimeError, match=rf"cannot start: cannot use .*{name}\.sqlite.*: file is not a database"
+    ) as told:
+        Server(tmp_path, ROOT / "routing_policies").start()
+    assert "Traceback" not in str(told.value)
+
+
 def test_a_revoked_key_is_dead_within_a_second(tmp_path, upstream: Upstream):
     upstream.scripts["r"] = [STREAM_HEAD, chunk(delta("x", "stop") + DONE), STREAM_END]
     with serving(tmp_path, {"r": backend(upstream.url("r"))}) as server:

@@ -137,10 +137,10 @@ async def test_the_tier_that_the_answer_names_is_owed(asked, served, service, ti
     assert (one.ended().service, one.ended().cost_pico_usd) == (service, 15_000_000 * times)
 
 
-async def test_a_tier_that_nobody_priced_is_the_usual_one():
+async def test_a_tier_that_nobody_priced_costs_as_usual_and_is_told():
     one = hop(chat(service_tier="flex"), backend("a"))
     await one.open(Calls({"a": answering(json.dumps({**OK, "service_tier": "scale"}).encode())}))
-    assert (one.ended().service, one.ended().cost_pico_usd) == ("", 15_000_000)
+    assert (one.ended().service, one.ended().cost_pico_usd) == ("other", 15_000_000)
 
 
 async def test_what_has_no_price_of_its_own_stays_uncertain():

@@ -60,6 +60,54 @@ def test_what_cannot_work_is_refused(flags, said):
         load(**flags)
 
 
+SECRET_URLS = {
+    "valkey_url": [
+        "valkey://:s3cr/et@db:6379/0",
+        "valkey://:12/3secret@db:6379/0",
+        "rediss://gw:s3cr#et@db",
+        "unix://:s3cr/et@/run/valkey.sock",
+        "unix://",
+        "valkey://",
+    ],
+    "database_url": [
+        "postgresql://gw:s3cr/et@db/gw",
+        "postgres://gw:12/3secret@db/gw",
+        "postgres://gw:12@3secret/@db/gw",
+        "postgresql://gw:12?3secret@db/gw",
+        "postgresql://gw:s3cr#et@db/gw",
+        "postgresql://gw:s3cr[et@db/gw",
+        "postgresql://gw:s3cret@db:none/gw",
+        "postgresql:///gw",
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "url"), [(name, url) for name, urls in SECRET_URLS.items() for url in urls])
+def test_a_url_that_does_not_parse_is_refused_and_not_repeated(name, url):
+    """Its pieces would be in the errors of what connects to it."""
+    with pytest.raises(BadSettings, match=f"{name}: .*percent-encode the password") as raised:
+        load(**{"database_url": "postgresql://db/ledger", name: url})
+    assert not [piece for piece in ("s3cr", "et@", "3secret", url) if piece in str(raised.value)]
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("valkey_url", "valkey://:s3cr%2Fet@db:6379/0"),
+        ("valkey_url", "unix://:secret@/run/valkey.sock?db=1"),
+        ("valkey_url", "unix:///run/valkey.sock"),
+        ("valkey_url", "redis://[::1]:6379"),
+        ("database_url", "postgresql://gw:p@ss@db/gw"),
+        ("database_url", "postgresql://gw:secret@one:5432,two:5433/gw"),
+        ("database_url", "postgresql://postgres:@/t0?host=/tmp/pg"),
+        ("database_url", "postgresql://gw:secret@db/gw?user=a%40b"),
+    ],
+)
+def test_a_url_that_parses_is_taken(name, url):
+    settings = load(**{"database_url": "postgresql://db/ledger", name: url})
+    assert getattr(settings, name).get_secret_value() == url
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
 def test_admin_may_listen_on_any_loopback(host):
     assert load(admin_host=host).admin_host == host

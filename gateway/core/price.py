@@ -91,7 +91,7 @@ class Price(Schedule, frozen=True, kw_only=True):
 
 def rates_of(price: Price, read: int, service: str = "") -> Rates:
     """The rates of a request whose prompt has so many tokens. `service` is as `service_of` says it."""
-    if not service:
+    if not service or not price.services:
         return price.at(read)
     if (schedule := price.services.get(service)) is not None:
         return schedule.at(read)
@@ -117,10 +117,10 @@ def service_of(price: Price, asked: str | None, served: str | None) -> str:
     """The service tier that a call is charged at: the one that the answer names, or else the one that was asked for.
 
     Empty: the usual one. A word that the price does not name is `UNKNOWN_SERVICE`, whoever made it up, and so is
-    `auto` where the answer does not say what was chosen.
+    `auto` where the answer does not say what was chosen: so the ledger shows that the figures may be of another tier.
     """
     said = served or asked or ""
-    if said in USUAL or not price.services:
+    if said in USUAL:
         return ""
     return said if said in price.services else UNKNOWN_SERVICE
 

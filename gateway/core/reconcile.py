@@ -120,7 +120,8 @@ def corrections(
     """The entries after which the ledger's sums are the invoice's. Days from `before` on are left alone: they are not
     over, and neither book is complete.
 
-    The digest of the file is in their ids, so the same file books the same entries.
+    The digest of the file and the sums that it corrects are in their ids: asked twice at once, the same is booked once,
+    and once our sums have changed, the same file corrects them anew.
     """
     return tuple(
         _correction(each, provider, source, digest) for each in compared if each.difference and each.day < before
@@ -184,7 +185,7 @@ def _verdict(ours: int, theirs: int, tolerance: Fraction) -> Verdict:
 def _correction(each: Compared, provider: str, source: str, digest: str) -> Entry:
     date = date_of(each.day)
     return Entry(
-        request_id=f"cor-{provider}-{date}-{same_model(each.model)}-{digest}",
+        request_id=f"cor-{provider}-{date}-{same_model(each.model)}-{digest}-{each.ours}{each.corrected:+d}",
         hop=0,
         state="corrected",
         time=each.day * SECONDS + SECONDS / 2,

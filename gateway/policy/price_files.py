@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
+
+from gateway.core.day import day_of
 
 _DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 _SERVICE = r"^[a-z][a-z0-9_-]{0,31}$"
@@ -14,7 +16,17 @@ FORMS: Mapping[str, str] = {
 }
 """As `files.FORMS`."""
 
-Day = Annotated[str, StringConstraints(pattern=_DAY)]
+
+def _of_calendar(day: str) -> str:
+    """Refuses the thirtieth of February."""
+    try:
+        day_of(day)
+    except ValueError:
+        raise ValueError(f"there is no day {day} (from 1970 on)") from None
+    return day
+
+
+Day = Annotated[str, StringConstraints(pattern=_DAY), AfterValidator(_of_calendar)]
 
 
 def _decimal(value: object) -> object:

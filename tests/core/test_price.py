@@ -283,7 +283,21 @@ def test_nothing_that_was_written_does(bucket):
 )
 def test_the_answer_says_which_service_tier_it_was(asked, served, expected):
     assert service_of(STEPS, asked, served) == expected
-    assert service_of(PRICE, asked, served) == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "expected"),
+    [
+        *((asked, None, "") for asked in (None, *sorted(USUAL))),
+        ("flex", "default", ""),
+        ("flex", None, UNKNOWN_SERVICE),
+        (None, "priority", UNKNOWN_SERVICE),
+        ("auto", None, UNKNOWN_SERVICE),
+    ],
+)
+def test_a_tier_beside_a_price_without_tiers_is_told_and_costs_what_there_is(asked, served, expected):
+    service = service_of(PRICE, asked, served)
+    assert (service, charge(Usage(input_uncached=1, output=1), PRICE, service)) == (expected, 32)
 
 
 @given(usages, usages, prices)

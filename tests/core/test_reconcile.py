@@ -118,9 +118,9 @@ def test_a_correction_names_whom_it_can():
     found = compare(invoice((DAY, "gpt-5.6-sol", 400), (DAY, "luna", 8), (DAY, "new", 1)), held, Fraction(0))
     entries = corrections(found, "openai", "nov.csv", "abc", DAY + 1)
     assert [(e.request_id, e.cost_pico_usd, e.model, e.backend, e.zone) for e in entries] == [
-        ("cor-openai-2026-11-20-gpt-5-6-sol-abc", -600, "gpt-5.6-sol", "sol", "us"),
-        ("cor-openai-2026-11-20-luna-abc", -6, "luna", CORRECTION, "us"),
-        ("cor-openai-2026-11-20-new-abc", 1, "new", CORRECTION, CORRECTION),
+        ("cor-openai-2026-11-20-gpt-5-6-sol-abc-1000+0", -600, "gpt-5.6-sol", "sol", "us"),
+        ("cor-openai-2026-11-20-luna-abc-14+0", -6, "luna", CORRECTION, "us"),
+        ("cor-openai-2026-11-20-new-abc-0+0", 1, "new", CORRECTION, CORRECTION),
     ]
     first = entries[0]
     assert (first.state, first.hop, first.time, first.team, first.price_version, first.usage_source) == (

@@ -68,5 +68,18 @@ def test_a_row_of_the_book_says_where_it_comes_from():
     assert wrong(BookPrice, PRICE | {"source": "s", "date": "2026-11-22", "from_": "2026-12-01"}) == ["from_"]
 
 
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        ("2028-02-29", []),
+        ("2026-02-29", ["date", "from"]),
+        ("2026-04-31", ["date", "from"]),
+        ("2026-13-01", ["date", "from"]),
+    ],
+)
+def test_a_day_is_one_of_the_calendar(day, expected):
+    assert wrong(BookPrice, PRICE | {"source": "s", "date": day, "from": day}) == expected
+
+
 def test_every_pattern_is_in_words():
     assert all(said and not said.endswith(".") for said in FORMS.values())

@@ -27,7 +27,7 @@ class Book:
 
     def __init__(self, policies: Path | None) -> None:
         settings = settings_of(policies=policies)
-        self.directory = settings.policies
+        self.directory, self.extra_catalog = settings.policies, settings.extra_catalog
         self.today = time.strftime("%Y-%m-%d", time.gmtime())
         try:
             self.files = policy_files.read_tree(self.directory)
@@ -37,8 +37,7 @@ class Book:
         except policy_files.Unreadable as error:
             cannot_run(str(error))
         if parsed.bundle is None:
-            typer.echo(render(parsed.problems, parsed.sources), err=True)
-            raise typer.Exit(1)
+            cannot_run(render(parsed.problems, parsed.sources))
         self.backends = parsed.bundle.backends
         tree = Tree(self.files, extra, {})
         self.entries = {

@@ -82,7 +82,7 @@ def _write(book: Book, text: str) -> None:
     """Puts the file in place, if the tree still loads with it, and shows what has changed."""
     path = book.directory / FILE
     tree = {**book.files, FILE: text.encode()}
-    parsed = policy_files.parse_tree(tree, {name: str(book.directory / name) for name in tree})
+    parsed = policy_files.parse_tree(tree, {name: str(book.directory / name) for name in tree}, book.extra_catalog)
     if parsed.bundle is None:
         cannot_run(f"nothing was written, since the tree would not load:\n{render(parsed.problems, parsed.sources)}")
     try:

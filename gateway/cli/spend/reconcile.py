@@ -12,8 +12,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.adapters.books import LedgerUnreadable
-from gateway.adapters.spend import billed
+from gateway.adapters.books import Books, LedgerUnreadable
+from gateway.adapters.spend import Asked, billed, breakdown
 from gateway.adapters.stores import store_of
 from gateway.cli.common import Format, StateDir, books_of, cannot_run, print_json, print_rows, settings_of, table
 from gateway.core.day import SECONDS, date_of
@@ -56,14 +56,19 @@ def reconcile(
     if len(set(contents)) < len(contents):
         cannot_run("the same file is given twice; its amounts would count twice")
     try:
-        invoice = invoice_of(((path.name, content) for path, content in zip(files, contents, strict=True)), provider)
+        invoice = invoice_of(((str(path), content) for path, content in zip(files, contents, strict=True)), provider)
     except Unreadable as error:
         cannot_run("\n".join(map(plain, str(error).splitlines())))
     if book and invoice.measure == "tokens":
         cannot_run("this export has tokens and no costs, so there is nothing to book; export the costs")
     settings = settings_of(state_dir=state_dir)
+    if book and not settings.ledger_url and not settings.state_dir.is_dir():
+        cannot_run(f"no state directory at {settings.state_dir}; set GATEWAY_STATE_DIR or --state-dir")
+    books = books_of(settings)
     try:
-        held = billed(books_of(settings), invoice.provider, invoice.first, invoice.last)
+        held = billed(books, invoice.provider, invoice.first, invoice.last)
+        if book:
+            _check_known(books, invoice)
     except LedgerUnreadable as error:
         cannot_run(str(error))
     compared = compare(invoice, held, within)
@@ -82,6 +87,19 @@ def _read(path: Path) -> bytes:
         cannot_run(f"cannot read {path}: {error.strerror}")
 
 
+def _check_known(books: Books, invoice: Invoice) -> None:
+    """Ends the command where the ledger has no call of the provider: it is called otherwise there, or the ledger is not
+    the one. To book the whole invoice would count it twice."""
+    lines = breakdown(books, ["provider"], Asked(float(invoice.first * SECONDS), float((invoice.last + 1) * SECONDS)))
+    known = sorted(line.group[0] for line in lines if line.calls)
+    if invoice.provider not in known:
+        cannot_run(
+            f"nothing is booked: the ledger has no call of `{plain(invoice.provider)}` from {date_of(invoice.first)} to"
+            f" {date_of(invoice.last)}. It has calls of: {', '.join(map(plain, known)) or 'nobody'}; name one with"
+            " --provider"
+        )
+
+
 class _Booked(msgspec.Struct, frozen=True):
     """What came of booking: entries that are new, that were there before, and that were not made."""
 
@@ -92,7 +110,10 @@ class _Booked(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         said = [f"booked {self.new} correcting entries"]
         if self.known:
-            said.append(f"{self.known} were booked from this file before and stay as they are; export it again")
+            said.append(
+                f"{self.known} were booked before, from this file and for the same sums of ours, and stay as they are;"
+                " export it again"
+            )
         if self.unfinished:
             said.append(f"{self.unfinished} are of a day that is not over (UTC)")
         return "; ".join(said)
@@ -101,8 +122,6 @@ class _Booked(msgspec.Struct, frozen=True):
 def _book(
     settings: Settings, compared: Sequence[Compared], provider: str, files: Sequence[Path], contents: Sequence[bytes]
 ) -> _Booked:
-    if not settings.ledger_url and not settings.state_dir.is_dir():
-        cannot_run(f"no state directory at {settings.state_dir}; set GATEWAY_STATE_DIR or --state-dir")
     digests = sorted(hashlib.sha256(content).hexdigest() for content in contents)
     digest = hashlib.sha256("".join(digests).encode()).hexdigest()[:12]
     source = "+".join(path.name for path in files)
@@ -114,8 +133,11 @@ def _book(
             new = store.write(entries, absent=True)  # what is there stays as it is
         finally:
             store.close()
-    except Exception as error:  # noqa: BLE001  whatever a store says: all are booked, or none is
-        cannot_run(f"the ledger did not take the corrections: {error}; none is booked")
+    except Exception as error:  # noqa: BLE001  whatever a store says: all are booked or none, and nobody knows which
+        cannot_run(
+            f"it is unknown whether the corrections were booked: {error}; run it again, which is safe: what was booked"
+            " is not booked twice"
+        )
     unfinished = sum(1 for each in compared if each.difference and each.day >= today)
     return _Booked(new, len(entries) - new, unfinished)
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from gateway.core.reconcile import Invoice, Measure, Theirs
+from gateway.core.day import date_of
+from gateway.core.reconcile import NO_MODEL, Invoice, Measure, Theirs, same_model
 from gateway.review.invoices.formats import FORMATS, Format
 from gateway.review.invoices.rows import Row, Unreadable, day_in, pico_usd_in, read, tokens_in
 
@@ -15,7 +16,7 @@ def invoice_of(files: Iterable[tuple[str, bytes]], provider: str | None) -> Invo
 
     `provider` is the name in the ledger, or `generic`; None: the columns tell.
     """
-    lines: list[Theirs] = []
+    told: list[tuple[str, list[Theirs]]] = []
     days: set[int] = set()
     found: set[tuple[str, Measure]] = set()
     for name, content in files:
@@ -23,20 +24,32 @@ def invoice_of(files: Iterable[tuple[str, bytes]], provider: str | None) -> Invo
             rows = read(content)
             format = _format(rows, provider)
             found.add((_whose(format, rows, provider), "pico_usd" if format.cost else "tokens"))
-            for row in rows:
-                line = _line(format, row)
-                days.add(line.day)
-                if line.amount or line.model:
-                    lines.append(line)
+            cost = next((each for each in format.cost if any(each in row for row in rows)), None)
+            read_lines = [_line(format, row, cost) for row in rows]
         except Unreadable as error:
             raise Unreadable(f"{name}: {error}") from None
+        days.update(line.day for line in read_lines)
+        told.append((name, [line for line in read_lines if line.amount or line.model]))
     if len(found) > 1:
-        said = ", ".join(
-            sorted(f"{whose}: {'costs' if measure == 'pico_usd' else measure}" for whose, measure in found)
-        )
-        raise Unreadable(f"the files are of several kinds ({said}); reconcile them one by one")
+        kinds = sorted(f"{whose}: {'costs' if measure == 'pico_usd' else measure}" for whose, measure in found)
+        raise Unreadable(f"the files are of several kinds ({', '.join(kinds)}); reconcile them one by one")
     ((whose, measure),) = found
-    return Invoice(whose, measure, tuple(lines), min(days), max(days))
+    _check_apart(told)
+    return Invoice(whose, measure, tuple(line for _, lines in told for line in lines), min(days), max(days))
+
+
+def _check_apart(told: Sequence[tuple[str, Sequence[Theirs]]]) -> None:
+    """Raises Unreadable where two files tell of the same day and model."""
+    first: dict[tuple[int, str], int] = {}
+    for position, (name, lines) in enumerate(told):
+        for line in lines:
+            before = first.setdefault((line.day, same_model(line.model)), position)
+            if before != position:
+                what = f"{line.model or NO_MODEL} on {date_of(line.day)}"
+                raise Unreadable(
+                    f"{told[before][0]} and {name} both have {what}, which would count twice; give files without"
+                    " a day in common"
+                )
 
 
 def _format(rows: Sequence[Row], provider: str | None) -> Format:
@@ -63,16 +76,19 @@ def _whose(format: Format, rows: Sequence[Row], provider: str | None) -> str:
     return said.pop()
 
 
-def _line(format: Format, row: Row) -> Theirs:
-    """A row without an amount is nothing, on a day that is counted."""
+def _line(format: Format, row: Row, cost: str | None) -> Theirs:
+    """What a row says. `cost` is the column of costs. A bucket in which there is nothing is a day that is counted."""
     currency = _first(row, format.currency)
     if currency.upper() not in {"", "USD"}:
         raise Unreadable(f"it is in {currency}; only USD can be compared with the ledger")
-    if format.cost:
-        amount = pico_usd_in(_first(row, format.cost) or "0", cents=format.cents)
-    else:
-        amount = sum(tokens_in(_first(row, names)) for names in format.tokens)
-    return Theirs(day_in(_first(row, format.day)), format.model_of(_first(row, format.model)), amount)
+    day, model = day_in(_first(row, format.day)), format.model_of(_first(row, format.model))
+    if cost is None:
+        return Theirs(day, model, sum(tokens_in(_first(row, names)) for names in format.tokens))
+    # Providers write a day without costs as a row without anything. In a table of anyone's own, a cell is missing.
+    nothing = not (row.get(cost) or model or currency) and (cost not in row or bool(format.provider))
+    if not nothing and not row.get(cost):
+        raise Unreadable(f"{model or NO_MODEL} on {date_of(day)} has no `{cost}`; write 0 where it cost nothing")
+    return Theirs(day, model, 0 if nothing else pico_usd_in(row[cost], cents=format.cents))
 
 
 def _first(row: Row, names: Iterable[str]) -> str:

@@ -90,5 +90,6 @@ def _elsewhere(run, arguments):
 
 def test_a_tree_that_does_not_load_says_why(run):
     run.write("version: v\nmodels: {m: {inptu: 1}}\n")
-    code, _, err = run("list")
-    assert (code, "unknown field `inptu`; did you mean `input`?" in err) == (1, True)
+    for command in ("list", "verify"):
+        code, _, err = run(command)
+        assert (code, "unknown field `inptu`; did you mean `input`?" in err) == (2, True)

@@ -104,6 +104,19 @@ def test_what_cannot_be_written_is_told(run, model, message):
     assert (code, message in err, read(run)) == (0, True, before)
 
 
+def test_the_further_catalog_is_part_of_the_tree(run, monkeypatch, tmp_path):
+    """Rules may name backends that stand only there."""
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "b.yaml").write_text("backends: {found: {provider: openai}}\n")
+    (run.directory / "policies").mkdir(exist_ok=True)
+    limit = "{usd: 1, per: key, window: day, then: [{downgrade: found}, deny]}"
+    (run.directory / "policies" / "p.yaml").write_text(f"policy: p\nowner: o\nrules: [{{id: r, limit: {limit}}}]\n")
+    monkeypatch.setenv("GATEWAY_EXTRA_CATALOG", str(tmp_path / "more"))
+    run.write(read(run).replace("input: 2, output: 12, cache_read: 0.2", "input: 1, output: 12, cache_read: 0.2"))
+    assert run("update")[0] == 0
+    assert "plain: {input: 2" in read(run)
+
+
 def test_a_file_that_would_not_load_is_not_written(run, monkeypatch):
     run.write(read(run).replace("cache_read: 0.2, source: genai", "cache_read: 0.2, services: {odd: 0.00001}, source: genai").replace("{input: 2,", "{input: 1,"))  # fmt: skip
     monkeypatch.setattr(sys.modules["genai_prices"], "data_snapshot", _Cheap)

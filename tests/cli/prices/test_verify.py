@@ -56,6 +56,12 @@ def test_a_service_tier_that_is_missing_is_told_once(run):
     assert out.count("rich (openai): the service tier `flex` is not in the book") == 1
 
 
+def test_a_day_that_is_none_is_told(run):
+    run.write("version: v\nmodels: {m: {input: 1, output: 1, source: s, date: 2026-02-30}}\n")
+    code, _, err = run("verify")
+    assert (code, "`date`: there is no day 2026-02-30" in err) == (2, True), err
+
+
 def test_another_file_of_theirs(run, tmp_path):
     (tmp_path / "data.json").write_text(price_data.RAW)
     assert "plain (file): input: 2, but 7 by genai-prices" in run("verify", "--data", str(tmp_path / "data.json"))[1]

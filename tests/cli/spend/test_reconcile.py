@@ -62,6 +62,12 @@ def run(monkeypatch, tmp_path):
     return call
 
 
+def write(directory, *entries):
+    db = connect(directory / ".gateway" / "ledger.sqlite")
+    _write(db, entries)
+    db.close()
+
+
 def total(directory):
     return sum(line.cost_pico_usd for line in breakdown(Books(directory / ".gateway"), ["provider"], Asked(0.0)))
 
@@ -114,17 +120,44 @@ def test_once_booked_the_ledger_is_the_invoice(run, tmp_path):
 
 
 def test_what_comes_to_the_ledger_after_booking_is_not_lost(run, tmp_path):
-    """The file's entry is there and stays; another export books what is left."""
+    """The same file books what is left, also where the sum is again what it was."""
     run(INVOICE, "--book")
-    db = connect(tmp_path / ".gateway" / "ledger.sqlite")
-    _write(db, [entry("late", CENT, DAY + 1)])
-    db.close()
+    for request in ("late", "as late"):
+        before = total(tmp_path)
+        write(tmp_path, entry(request, CENT, DAY + 1))
+        code, out, _ = run(INVOICE, "--book")
+        assert (code, out.splitlines()[-1], total(tmp_path)) == (1, "booked 1 correcting entries", before)
+
+
+def test_what_another_file_has_undone_needs_an_export_of_its_own(run, tmp_path):
     before = total(tmp_path)
+    run(INVOICE, "--book")
+    run(INVOICE.replace("0.03", "0.09"), "--book", name="wrong.csv")
     code, out, _ = run(INVOICE, "--book")
     assert (code, total(tmp_path)) == (1, before)
-    assert "1 were booked from this file before and stay as they are; export it again" in out
+    assert "1 were booked before, from this file and for the same sums of ours, and stay as they are; export it" in out
     run(INVOICE + "\n", "--book", name="again.csv")
-    assert total(tmp_path) == before - CENT
+    assert total(tmp_path) == before - 6 * CENT
+
+
+def test_an_invoice_of_a_provider_without_calls_is_not_booked(run, tmp_path):
+    """A correction is no call."""
+    before = total(tmp_path)
+    table = "date,model,cost_usd\n2025-11-03,m,5\n"
+    write(tmp_path, entry("cor", 0, DAY, state="corrected", provider="Anthropic"))
+    for name in ("Anthropic", "openai"):
+        code, _, error = run(table, "--book", "--provider", name)
+        assert (code, total(tmp_path)) == (2, before)
+        assert f"no call of `{name}` from 2025-11-03 to 2025-11-03. It has calls of: anthropic; name one" in error
+
+
+def test_whether_corrections_were_booked_may_be_unknown(run, tmp_path):
+    db = connect(tmp_path / ".gateway" / "ledger.sqlite")
+    db.execute("CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
+    db.close()
+    code, _, error = run(INVOICE, "--book")
+    said = "it is unknown whether the corrections were booked: disk is full; run it again, which is safe: "
+    assert (code, error.startswith(said)) == (2, True), error
 
 
 def test_corrections_are_in_spend(run):
@@ -139,6 +172,7 @@ def test_corrections_are_in_spend(run):
 
 def test_today_is_not_booked(run, tmp_path):
     today = date_of(int(time.time() // 86_400))
+    write(tmp_path, entry("now", CENT, day_of(today)))
     before = total(tmp_path)
     code, out, _ = run(HEAD + f"{today},Claude Haiku 4.5,output,0.05\n", "--book")
     assert (code, total(tmp_path)) == (1, before)

@@ -225,6 +225,15 @@ def test_an_export_may_come_in_pieces():
         ([csv("date,model,cost,currency", "2026-11-01,m,1,EUR")], "x", "it is in EUR"),
         ([csv("date,model,cost", "2026-11-01,m,one")], "x", "`one` is no amount"),
         ([csv("date,model,cost", "Total,,5")], "x", "`Total` is no date"),
+        ([csv("date,model,cost", "2026-11-01,m,")], "x", "f0: m on 2026-11-01 has no `cost`; write 0"),
+        ([csv("date,model,cost", "2026-11-01,,")], "x", r"\(no model\) on 2026-11-01 has no `cost`"),
+        # one column is meant, not whichever has something in it
+        ([csv("date,model,cost,amount", "2026-11-01,m,1,1", "2026-11-02,m,,9")], "x", "m on 2026-11-02 has no `cost`"),
+        ([b'[{"date": "2026-11-01", "model": "m", "cost": 1}, {"date": "2026-11-02", "model": "m", "amount": 9}]'], "x",
+         "m on 2026-11-02 has no `cost`"),
+        ([PLAIN, csv("date,model,cost_usd", "2026-11-02,m,1", "2026-11-01,M-2026-10-10,3")], "x",
+         "f0 and f1 both have M-2026-10-10 on 2026-11-01, which would count twice"),
+        ([csv("date,model,cost", "1793491200000,m,1")], "x", "f0: `1793491200000` is no date in UTC"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(files, provider, said):
