@@ -51,7 +51,7 @@ def test_it_prints_one_document_that_knows_the_tree(tree):
 
 def test_it_prints_the_schema_of_one_kind(tree):
     code, out, _ = run(tree, "--kind", "prices")
-    assert (code, set(json.loads(out)["properties"])) == (0, {"version", "models"})
+    assert (code, set(json.loads(out)["properties"])) == (0, {"version", "unpriced", "models"})
 
 
 def test_what_is_printed_changes_no_file(tree):
