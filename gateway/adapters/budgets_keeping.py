@@ -256,6 +256,7 @@ class Keeping:
         if time.monotonic() - self._renewed_at > _MARK_SECONDS / 10:
             self._renewed_at = time.monotonic()
             await self._ask([("EXPIRE", mark_key(family), _MARK_SECONDS) for family in wanted])
+            await self.server.disconnect()  # a fresh connection looks at how the server is set
 
     async def _beat(self) -> tuple[float, str]:
         """Gives a sign of life. Returns the server's time, and which server's accounts it says that it has."""

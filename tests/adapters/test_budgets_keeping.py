@@ -246,11 +246,11 @@ async def test_behind_a_server_that_hangs_nobody_waits_for_those_before(server, 
     os.kill(server._process.pid, signal.SIGCONT)
 
 
-async def test_a_server_that_would_remove_accounts_is_not_used_until_it_is_set_right(server, replica):
+async def test_a_server_that_would_remove_accounts_is_not_used_until_it_is_set_right(replica, monkeypatch):
+    monkeypatch.setattr(budgets_keeping, "_MARK_SECONDS", 5)  # so it is looked at twice a second
     books = await replica(WALL)
     books.client.config_set("maxmemory", "100mb")
     books.client.config_set("maxmemory-policy", "allkeys-lru")
-    books.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     await books.until(lambda: not books.keeping.up)
     assert "set maxmemory-policy to noeviction" in books.heard[0]
     await refused(books)
