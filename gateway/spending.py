@@ -1,6 +1,7 @@
 """The part of the composition root that is about money: the ledger, who counts, and which limits are in force."""
 
 import asyncio
+import math
 import queue
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -131,7 +132,7 @@ class Spending:
         from gateway.adapters.budgets_valkey import ValkeyBudgets
 
         local = LocalBudgets(self._books)
-        return ValkeyBudgets(settings.valkey_url.get_secret_value(), local.restore, self._budgets_told)
+        return ValkeyBudgets(settings.valkey_url.get_secret_value(), local.restore, self._budgets_told, self._lag)
 
     def _budgets_told(self, why: str) -> None:
         if why:
@@ -139,8 +140,12 @@ class Spending:
         else:
             self._tell("budgets_up")
 
+    def _lag(self) -> float:
+        """How far the ledger is behind this process, in seconds; infinity: it has yet to take over what was left."""
+        return math.inf if self.ledger.recovered is None else self.ledger.lag_seconds()
+
     def _behind(self) -> bool:
         """Whether the ledger has yet to take over what this process spent lately. A server that counts has it."""
         if self._shared is not None:
             return False
-        return self.ledger.recovered is None or self.ledger.lag_seconds() > _BEHIND_SECONDS
+        return self._lag() > _BEHIND_SECONDS

@@ -1,5 +1,7 @@
 """Two gateways, each its own process and state, one Valkey: what one spends the other does not have."""
 
+import asyncio
+import math
 import time
 
 import httpx2
@@ -7,6 +9,9 @@ import pytest
 from support import stores
 from support.server import ROOT, backend, serving
 from support.upstream import OK, answer
+
+from gateway.settings import Settings
+from gateway.spending import Spending
 
 RULES = """
 policy: base
@@ -57,3 +62,16 @@ def test_what_one_spends_the_other_does_not_have(tmp_path, upstream, policies, p
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "budgets_unavailable")
             assert refused.headers["retry-after"] == "2"
             assert '"budgets_down"' in first.log.read_text()
+
+
+def test_budgets_are_told_how_far_the_ledger_is_behind(tmp_path, postgres_server):
+    settings = Settings(state_dir=tmp_path, valkey_url="valkey://127.0.0.1:1", database_url=postgres_server.url())
+    spending = Spending(settings, lambda *_, **__: None)
+    lag = spending.budgets._keeping._reached._lag
+    until = time.monotonic() + 10
+    while spending.ledger.recovered is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert lag() == spending.ledger.lag_seconds() == 0.0
+    spending.ledger.recovered = None  # as it is while the store is away
+    assert lag() == math.inf
+    asyncio.run(spending.close())

@@ -62,7 +62,8 @@ def call_key(id: str) -> str:
 
 class Ended(msgspec.Struct, frozen=True):
     """A call that has ended, on its way to the server: `granted` and `cost` in nano-USD. `moment` is when it got room,
-    `at` when it ended (monotonic). `only_known`: it is booked only if the server knows it."""
+    `at` when it ended (monotonic). `only_known`: it is booked only if the server knows it. `booked`: the generations
+    whose accounts have it, as far as it belongs in them."""
 
     id: str
     spender: Mapping[str, str]
@@ -73,6 +74,7 @@ class Ended(msgspec.Struct, frozen=True):
     tokens: int
     at: float
     only_known: bool = False
+    booked: frozenset[str] = frozenset()
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+import msgspec
+
 from gateway.adapters.budgets_book import (
     Book,
     Ended,
@@ -25,6 +27,7 @@ from gateway.adapters.budgets_book import (
     made,
     mark_key,
 )
+from gateway.adapters.budgets_lag import Lag, Reached, at_once
 from gateway.adapters.valkey import Call, Command, Down, Valkey, is_spoiled
 from gateway.core.budget import Limit
 from gateway.core.rate import Rate
@@ -35,8 +38,8 @@ Called in a thread."""
 
 MOST_WAITING = 100_000
 LEDGER_SECONDS = 30.0
-"""How long it may take until a call that has ended is in the ledger. What ended within so many seconds before accounts
-were made from it is booked once more: they may have it twice, never not at all."""
+"""How long it may take, beyond what the ledger says to be behind, until a call that has ended is in it. What it may
+have missed as accounts were made from it is booked once more: they may have it twice, never not at all."""
 OPENING_SECONDS = 2.0
 """How long nobody takes room after a server has lost its accounts, so that each replica puts back what is its own."""
 BEAT_SECONDS = 0.5
@@ -54,10 +57,11 @@ _REPLICAS, _EPOCH, _LOCK = "{gw}:replicas", "{gw}:epoch", "{gw}:lock"
 
 
 class Keeping:
-    """`up`: room may be taken on the server. `outages` counts how often that ended. `told` hears why, and "" once it is
-    over. `overshot` is in nano-USD. `refresh` is called by the task when all else is done."""
+    """`up`: room may be taken on the server. `outages` counts how often that ended, `told` hears why, and "" once it is
+    over; `fallen` is called each time. `alone_since` (Unix seconds) is when the outage began, None: there is none.
+    `overshot` is in nano-USD. `refresh` is called by the task when all else is done."""
 
-    def __init__(self, server: Valkey, spent: Spent, told: Callable[[str], None]) -> None:
+    def __init__(self, server: Valkey, spent: Spent, told: Callable[[str], None], lag: Lag = at_once) -> None:
         self.server = server
         self._spent = spent
         self._told = told
@@ -71,6 +75,10 @@ class Keeping:
         self._books: dict[tuple[tuple[str, str], ...], Book] = {}
         self.up = False
         self.outages = 0
+        self.alone_since: float | None = None
+        self.fallen: Callable[[], None] = lambda: None
+        self._reached = Reached(lag)
+        self._had: dict[str, float] = {}  # when accounts were made, by the name of their generation
         self._joined = False  # all under way is on the server
         self._down_for = ""
         self.replicas: int | None = None
@@ -161,8 +169,10 @@ class Keeping:
         if not self._down_for:
             self._told(why)
             self.outages += 1
+            self.alone_since = time.time()
         self._down_for = self._down_for or why
         self.up = self._joined = False
+        self.fallen()
         self._look_now()
 
     def spoiled(self, spender: Mapping[str, str]) -> None:
@@ -186,6 +196,7 @@ class Keeping:
         while True:
             self._due.clear()
             wait = RETRY_SECONDS
+            self._reached.look(time.monotonic())
             try:
                 if time.monotonic() >= self._beat_at or not self._joined:
                     await self._look()
@@ -212,6 +223,7 @@ class Keeping:
         """Gives a sign of life, and sees to it that every limit has accounts with all that is under way in them."""
         now, epoch = await self._beat()
         self._beat_at = time.monotonic() + BEAT_SECONDS
+        self._forget()
         lost = epoch != self.server.run_id
         if self._dropped:
             dropped, self._dropped = self._dropped, set()
@@ -239,11 +251,12 @@ class Keeping:
                 return
             self.up = True
             if self._down_for:
-                self._down_for = ""
+                self._down_for, self.alone_since = "", None
                 self._told("")
         if time.monotonic() - self._renewed_at > _MARK_SECONDS / 10:
             self._renewed_at = time.monotonic()
             await self._ask([("EXPIRE", mark_key(family), _MARK_SECONDS) for family in wanted])
+            await self.server.disconnect()  # a fresh connection looks at how the server is set
 
     async def _beat(self) -> tuple[float, str]:
         """Gives a sign of life. Returns the server's time, and which server's accounts it says that it has."""
@@ -260,6 +273,8 @@ class Keeping:
     def _replace(self, found: dict[str, Generation]) -> None:
         """Takes other accounts than before."""
         self.generations = found
+        names = {each.name: each.read - self.ahead for each in found.values()}
+        self._had = {name: self._had.get(name, self._reached.at(read)) for name, read in names.items()}
         self.version += 1
         self._books.clear()
         self._again()
@@ -275,14 +290,14 @@ class Keeping:
 
     async def _restored(self, limits: Sequence[Limit], *, lost: bool) -> bool:
         """Makes accounts from the ledger, unless another replica is at it: then it is looked at again in a moment."""
-        [taken] = await self._ask([("SET", _LOCK, self._name, "NX", "PX", _LOCK_MILLISECONDS)])
-        if taken is None:
+        [taken] = await self._run([((_LOCK,), ("lock", self._name, _LOCK_MILLISECONDS))])
+        if not taken:
             return False
         try:
             await self._restore(limits, lost=lost)
         finally:
             with contextlib.suppress(Down):
-                await self._ask([("DEL", _LOCK)])
+                await self._run([((_LOCK,), ("unlock", self._name))])
         return True
 
     async def _restore(self, limits: Sequence[Limit], *, lost: bool) -> None:
@@ -328,27 +343,39 @@ class Keeping:
         refused = False
         while self._ended and not refused:
             part = list(islice(self._ended, AT_ONCE))
+            known = frozenset(name for limit in self.limits.values() if (name := self._name_of(limit)))
             answers = await self.server.run([self._settling(each) for each in part])
             for each, answer in zip(part, answers, strict=True):
                 self._ended.popleft()
                 if isinstance(answer, int):
-                    self.overshot += answer
-                    self._settled.append(each)
+                    self.overshot += 0 if each.booked else answer
+                    booked = each.booked | known if each.booked else known
+                    self._settled.append(msgspec.structs.replace(each, tokens=0, booked=booked))
                     continue
                 refused = True
                 self._ended.append(each)
                 if is_spoiled(answer):
                     self.spoiled(each.spender)
             _check(answer for answer in answers if not is_spoiled(answer))
-        horizon = time.monotonic() - LEDGER_SECONDS
+
+    def _forget(self) -> None:
+        """Forgets what the ledger has had for so long that all accounts made without it have been met."""
+        now = time.monotonic()
+        horizon = min(self._reached.at(now) - LEDGER_SECONDS, self._reached.at(now - LEDGER_SECONDS))
         while self.up and self._settled and self._settled[0].at < horizon:
             self._settled.popleft()
 
     def _settling(self, ended: Ended) -> Call:
-        """The call that settles one that ended, but in accounts made from a ledger that had it."""
-        horizon = ended.at + self.ahead + LEDGER_SECONDS
+        """The call that settles one that ended, but in accounts made from a ledger that had it, or that it is in."""
         book = self.book(ended.spender)
-        return book.settling(ended, [each for each in book.accounts if self.generations[each.family].read < horizon])
+        names = [self.generations[each.family].name for each in book.accounts]
+        lack = {name for name in names if name not in ended.booked and self._had[name] < ended.at + LEDGER_SECONDS}
+        return book.settling(ended, [each for each, name in zip(book.accounts, names, strict=True) if name in lack])
+
+    def _name_of(self, limit: Limit) -> str:
+        """Of the accounts that calls are booked in for a limit, "" where there are none."""
+        generation = self.generations.get(family_of(limit))
+        return generation.name if generation is not None else ""
 
     async def _run(self, calls: Sequence[Call]) -> list[Any]:
         answers = await self.server.run(calls)

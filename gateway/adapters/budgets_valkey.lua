@@ -105,6 +105,11 @@ local function add(account, total, field, bucket, amount)
   redis.call('HINCRBY', account.key, field .. text(bucket), text(amount))
 end
 
+-- Raises an error where a key holds something else than an account, before anything is written.
+local function check(first, last)
+  for at = first, last do redis.call('HGET', KEYS[at], 'b') end
+end
+
 local function take(account, amount)
   add(account, 'R', 'r:', account.bucket, amount)
   account.reserved = account.reserved + amount
@@ -263,6 +268,7 @@ local function put()
   local now = clock()
   local amount, moment = tonumber(ARGV[2]), math.min(tonumber(ARGV[3]), now)
   if redis.call('HEXISTS', KEYS[1], '.') == 1 then return 0 end
+  check(2, #KEYS)
   for at = 2, #KEYS do
     if redis.call('HEXISTS', KEYS[1], KEYS[at]) == 0 then
       local window = ARGV[at + 2]
@@ -289,6 +295,8 @@ local function settle()
   local only_known, count, known = argument() == '1', tonumber(argument()), {}
   local fields = redis.call('HGETALL', KEYS[1])
   if #fields == 0 and only_known then return 0 end
+  check(2, count + 1)
+  for at = count + 2, #KEYS do redis.call('GET', KEYS[at]) end
   for at = 1, #fields, 2 do known[fields[at]] = fields[at + 1] end
   local ended = known['.']
   local buckets, gone, marks, beyond = {}, {}, {'.', '1'}, 0
@@ -346,10 +354,26 @@ end
 -- A sign of life. KEYS: replicas, epoch. ARGV: who, seconds that a sign counts. Returns the time, how many live, and
 -- whose server this was when its accounts were made.
 local function beat()
-  local now = clock()
+  local now, epoch = clock(), redis.call('GET', KEYS[2])
   redis.call('ZADD', KEYS[1], exact(now), ARGV[2])
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', exact(now - tonumber(ARGV[3])))
-  return {exact(now), redis.call('ZCARD', KEYS[1]), redis.call('GET', KEYS[2])}
+  return {exact(now), redis.call('ZCARD', KEYS[1]), epoch}
+end
+
+-- Lets one at a time make accounts. KEYS: lock. ARGV: who, milliseconds that it holds. Returns whether it is theirs:
+-- it may have been already, where nobody heard the answer.
+local function lock()
+  local holder = redis.pcall('GET', KEYS[1]) -- an error: somebody else wrote over it
+  if type(holder) == 'string' and holder ~= ARGV[2] then return 0 end
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  return 1
+end
+
+-- KEYS: lock. ARGV: whose it has to be.
+local function unlock()
+  local holder = redis.pcall('GET', KEYS[1])
+  if holder == ARGV[2] then redis.call('DEL', KEYS[1]) end
+  return 1
 end
 
 -- The reading of windows, for a test. ARGV: window, moment.
@@ -358,5 +382,7 @@ local function window()
   return {exact(bucket), exact(start), exact(ends), exact(size)}
 end
 
-local parts = {reserve = reserve, put = put, settle = settle, read = read, beat = beat, window = window}
+local parts = {
+  reserve = reserve, put = put, settle = settle, read = read, beat = beat, lock = lock, unlock = unlock, window = window,
+}
 return parts[ARGV[1]]()

@@ -24,8 +24,10 @@ import msgspec
 from gateway.adapters.budgets_alone import Parts
 from gateway.adapters.budgets_book import NANO, Book, Ended, Room, family_of, standing, up
 from gateway.adapters.budgets_keeping import AT_ONCE, MOST_WAITING, RETRY_SECONDS, Keeping, Spent
+from gateway.adapters.budgets_lag import Lag, at_once
+from gateway.adapters.budgets_seen import Seen, Told
 from gateway.adapters.valkey import Call, Down, Valkey, is_spoiled
-from gateway.core.budget import STATES, Ask, Exceeded, Limit, Reserved, Standing, State, window_at
+from gateway.core.budget import STATES, Ask, Exceeded, Limit, Reserved, Standing, State
 from gateway.core.errors import Refusal, Refused
 from gateway.core.rate import Pace, Rate, Throttled
 from gateway.core.record import Entry
@@ -35,7 +37,6 @@ _REMEMBERED_SECONDS = 900.0
 """How long the server remembers a call that has ended (the script says so, too)."""
 _PREPARE_SECONDS = 20.0
 _SENDING = 4
-_REMEMBERED = 20_000
 
 _Outcome = Reserved | Exceeded | Throttled
 
@@ -49,27 +50,22 @@ class _Waiting(msgspec.Struct):
     answer: "asyncio.Future[_Outcome | None]"
 
 
-class _Seen(msgspec.Struct, frozen=True):
-    """An account as the server last told it, in nano-USD; `moment` by its clock, `at` monotonic seconds."""
-
-    spent: int
-    reserved: int
-    moment: float
-    at: float
-
-
 class ValkeyBudgets:
-    """The `Budgets` port. `spent` reads the ledger. `told` hears why nobody can count, and "" once it is over."""
+    """The `Budgets` port. `spent` reads the ledger, and `lag` says how far it is behind this replica. `told` hears why
+    nobody can count, and "" once it is over."""
 
-    def __init__(self, url: str, spent: Spent, told: Callable[[str], None] = lambda _: None) -> None:
-        self._keeping = Keeping(Valkey(url, SCRIPT), spent, told)
+    def __init__(
+        self, url: str, spent: Spent, told: Callable[[str], None] = lambda _: None, lag: Lag = at_once
+    ) -> None:
+        self._keeping = Keeping(Valkey(url, SCRIPT), spent, told, lag)
         self._keeping.refresh = self._refresh
+        self._keeping.fallen = self._let_go
         self._parts = Parts(1)
         self._outage = 0  # that these are for
         self._asked: list[_Waiting] = []
         self._scheduled = False
         self._sending: set[asyncio.Task[None]] = set()
-        self._seen: dict[tuple[str, str], _Seen] = {}
+        self._seen = Seen()
         self._stale: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -132,6 +128,8 @@ class ValkeyBudgets:
         except asyncio.CancelledError:
             if not waiting.answer.cancelled() and isinstance(room := waiting.answer.result(), Room):
                 self.settle(room, 0, 0)  # it was there, and the caller was gone before it heard so
+            elif not waiting.answer.cancelled() and room is None:
+                self._void(ask, moment)
             raise
         if outcome is not None:
             return outcome
@@ -187,6 +185,13 @@ class ValkeyBudgets:
     def _sent(self, task: "asyncio.Task[None]") -> None:
         self._sending.discard(task)
         self._send()
+
+    def _let_go(self) -> None:
+        """Whoever has yet to ask a server that fell is on his own at once."""
+        waiting, self._asked = self._asked, []
+        for each in waiting:
+            if not each.answer.done():
+                each.answer.set_result(None)
 
     async def _reserve_all(self, batch: list[_Waiting]) -> None:
         answers: Sequence[Any]
@@ -252,7 +257,7 @@ class ValkeyBudgets:
         through, and so do limits on trial: then a call that cannot be queued is not counted until the ledger is read.
         """
         keeping, lines, seen, concerned = self._keeping, [], {}, False
-        full = keeping.waiting >= MOST_WAITING
+        since, full = keeping.alone_since, keeping.waiting >= MOST_WAITING
         for limit in keeping.limits.values():
             value = limit.value(ask.spender)
             concerned = concerned or value is not None
@@ -261,10 +266,11 @@ class ValkeyBudgets:
             terms = limit.terms
             if full or terms.on_store_down != "local_quota" or terms.pico_usd is None or keeping.replicas is None:
                 raise _nobody_counts()
+            used = None if since is None else self._seen.used(limit, value, moment, since)
+            if used is None:
+                raise _nobody_counts()  # it has no part of what it does not know
             lines.append((limit, value))
-            last = self._seen.get((family_of(limit), value))
-            if last is not None and moment < window_at(terms.window, last.moment).end:
-                seen[limit.id, value] = (last.spent + last.reserved) * NANO
+            seen[limit.id, value] = used
         if full or not concerned:
             return Reserved(ask.most)
         if self._outage != keeping.outages:
@@ -281,9 +287,9 @@ class ValkeyBudgets:
         found, oldest = [], time.monotonic()
         for limit in self._keeping.limits.values():
             if limit.terms.share is None and (value := limit.value(spender)) is not None:
-                last = self._seen.get((family_of(limit), value))
+                last = self._seen.last(limit, value)
                 oldest = min(oldest, last.at if last is not None else 0.0)
-                found.append(_last_standing(limit, value, last, moment))
+                found.append(self._seen.standing(limit, value, moment))
         if found and oldest < time.monotonic() - RETRY_SECONDS:
             self._stale[tuple(spender.items())] = spender
         return max((each.state for each in found), key=STATES.index, default="ok")
@@ -295,11 +301,7 @@ class ValkeyBudgets:
             with contextlib.suppress(Down):
                 await self._read([self._keeping.book(spender)])
         found = [(limit, limit.value(spender)) for limit in self._keeping.limits.values() if limit.terms.share is None]
-        return [
-            _last_standing(limit, value, self._seen.get((family_of(limit), value)), moment)
-            for limit, value in found
-            if value is not None
-        ]
+        return [self._seen.standing(limit, value, moment) for limit, value in found if value is not None]
 
     async def every_standing(self, moment: float) -> list[Standing]:
         """How each account stands that anything was counted in; none while the server does not answer."""
@@ -345,25 +347,16 @@ class ValkeyBudgets:
                 raise Down(str(told))
             now, end = time.monotonic(), 2 * len(book.accounts)
             for number, account in enumerate(book.accounts):
-                seen = _Seen(told[2 * number], told[2 * number + 1], now + self._keeping.ahead, now)
-                self._seen[account.family, account.value] = seen
+                seen = Told(told[2 * number], told[2 * number + 1], now + self._keeping.ahead, now)
+                self._seen.note(account.family, account.value, seen)
             found.append(told[end:])
         return found
 
     def _saw(self, book: Book, told: Sequence[int], moment: float) -> None:
         at = time.monotonic()
-        if len(self._seen) > _REMEMBERED:
-            self._seen.clear()
         for line, account in enumerate(book.mine):
             of = book.accounts[account]
-            self._seen[of.family, of.value] = _Seen(told[2 * line], told[2 * line + 1], moment, at)
-
-
-def _last_standing(limit: Limit, value: str, last: _Seen | None, moment: float) -> Standing:
-    """How an account stood when the server last told; a window that has ended since is empty."""
-    if last is None or moment >= window_at(limit.terms.window, last.moment).end:
-        return standing(limit, value, 0, 0, moment)
-    return standing(limit, value, last.spent, last.reserved, moment)
+            self._seen.note(of.family, of.value, Told(told[2 * line], told[2 * line + 1], moment, at))
 
 
 def _nobody_counts() -> Refused:

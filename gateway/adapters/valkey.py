@@ -39,7 +39,7 @@ def is_spoiled(answer: object) -> bool:
 
 class Valkey:
     """A server, by its address. `run_id` is whose answers are taken: another server behind the same address (one that
-    was restarted, or took over) is Down, until `forget`."""
+    was restarted, or took over) is Down, until `forget`. So is one that removes keys when its memory is full."""
 
     def __init__(self, url: str, script: str) -> None:
         scheme = url.partition("://")[0]
@@ -116,16 +116,25 @@ class Valkey:
         try:
             async with asyncio.timeout(CONNECT_SECONDS + ANSWER_SECONDS):
                 await connection.connect()  # type: ignore[no-untyped-call]
-                for command in (("INFO", "server"), ("SCRIPT", "LOAD", self._script)):
+                for command in (("INFO", "server"), ("INFO", "memory"), ("SCRIPT", "LOAD", self._script)):
                     await connection.send_command(*command)
-                said = bytes(await connection.read_response())
+                said = bytes(await connection.read_response()) + bytes(await connection.read_response())
                 await connection.read_response()
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-        run_id = next(line[7:].strip().decode() for line in said.splitlines() if line.startswith(b"run_id:"))
-        if self.run_id and self.run_id != run_id:
+        told = dict(line.split(":", 1) for line in said.decode().splitlines() if ":" in line)
+        why = ""
+        policy = told.get("maxmemory_policy", "noeviction")
+        if told.get("maxmemory", "0") != "0" and policy != "noeviction":
+            why = (
+                f"its maxmemory-policy is {policy}, so it removes keys when its memory is full; "
+                "set maxmemory-policy to noeviction (CONFIG SET maxmemory-policy noeviction, and in its configuration)"
+            )
+        elif self.run_id and self.run_id != told["run_id"]:
+            why = "another server answers at this address: it was restarted, or another took over"
+        if why:
             await connection.disconnect(nowait=True)
-            raise NotConnected("another server answers at this address: it was restarted, or another took over")
-        self.run_id = run_id
+            raise NotConnected(why)
+        self.run_id = told["run_id"]
         return connection

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import random
 import signal
@@ -34,8 +35,8 @@ async def replica(server, monkeypatch):
     monkeypatch.setattr(budgets_keeping, "OPENING_SECONDS", 0.8)
     made = []
 
-    async def make(*limits, rates=(), spent=None):
-        books = Shared(stores.url_of(server), spent or (lambda *_: {}))
+    async def make(*limits, rates=(), spent=None, **more):
+        books = Shared(stores.url_of(server), spent or (lambda *_: {}), **more)
         books.heard = []
         books.keeping._told = books.heard.append
         made.append(books)
@@ -147,6 +148,66 @@ async def test_a_server_that_lost_everything_gets_it_back_and_nobody_passes_the_
     assert replicas[0].heard[-1] == ""
 
 
+@pytest.mark.parametrize(
+    ("lags", "spent"),
+    [
+        ([math.inf, math.inf], 60),
+        ([5.0, 5.0], 60),
+        ([math.inf, 0.0], 60),  # it caught up just as the accounts had been made
+        ([0.0, 0.0], 0),  # it says that it has them, so what it says counts
+    ],
+)
+async def test_a_budget_outlives_its_server_while_the_ledger_is_behind(server, replica, monkeypatch, lags, spent):
+    monkeypatch.setattr(budgets_keeping, "LEDGER_SECONDS", 0.1)
+    lag = lags[0]
+
+    def of_the_ledger(limits, moment):
+        nonlocal lag
+        if restarted:
+            lag = lags[1]
+        return {}
+
+    restarted = False
+    books = await replica(WALL, spent=of_the_ledger, lag=lambda: lag)
+    room = await books.budgets.reserve(ask(60), 0)
+    books.budgets.settle(room, 60 * NANO, 0)
+    await asyncio.sleep(1.5)
+    restarted = True
+    restart(server)
+    await books.until(lambda: not books.keeping.up)
+    await books.until(lambda: books.keeping.up)
+    await books.settled()
+    assert account(books) == (spent, 0)
+
+
+async def test_what_the_ledger_has_at_last_is_not_kept(replica, monkeypatch):
+    monkeypatch.setattr(budgets_keeping, "LEDGER_SECONDS", 0.1)
+    lag = math.inf
+    books = await replica(WALL, lag=lambda: lag)
+    books.budgets.settle(await books.budgets.reserve(ask(60), 0), 60 * NANO, 0)
+    await asyncio.sleep(1.2)
+    assert len(books.keeping._settled) == 1
+    lag = 0.0
+    await books.until(lambda: not books.keeping._settled)
+
+
+async def test_what_is_booked_again_long_after_is_booked_where_it_is_not(replica):
+    """A new limit, while the ledger is behind by more than the server remembers calls."""
+    new = limit("new", "organisation", "month", 10**6)
+    rates = [Rate("key", "tokens", 1000)]
+    books = await replica(WALL, lag=lambda: math.inf, rates=rates)
+    books.budgets.settle(await books.budgets.reserve(ask(60), 0), 60 * NANO, 500)
+    await books.settled()
+    for key in books.client.keys("{gw}:c:*"):
+        books.client.delete(key)
+    pace = await books.budgets.pace(SPENDER, 0)
+    books.budgets.enforce([WALL, new], {}, rates)
+    await books.until(lambda: books.keeping.up and not books.keeping._ended)
+    assert (account(books), account(books, new)) == ((60, 0), (60, 0))
+    again = await books.budgets.pace(SPENDER, 0)
+    assert again.tokens.remaining >= pace.tokens.remaining
+
+
 async def test_another_server_that_took_over_with_older_accounts_is_not_believed(replica):
     books = await replica(WALL, spent=spent_before)
     held = await books.budgets.reserve(ask(10), 0)
@@ -174,6 +235,52 @@ async def test_a_slow_server_is_waited_for_once_and_what_it_did_late_is_given_ba
     await books.until(lambda: books.keeping.up, 5)
     await books.settled()
     assert account(books) == (0, 1)
+
+
+async def test_behind_a_server_that_hangs_nobody_waits_for_those_before(server, replica):
+    books = await replica(WALL)
+    os.kill(server._process.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    await asyncio.gather(*(refused(books) for _ in range(3000)))
+    assert time.monotonic() - began < 1.4
+    os.kill(server._process.pid, signal.SIGCONT)
+
+
+async def test_a_server_that_would_remove_accounts_is_not_used_until_it_is_set_right(replica, monkeypatch):
+    monkeypatch.setattr(budgets_keeping, "_MARK_SECONDS", 5)  # so it is looked at twice a second
+    books = await replica(WALL)
+    books.client.config_set("maxmemory", "100mb")
+    books.client.config_set("maxmemory-policy", "allkeys-lru")
+    await books.until(lambda: not books.keeping.up)
+    assert "set maxmemory-policy to noeviction" in books.heard[0]
+    await refused(books)
+    books.client.config_set("maxmemory-policy", "noeviction")
+    await books.until(lambda: books.keeping.up)
+    assert books.heard[1:] == [""]
+
+
+async def test_one_at_a_time_makes_accounts_and_gives_back_only_its_own_lock(replica):
+    first, second = (await replica()).keeping, (await replica()).keeping
+
+    async def lock(keeping, part):
+        milliseconds = (60_000,) if part == "lock" else ()
+        [answer] = await keeping._run([(("{gw}:lock",), (part, keeping._name, *milliseconds))])
+        return answer
+
+    assert [await lock(first, "lock"), await lock(second, "lock")] == [1, 0]
+    await lock(second, "unlock")
+    assert await lock(second, "lock") == 0
+    assert await lock(first, "lock") == 1  # nobody may have heard the first answer
+    await lock(first, "unlock")
+    assert await lock(second, "lock") == 1
+
+
+async def test_a_lock_whose_answer_was_lost_holds_up_nobody(replica):
+    books = await replica()
+    books.client.set("{gw}:lock", books.keeping._name, px=60_000)
+    books.budgets.enforce([WALL], {})
+    await books.until(lambda: books.keeping.up, 3)
+    assert books.client.get("{gw}:lock") is None
 
 
 async def test_a_server_that_is_down_denies_and_what_ended_meanwhile_is_counted(server, replica):
@@ -285,6 +392,16 @@ async def test_replicas_alone_spend_their_part_of_what_was_left(server, replica)
     first.budgets.settle(room, 0, 0)
     await first.settled()
     assert account(first, of_each, "k1") == (80, 8 * 50 + 30)
+
+
+async def test_alone_nothing_is_spent_of_what_was_never_seen(server, replica):
+    of_each = limit("l", "key", "month", 1000, on_store_down="local_quota")
+    first, second = await replica(of_each), await replica(of_each)
+    room = await first.budgets.reserve(ask(1000), 0)
+    assert isinstance(room, Reserved)
+    server.terminate()
+    await refused(second)  # as far as it knows, all is left
+    assert isinstance(await first.budgets.reserve(ask(1), time.time()), Exceeded)
 
 
 async def test_a_new_limit_is_counted_from_the_ledger_before_it_is_in_force(replica):

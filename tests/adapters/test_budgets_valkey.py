@@ -19,8 +19,9 @@ from support.shared_books import Shared, by_set_clock, start_of_time
 
 from gateway.adapters import budgets_keeping, budgets_valkey
 from gateway.adapters.books import Books
-from gateway.adapters.budgets_book import family_of
+from gateway.adapters.budgets_book import Ended, family_of
 from gateway.adapters.budgets_local import LocalBudgets
+from gateway.adapters.valkey import is_spoiled
 from gateway.core.budget import Exceeded, Reserved, bucket_seconds, window_at
 from gateway.core.rate import Rate
 
@@ -195,6 +196,31 @@ async def test_a_settlement_acts_once_however_often_it_is_sent(replica):
     books.budgets.settle(other, 0, 0)
     await books.settled()
     assert account(books, wall) == (50, 0)
+
+
+@pytest.mark.parametrize(
+    ("part", "spoiled"),
+    [(part, spoiled) for part in ("reserve", "put", "settle") for spoiled in ("first", "second")]
+    + [("reserve", "rate"), ("settle", "rate")],
+)
+async def test_an_error_leaves_nothing_half_done(replica, part, spoiled):
+    limits = [limit("first", "key", "month", 100), limit("second", "key", "month", 100)]
+    books = await replica(*limits, rates=[Rate("key", "tokens", 10**6)])
+    held = ask(60)
+    room = await books.budgets.reserve(held, 0)
+    book = books.keeping.book(SPENDER)
+    call = {
+        "reserve": book.asking(ask(5)),
+        "put": book.putting("call-of-another", 5, time.time()),
+        "settle": book.settling(Ended(held.id, SPENDER, None, 60, room.moment, 50, 7, 0.0), book.accounts),
+    }[part]
+    key = {**{each.limit.id: each.key for each in book.accounts}, "rate": book.rate_keys[0]}[spoiled]
+    books.client.delete(key)
+    books.client.rpush(key, "nonsense")
+    before = {key: books.client.dump(key) for key in books.client.keys("{gw}:[acp]:*")}
+    [answer] = await books.keeping.server.run([call])
+    assert is_spoiled(answer)
+    assert {key: books.client.dump(key) for key in books.client.keys("{gw}:[acp]:*")} == before
 
 
 async def test_room_that_was_given_up_is_not_taken_later(replica):

@@ -87,3 +87,23 @@ async def test_another_server_is_not_taken_for_the_one_that_is_known():
 async def test_many_at_once_keep_few_connections(server):
     await asyncio.gather(*(server.ask([("PING",)]) for _ in range(50)))
     assert 0 < len(server._idle) <= 16
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+async def test_a_server_that_would_remove_keys_is_not_used(policy):
+    with stores.valkey(maxmemory="100mb") as process:
+        process.client().config_set("maxmemory-policy", policy)
+        server = Valkey(stores.url_of(process), ECHO)
+        with pytest.raises(Down, match=f"is {policy}.*set maxmemory-policy to noeviction"):
+            await server.ask([("PING",)])
+        process.client().config_set("maxmemory-policy", "noeviction")
+        assert await server.ask([("PING",)]) == [b"PONG"]
+        await server.disconnect()
+
+
+async def test_a_server_whose_memory_has_no_bound_removes_nothing():
+    with stores.valkey() as process:
+        process.client().config_set("maxmemory-policy", "allkeys-lru")
+        server = Valkey(stores.url_of(process), ECHO)
+        assert await server.ask([("PING",)]) == [b"PONG"]
+        await server.disconnect()

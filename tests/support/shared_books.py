@@ -7,6 +7,7 @@ import redis
 
 from gateway.adapters import budgets_keeping, budgets_valkey
 from gateway.adapters.books import Books
+from gateway.adapters.budgets_lag import at_once
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.budgets_valkey import ValkeyBudgets
 from support.budgets_contract import NOON
@@ -19,9 +20,9 @@ class Shared:
     """Books of one replica, behind the awaited methods of the contract. What is settled is on the server when
     `settle` returns."""
 
-    def __init__(self, url: str, spent=None, told=lambda _: None) -> None:
+    def __init__(self, url: str, spent=None, told=lambda _: None, lag=at_once) -> None:
         self.client = redis.Redis.from_url(url.replace("valkey://", "redis://"))
-        self.budgets = ValkeyBudgets(url, spent or LocalBudgets(Books(NOWHERE)).restore, told)
+        self.budgets = ValkeyBudgets(url, spent or LocalBudgets(Books(NOWHERE)).restore, told, lag)
         self.keeping = self.budgets._keeping
 
     def set_clock(self, moment: float) -> None:
