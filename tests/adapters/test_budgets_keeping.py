@@ -514,6 +514,6 @@ async def test_while_nobody_counts_what_denies_nothing_lets_all_through(server, 
 
 async def test_the_state_of_a_caller_follows_what_other_replicas_spend(replica):
     first, second = await replica(WALL), await replica(WALL)
-    await first.budgets.reserve(ask(2500), 0)
+    first.budgets.settle(await first.budgets.reserve(ask(2500), 0), 2500 * NANO, 0)
     assert second.budgets.state({"key": "k1"}, time.time()) == "ok"  # it has not heard yet
     await second.until(lambda: second.budgets.state({"key": "k1"}, time.time()) == "soft")

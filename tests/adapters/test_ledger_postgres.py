@@ -151,7 +151,7 @@ def test_a_gateway_serves_while_postgres_is_down_and_books_all_once_it_is_back(s
             assert gateway.metrics()["gateway_ledger_lag_seconds"] > 1
             gateway.stop(signal.SIGKILL)
             gateway.start()
-            assert ask() == 402  # what the team has spent, nobody can say
+            assert ask() == 503  # what the team has spent, nobody can say
             assert "cannot read" in gateway.cli("spend").stderr
         deadline = time.monotonic() + 20
         while ask() != 200:
