@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 _BEHIND_SECONDS = 2.0
 """How far the ledger may be behind when limits come into force."""
-
-
 _TOLD_SECONDS, _MOST_TOLD = 2.0, 10_000
+"""How long a key is told the same of its spending, and how many keys that is remembered for."""
 
 
 class Spending:

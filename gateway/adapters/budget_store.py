@@ -1,11 +1,11 @@
 """Budgets and rates that operators set, beside those of the policy tree. Both are one mechanism: see `core.budget`."""
 
-import sqlite3
 import time
 from pathlib import Path
 
 import msgspec
 
+from gateway.adapters.sqlite_files import opened
 from gateway.core.budget import Limit, Spend
 from gateway.core.rate import Rate
 
@@ -15,19 +15,21 @@ EACH = "*"
 RULE = "budget"
 """The rule that a budget goes by which no rule of the policy set."""
 
-_BUSY_SECONDS = 2.0
 _MIGRATIONS = (
     """
     CREATE TABLE budgets (
         per TEXT NOT NULL, whose TEXT NOT NULL, window TEXT NOT NULL, pico_usd TEXT NOT NULL, soft INTEGER NOT NULL,
         set_at REAL NOT NULL, PRIMARY KEY (per, whose, window)
-    );
+    )
+    """,
+    """
     CREATE TABLE rates (
         per TEXT NOT NULL, whose TEXT NOT NULL, unit TEXT NOT NULL, a_minute INTEGER NOT NULL, set_at REAL NOT NULL,
         PRIMARY KEY (per, whose, unit)
-    );
+    )
     """,
 )
+"""One statement each."""
 
 
 class Set(msgspec.Struct, frozen=True):
@@ -41,13 +43,7 @@ class BudgetStore:
     """The budgets of a state directory. Any number of processes may hold one; what one writes the others see."""
 
     def __init__(self, directory: Path) -> None:
-        path = directory / "budgets.sqlite"
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode=WAL")  # a reader never waits for a writer
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        for number, script in enumerate(_MIGRATIONS[version:], version + 1):
-            self._db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
+        self._db = opened(directory / "budgets.sqlite", _MIGRATIONS)
         self._version = -1
 
     def set_budget(self, per: str, whose: str, window: str, pico_usd: int, *, soft: bool) -> None:

@@ -30,8 +30,8 @@ from gateway.core.rate import Level, Pace, Rate, Throttled, tightest
 _COLUMNS = {"team": "team", "app": "app", "key": "key", "project": "project", "provider": "provider", "zone": "zone"}
 _NONE: tuple[str, ...] = ()
 _RECENT_SECONDS = 5.0
-"""What was booked so lately may be missing in what the ledger tells: it is booked in new accounts, too. Some of it may
-count twice there; none is forgotten."""
+"""What was booked so lately may be missing in what the ledger tells: then it is booked in new accounts, too."""
+_AT_ONCE = 500
 _REMEMBERED = 10_000
 """Distinct spenders whose accounts are remembered; few keys ask for few backends."""
 
@@ -119,6 +119,7 @@ class LocalBudgets:
         self._books: dict[tuple[tuple[str, str], ...], _Book] = {}  # of spenders that have asked
         self._under_way: dict[int, _Room] = {}
         self._recent: deque[tuple[float, _Room, int]] = deque()  # when booked (monotonic seconds), and how much
+        self._told: frozenset[str] = frozenset()  # of these, the ledger had them when it was last read
         self.overshot_pico_usd = 0
 
     def restore(self, limits: Iterable[Limit], moment: float) -> Mapping[tuple[str, str], Mapping[int, int]]:
@@ -127,12 +128,14 @@ class LocalBudgets:
         Raises LedgerUnreadable.
         """
         found: dict[tuple[str, str], dict[int, int]] = {}
-        for limit in limits:
-            if not self._counted(limit):
-                for value, bucket, cost in _spent(self._ledger, limit, window_at(limit.terms.window, moment).start):
-                    for account in _accounts(limit, value):
-                        buckets = found.setdefault(account, {})
-                        buckets[bucket] = buckets.get(bucket, 0) + cost
+        new = [limit for limit in limits if not self._counted(limit)]
+        if new:  # asked first: what is there by then is in the sums
+            self._told = _kept(self._ledger, [room.ask.id for _, room, _ in list(self._recent)])
+        for limit in new:
+            for value, bucket, cost in _spent(self._ledger, limit, window_at(limit.terms.window, moment).start):
+                for account in _accounts(limit, value):
+                    buckets = found.setdefault(account, {})
+                    buckets[bucket] = buckets.get(bucket, 0) + cost
         return found
 
     def enforce(
@@ -204,10 +207,10 @@ class LocalBudgets:
                 each.level.take(tokens - room.ask.tokens, room.moment)
 
     def _book_recent(self, new: set[str]) -> None:
-        """Books what ended lately in the accounts of new limits."""
+        """Books what ended lately, and was not in the ledger yet, in the accounts of new limits."""
         since = time.monotonic() - _RECENT_SECONDS
         for at, room, pico_usd in self._recent:
-            if at >= since:
+            if at >= since and room.ask.id not in self._told:
                 accounts = {
                     id(account): account
                     for line in self._book(room.ask.spender, room.moment).lines
@@ -341,3 +344,14 @@ def _spent(books: Books, limit: Limit, start: float) -> Iterable[tuple[str, int,
         [*values, *values],
     )
     return ((value[0] if value else EVERYTHING, at, int(high) * MILLION + int(low)) for at, high, low, *value in rows)
+
+
+def _kept(books: Books, ids: list[str]) -> frozenset[str]:
+    """Which of these calls, by the ids that they asked for room with, the ledger has."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _AT_ONCE):
+        requests = [id.rpartition(":")[0] for id in ids[start : start + _AT_ONCE]]
+        marks = ", ".join("?" * len(requests))
+        rows = books.ask(f"SELECT request_id, hop FROM entries WHERE request_id IN ({marks})", requests)
+        found.update(f"{request_id}:{hop}" for request_id, hop in rows)
+    return frozenset(found)

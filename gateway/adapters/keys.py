@@ -3,18 +3,17 @@
 import hmac
 import os
 import secrets
-import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from gateway.adapters.sqlite_files import opened
 from gateway.core.labels import DEFAULT_LEVEL
 from gateway.core.record import Caller
 
 PREFIX = "sk-gw-"
-_BUSY_SECONDS = 2.0
 _KEY_BYTES = 24  # 192 random bits
 _MIGRATIONS = (
     """
@@ -54,11 +53,7 @@ class Keys:
 
     def __init__(self, directory: Path) -> None:
         self._mac = hmac.new(_pepper(directory / "pepper"), digestmod="sha256")  # copied for each key: half the cost
-        path = directory / "keys.sqlite"
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode=WAL")  # a reader never waits for a writer
-        _migrate(self._db)
+        self._db = opened(directory / "keys.sqlite", _MIGRATIONS)
         self._callers: dict[bytes, Caller] = {}
         self._version = -1
 
@@ -141,18 +136,6 @@ class Keys:
         mac = self._mac.copy()
         mac.update(key)
         return mac.digest()
-
-
-def _migrate(db: sqlite3.Connection) -> None:
-    """Brings the store up to date. Of two processes that start at once, one does it and the other waits."""
-    if db.execute("PRAGMA user_version").fetchone()[0] >= len(_MIGRATIONS):
-        return
-    db.execute("BEGIN IMMEDIATE")
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    for statement in _MIGRATIONS[version:]:
-        db.execute(statement)
-    db.execute(f"PRAGMA user_version={len(_MIGRATIONS)}")
-    db.execute("COMMIT")
 
 
 def _words(text: str) -> tuple[str, ...]:

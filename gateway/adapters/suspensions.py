@@ -1,25 +1,24 @@
 """Backends that are off by order. Every order is kept, so the store also says who gave which, when and why."""
 
-import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
+from gateway.adapters.sqlite_files import opened
 from gateway.core.catalog import Backend
 from gateway.policy.document import plain
 
 MAX_REASON = 500
 """Characters that are kept of a reason."""
 
-_BUSY_SECONDS = 2.0
 _MIGRATIONS = (
     """
     CREATE TABLE orders (
         number INTEGER PRIMARY KEY, backend TEXT NOT NULL, suspended INTEGER NOT NULL, time REAL NOT NULL,
         by TEXT NOT NULL, reason TEXT NOT NULL
-    );
+    )
     """,
 )
 _COLUMNS = "backend, suspended, time, by, reason"
@@ -42,13 +41,7 @@ class Suspensions:
     """
 
     def __init__(self, directory: Path) -> None:
-        path = directory / "suspensions.sqlite"
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode=WAL")  # a reader never waits for a writer
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        for number, script in enumerate(_MIGRATIONS[version:], version + 1):
-            self._db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
+        self._db = opened(directory / "suspensions.sqlite", _MIGRATIONS)
         (self._seen,) = self._db.execute("SELECT COALESCE(MAX(number), 0) FROM orders").fetchone()
         self._version = -1
         self.in_force = self._in_force()

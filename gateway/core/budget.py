@@ -232,8 +232,8 @@ class Account:
         self._spent += pico_usd
 
     def spent(self, moment: float) -> int:
-        """What was spent in the window that a moment is in."""
-        if not 0 <= moment - self._bucket < self._seconds:
+        """What was spent in the window that a moment is in, or in a later one that was asked for before."""
+        if moment - self._bucket >= self._seconds:
             self._turn(moment)
         return self._spent
 

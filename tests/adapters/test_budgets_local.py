@@ -215,3 +215,18 @@ def test_spending_is_restored_by_the_minute_and_as_exactly_as_it_is_large(place)
     hourly = pico_limit("hourly", "team", "2h", 2**70)
     found = LocalBudgets(Books(place.directory, place.url)).restore([hourly], THEN + 300)
     assert found == {("hourly", "red"): {int(THEN) + 60 * n: 2 * 2**62 for n in range(4)}}
+
+
+@pytest.mark.parametrize("carried", [True, False])
+def test_what_ended_just_before_a_limit_came_counts_once(place, carried):
+    store = place.store()
+    books = LocalBudgets(Books(place.directory, place.url))
+    room = books.reserve(Ask("r1:1", SPENDER, 60, 60), THEN)
+    books.settle(room, 60, 0)
+    others = [entry("r2", 5, key="k2")]
+    store.write([*others, entry("r1", 60)] if carried else others)  # else it is on its way to the ledger
+    store.close()
+    limits = [pico_limit("l", "key", "day", 100)]
+    books.enforce(limits, books.restore(limits, THEN))
+    [standing] = books.standings({"key": "k1"}, THEN)
+    assert standing.spent_pico_usd == 60
