@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.core.budget import Ask, Exceeded, Reserved, Standing, State
-from gateway.core.catalog import Backend
+from gateway.core.catalog import Backend, Endpoint
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Facts, Project, Ruling
 from gateway.core.errors import Failed
@@ -60,8 +60,11 @@ class Opened(Protocol):
 class Upstreams(Protocol):
     """The only way out of the gateway that carries content."""
 
-    async def open(self, permit: Permit, path: str, body: bytes, *, streamed: bool) -> Opened:
-        """Spends the permit: sends the body to its backend. Raises UpstreamError when no status comes back.
+    async def open(
+        self, permit: Permit, endpoint: Endpoint, body: bytes, *, streamed: bool, headers: Headers = ...
+    ) -> Opened:
+        """Spends the permit: sends the body to its backend, with headers of this call besides those of the endpoint.
+        Raises UpstreamError when no status comes back.
 
         A buffered answer begins when it is complete, so it may take `total`; a streamed one `first_byte`.
         """
@@ -117,7 +120,11 @@ class StreamReader(Protocol):
 
 
 class Answer(Protocol):
-    """One buffered answer."""
+    """One buffered answer. `body` is what it says in the form that the dialect takes."""
+
+    @property
+    def body(self) -> bytes:
+        """Empty where it failed."""
 
     @property
     def usage(self) -> Usage | None:
@@ -137,15 +144,28 @@ class Answer(Protocol):
 
 
 class Dialect(Protocol):
-    """What a backend speaks: bytes in, bytes out, no I/O."""
+    """What a backend speaks: bytes in, bytes out, no I/O. Requests are taken, and answers given, in one form."""
 
     @property
-    def path(self) -> str:
-        """Where chat completions are, below the base URL."""
+    def takes(self) -> str:
+        """The form: `chat`, another operation, or the surface whose requests pass through as they came."""
 
     @property
     def limit_field(self) -> str:
         """The top-level field of a request that limits the tokens of an answer."""
+
+    @property
+    def passes(self) -> tuple[str, ...]:
+        """Headers of the client that go on to the backend."""
+
+    def endpoint(self, chat: ChatRequest, backend: Backend) -> Endpoint:
+        """Where the call goes."""
+
+    def lacks(self, chat: ChatRequest, backend: Backend) -> str:
+        """Why the backend cannot do what is asked, in words that go on after its name; empty: it can."""
+
+    def drops(self, chat: ChatRequest, backend: Backend) -> tuple[str, ...]:
+        """Parameters that are not sent, since the model has but one value for them. The client is told."""
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The body to send upstream."""
@@ -153,11 +173,35 @@ class Dialect(Protocol):
     def reader(self, chat: ChatRequest) -> StreamReader:
         """The reader of a streamed answer."""
 
-    def answer(self, body: bytes) -> Answer:
+    def answer(self, body: bytes, chat: ChatRequest) -> Answer:
         """What a buffered answer with status 200 says."""
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an answer with another status says."""
+
+
+class Surface(Protocol):
+    """What a client speaks: its requests become canonical, and canonical answers what it reads."""
+
+    @property
+    def name(self) -> str:
+        """As a dialect that takes such requests names it."""
+
+    @property
+    def id_headers(self) -> tuple[bytes, ...]:
+        """The headers by which it is told the request id."""
+
+    def parse(self, body: bytes, arrived: int) -> ChatRequest:
+        """The request in a body that arrived at a time (Unix seconds). Raises Refused (400)."""
+
+    def follow(self, reader: StreamReader, chat: ChatRequest) -> StreamReader:
+        """The reader of a canonical stream, with what it gives back said as the client reads it."""
+
+    def answer(self, body: bytes, chat: ChatRequest) -> bytes:
+        """A canonical buffered answer, said as the client reads it."""
+
+    def error(self, status: int, error: Mapping[str, object], request_id: str) -> bytes:
+        """The body of an error answer. `error` is the object of the OpenAI envelope."""
 
 
 class Reply(Protocol):

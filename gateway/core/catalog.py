@@ -12,6 +12,7 @@ CAPABILITIES = (
     "completions",
     "embeddings",
     "responses",
+    "messages",
     "moderations",
     "tools",
     "vision",
@@ -47,6 +48,15 @@ class Timeouts(msgspec.Struct, frozen=True):
     first_byte: float = 60.0
     idle: float = 60.0
     total: float = 600.0
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a call goes: `path` is below the backend's base URL. The key goes in `key_header`: as a bearer token in
+    `Authorization`, as it is in any other. `headers` are sent with every call."""
+
+    path: str
+    key_header: str = "Authorization"
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Backend(msgspec.Struct, frozen=True):

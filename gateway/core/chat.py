@@ -5,6 +5,7 @@ Only the fields named here are read. Everything else, and the exact bytes of eve
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -18,6 +19,35 @@ REDIRECTING = (
     *("models", "route", "fallbacks", "preset", "provider"),  # by which a broker (OpenRouter) picks who serves
 )
 """Top-level fields by which a body could try to send the call somewhere else. They are refused, not forwarded."""
+
+OPTIONAL: Mapping[str, tuple[bytes, ...]] = {
+    "n": (b"1",),
+    "temperature": (b"1", b"1.0"),
+    "top_p": (b"1", b"1.0"),
+    "top_k": (),
+    "min_p": (),
+    "presence_penalty": (b"0", b"0.0"),
+    "frequency_penalty": (b"0", b"0.0"),
+    "logit_bias": (b"{}",),
+    "logprobs": (b"false",),
+    "top_logprobs": (b"0",),
+    "seed": (),
+    "stop": (b"[]",),
+    "suffix": (b'""',),
+    "tool_choice": (b'"auto"', b'"none"'),
+    "parallel_tool_calls": (b"true",),
+    "functions": (b"[]",),
+    "function_call": (b'"auto"', b'"none"'),
+    "response_format": (b'{"type":"text"}', b'{"type": "text"}'),
+    "reasoning_effort": (),
+    "verbosity": (b'"medium"',),
+    "modalities": (b'["text"]',),
+    "audio": (),
+    "prediction": (),
+    "web_search_options": (),
+    "moderation": (),
+}
+"""Parameters that a backend may be unable to honour, with the values that ask for nothing; null never does."""
 
 _SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 _REDIRECTING = frozenset(REDIRECTING)
@@ -110,6 +140,17 @@ class View(msgspec.Struct):
     service_tier: str | None = None
 
 
+class Native(msgspec.Struct, frozen=True):
+    """A request as its client wrote it, where that is no chat completion: `fields` are the top-level members.
+
+    `only` says why it cannot be said as chat, empty: it can. Then only a backend that speaks `surface` may serve it.
+    """
+
+    surface: str
+    fields: dict[str, Raw]
+    only: str = ""
+
+
 class Demand(msgspec.Struct, frozen=True):
     """What a request asks of a backend, without its text: enough to plan it again.
 
@@ -131,7 +172,9 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """A parsed request. `fields` are the top-level members, each value as its original bytes, in order.
 
     `needs` are the capabilities that a backend must have; `text_bytes` is the size of all text that a model
-    reads: messages, earlier tool calls, tool descriptions, the wanted schema.
+    reads: messages, earlier tool calls, tool descriptions, the wanted schema. `asks` are the parameters of `OPTIONAL`
+    that ask for something. `operation` is the endpoint whose form the fields have, `native` what the client sent where
+    it speaks another protocol, `arrived` is in Unix seconds.
     """
 
     fields: dict[str, Raw]
@@ -139,6 +182,10 @@ class ChatRequest(msgspec.Struct, frozen=True):
     needs: frozenset[str]
     text_bytes: int
     attached_bytes: int = 0
+    asks: frozenset[str] = frozenset()
+    operation: str = "chat"
+    native: Native | None = None
+    arrived: int = 0
 
     @property
     def streamed(self) -> bool:
@@ -204,6 +251,8 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _VIEW = msgspec.json.Decoder(View)
 _FIGURE = msgspec.json.Decoder(float | None)
 _CHAT = frozenset({"chat"})
+_NOTHING: frozenset[str] = frozenset()
+_NULL = b"null"
 
 
 def _figure(raw: Raw) -> int | None:
@@ -228,8 +277,8 @@ _OVERHEAD_BYTES, _OTHER_FIELDS_BYTES = 200, 1000
 """What a message has of names, quotes and escapes, and a request of settings, that is not counted."""
 
 
-def parse(body: bytes) -> ChatRequest:
-    """The request in a body.
+def parse(body: bytes, arrived: int = 0) -> ChatRequest:
+    """The request in a body that arrived at a time (Unix seconds).
 
     Raises Refused (400) when it is not JSON, lacks a field, has one of a wrong type, or tries to redirect the call.
     """
@@ -246,6 +295,19 @@ def parse(body: bytes) -> ChatRequest:
         raise Refused(Refusal.INVALID_JSON, "the request body is not valid UTF-8") from None
     except RecursionError:
         raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
+    refuse_redirection(fields)
+    text_bytes, attached_bytes, needs = _measure(view, fields)
+    return ChatRequest(fields, view, needs, text_bytes, attached_bytes, asked_of(fields), arrived=arrived)
+
+
+def asked_of(fields: Mapping[str, Raw]) -> frozenset[str]:
+    """The parameters of `OPTIONAL` by which a request asks for something."""
+    asks = [name for name in fields if name in OPTIONAL and bytes(fields[name]) not in (_NULL, *OPTIONAL[name])]
+    return frozenset(asks) if asks else _NOTHING
+
+
+def refuse_redirection(fields: Mapping[str, Raw]) -> None:
+    """Raises Refused (400) when a body tries to send the call somewhere else."""
     if not _REDIRECTING.isdisjoint(fields):
         name = next(name for name in REDIRECTING if name in fields)
         raise Refused(
@@ -253,8 +315,6 @@ def parse(body: bytes) -> ChatRequest:
             f"`{name}` is not accepted: the gateway calls only backends of its catalog; remove the field",
             param=name,
         )
-    text_bytes, attached_bytes, needs = _measure(view, fields)
-    return ChatRequest(fields, view, needs, text_bytes, attached_bytes)
 
 
 def _measure(view: View, fields: dict[str, Raw]) -> tuple[int, int, frozenset[str]]:

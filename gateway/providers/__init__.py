@@ -28,8 +28,8 @@ _ROWS: Mapping[str, OpenAI] = {
     "openai-compatible": OpenAI(),
 }
 
-DIALECTS: Mapping[str, Dialect] = _ROWS
-"""The dialect of each provider."""
+DIALECTS: Mapping[str, Mapping[str, Dialect]] = {name: {row.takes: row} for name, row in _ROWS.items()}
+"""What each provider speaks, by the form of request that it takes."""
 
 BASE_URLS: Mapping[str, str | None] = {name: row.base_url for name, row in _ROWS.items()}
 """Each provider's default base URL, None where the catalog must give one."""

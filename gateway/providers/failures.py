@@ -103,6 +103,13 @@ def _kind(status: int, names: str, message: str) -> FailureKind:
     return FailureKind.REJECTED
 
 
+def unreadable(message: str) -> Failed:
+    """A failure for an answer that nobody can read."""
+    return Failed(
+        FailureKind.BROKEN, FailureKind.BROKEN.status, error_object(message, "server_error", "upstream_broken")
+    )
+
+
 def _read(body: bytes) -> dict[str, object]:
     """The error object in a body: under `error` (an object or a string), at the top level, in `detail`, or none."""
     try:

@@ -6,49 +6,22 @@ usage, errors and the end. What servers disagree on is mended here: usage that r
 """
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
-from gateway.core.catalog import Backend
+from gateway.core.catalog import Backend, Endpoint
 from gateway.core.chat import ChatRequest
-from gateway.core.errors import Failed, FailureKind
+from gateway.core.errors import Failed
 from gateway.core.sse import EventTooLarge, Splitter, data_of
 from gateway.core.usage import Usage
-from gateway.providers.failures import classify, error_object
+from gateway.providers.failures import classify, unreadable
+from gateway.providers.reader import Answer
+from gateway.providers.usage import usage_of
 
 _NULL = b"null"
 _EMPTY = (b"null", b'""', b"[]", b"{}")
 _DONE = b"data: [DONE]\n\n"
-
-
-_Count = Annotated[int, Meta(ge=0, le=10**9)]
-"""A token count that can be meant; anything else is not counted at all."""
-
-
-class _CacheCreation(msgspec.Struct):
-    ephemeral_5m_input_tokens: _Count | None = None
-    ephemeral_1h_input_tokens: _Count | None = None
-
-
-class _Details(msgspec.Struct):
-    audio_tokens: _Count | None = None
-    cached_tokens: _Count | None = None
-    cache_write_tokens: _Count | None = None
-    cache_creation: _CacheCreation | None = None  # DashScope, as Anthropic names them
-    cache_creation_input_tokens: _Count | None = None
-    reasoning_tokens: _Count | None = None
-
-
-class _UsageWire(msgspec.Struct):
-    prompt_tokens: _Count
-    completion_tokens: _Count
-    total_tokens: _Count | None = None
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-    cached_tokens: _Count | None = None  # Moonshot
-    prompt_cache_hit_tokens: _Count | None = None  # DeepSeek
 
 
 class _Generated(msgspec.Struct):
@@ -79,10 +52,7 @@ class _Body(msgspec.Struct):
     service_tier: object = None  # whatever it is: one that is no word says nothing
 
 
-_NO_DETAILS = _Details()
-_NO_CREATION = _CacheCreation()
 _BODY = msgspec.json.Decoder(_Body)
-_USAGE = msgspec.json.Decoder(_UsageWire)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -96,7 +66,21 @@ class OpenAI(msgspec.Struct, frozen=True):
     base_url: str | None = None
     asks_usage: bool = True
     limit_field: str = "max_tokens"
-    path: str = "/chat/completions"
+    takes: str = "chat"
+    passes: tuple[str, ...] = ()
+    target: Endpoint = Endpoint("/chat/completions")
+
+    def endpoint(self, chat: ChatRequest, backend: Backend) -> Endpoint:
+        """Where the call goes."""
+        return self.target
+
+    def lacks(self, chat: ChatRequest, backend: Backend) -> str:
+        """Nothing: what it does not know it refuses itself."""
+        return ""
+
+    def drops(self, chat: ChatRequest, backend: Backend) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The client's body with the backend's model name, and with usage asked for when it is a stream."""
@@ -118,31 +102,24 @@ class OpenAI(msgspec.Struct, frozen=True):
         options = chat.view.stream_options
         return Stream(chat.wants_usage, bool(options and options.continuous_usage_stats))
 
-    def answer(self, body: bytes) -> "Answer":
+    def answer(self, body: bytes, chat: ChatRequest) -> "Answer":
         """What a buffered answer with status 200 says. It is the client's only if nothing failed."""
         try:
             read = _BODY.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return Answer(None, 0, unreadable("the backend answered with something that is no chat completion"))
+            return Answer(b"", None, 0, unreadable("the backend answered with something that is no chat completion"))
         if _present(read.error):
-            return Answer(usage_of(read.usage), 0, classify(200, body))  # what is reported is billed, whatever else
+            return Answer(
+                b"", usage_of(read.usage), 0, classify(200, body)
+            )  # what is reported is billed, whatever else
         if not read.choices:
-            return Answer(None, 0, unreadable("the backend answered without choices"))
+            return Answer(b"", None, 0, unreadable("the backend answered without choices"))
         written = sum(_size(choice.message) for choice in read.choices)
-        return Answer(usage_of(read.usage), written, None, _word(read.service_tier))
+        return Answer(body, usage_of(read.usage), written, None, _word(read.service_tier))
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an answer with another status says."""
         return classify(status, body, headers)
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """A buffered answer: what it used, how much it wrote, or how it failed, and the service tier that it names."""
-
-    usage: Usage | None
-    written_bytes: int
-    failed: Failed | None
-    service: str | None = None
 
 
 class Stream:
@@ -284,52 +261,6 @@ class Stream:
         self.started = True
         self.failed = failed
         return b"data: " + msgspec.json.encode({"error": failed.error}) + b"\n\n"
-
-
-def usage_of(raw: Raw | UnsetType) -> Usage | None:
-    """Disjoint buckets from OpenAI's, where cached and sound are inside prompt, reasoning and sound inside completion.
-
-    Tokens that only the total counts are reasoning (xAI, Gemini). Sound out of the cache counts as cached: nobody says
-    how much of it there was. None when it is missing or contradicts itself.
-    """
-    if not _present(raw) or isinstance(raw, UnsetType):
-        return None
-    try:
-        wire = _USAGE.decode(raw)
-    except msgspec.DecodeError:
-        return None
-    read = wire.prompt_tokens_details or _NO_DETAILS
-    wrote = wire.completion_tokens_details or _NO_DETAILS
-    cached = read.cached_tokens or wire.cached_tokens or wire.prompt_cache_hit_tokens or 0
-    created = read.cache_creation or _NO_CREATION
-    long = created.ephemeral_1h_input_tokens or 0
-    short = created.ephemeral_5m_input_tokens or 0
-    cache_write = max(read.cache_write_tokens or read.cache_creation_input_tokens or 0, short + long)
-    heard = max(0, min(read.audio_tokens or 0, wire.prompt_tokens - cached - cache_write))
-    reasoning = wrote.reasoning_tokens or 0
-    unlisted = max(0, (wire.total_tokens or 0) - wire.prompt_tokens - wire.completion_tokens)
-    inside = 0 if unlisted else min(reasoning, wire.completion_tokens)
-    spoken = min(wrote.audio_tokens or 0, wire.completion_tokens - inside)
-    try:
-        return Usage(
-            input_uncached=wire.prompt_tokens - cached - cache_write - heard,
-            cache_read=cached,
-            cache_write=cache_write - long,
-            cache_write_long=long,
-            audio_input=heard,
-            output=wire.completion_tokens - inside - spoken,
-            reasoning=inside + unlisted,
-            audio_output=spoken,
-        )
-    except ValueError:
-        return None
-
-
-def unreadable(message: str) -> Failed:
-    """A failure for an answer that nobody can read."""
-    return Failed(
-        FailureKind.BROKEN, FailureKind.BROKEN.status, error_object(message, "server_error", "upstream_broken")
-    )
 
 
 def _present(raw: Raw | UnsetType) -> bool:

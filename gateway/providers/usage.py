@@ -1,0 +1,97 @@
+"""Usage as OpenAI spells it, and as most others do: read into disjoint buckets, and written again."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Raw, UnsetType
+
+from gateway.core.usage import Usage
+
+Count = Annotated[int, Meta(ge=0, le=10**9)]
+"""A token count that can be meant; anything else is not counted at all."""
+
+
+class _CacheCreation(msgspec.Struct):
+    ephemeral_5m_input_tokens: Count | None = None
+    ephemeral_1h_input_tokens: Count | None = None
+
+
+class _Details(msgspec.Struct):
+    audio_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+    cache_creation: _CacheCreation | None = None  # DashScope, as Anthropic names them
+    cache_creation_input_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+
+
+class _UsageWire(msgspec.Struct):
+    prompt_tokens: Count
+    completion_tokens: Count
+    total_tokens: Count | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    cached_tokens: Count | None = None  # Moonshot
+    prompt_cache_hit_tokens: Count | None = None  # DeepSeek
+
+
+_NO_DETAILS = _Details()
+_NO_CREATION = _CacheCreation()
+_USAGE = msgspec.json.Decoder(_UsageWire)
+_NOTHING = (b"null", b'""', b"[]", b"{}")
+
+
+def usage_of(raw: Raw | UnsetType) -> Usage | None:
+    """Disjoint buckets from OpenAI's, where cached and sound are inside prompt, reasoning and sound inside completion.
+
+    Tokens that only the total counts are reasoning (xAI, Gemini). Sound out of the cache counts as cached: nobody says
+    how much of it there was. None when it is missing or contradicts itself.
+    """
+    if isinstance(raw, UnsetType) or bytes(raw) in _NOTHING:
+        return None
+    try:
+        wire = _USAGE.decode(raw)
+    except msgspec.DecodeError:
+        return None
+    read = wire.prompt_tokens_details or _NO_DETAILS
+    wrote = wire.completion_tokens_details or _NO_DETAILS
+    cached = read.cached_tokens or wire.cached_tokens or wire.prompt_cache_hit_tokens or 0
+    created = read.cache_creation or _NO_CREATION
+    long = created.ephemeral_1h_input_tokens or 0
+    short = created.ephemeral_5m_input_tokens or 0
+    cache_write = max(read.cache_write_tokens or read.cache_creation_input_tokens or 0, short + long)
+    heard = max(0, min(read.audio_tokens or 0, wire.prompt_tokens - cached - cache_write))
+    reasoning = wrote.reasoning_tokens or 0
+    unlisted = max(0, (wire.total_tokens or 0) - wire.prompt_tokens - wire.completion_tokens)
+    inside = 0 if unlisted else min(reasoning, wire.completion_tokens)
+    spoken = min(wrote.audio_tokens or 0, wire.completion_tokens - inside)
+    try:
+        return Usage(
+            input_uncached=wire.prompt_tokens - cached - cache_write - heard,
+            cache_read=cached,
+            cache_write=cache_write - long,
+            cache_write_long=long,
+            audio_input=heard,
+            output=wire.completion_tokens - inside - spoken,
+            reasoning=inside + unlisted,
+            audio_output=spoken,
+        )
+    except ValueError:
+        return None
+
+
+def usage_object(usage: Usage) -> dict[str, object]:
+    """The object that clients of chat completions read: cached tokens are inside the prompt, reasoning inside the
+    completion."""
+    read, written = usage.read, usage.total - usage.read
+    return {
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "total_tokens": read + written,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cache_read,
+            "cache_write_tokens": usage.cache_write + usage.cache_write_long,
+            "audio_tokens": usage.audio_input,
+        },
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning, "audio_tokens": usage.audio_output},
+    }
