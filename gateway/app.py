@@ -33,9 +33,11 @@ from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
 from gateway.core.errors import Refusal, Refused
+from gateway.http.calls import Calls
 from gateway.http.connection import Connection
-from gateway.http.openai import ChatCompletions, models_router
+from gateway.http.models import models_router
 from gateway.http.ops import admin_app, public_app
+from gateway.http.paths import Paths
 from gateway.http.usage import usage_router
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem, render, suggestion
@@ -82,7 +84,7 @@ class Gateway:
         except ValueError as error:
             raise CannotStart(f"valkey_url: {error} (GATEWAY_VALKEY_URL)") from None
         self.metrics = Metrics(
-            inflight=lambda: self.chat.inflight,
+            inflight=lambda: self.calls.inflight,
             ledger_lag=self.spending.ledger.lag_seconds,
             baseline=settings.baseline,
         )
@@ -117,9 +119,9 @@ class Gateway:
             self.spending.budgets,
             self.scanning,
         )
-        self.chat = ChatCompletions(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
+        self.calls = Calls(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
         self.public = public_app(
-            {"/v1/chat/completions": self.chat},
+            Paths(self.calls),
             [
                 models_router(self.policies, self.keys.find, int(time.time())),
                 usage_router(self.keys.find, self.policies, self.spending.budgets, self.spending.spent),

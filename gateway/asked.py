@@ -6,10 +6,12 @@ import msgspec
 
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
-from gateway.core.decision import Candidate, Facts, Obligation, Redaction, Ruling
-from gateway.core.errors import Failed
+from gateway.core.decision import Candidate, Facts, Obligation, Project, Redaction, Ruling
+from gateway.core.errors import Failed, Refusal, Refused
 from gateway.core.fallback import after
 from gateway.core.findings import Classified
+from gateway.core.labels import join, level_or_highest
+from gateway.core.record import Caller
 from gateway.ports import Policy, Scanned
 from gateway.routing.asking import ask, taken_out
 from gateway.sensitivity.classify import with_findings
@@ -84,3 +86,22 @@ class Asked:
 def watched_tags(do: tuple[Obligation, ...]) -> frozenset[str]:
     """The tags of the findings that an answer may not show, by the obligations of its call."""
     return frozenset(tag for each in do if each.name == "scan_answer" for tag in each.tags)
+
+
+def opaque_as(caller: Caller, project: Project) -> str:
+    """How sensitive what nobody can read counts: as its owners say, else as confidential at least."""
+    said = [level for level in (caller.opaque_as, project.opaque_as) if level is not None]
+    return join(*said) if said else join(level_or_highest(caller.floor), "confidential")
+
+
+def granted(what: str, hint: str | None, granted: tuple[str, ...]) -> str:
+    """The key's default, or what the header chose among what the key may be used for. Raises Refused (403)."""
+    if hint is None:
+        return granted[0]
+    if hint not in granted:
+        raise Refused(
+            Refusal.NOT_GRANTED,
+            f"this key is not granted that {what}; granted: {', '.join(granted)}",
+            param=f"x-gateway-{what}",
+        )
+    return hint

@@ -2,6 +2,7 @@
 
 import time
 from asyncio import CancelledError, Task
+from collections.abc import Mapping
 
 from gateway.asked import Form, watched_tags
 from gateway.core import tokens
@@ -14,9 +15,20 @@ from gateway.core.findings import UNKNOWN
 from gateway.core.permit import Permit
 from gateway.core.price import UNPRICED, charge, dearest, service_of
 from gateway.core.rate import pace_headers
-from gateway.core.record import Call, State, Tried
+from gateway.core.record import State, Tried
 from gateway.core.usage import NOTHING, Usage, highest
-from gateway.ports import Answer, Dialect, Headers, Opened, Reply, Scanned, StreamReader, UpstreamError, Upstreams
+from gateway.ports import (
+    Answer,
+    Headers,
+    Opened,
+    Reply,
+    Scanned,
+    StreamReader,
+    Surface,
+    UpstreamError,
+    Upstreams,
+)
+from gateway.routing.spoken import Dialects, spoken
 
 MAX_ERROR_BYTES = 1_000_000
 MAX_ANSWER_BYTES = 256_000_000
@@ -34,6 +46,7 @@ class Hop:
     __slots__ = (
         "_scanned",
         "_sent",
+        "_surface",
         "_taken",
         "_task",
         "_watched",
@@ -54,13 +67,23 @@ class Hop:
     )
 
     def __init__(
-        self, permit: Permit, form: Form, scanned: Scanned, dialect: Dialect, task: "Task[object] | None"
+        self,
+        permit: Permit,
+        form: Form,
+        scanned: Scanned,
+        surface: Surface,
+        dialects: Dialects,
+        task: "Task[object] | None",
     ) -> None:
         self.permit = permit
         self.backend = permit.backend
         do = permit.candidate.do
+        dialect = spoken(form.chat, do, self.backend, dialects)
+        if dialect is None:
+            raise RuntimeError(f"`{self.backend.id}` was planned for what it does not serve")
         self.chat = discharged(form.chat, do, dialect.limit_field) if do else form.chat
         self.dialect = dialect
+        self._surface = surface if dialect.takes != surface.name else None
         self.facts = form.facts
         self._scanned = scanned
         self._taken = form.taken
@@ -95,13 +118,24 @@ class Hop:
             self.chat = discharged(self.chat, (limit,), self.dialect.limit_field)
         self.room = room
 
-    async def open(self, upstreams: Upstreams) -> Failed | None:
-        """Sends the call and waits until it is known to be an answer, or how it failed: then nothing was relayed."""
+    async def open(self, upstreams: Upstreams, passed: Mapping[str, str]) -> Failed | None:
+        """Sends the call and waits until it is known to be an answer, or how it failed: then nothing was relayed.
+
+        `passed` are headers of the client, of which those go on that the dialect names.
+        """
         chat, dialect = self.chat, self.dialect
         try:
             body = dialect.encode(chat, self.backend)
             self._sent = _MONOTONIC()
-            opened = self.opened = await upstreams.open(self.permit, dialect.path, body, streamed=chat.streamed)
+            headers: Headers = (
+                [(name.encode(), passed[name].encode("latin-1")) for name in dialect.passes if name in passed]
+                if passed
+                else []
+            )
+            endpoint = dialect.endpoint(chat, self.backend)
+            opened = self.opened = await upstreams.open(
+                self.permit, endpoint, body, streamed=chat.streamed, headers=headers
+            )
             if opened.status != 200:
                 answer = await opened.read_all(MAX_ERROR_BYTES)
                 failed: Failed | None = dialect.failure(opened.status, opened.headers, answer)
@@ -114,8 +148,8 @@ class Hop:
                         self.held = reader.broke_off(_NO_EVENT)
                 self.reader, failed = reader, reader.failed
             else:
-                self.body = await opened.read_all(MAX_ANSWER_BYTES)
-                self.answer = dialect.answer(self.body)
+                self.answer = dialect.answer(await opened.read_all(MAX_ANSWER_BYTES), chat)
+                self.body = self.answer.body
                 failed = self.answer.failed
                 if failed is None and chat.streamed:
                     failed = _NOT_STREAMED
@@ -125,6 +159,8 @@ class Hop:
                         failed = read
                     else:
                         self.body = read
+                if failed is None and self._surface is not None:
+                    self.body = self._surface.answer(self.body, chat)
         except UpstreamError as error:
             failed = error.failed
         except CancelledError:
@@ -137,8 +173,8 @@ class Hop:
 
     def _followed(self, reader: StreamReader) -> StreamReader:
         if self._watched or self._taken:
-            return self._scanned.follow(reader, self._watched, self._taken)
-        return reader
+            reader = self._scanned.follow(reader, self._watched, self._taken)
+        return reader if self._surface is None else self._surface.follow(reader, self.chat)
 
     async def relay(self, reply: Reply, stream: "Stream") -> None:
         """Passes the stream on until it is done, which it is also when it breaks off or is cut."""
@@ -178,13 +214,12 @@ class Hop:
         if self.opened is not None:
             self.opened.close()
 
-    def headers(self, call: Call, decision: Decision, warnings: list[str]) -> Headers:
+    def headers(self, decision: Decision, warnings: list[str]) -> Headers:
         """The head of the client's answer. `warnings` are rules in trial that would deny it."""
         backend, opened = self.backend, self.opened
         upstream = opened.headers if opened is not None else {}
         headers = [
             (b"content-type", upstream.get("content-type", "application/json").encode()),
-            (b"x-request-id", call.id.encode()),
             (b"x-gateway-decision", decision.id.encode()),
             (b"x-gateway-backend", backend.id.encode()),
             (b"x-gateway-model", backend.model.encode("ascii", "replace")),
@@ -199,7 +234,9 @@ class Hop:
             headers.append((b"x-gateway-policy-warning", ", ".join(warnings).encode("ascii", "replace")))
         if self.reader is not None:
             headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-        if upstream_id := upstream.get("x-request-id"):
+        if dropped := self.dialect.drops(self.chat, backend):
+            headers.append((b"x-gateway-dropped", ", ".join(dropped).encode("ascii", "replace")))
+        if upstream_id := upstream.get("x-request-id") or upstream.get("request-id"):
             headers.append((b"x-upstream-request-id", upstream_id.encode("latin-1", "replace")))
         return headers
 

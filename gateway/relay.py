@@ -7,22 +7,21 @@ from collections.abc import Awaitable, Mapping
 
 import msgspec
 
-from gateway.asked import Asked
+from gateway.asked import Asked, granted, opaque_as
 from gateway.core.budget import Ask, Exceeded
-from gateway.core.chat import ChatRequest, Demand, parse
+from gateway.core.chat import ChatRequest, Demand
 from gateway.core.decision import Decision, Project, Ruling
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 from gateway.core.fallback import Attempt, given_up, next_step
 from gateway.core.findings import Classified, Found
-from gateway.core.labels import join, level_or_highest
 from gateway.core.permit import mint
 from gateway.core.price import usd
 from gateway.core.rate import Throttled
-from gateway.core.record import Call, Caller, End, Record, Tried, entries, entry_of
+from gateway.core.record import Call, End, Record, Tried, entries, entry_of
 from gateway.core.turns import turns
 from gateway.core.usage import NOTHING
 from gateway.hop import Hop, Stream
-from gateway.ports import Budgets, Conversations, Dialect, Ledger, Policies, Policy, Reply, Scanning, Sink, Upstreams
+from gateway.ports import Budgets, Conversations, Ledger, Policies, Policy, Reply, Scanning, Sink, Surface, Upstreams
 from gateway.routing.plan import (
     DENIED,
     exhausted,
@@ -34,22 +33,24 @@ from gateway.routing.plan import (
     too_soon,
     without,
 )
+from gateway.routing.spoken import Dialects, lacking
 from gateway.sensitivity.classify import classify, facts_of
 
 _MONOTONIC = time.perf_counter
+_NO_HEADERS: Mapping[str, str] = {}
 _BROKEN_BY_US = {FailureKind.REVOKED: End.REVOKED, FailureKind.BLOCKED: End.BLOCKED}
 _SLICE_SECONDS = 0.002
 """How long running calls are looked at in one go, once the policy has changed."""
 
 
 class Relay:
-    """Serves chat completions. Between requests it holds nothing but which calls are running."""
+    """Serves requests in any protocol. Between requests it holds nothing but which calls are running."""
 
     def __init__(
         self,
         policies: Policies,
         upstreams: Upstreams,
-        dialects: Mapping[str, Dialect],
+        dialects: Dialects,
         ledger: Ledger,
         sink: Sink,
         conversations: Conversations,
@@ -67,8 +68,11 @@ class Relay:
         self._running: set[Hop] = set()  # those that may be cut
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def chat(self, call: Call, body: bytes, reply: Reply) -> None:
-        """Answers one request. Raises Refused when nothing was sent to the client; the edge words it."""
+    async def serve(
+        self, surface: Surface, call: Call, body: bytes, reply: Reply, passed: Mapping[str, str] = _NO_HEADERS
+    ) -> None:
+        """Answers one request, of which the headers in `passed` may go on to a backend. Raises Refused when nothing was
+        sent to the client; the edge words it."""
         end, status, code = End.FAULT, 500, None  # a bug of ours, until a line below says otherwise
         chat: ChatRequest | None = None
         demand: Demand | None = None
@@ -84,25 +88,25 @@ class Relay:
         exempt: str | None = None  # the limit that the request was downgraded by
         poor: list[Exceeded] = []  # what had no room
         try:
-            chat = parse(body)
+            chat = surface.parse(body, int(call.time))
             demand, name = chat.demand, chat.view.model
             policy = self._policies.current
-            purpose = _granted("purpose", call.purpose_hint, call.caller.purposes)
-            project = _granted("project", call.project_hint, call.caller.projects)
+            purpose = granted("purpose", call.purpose_hint, call.caller.purposes)
+            project = granted("project", call.project_hint, call.caller.projects)
             declared = policy.projects.get(project) or Project(project)
             scanned = self._scanning.scan(policy, body)
             if isinstance(scanned, Awaitable):
                 scanned = await scanned
-            opaque_as = _opaque_as(call.caller, declared)
-            classified = self._classify(call, declared, chat, scanned.found, opaque_as)
+            unread_as = opaque_as(call.caller, declared)
+            classified = self._classify(call, declared, chat, scanned.found, unread_as)
             sensitivity = classified.shown
             facts = facts_of(call.caller, classified, purpose, declared)
             if policy.asks_budget:
                 state = self._budgets.state(call.caller.spender(project), self._policies.moment())
                 facts = msgspec.structs.replace(facts, budget=state)
-            request = Asked(chat, facts, classified, scanned, opaque_as)
+            request = Asked(chat, facts, classified, scanned, unread_as)
             pinned = request.ask(policy, self._policies.moment())
-            decision = _decide(policy, pinned, name, demand, call, request)
+            decision = self._decide(policy, pinned, name, demand, call, request)
             if not decision.candidates:
                 raise refusal(decision)
 
@@ -121,12 +125,12 @@ class Relay:
                     decision = without(decision, step.candidate.backend, DENIED)
                     continue
                 permit = mint(call.id, decision, step, pinned, newest)
-                asked = Hop(permit, form, scanned, self._dialects[permit.backend.provider], self._task())
+                asked = Hop(permit, form, scanned, surface, self._dialects, self._task())
                 if (exceeded := await self._reserve(asked, call, project, exempt)) is not None:
                     poor.append(exceeded)
                     if exempt is None and (alias := exceeded.limit.terms.downgrade):
                         name, exempt = alias, exceeded.limit.id
-                        fresh = _decide(policy, pinned, name, demand, call, request)
+                        fresh = self._decide(policy, pinned, name, demand, call, request)
                         decision = planned_again(decision, len(failures), fresh)
                         if any(each.backend is asked.backend for each in decision.candidates):
                             continue
@@ -137,7 +141,7 @@ class Relay:
                 self._running.add(hop)
                 sent_at = _MONOTONIC()
                 try:
-                    failed = await hop.open(self._upstreams)
+                    failed = await hop.open(self._upstreams, passed)
                 finally:
                     waited += _MONOTONIC() - sent_at
                 if failed is None:
@@ -151,18 +155,19 @@ class Relay:
                 hop = None
                 if policy.asks_hops:  # a rule may admit somebody only now
                     pinned = request.ask(policy, self._policies.moment())
-                    fresh = _decide(policy, pinned, name, demand, call, request)
+                    fresh = self._decide(policy, pinned, name, demand, call, request)
                     decision = planned_again(decision, len(failures), fresh)
 
             if hop is None:
                 if not failures:  # all that were left had no room or were revoked under way
                     raise refusal(decision, poor)
-                end, (status, code) = End.FAILED, await _give_up(reply, call, decision, failures)
+                end, (status, code) = End.FAILED, await _give_up(reply, surface, call, decision, failures)
                 return
 
             watched = hop.permit.candidate.watched
             warnings = [rule for rule in watched if rule in policy.warns] if watched else []
-            headers = hop.headers(call, decision, warnings)
+            headers = hop.headers(decision, warnings)
+            headers += [(name, call.id.encode()) for name in surface.id_headers]
             if hop.reader is None:  # a buffered answer
                 self._running.discard(hop)
                 settled = self._settle(hop, hop.ended(), done)
@@ -250,6 +255,29 @@ class Relay:
                 asyncio.get_running_loop().call_soon(self._cut_revoked, running)
                 return
 
+    def _decide(
+        self, policy: Policy, ruling: Ruling, requested: str, demand: Demand, call: Call, request: Asked
+    ) -> Decision:
+        """The ordered plan for a request. Raises Refused (404) for a name that nobody knows."""
+        backends = policy.names.get(requested)
+        if backends is None:
+            raise Refused(
+                Refusal.MODEL_NOT_FOUND,
+                "the requested model does not exist; GET /v1/models lists the names that this key may use",
+                param="model",
+            )
+        return plan(
+            id="dec-" + call.id.removeprefix("req-"),
+            digest=policy.digest,
+            requested=requested,
+            backends=backends,
+            ruling=ruling,
+            demand=demand,
+            not_offered=policy.not_offered,
+            redactions=request.redactions,
+            lacks=lambda backend, do: lacking(request.came.chat, do, backend, self._dialects),
+        )
+
     def _classify(self, call: Call, project: Project, chat: ChatRequest, found: Found, opaque_as: str) -> Classified:
         """The label, with what earlier turns had. While nothing is remembered or raised, no turn is looked at."""
         conversations, floor = self._conversations, call.caller.floor
@@ -335,54 +363,16 @@ class Relay:
             await sealed
 
 
-def _decide(policy: Policy, ruling: Ruling, requested: str, demand: Demand, call: Call, request: Asked) -> Decision:
-    """The ordered plan for a request. Raises Refused (404) for a name that nobody knows."""
-    backends = policy.names.get(requested)
-    if backends is None:
-        raise Refused(
-            Refusal.MODEL_NOT_FOUND,
-            "the requested model does not exist; GET /v1/models lists the names that this key may use",
-            param="model",
-        )
-    return plan(
-        id="dec-" + call.id.removeprefix("req-"),
-        digest=policy.digest,
-        requested=requested,
-        backends=backends,
-        ruling=ruling,
-        demand=demand,
-        not_offered=policy.not_offered,
-        redactions=request.redactions,
-    )
-
-
-def _opaque_as(caller: Caller, project: Project) -> str:
-    """How sensitive what nobody can read counts: as its owners say, else as confidential at least."""
-    said = [level for level in (caller.opaque_as, project.opaque_as) if level is not None]
-    return join(*said) if said else join(level_or_highest(caller.floor), "confidential")
-
-
-def _granted(what: str, hint: str | None, granted: tuple[str, ...]) -> str:
-    """The key's default, or what the header chose among what the key may be used for."""
-    if hint is None:
-        return granted[0]
-    if hint not in granted:
-        raise Refused(
-            Refusal.NOT_GRANTED,
-            f"this key is not granted that {what}; granted: {', '.join(granted)}",
-            param=f"x-gateway-{what}",
-        )
-    return hint
-
-
-async def _give_up(reply: Reply, call: Call, decision: Decision, failures: tuple[Failed, ...]) -> tuple[int, str]:
+async def _give_up(
+    reply: Reply, surface: Surface, call: Call, decision: Decision, failures: tuple[Failed, ...]
+) -> tuple[int, str]:
     """Tells the client how it failed."""
     told = given_up(decision, failures)
-    body = msgspec.json.encode({"error": told.error})
+    body = surface.error(told.status, told.error, call.id)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
-        (b"x-request-id", call.id.encode()),
+        *((name, call.id.encode()) for name in surface.id_headers),
         (b"x-gateway-decision", decision.id.encode()),
         (b"x-gateway-attempts", b"%d" % len(failures)),
     ]

@@ -16,7 +16,6 @@ from support.doubles import (
     Told,
     answering,
     backend,
-    call,
     permit_for,
     streaming,
 )
@@ -35,8 +34,9 @@ from gateway.hop import Hop, Stream
 from gateway.ports import UpstreamError
 from gateway.providers import DIALECTS
 from gateway.providers.failures import error_object
+from gateway.surfaces import CHAT
 
-DIALECT = DIALECTS["openai-compatible"]
+DIALECT = DIALECTS["openai-compatible"]["chat"]
 NOTHING = SCANNING.scan(Snapshot([]), b"{}")
 DECISION = Decision("dec-1", "d", "auto", FACTS, (), ())
 LOST = UpstreamError(Failed(FailureKind.BROKEN, 502, error_object("m", "server_error", "upstream_broken")))
@@ -47,12 +47,12 @@ def chat(**fields):
 
 
 def hop(request=None, of=None, task=None):
-    return Hop(permit_for(of or backend("a")), Form(request or chat(), FACTS, {}), NOTHING, DIALECT, task)
+    return Hop(permit_for(of or backend("a")), Form(request or chat(), FACTS, {}), NOTHING, CHAT, DIALECTS, task)
 
 
 async def opened(answer, streamed=False):
     one = hop(chat(stream=streamed))
-    failed = await one.open(Calls({"a": answer}))
+    failed = await one.open(Calls({"a": answer}), {})
     return one, failed
 
 
@@ -94,7 +94,7 @@ def test_obligations_are_done_before_anything_is_counted():
     ruling = Ruling(FACTS, {"a": Verdict(("p",), (), candidate.do)}, frozenset())
     decision = msgspec.structs.replace(DECISION, candidates=(candidate,))
     one = Hop(
-        mint("req-1", decision, Attempt(1, candidate), ruling, ruling), Form(chat(), FACTS, {}), NOTHING, DIALECT, None
+        mint("req-1", decision, Attempt(1, candidate), ruling, ruling), Form(chat(), FACTS, {}), NOTHING, CHAT, DIALECTS, None
     )
     assert one.most == (PROMPT + 7) * 1_000_000
     assert json.loads(DIALECT.encode(one.chat, one.backend))["max_tokens"] == 7
@@ -131,7 +131,7 @@ async def test_the_tier_that_the_answer_names_is_owed(asked, served, service, ti
         else answering(json.dumps({**OK, **told}).encode())
     )
     one = hop(chat(stream=streamed, service_tier=asked), backend("a", price=TIERED))
-    assert await one.open(Calls({"a": answer})) is None
+    assert await one.open(Calls({"a": answer}), {}) is None
     if streamed:
         await one.relay(Told(), Stream(one.reader, Told(), one.held))
     assert (one.ended().service, one.ended().cost_pico_usd) == (service, 15_000_000 * times)
@@ -139,13 +139,13 @@ async def test_the_tier_that_the_answer_names_is_owed(asked, served, service, ti
 
 async def test_a_tier_that_nobody_priced_costs_as_usual_and_is_told():
     one = hop(chat(service_tier="flex"), backend("a"))
-    await one.open(Calls({"a": answering(json.dumps({**OK, "service_tier": "scale"}).encode())}))
+    await one.open(Calls({"a": answering(json.dumps({**OK, "service_tier": "scale"}).encode())}), {})
     assert (one.ended().service, one.ended().cost_pico_usd) == ("other", 15_000_000)
 
 
 async def test_what_has_no_price_of_its_own_stays_uncertain():
     one = hop(of=backend("a", price=msgspec.structs.replace(PRICE, version=UNPRICED)))
-    await one.open(Calls({"a": answering()}))
+    await one.open(Calls({"a": answering()}), {})
     assert (one.ended().state, one.ended().cost_pico_usd) == ("uncertain", 15_000_000)
 
 
@@ -197,7 +197,7 @@ async def test_what_was_written_before_an_error_is_owed_even_if_both_come_at_onc
 async def test_reasoning_that_nobody_reported_is_bounded_by_time_and_by_the_limit(limit, unseen):
     thinking = backend("a", capabilities=frozenset({"chat", "reasoning"}))
     one = hop(chat(max_tokens=limit), thinking)
-    await one.open(Calls({"a": answering(json.dumps({**OK, "usage": None}).encode())}))
+    await one.open(Calls({"a": answering(json.dumps({**OK, "usage": None}).encode())}), {})
     usage = one.ended().usage
     assert (usage.output, usage.source) == (2, "estimated")
     assert unseen <= usage.reasoning <= max(0, limit - 2)
@@ -228,7 +228,7 @@ async def test_a_count_that_is_not_the_last_word_is_no_less_than_what_went_by(st
 async def test_what_nobody_reported_is_charged_at_the_dearest_rates():
     price = per_million("v", input=Decimal(1), cache_write=Decimal(2), output=Decimal(4), reasoning=Decimal(6))
     one = hop(of=backend("a", price=price))
-    await one.open(Calls({"a": answering(json.dumps({**OK, "usage": None}).encode())}))
+    await one.open(Calls({"a": answering(json.dumps({**OK, "usage": None}).encode())}), {})
     assert one.ended().cost_pico_usd == (PROMPT * 2 + 2 * 6) * 1_000_000
 
 
@@ -266,10 +266,9 @@ async def test_the_head_of_an_answer():
     one, _ = await opened(
         Answering(200, {"content-type": "text/x", "x-request-id": "theirs"}, [json.dumps(OK).encode()])
     )
-    headers = dict(one.headers(call(), DECISION, ["loud", "louder"]))
+    headers = dict(one.headers(DECISION, ["loud", "louder"]))
     assert headers == {
         b"content-type": b"text/x",
-        b"x-request-id": b"req-1",
         b"x-gateway-decision": b"dec-1",
         b"x-gateway-backend": b"a",
         b"x-gateway-model": b"a",
@@ -278,7 +277,7 @@ async def test_the_head_of_an_answer():
         b"x-gateway-policy-warning": b"loud, louder",
         b"x-upstream-request-id": b"theirs",
     }
-    assert b"x-gateway-policy-warning" not in dict(one.headers(call(), DECISION, []))
+    assert b"x-gateway-policy-warning" not in dict(one.headers(DECISION, []))
 
 
 async def test_a_cut_that_was_ours_alone_is_taken_back_and_one_of_others_is_not():
@@ -300,7 +299,7 @@ async def test_an_interruption_without_a_cut_is_nobody_s_but_theirs():
     one = hop(task=asyncio.current_task())
     assert not one.was_cut()
     with pytest.raises(asyncio.CancelledError):
-        await one.open(Calls(before=lambda _: (_ for _ in ()).throw(asyncio.CancelledError)))
+        await one.open(Calls(before=lambda _: (_ for _ in ()).throw(asyncio.CancelledError)), {})
 
 
 def test_what_is_recorded_names_the_rules_in_trial_and_the_broken_ones():
@@ -308,7 +307,7 @@ def test_what_is_recorded_names_the_rules_in_trial_and_the_broken_ones():
     ruling = Ruling(FACTS, {"a": Verdict(("p",), ())}, frozenset())
     decision = msgspec.structs.replace(DECISION, candidates=(candidate,))
     one = Hop(
-        mint("req-1", decision, Attempt(1, candidate), ruling, ruling), Form(chat(), FACTS, {}), NOTHING, DIALECT, None
+        mint("req-1", decision, Attempt(1, candidate), ruling, ruling), Form(chat(), FACTS, {}), NOTHING, CHAT, DIALECTS, None
     )
     tried = one.ended()
     assert (tried.watched, tried.broken, tried.zone, tried.price_version) == (("quiet",), ("stop",), "inhouse", "v")

@@ -35,6 +35,7 @@ from gateway.core.errors import Refused
 from gateway.core.record import End
 from gateway.providers import DIALECTS
 from gateway.relay import Relay
+from gateway.surfaces import CHAT
 
 A, B, C = backend("a"), backend("b"), backend("c")
 NO = Verdict(("p",), ("stop",))
@@ -60,7 +61,7 @@ class House:
         body = {"model": model, "messages": messages or [{"role": "user", "content": text}], **fields}
         told = told or Told()
         try:
-            await self.relay.chat(of or call(), json.dumps(body).encode(), told)
+            await self.relay.serve(CHAT, of or call(), json.dumps(body).encode(), told)
         except Refused as refused:
             return refused
         return told

@@ -29,6 +29,7 @@ from gateway.core.findings import NOTHING_FOUND, Found
 from gateway.core.record import End
 from gateway.providers import DIALECTS
 from gateway.relay import Relay
+from gateway.surfaces import CHAT
 
 A, B = backend("a"), backend("b")
 KEY = "ghp_" + "q7Xv2MdK9sWbT4hZy8RcL1nJ6fPgA3eUoV5i"
@@ -74,7 +75,7 @@ class House:
         asked = {"model": "auto", "messages": messages or [{"role": "user", "content": text}], **fields}
         told = Told()
         try:
-            await self.relay.chat(of or call(), body or json.dumps(asked).encode(), told)
+            await self.relay.serve(CHAT, of or call(), body or json.dumps(asked).encode(), told)
         except Refused as refused:
             return refused
         return told

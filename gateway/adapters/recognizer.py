@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from gateway.adapters.worker import Worker, answer
+from gateway.core.catalog import Endpoint
 from gateway.core.permit import Permit
-from gateway.ports import Opened, Upstreams
+from gateway.ports import Headers, Opened, Upstreams
 from gateway.sensitivity.walk import walk
 
 MOST_BYTES = 100_000
@@ -97,6 +98,9 @@ class Recognizer:
             self._found(id, answer.kinds)
 
 
+_NO_HEADERS: Headers = []
+
+
 class Recognized:
     """The `Upstreams` port. What the first call of a request sends is offered to the recogniser beside it."""
 
@@ -104,11 +108,13 @@ class Recognized:
         self._upstreams = upstreams
         self._recognizer = recognizer
 
-    async def open(self, permit: Permit, path: str, body: bytes, *, streamed: bool) -> Opened:
+    async def open(
+        self, permit: Permit, endpoint: Endpoint, body: bytes, *, streamed: bool, headers: Headers = _NO_HEADERS
+    ) -> Opened:
         """As the port says."""
         if permit.hop == 1:
             self._recognizer.offer(permit.request_id, body)
-        return await self._upstreams.open(permit, path, body, streamed=streamed)
+        return await self._upstreams.open(permit, endpoint, body, streamed=streamed, headers=headers)
 
 
 class _Answer(msgspec.Struct, frozen=True):

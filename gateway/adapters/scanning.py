@@ -13,7 +13,6 @@ from gateway.core.findings import Found, Place, Redacted, Scan
 from gateway.core.kinds import Kind
 from gateway.core.members import repeats
 from gateway.core.terms import ScannerTerms
-from gateway.core.usage import Usage
 from gateway.ports import Policy, StreamReader
 from gateway.sensitivity.answer import ERROR, Guard, check
 from gateway.sensitivity.classify import found_in
@@ -22,6 +21,7 @@ from gateway.sensitivity.redact import NotRedactable, redact
 from gateway.sensitivity.restore import Restorer, restored_answer
 from gateway.sensitivity.scan import Scanner
 from gateway.sensitivity.walk import Walked, walk
+from gateway.surfaces.following import Following
 
 GLANCED_BYTES = 1_000_000
 """Up to this size a body is parsed, and glanced at by all triggers at once, on the event loop: about 5 ms."""
@@ -129,6 +129,8 @@ class _Scanned:
         if len(self._body) > REDACTED_BYTES or not self._scan.complete:
             return None
         scanner, scan = self._look.scanner, self._scan
+        if chat.native is not None:  # what is sent then is not what came
+            scan = scanner.scan(msgspec.json.decode(chat.with_fields({})))
         if not scan.leaves:  # it was scanned elsewhere
             scan = msgspec.structs.replace(scan, leaves=walk(msgspec.json.decode(self._body)).leaves)
         try:
@@ -149,58 +151,16 @@ class _Scanned:
         return restored_answer(answer, taken) if taken else answer
 
 
-class _Followed:
+class _Followed(Following):
     """A stream reader whose events pass by the guard, and then get back what was taken from the request."""
 
-    __slots__ = ("_guard", "_reader", "_restorer", "done", "failed")
-
     def __init__(self, reader: StreamReader, look: Look, watched: frozenset[str], taken: Mapping[str, str]) -> None:
-        self._reader = reader
+        super().__init__(reader)
         self._guard = Guard(look.scanner, look.tagged(watched)) if watched else None
         self._restorer = Restorer(taken) if taken else None
-        self.done = False
-        self.failed: Failed | None = None
-
-    @property
-    def started(self) -> bool:
-        return self._reader.started
-
-    @property
-    def usage(self) -> Usage | None:
-        return self._reader.usage
-
-    @property
-    def usage_is_last(self) -> bool:
-        return self._reader.usage_is_last
-
-    @property
-    def service(self) -> str | None:
-        return self._reader.service
-
-    @property
-    def content_seen(self) -> bool:
-        return self._reader.content_seen
-
-    @property
-    def written_bytes(self) -> int:
-        return self._reader.written_bytes
-
-    @property
-    def written_events(self) -> int:
-        return self._reader.written_events
-
-    def feed(self, block: bytes) -> bytes:
-        return b"" if self.done else self._pass(self._reader.feed(block))
-
-    def close(self) -> bytes:
-        return b"" if self.done else self._pass(self._reader.close())
-
-    def broke_off(self, failed: Failed) -> bytes:
-        return b"" if self.done else self._pass(self._reader.broke_off(failed))
 
     def _pass(self, events: bytes) -> bytes:
         """What the client sees of events. Nothing is left behind once the reader is done."""
-        self.done, self.failed = self._reader.done, self._reader.failed
         if (guard := self._guard) is not None:
             events = guard.feed(events)
             if self.done and not guard.blocked:

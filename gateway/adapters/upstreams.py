@@ -16,10 +16,10 @@ from yarl import URL
 
 from gateway import __version__
 from gateway.adapters.secrets import Secret
-from gateway.core.catalog import Backend
+from gateway.core.catalog import Backend, Endpoint
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.permit import Permit
-from gateway.ports import UpstreamError
+from gateway.ports import Headers, UpstreamError
 
 _IDLE_SECONDS = {"http": 4.0, "https": 55.0}
 """How long a connection may wait for its next call. Model servers close theirs after 5 s (llama.cpp, uvicorn); a call
@@ -29,6 +29,7 @@ _END_SECONDS = 0.1
 """How long the end of a complete stream may follow its last event."""
 _ONE_WRITE_BYTES = 65_536
 _NEVER = float("inf")
+_NO_HEADERS: Headers = []
 _MESSAGES = {
     FailureKind.UNREACHABLE: "the backend cannot be reached",
     FailureKind.TIMED_OUT: "the backend did not answer in time",
@@ -82,26 +83,32 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Target:
-    """A backend as a call needs it, made once: the key of its pool, and the head of every request up to its length."""
+    """A backend as a call needs it, made once for each endpoint: the key of its pool, and the head that every request
+    has."""
 
-    __slots__ = ("backend", "connector", "head", "request", "timeout")
+    __slots__ = ("backend", "connector", "endpoint", "head", "request", "timeout")
 
-    def __init__(self, backend: Backend, path: str, secret: Secret | None, connector: aiohttp.TCPConnector) -> None:
-        url = URL(backend.base_url + path)
+    def __init__(
+        self, backend: Backend, endpoint: Endpoint, secret: Secret | None, connector: aiohttp.TCPConnector
+    ) -> None:
+        url = URL(backend.base_url + endpoint.path)
         self.backend = backend
+        self.endpoint = endpoint
         self.connector = connector
         self.timeout = aiohttp.ClientTimeout(total=None, sock_connect=backend.timeouts.connect)
         self.request = _Request("POST", url, loop=asyncio.get_running_loop())
-        key = f"Authorization: Bearer {secret.reveal()}\r\n" if secret is not None else ""
+        bearer = "Bearer " if endpoint.key_header == "Authorization" else ""
+        key = f"{endpoint.key_header}: {bearer}{secret.reveal()}\r\n" if secret is not None else ""
+        more = "".join(f"{name}: {value}\r\n" for name, value in endpoint.headers)
         self.head = (
             f"POST {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
             "Content-Type: application/json\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
-            f"User-Agent: gateway/{__version__}\r\n{key}Content-Length: "
+            f"User-Agent: gateway/{__version__}\r\n{key}{more}"
         ).encode()
 
 
 class AiohttpUpstreams:
-    """The `Upstreams` port. `secret` finds the key of a backend; keys leave in the Authorization header only.
+    """The `Upstreams` port. `secret` finds the key of a backend; keys leave in the one header that the endpoint names.
 
     aiohttp's pool, TLS, parser and streams, without its session: what a session prepares for each request (cookies,
     redirects, proxies, a writer task) is either the same for every call to a backend or must not happen at all.
@@ -111,7 +118,7 @@ class AiohttpUpstreams:
         self._secret = secret
         self._connectors: dict[str, aiohttp.TCPConnector] = {}
         self._deadlines = Deadlines()
-        self._targets: dict[str, _Target] = {}
+        self._targets: dict[tuple[str, str], _Target] = {}
 
     async def start(self) -> None:
         """Opens the pools."""
@@ -125,16 +132,18 @@ class AiohttpUpstreams:
         for connector in self._connectors.values():
             await connector.close()
 
-    async def open(self, permit: Permit, path: str, body: bytes, *, streamed: bool) -> "AiohttpOpened":
+    async def open(
+        self, permit: Permit, endpoint: Endpoint, body: bytes, *, streamed: bool, headers: Headers = _NO_HEADERS
+    ) -> "AiohttpOpened":
         """Sends the body; returns when status and headers are in. Raises UpstreamError when they do not come."""
         backend = permit.spend()
-        target = self._target(backend, path)
+        target = self._target(backend, endpoint)
         deadline = self._deadlines.enter(backend.timeouts.first_byte if streamed else backend.timeouts.total)
         try:
             connection = await _connect(target)
             permit.sent = True
             try:
-                message, content = await _exchange(connection, target, body)
+                message, content = await _exchange(connection, target, headers, body)
             except BaseException:
                 connection.close()
                 raise
@@ -145,12 +154,13 @@ class AiohttpUpstreams:
             raise lost from None
         return AiohttpOpened(connection, message, content, backend, deadline, self._deadlines)
 
-    def _target(self, backend: Backend, path: str) -> _Target:
-        known = self._targets.get(backend.id)
-        if known is None or known.backend is not backend:
+    def _target(self, backend: Backend, endpoint: Endpoint) -> _Target:
+        name = (backend.id, endpoint.path)
+        known = self._targets.get(name)
+        if known is None or known.backend is not backend or known.endpoint != endpoint:
             secret = self._secret(backend.key_ref) if backend.key_ref is not None else None
             connector = self._connectors[URL(backend.base_url).scheme]
-            known = self._targets[backend.id] = _Target(backend, path, secret, connector)
+            known = self._targets[name] = _Target(backend, endpoint, secret, connector)
         return known
 
 
@@ -161,13 +171,16 @@ async def _connect(target: _Target) -> Connection:
         raise aiohttp.ConnectionTimeoutError from None
 
 
-async def _exchange(connection: Connection, target: _Target, body: bytes) -> tuple[RawResponseMessage, StreamReader]:
+async def _exchange(
+    connection: Connection, target: _Target, headers: Headers, body: bytes
+) -> tuple[RawResponseMessage, StreamReader]:
     """Sends one request and reads the head of its answer, past any 1xx."""
     protocol = connection.protocol
     if protocol is None or protocol.transport is None:
         raise aiohttp.ServerDisconnectedError
     protocol.set_response_params(read_until_eof=True, auto_decompress=False)
-    head = b"%b%d\r\n\r\n" % (target.head, len(body))
+    more = b"".join([b"%b: %b\r\n" % each for each in headers]) if headers else b""
+    head = b"%b%bContent-Length: %d\r\n\r\n" % (target.head, more, len(body))
     if len(body) < _ONE_WRITE_BYTES:
         protocol.transport.write(head + body)
     else:

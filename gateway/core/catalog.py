@@ -14,6 +14,8 @@ CAPABILITIES = (
     "responses",
     "messages",
     "moderations",
+    "images",
+    "rerank",
     "tools",
     "vision",
     "audio",

@@ -52,6 +52,9 @@ OPTIONAL: Mapping[str, tuple[bytes, ...]] = {
 _SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 _REDIRECTING = frozenset(REDIRECTING)
 _ABSENT = Raw(b"")
+WRITING = ("chat", "completions")
+"""Operations whose answers are text, so that there is something to limit."""
+
 FURTHER_LIMITS = ("max_output_tokens", "max_new_tokens", "n_predict", "num_predict")
 """Names by which some servers take a limit too; llama.cpp's goes before the others."""
 PART_BYTES = 6000
@@ -144,11 +147,18 @@ class Native(msgspec.Struct, frozen=True):
     """A request as its client wrote it, where that is no chat completion: `fields` are the top-level members.
 
     `only` says why it cannot be said as chat, empty: it can. Then only a backend that speaks `surface` may serve it.
+    `capability` is the one that says that a backend speaks it.
     """
 
     surface: str
     fields: dict[str, Raw]
     only: str = ""
+    capability: str = ""
+
+    @property
+    def needs(self) -> str:
+        """The capability of a backend that speaks the surface."""
+        return self.capability or self.surface
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -156,7 +166,8 @@ class Demand(msgspec.Struct, frozen=True):
 
     `needs` are capabilities, `input_bytes` the size of all text that a model reads, `output_limit` the most tokens of
     one choice (None: unlimited). `attached_bytes` is how much more images, sounds and files count for at most,
-    `service` the provider's service tier by the client's word, empty: none.
+    `service` the provider's service tier by the client's word, empty: none. Of several `prompts`, each is read on its
+    own.
     """
 
     needs: frozenset[str]
@@ -166,6 +177,7 @@ class Demand(msgspec.Struct, frozen=True):
     choices: int
     attached_bytes: int = 0
     service: str = ""
+    prompts: int = 1
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
@@ -174,7 +186,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     `needs` are the capabilities that a backend must have; `text_bytes` is the size of all text that a model
     reads: messages, earlier tool calls, tool descriptions, the wanted schema. `asks` are the parameters of `OPTIONAL`
     that ask for something. `operation` is the endpoint whose form the fields have, `native` what the client sent where
-    it speaks another protocol, `arrived` is in Unix seconds.
+    it speaks another protocol, `arrived` is in Unix seconds. Of several `prompts`, each is read on its own.
     """
 
     fields: dict[str, Raw]
@@ -186,6 +198,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     operation: str = "chat"
     native: Native | None = None
     arrived: int = 0
+    prompts: int = 1
 
     @property
     def streamed(self) -> bool:
@@ -234,6 +247,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
             view.n or 1,
             self.attached_bytes,
             self.service,
+            self.prompts,
         )
 
     def with_fields(self, changed: dict[str, bytes]) -> bytes:
@@ -282,22 +296,32 @@ def parse(body: bytes, arrived: int = 0) -> ChatRequest:
 
     Raises Refused (400) when it is not JSON, lacks a field, has one of a wrong type, or tries to redirect the call.
     """
+    fields = read_fields(body)
+    try:
+        view = _VIEW.decode(body)
+    except msgspec.ValidationError as error:
+        raise wrong_type(str(error)) from None
+    except RecursionError:
+        raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
+    refuse_redirection(fields)
+    text_bytes, attached_bytes, needs = _measure(view, fields)
+    return ChatRequest(fields, view, needs, text_bytes, attached_bytes, asked_of(fields), arrived=arrived)
+
+
+def read_fields(body: bytes) -> dict[str, Raw]:
+    """The members of a body, each as its own bytes. Raises Refused (400) when it is no JSON object."""
     try:
         if not body.isascii():
             body.decode()  # what we forward unread is valid UTF-8, too
-        fields = _FIELDS.decode(body)
-        view = _VIEW.decode(body)
+        return _FIELDS.decode(body)
     except msgspec.ValidationError as error:
-        raise _wrong_type(str(error)) from None
+        raise wrong_type(str(error)) from None
     except msgspec.DecodeError as error:
         raise Refused(Refusal.INVALID_JSON, f"the request body is not valid JSON: {error}") from None
     except UnicodeDecodeError:
         raise Refused(Refusal.INVALID_JSON, "the request body is not valid UTF-8") from None
     except RecursionError:
         raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
-    refuse_redirection(fields)
-    text_bytes, attached_bytes, needs = _measure(view, fields)
-    return ChatRequest(fields, view, needs, text_bytes, attached_bytes, asked_of(fields), arrived=arrived)
 
 
 def asked_of(fields: Mapping[str, Raw]) -> frozenset[str]:
@@ -359,8 +383,8 @@ _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>\w+)`")
 
 
-def _wrong_type(problem: str) -> Refused:
-    """The refusal for a body that is JSON but not a chat request. Names the field, never its value."""
+def wrong_type(problem: str) -> Refused:
+    """The refusal for JSON of a wrong shape, by what msgspec says of it. Names the field, never its value."""
     match = _AT.match(problem)
     what, path = (match["what"], match["path"] or "") if match else (problem, "")
     if missing := _MISSING.search(what):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec import Raw
 
-from gateway.core.chat import FURTHER_LIMITS, ChatRequest, Demand, Part, parse
+from gateway.core.chat import FURTHER_LIMITS, WRITING, ChatRequest, Demand, Part, parse
 from gateway.core.decision import Obligation
 
 REMOVED = b'{"type":"text","text":"[image removed by policy]"}'
@@ -42,6 +42,11 @@ def discharged(chat: ChatRequest, do: Iterable[Obligation], limit_field: str) ->
     return chat
 
 
+def alters_text(do: Iterable[Obligation]) -> bool:
+    """Whether any of it looks into the words of a request or an answer, and may change them."""
+    return any(obligation.name != "max_output_tokens" for obligation in do)
+
+
 def undoable(do: Iterable[Obligation]) -> list[str]:
     """The obligations that nothing here can discharge: whoever is under one must not be asked."""
     return [obligation.name for obligation in do if obligation.name not in _ACTS]
@@ -54,6 +59,8 @@ def _less_demanded(demand: Demand, most: int) -> Demand:
 
 def _limited(chat: ChatRequest, most: int, limit_field: str) -> ChatRequest:
     """The smaller of the client's limits and ours, under the client's own names for it if it gave any."""
+    if chat.operation not in WRITING:
+        return chat
     changed = {
         name: most for name in (*_LIMITS, *FURTHER_LIMITS) if name in chat.fields and _exceeds(chat.fields[name], most)
     }

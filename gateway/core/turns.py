@@ -17,7 +17,10 @@ def turns(chat: ChatRequest) -> Iterator[bytes]:
 
     A message that nobody can read stands as it came: that it is the same again is then up to the client.
     """
-    for raw in _MESSAGES.decode(chat.fields["messages"]):
+    if (messages := chat.fields.get("messages")) is None:  # an operation without a conversation: one turn
+        yield b"".join([bytes(chat.fields[name]) for name in ("prompt", "input") if name in chat.fields])
+        return
+    for raw in _MESSAGES.decode(messages):
         try:
             members = _MEMBERS.decode(raw)
             yield _SORTED.encode({name: value for name, value in members.items() if value is not None})

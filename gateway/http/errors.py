@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.core.errors import Refused
-from gateway.ports import Headers
+from gateway.ports import Headers, Surface
+from gateway.surfaces import CHAT
 
 
 def envelope(
@@ -16,19 +17,26 @@ def envelope(
     details: Mapping[str, object] | None = None,
 ) -> bytes:
     """The body of an error. `details` are members beside those that every error has."""
-    error = {"message": message, "type": type, "param": param, "code": code, **(details or {})}
-    return msgspec.json.encode({"error": error})
+    return msgspec.json.encode({"error": _error(message, type, code, param, details)})
 
 
-def refusal(refused: Refused, request_id: str) -> tuple[int, Headers, bytes]:
-    """Status, headers and body for what we refuse."""
-    body = envelope(refused.message, refused.refusal.type, refused.refusal.code, refused.param, refused.details)
+def _error(
+    message: str, type: str, code: str | None, param: str | None, details: Mapping[str, object] | None
+) -> dict[str, object]:
+    return {"message": message, "type": type, "param": param, "code": code, **(details or {})}
+
+
+def refusal(refused: Refused, request_id: str, surface: Surface = CHAT) -> tuple[int, Headers, bytes]:
+    """Status, headers and body for what we refuse, as the client reads them."""
+    kind = refused.refusal
+    error = _error(refused.message, kind.type, kind.code, refused.param, refused.details)
+    body = surface.error(kind.status, error, request_id)
     headers: Headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
-        (b"x-request-id", request_id.encode()),
+        *((name, request_id.encode()) for name in surface.id_headers),
     ]
     headers += refused.headers
     if refused.retry_after is not None:
         headers.append((b"retry-after", b"%d" % refused.retry_after))
-    return refused.refusal.status, headers, body
+    return kind.status, headers, body

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway import __version__
 from gateway.core.errors import Refusal, Refused
 from gateway.http import errors
-from gateway.http.openai import request_id
+from gateway.http.calls import request_id
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -38,17 +38,17 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GatewayApp(FastAPI):
-    """FastAPI, with routes that go past its middleware: the hot ones, by path; all are POST."""
+    """FastAPI, with routes that go past its middleware: calls of models, by path; all are POST."""
 
-    def __init__(self, hot: Mapping[str, ASGIApp], lifespan: Lifespan) -> None:
+    def __init__(self, hot: Callable[[str], ASGIApp | None], lifespan: Lifespan) -> None:
         super().__init__(
             title="gateway", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
         )
         self._hot = hot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves the hot route itself, the rest by FastAPI."""
-        if scope["type"] == "http" and (hot := self._hot.get(scope["path"])) is not None:
+        """Serves calls of models itself, the rest by FastAPI."""
+        if scope["type"] == "http" and (hot := self._hot(scope["path"])) is not None:
             if scope["method"] == "POST":
                 await hot(scope, receive, send)
             else:
@@ -59,7 +59,7 @@ class GatewayApp(FastAPI):
 
 
 def public_app(
-    hot: Mapping[str, ASGIApp],
+    hot: Callable[[str], ASGIApp | None],
     routers: list[APIRouter],
     policy_summary: Callable[[], Mapping[str, object]],
     lifespan: Lifespan,

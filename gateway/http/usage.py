@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from gateway.core.budget import Standing, utc
 from gateway.core.price import usd
 from gateway.core.rate import Pace
-from gateway.http.openai import FindCaller, authenticate, authorization
+from gateway.http.callers import FindCaller, caller_of
 from gateway.ports import Budgets, Policies
 
 Spent = Callable[[str, float], Awaitable[Mapping[str, object]]]
@@ -22,7 +22,7 @@ def usage_router(find: FindCaller, policies: Policies, budgets: Budgets, spent: 
     @router.get("/v1/gateway/usage")
     async def usage(request: Request) -> Response:
         """Spending of this key, its budgets and its rates."""
-        caller, moment = authenticate(authorization(request), find), policies.moment()
+        caller, moment = caller_of(request, find), policies.moment()
         spender = caller.spender(caller.projects[0])
         standings, pace = budgets.standings(spender, moment), budgets.pace(spender, moment)
         pace = await pace if isinstance(pace, Awaitable) else pace

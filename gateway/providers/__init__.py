@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
+from gateway.core.catalog import Endpoint
 from gateway.ports import Dialect
+from gateway.providers.embeddings import Embeddings
 from gateway.providers.openai import OpenAI
+from gateway.providers.plain import Plain
 
 _ROWS: Mapping[str, OpenAI] = {
     "openai": OpenAI("https://api.openai.com/v1", limit_field="max_completion_tokens"),  # reasoning models want this
@@ -28,7 +31,18 @@ _ROWS: Mapping[str, OpenAI] = {
     "openai-compatible": OpenAI(),
 }
 
-DIALECTS: Mapping[str, Mapping[str, Dialect]] = {name: {row.takes: row} for name, row in _ROWS.items()}
+_BESIDE: tuple[Dialect, ...] = (
+    OpenAI(takes="completions", target=Endpoint("/completions")),
+    Embeddings(),
+    Plain("moderations", Endpoint("/moderations"), "results"),
+    Plain("images", Endpoint("/images/generations"), "data"),
+    Plain("rerank", Endpoint("/rerank"), "results"),
+)
+"""What any server may serve beside chat. Whether a backend does is a capability of its row in the catalog."""
+
+DIALECTS: Mapping[str, Mapping[str, Dialect]] = {
+    name: {dialect.takes: dialect for dialect in (row, *_BESIDE)} for name, row in _ROWS.items()
+}
 """What each provider speaks, by the form of request that it takes."""
 
 BASE_URLS: Mapping[str, str | None] = {name: row.base_url for name, row in _ROWS.items()}

@@ -39,6 +39,7 @@ class _Generated(msgspec.Struct):
 class _Choice(msgspec.Struct):
     index: int = 0
     delta: _Generated | None = None
+    text: Raw | UnsetType = UNSET  # legacy completions
     message: _Generated | None = None
     finish_reason: str | None = None
 
@@ -114,7 +115,7 @@ class OpenAI(msgspec.Struct, frozen=True):
             )  # what is reported is billed, whatever else
         if not read.choices:
             return Answer(b"", None, 0, unreadable("the backend answered without choices"))
-        written = sum(_size(choice.message) for choice in read.choices)
+        written = sum(_size(choice.message) + _length(choice.text) for choice in read.choices)
         return Answer(body, usage_of(read.usage), written, None, _word(read.service_tier))
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
@@ -223,7 +224,7 @@ class Stream:
             else:
                 self._unfinished.discard(choice.index)
                 self._finished = True
-            if choice.delta and (size := _size(choice.delta)):
+            if size := _size(choice.delta) + _length(choice.text):
                 self.content_seen = True
                 self.written_bytes += size
                 self.written_events += 1
@@ -285,9 +286,13 @@ def _size(generated: _Generated | None) -> int:
         generated.function_call,
         generated.audio,
     ):
-        if raw is not UNSET and (text := bytes(raw)) not in _EMPTY:
-            size += len(text) - 2
+        if raw is not UNSET:
+            size += _length(raw)
     return size
+
+
+def _length(raw: Raw | UnsetType) -> int:
+    return len(bytes(raw)) - 2 if _present(raw) and not isinstance(raw, UnsetType) else 0
 
 
 def _chunk(members: Mapping[str, Raw | bytes]) -> bytes:

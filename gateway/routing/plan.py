@@ -1,7 +1,7 @@
 """From the policy's ruling to an ordered plan. Only narrows: what the policy denies cannot come back here."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -9,12 +9,15 @@ from gateway.core import tokens
 from gateway.core.budget import Exceeded, utc
 from gateway.core.catalog import Backend
 from gateway.core.chat import Demand
-from gateway.core.decision import Candidate, Decision, Exclusion, Redaction, Ruling, Verdict, strictest
+from gateway.core.decision import Candidate, Decision, Exclusion, Obligation, Redaction, Ruling, Verdict, strictest
 from gateway.core.discharge import demanded, undoable
 from gateway.core.errors import Refusal, Refused
 from gateway.core.fallback import Attempt
 from gateway.core.price import Price, rates_of, service_of, usd
 from gateway.core.rate import Throttled, pace_headers
+
+Lacks = Callable[[Backend, tuple[Obligation, ...]], str]
+"""Why a backend cannot do what is asked, once the obligations are done; empty: it can."""
 
 TYPICAL_OUTPUT = 512
 """Tokens that an answer is expected to have when the client set no limit; only for comparing prices."""
@@ -36,8 +39,11 @@ def plan(
     demand: Demand,
     not_offered: Mapping[str, str],
     redactions: tuple[Redaction, ...] = (),
+    lacks: Lacks | None = None,
 ) -> Decision:
-    """Splits the backends behind a name into ordered candidates and exclusions, each with its reason."""
+    """Splits the backends behind a name into ordered candidates and exclusions, each with its reason.
+
+    `lacks` tells what a backend cannot do of this very request; None: only what is demanded is known of it."""
     candidates: list[Candidate] = []
     excluded: list[Exclusion] = []
     for backend in backends:
@@ -46,6 +52,8 @@ def plan(
         asked = demanded(demand, do) if do and not undoable(do) else demand
         if found := _exclusion(backend, verdict, asked, not_offered):
             excluded.append(found)
+        elif lacks is not None and (lacking := lacks(backend, do)):
+            excluded.append(Exclusion(backend.id, "capability", (), lacking))
         elif backend.price is not None:
             expected = _expected(backend.price, asked)
             candidates.append(Candidate(backend, verdict.permits, expected, do, verdict.watched, verdict.broken))
@@ -59,7 +67,8 @@ def _exclusion(backend: Backend, verdict: Verdict, demand: Demand, not_offered: 
     """Why a backend is out: what it cannot do, since no policy changes that, then the policy, then what is missing."""
     if lacking := demand.needs - backend.capabilities:
         return Exclusion(backend.id, "capability", (), f"lacks {', '.join(sorted(lacking))}")
-    if backend.context is not None and (least := tokens.prompt_at_least(demand.input_bytes)) > backend.context:
+    least = tokens.prompt_at_least(demand.input_bytes) if demand.prompts == 1 else 0
+    if backend.context is not None and least > backend.context:
         return Exclusion(
             backend.id, "context", (), f"the prompt has at least {least} tokens, its context is {backend.context}"
         )

@@ -16,6 +16,9 @@ from gateway.core.sse import data_of
 TOGETHER = -1
 """Stands in the path of a text for a position in a list: all that the list holds is one text."""
 
+COMPLETION = "choices.text"
+"""The path of what stands in a choice itself, as legacy completions write it."""
+
 _FRAME = frozenset({"role", "type", "id"})
 """Members that the server writes, not the model."""
 _HEAD = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
@@ -100,6 +103,10 @@ def read_answer(body: bytes) -> tuple[Piece, ...] | None:
 
 def event_of(data: bytes, choice: int, path: Path, text: str) -> bytes:
     """An event of our own that continues a text, with the head of another event."""
+    if path == (COMPLETION,):
+        return _data(
+            msgspec.json.encode({**_head(data), "choices": [{"index": choice, "text": text, "finish_reason": None}]})
+        )
     inner: object = text
     for step in reversed(path):
         if isinstance(step, str):
@@ -108,10 +115,13 @@ def event_of(data: bytes, choice: int, path: Path, text: str) -> bytes:
             inner = [inner]
         else:
             inner = [{"index": step, **inner}] if isinstance(inner, dict) else [inner]
-    members = _MEMBERS.decode(data) if data else {}
-    said = {name: members[name] for name in _HEAD if name in members}
     choices = [{"index": choice, "delta": inner, "finish_reason": None}]
-    return _data(msgspec.json.encode({**said, "choices": choices}))
+    return _data(msgspec.json.encode({**_head(data), "choices": choices}))
+
+
+def _head(data: bytes) -> dict[str, Raw]:
+    members = _MEMBERS.decode(data) if data else {}
+    return {name: members[name] for name in _HEAD if name in members}
 
 
 def spliced(raw: bytes, changes: Mapping[Path, bytes]) -> bytes:
@@ -174,6 +184,8 @@ def _read(number: int, at: Path, choice: dict[str, object], pieces: list[Piece])
                     pieces.append(Piece(number, (field,), (*at, name, field), value))
             elif value is not None:
                 pieces.extend(_strings(number, (field,), (*at, name, field), value))
+    if isinstance(text := choice.get("text"), str):  # a completion without a conversation
+        pieces.append(Piece(number, (COMPLETION,), (*at, "text"), text))
     logprobs = choice.get("logprobs")
     if isinstance(logprobs, dict):
         for name, tokens in logprobs.items():

@@ -14,6 +14,7 @@ from gateway.core.findings import Leaf, Path
 _LEAST_NUMBER = 1_000_000
 _FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z_\-.$]{0,39}[0-9]?\Z")
 _USUAL = frozenset(("role", "content", "type", "text", "messages", "model", "name", "function", "arguments", "tools"))
+_TOKENS = frozenset(("prompt", "input"))
 _OPAQUE = ("image", "audio", "video", "file", "document")
 
 
@@ -55,6 +56,8 @@ class _Walker:
                     self.leaves.append(Leaf((*path, name), name, name, name=True))
                 self.into(child, (*path, name), name)
         elif isinstance(value, list):
+            if value and path and path[0] in _TOKENS and isinstance(value[0], int):
+                self.opaque.append(path)  # text as numbers, which only the model's own tokenizer reads
             for at, child in enumerate(value):
                 self.into(child, (*path, at), key)
         elif isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LEAST_NUMBER:

@@ -4,8 +4,18 @@ from collections.abc import Mapping
 
 from gateway.ports import Surface
 from gateway.surfaces.chat import Chat
+from gateway.surfaces.plain import Plain
 
 CHAT = Chat()
 
-SURFACES: Mapping[str, Surface] = {surface.name: surface for surface in (CHAT,)}
+_ROWS: tuple[Surface, ...] = (
+    CHAT,
+    Plain("completions", "prompt", streams=True, limit=16),  # what OpenAI writes where nobody says how much
+    Plain("embeddings", "input"),
+    Plain("moderations", "input"),
+    Plain("images", "prompt"),
+    Plain("rerank", "query"),
+)
+
+SURFACES: Mapping[str, Surface] = {surface.name: surface for surface in _ROWS}
 """By name."""

@@ -18,6 +18,7 @@ from support.upstream import answer as completion
 
 from gateway.adapters import recognizer as module
 from gateway.adapters.recognizer import Recognized, Recognizer
+from gateway.core.catalog import Endpoint
 
 STAND_IN = '''
 """Finds words with a capital, at once; `Slow` takes a moment, `Break` breaks, `Die` ends the process."""
@@ -153,7 +154,7 @@ async def test_only_the_first_call_of_a_request_is_offered():
     first, later = permit_for(backend("b")), permit_for(backend("b"))
     later.hop = 2
     for permit in (first, later):
-        assert (await upstreams.open(permit, "/chat/completions", b"{}", streamed=False)).status == 200
+        assert (await upstreams.open(permit, Endpoint("/chat/completions"), b"{}", streamed=False)).status == 200
     assert offered == [("req-1", b"{}")]
 
 

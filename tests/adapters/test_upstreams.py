@@ -10,12 +10,12 @@ from support.upstream import CLOSE, HANG, OK, RESET, STREAM_END, STREAM_HEAD, an
 
 from gateway.adapters.secrets import Secret
 from gateway.adapters.upstreams import AiohttpUpstreams
-from gateway.core.catalog import Backend, Timeouts
+from gateway.core.catalog import Backend, Endpoint, Timeouts
 from gateway.core.errors import FailureKind
 from gateway.core.permit import Permit
 from gateway.ports import UpstreamError
 
-PATH = "/chat/completions"
+PATH = Endpoint("/chat/completions")
 
 
 @pytest.fixture

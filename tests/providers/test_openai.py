@@ -128,7 +128,7 @@ def test_a_recorded_stream_that_is_cut_short_never_looks_finished(recorded):
 
 @pytest.mark.parametrize("recorded", ANSWERS, ids=names(ANSWERS))
 def test_a_recorded_answer_is_an_answer_with_usage(recorded):
-    answer = OpenAI().answer(recorded.body)
+    answer = OpenAI().answer(recorded.body, chat())
     wire = json.loads(recorded.body)["usage"]
     assert answer.failed is None
     assert answer.usage is not None
@@ -139,7 +139,7 @@ def test_a_recorded_answer_is_an_answer_with_usage(recorded):
 @pytest.mark.parametrize("name", USED)
 def test_recorded_usage_falls_into_disjoint_buckets(name):
     recorded = next(each for each in RECORDED if each.name == name)
-    used = play([recorded.body])[1].usage if recorded.streamed else OpenAI().answer(recorded.body).usage
+    used = play([recorded.body])[1].usage if recorded.streamed else OpenAI().answer(recorded.body, chat()).usage
     assert used == USED[name]
 
 
@@ -197,7 +197,7 @@ def test_usage_is_asked_for_upstream(fields, options):
 
 
 def test_only_openai_itself_calls_a_limit_otherwise():
-    named = {name: row.limit_field for name, row in DIALECTS.items()}
+    named = {name: row.limit_field for name, rows in DIALECTS.items() for row in rows.values() if row.takes == "chat"}
     assert {name for name, field in named.items() if field != "max_tokens"} == {"openai"}
     assert named["openai"] == "max_completion_tokens"
 
@@ -289,7 +289,7 @@ def test_usage_of(wire, usage):
     ],
 )
 def test_the_service_tier_is_read_and_is_no_condition(named, expected):
-    answer = OpenAI().answer(json.dumps({**OK, **named}).encode())
+    answer = OpenAI().answer(json.dumps({**OK, **named}).encode(), chat())
     assert (answer.failed, answer.service) == (None, expected)
     stream = Stream(wants_usage=False, continuous=False)
     stream.feed(delta("x", **named))
@@ -355,7 +355,7 @@ def test_an_error_in_a_stream_ends_it_without_done(broken):
     ],
 )
 def test_a_body_that_is_no_answer_is_a_failure(body):
-    assert OpenAI().answer(body).failed is not None
+    assert OpenAI().answer(body, chat()).failed is not None
 
 
 def test_nothing_after_done_is_relayed():
@@ -416,7 +416,7 @@ def buffered_form(raw: bytes) -> bytes:
 
 @pytest.mark.parametrize("recorded", ANSWERS, ids=names(ANSWERS))
 def test_a_recorded_answer_costs_the_same_streamed(recorded):
-    usage = OpenAI().answer(recorded.body).usage
+    usage = OpenAI().answer(recorded.body, chat()).usage
     assert usage == play([streamed_form(json.loads(recorded.body))])[1].usage
     assert charge(usage, PRICE) > 0
 
@@ -424,7 +424,7 @@ def test_a_recorded_answer_costs_the_same_streamed(recorded):
 @pytest.mark.parametrize("recorded", STREAMS, ids=names(STREAMS))
 def test_a_recorded_stream_costs_the_same_buffered(recorded):
     """Where the server reported usage. Where it did not, both are estimates, and the stream's is not the lower one."""
-    stream, whole = play([recorded.body])[1], OpenAI().answer(buffered_form(recorded.body))
+    stream, whole = play([recorded.body])[1], OpenAI().answer(buffered_form(recorded.body), chat())
     assert whole.usage == stream.usage
     if stream.usage is None:
         counted = tokens.written_at_most(stream.written_bytes, stream.written_events)

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from gateway.adapters.scanning import Scanning
-from gateway.core.catalog import Backend
+from gateway.core.catalog import Backend, Endpoint
 from gateway.core.decision import Candidate, Decision, Facts, Ruling, Verdict
 from gateway.core.fallback import Attempt
 from gateway.core.permit import Permit, mint
@@ -133,7 +133,7 @@ class Calls:
         self.permits: list[Permit] = []
         self.opened: list[Answering] = []
 
-    async def open(self, permit: Permit, path: str, body: bytes, *, streamed: bool) -> Answering:
+    async def open(self, permit: Permit, endpoint: Endpoint, body: bytes, *, streamed: bool, headers=()) -> Answering:
         id = permit.spend().id
         permit.sent = True
         self.permits.append(permit)

@@ -1,0 +1,179 @@
+"""Calls of models, from the socket to the relay: one raw ASGI callable for each surface, past the web framework."""
+
+import asyncio
+import re
+import time
+from random import getrandbits
+
+import msgspec
+from msgspec import Raw
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.core.errors import Refusal, Refused
+from gateway.core.record import Call, refused_record
+from gateway.http import errors
+from gateway.http.callers import KEY_HEADERS, NOBODY, FindCaller, authenticate
+from gateway.http.connection import SCOPE_KEY, ConnectionReply
+from gateway.ports import Sink, Surface
+from gateway.relay import Relay
+
+_HINTS = {
+    b"x-gateway-sensitivity": "sensitivity",
+    b"x-gateway-purpose": "purpose",
+    b"x-gateway-project": "project",
+    b"x-request-id": "client_request_id",
+}
+_READ = frozenset({*KEY_HEADERS, b"content-length"})
+_PASSED = {b"anthropic-beta": re.compile(rb"[\w.,: -]{1,1024}\Z")}
+"""Headers that a dialect may want to pass on, and what they may hold: they are written into our own requests."""
+_MAX_HINT = 256
+
+
+def request_id() -> str:
+    """A fresh id. It begins with the time (48 bits of milliseconds), so ledger rows are appended, not scattered."""
+    return "req-" + (int(time.time() * 1000) << 48 | getrandbits(48)).to_bytes(12, "big").hex()
+
+
+class Calls:
+    """All calls of models. `inflight` is how many are being served."""
+
+    def __init__(self, relay: Relay, find: FindCaller, sink: Sink, max_body_bytes: int) -> None:
+        self._relay = relay
+        self._find = find
+        self._sink = sink
+        self._max_body_bytes = max_body_bytes
+        self.inflight = 0
+
+    def through(self, surface: Surface, model: str | None = None) -> ASGIApp:
+        """What serves one path. `model` is the one that the path names: then the body need not."""
+
+        async def serve(scope: Scope, receive: Receive, _: Send) -> None:
+            await self._serve(surface, model, scope, receive)
+
+        return serve
+
+    async def _serve(self, surface: Surface, model: str | None, scope: Scope, receive: Receive) -> None:
+        """Serves one request. Is cancelled, and then ends quietly, when the client hangs up."""
+        now, arrived = time.time(), time.perf_counter()
+        id = request_id()
+        reply: ConnectionReply = scope[SCOPE_KEY]
+        caller = NOBODY
+        relayed = False
+        self.inflight += 1
+        try:
+            headers, hints, passed = _read_headers(scope)
+            caller = authenticate(headers, self._find)
+            body = await _read_body(reply, receive, headers.get(b"content-length"), self._max_body_bytes)
+            if model is not None:
+                body = _named(body, model)
+            call = Call(
+                id,
+                caller,
+                time.perf_counter(),  # an upload's time is its client's, not ours
+                now,
+                _text(hints.get("sensitivity")),
+                _text(hints.get("purpose")),
+                _text(hints.get("project")),
+                _text(hints.get("client_request_id")),
+            )
+            reply.cancel_when_lost()
+            relayed = True
+            await self._relay.serve(surface, call, body, reply, passed)
+        except Refused as refused:
+            if not relayed:
+                call = Call(id, caller, arrived, now)
+                self._sink.put(refused_record(call, refused, time.perf_counter() - arrived))
+            await _refuse(reply, surface, refused, id)
+        except asyncio.CancelledError:
+            if reply.gone:
+                return
+            if reply.started:
+                reply.abort()
+            else:
+                stopping = Refused(Refusal.STOPPING, "the gateway is stopping; try again", retry_after=5)
+                await _refuse(reply, surface, stopping, id)
+        except ClientGone:
+            pass
+        except Exception:
+            if reply.started:
+                raise  # the server closes the connection, so that the answer does not look complete
+            message = f"the gateway failed; tell its operator the request id {id}"
+            await _refuse(reply, surface, Refused(Refusal.INTERNAL, message), id)
+            raise
+        finally:
+            self.inflight -= 1
+            reply.forget()
+
+
+async def _refuse(reply: ConnectionReply, surface: Surface, refused: Refused, id: str) -> None:
+    status, headers, body = errors.refusal(refused, id, surface)
+    await reply.start(status, headers)
+    await reply.end(body)
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was complete."""
+
+
+def _read_headers(scope: Scope) -> tuple[dict[bytes, bytes], dict[str, bytes], dict[str, str]]:
+    """The few headers that are read: ours, hints, and those that may go on to a backend. A label given twice counts
+    twice: both are joined. Raises Refused (400) for one that could not go on as it is."""
+    found: dict[bytes, bytes] = {}
+    hints: dict[str, bytes] = {}
+    passed: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        if name in _READ:
+            found[name] = value
+        elif hint := _HINTS.get(name):
+            hints[hint] = hints[hint] + b"," + value if hint in hints and hint == "sensitivity" else value
+        elif allowed := _PASSED.get(name):
+            word = name.decode()
+            whole = passed[word].encode() + b"," + value if word in passed else value
+            if not allowed.match(whole):
+                raise Refused(Refusal.INVALID_TYPE, f"the header `{word}` is no list of words", param=word)
+            passed[word] = whole.decode()
+    return found, hints, passed
+
+
+def _named(body: bytes, model: str) -> bytes:
+    """The body with the model that the path names, whatever it said itself, as Azure reads it."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return body  # whoever reads it says what is wrong with it
+    return msgspec.json.encode({**fields, "model": model})
+
+
+def _text(value: bytes | None) -> str | None:
+    """A hint as text. One that is too long is not cut, which could lower a label, but made unreadable."""
+    if value is None:
+        return None
+    return value.decode("latin-1") if len(value) <= _MAX_HINT else "too long"
+
+
+async def _read_body(reply: ConnectionReply, receive: Receive, length: bytes | None, limit: int) -> bytes:
+    """The whole body. Raises Refused (413) as soon as it is known to be too large, ClientGone when it breaks off."""
+    if (here := reply.body) is not None and len(here) <= limit:
+        return here
+    if length is not None and (not length.isdigit() or int(length) > limit):
+        raise _too_large(limit)
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientGone
+    body: bytes = message["body"]
+    if not message["more_body"] and len(body) <= limit:
+        return body
+    parts, size = [body], len(body)
+    while message["more_body"] and size <= limit:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        parts.append(message["body"])
+        size += len(message["body"])
+    if size > limit:
+        raise _too_large(limit)
+    return b"".join(parts)
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(Refusal.TOO_LARGE, f"the request body exceeds {limit} bytes")

@@ -1,0 +1,82 @@
+"""The names that a key may use, as OpenAI's clients ask for them, and as Anthropic's do."""
+
+import time
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from gateway.core.catalog import AUTO
+from gateway.core.decision import Project
+from gateway.core.errors import Refusal, Refused
+from gateway.core.labels import LEVELS, RANK
+from gateway.core.record import Caller
+from gateway.http.callers import FindCaller, caller_of
+from gateway.ports import Policies, Policy
+from gateway.sensitivity.classify import classify, facts_of
+
+_ANTHROPIC = "anthropic-version"
+"""The header that Anthropic's clients send with every call; the paths are the same."""
+
+
+def models_router(policies: Policies, find: FindCaller, created: int) -> APIRouter:
+    """GET /v1/models and /v1/models/{id}."""
+    router = APIRouter()
+
+    @router.get("/models")
+    @router.get("/openai/v1/models")
+    @router.get("/v1/models")
+    async def list_models(request: Request) -> Response:
+        """The names that this key may use."""
+        names = usable(policies.current, caller_of(request, find), policies.moment())
+        if _ANTHROPIC in request.headers:
+            data = [_described(name, created) for name in names]
+            ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
+            return _json({"data": data, "has_more": False, **ends})
+        return _json({"object": "list", "data": [_model(name, created) for name in names]})
+
+    @router.get("/models/{name:path}")
+    @router.get("/openai/v1/models/{name:path}")
+    @router.get("/v1/models/{name:path}")
+    async def get_model(request: Request, name: str) -> Response:
+        """One name, or 404 if this key may not use it."""
+        caller = caller_of(request, find)
+        if name not in usable(policies.current, caller, policies.moment()):
+            raise Refused(
+                Refusal.MODEL_NOT_FOUND, "the model does not exist, or this key may not use it", param="model"
+            )
+        return _json(_described(name, created) if _ANTHROPIC in request.headers else _model(name, created))
+
+    return router
+
+
+def usable(policy: Policy, caller: Caller, moment: float) -> list[str]:
+    """The names that could ever serve a caller: for some label from its floor up, some granted purpose and project."""
+    permitted: set[str] = set()
+    for level in LEVELS[RANK[caller.floor] :]:
+        for purpose in caller.purposes:
+            for project in caller.projects:
+                declared = policy.projects.get(project) or Project(project)
+                facts = facts_of(caller, classify(level, None, declared.floor), purpose, declared)
+                permitted |= {id for id, verdict in policy.ask(facts, moment).verdicts.items() if verdict.permitted}
+    permitted -= policy.not_offered.keys()
+    found = [
+        name
+        for name, backends in policy.names.items()
+        if any(backend.id in permitted and backend.price is not None for backend in backends)
+    ]
+    return sorted(found, key=lambda name: (name != AUTO, name))
+
+
+def _model(name: str, created: int) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": "gateway"}
+
+
+def _described(name: str, created: int) -> dict[str, Any]:
+    """A model as Anthropic's clients read it."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(created))
+    return {"type": "model", "id": name, "display_name": name, "created_at": at}
+
+
+def _json(data: object) -> Response:
+    return Response(msgspec.json.encode(data), media_type="application/json")

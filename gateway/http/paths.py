@@ -1,0 +1,43 @@
+"""Which paths are calls of models, and through which surface. Every client finds its own where it expects it."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from starlette.types import ASGIApp
+
+from gateway.http.calls import Calls
+from gateway.surfaces import SURFACES
+
+PATHS: Mapping[str, str] = {
+    "/chat/completions": "chat",
+    "/completions": "completions",
+    "/embeddings": "embeddings",
+    "/moderations": "moderations",
+    "/images/generations": "images",
+    "/rerank": "rerank",
+}
+"""Below each of the roots, by surface."""
+
+ROOTS = ("/v1", "", "/openai/v1")
+"""OpenAI's; for clients whose base URL is the bare root; Azure's since its version 1."""
+
+_DEPLOYMENT = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<path>/.+)\Z")
+"""Azure's older paths, which name the model."""
+
+
+class Paths:
+    """Finds what serves a path."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._fixed = {
+            root + path: calls.through(SURFACES[surface]) for root in ROOTS for path, surface in PATHS.items()
+        }
+
+    def __call__(self, path: str) -> ASGIApp | None:
+        """What serves a path; None: it is no call of a model."""
+        found = self._fixed.get(path)
+        if found is None and (match := _DEPLOYMENT.match(path)) and (surface := PATHS.get(match["path"])):
+            return self._calls.through(SURFACES[surface], unquote(match["model"]))
+        return found
