@@ -13,6 +13,7 @@ from support.server import Server, backend, free_port, serving
 from support.upstream import Upstream
 
 from gateway.adapters import demo_model
+from gateway.core.catalog import CAPABILITIES
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +44,9 @@ def shared_gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory)
     catalog["small"] = backend(upstream.url("small"), context=100)
     catalog["away"] = backend(
         upstream.url("away"), deployment="vendor_api", zone="us-vendors", trains_on_data="never", audience="anyone"
+    )
+    catalog["every"] = backend(
+        upstream.url("every"), capabilities=list(CAPABILITIES), timeout=timeout, max_output=1000, context=100_000
     )
     catalog["keyless"] = backend(upstream.url("keyless"), api_key="env:GATEWAY_TEST_NO_SUCH_KEY")
     catalog["unpriced"] = {name: value for name, value in backend(upstream.url("unpriced")).items() if name != "price"}

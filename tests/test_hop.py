@@ -94,7 +94,12 @@ def test_obligations_are_done_before_anything_is_counted():
     ruling = Ruling(FACTS, {"a": Verdict(("p",), (), candidate.do)}, frozenset())
     decision = msgspec.structs.replace(DECISION, candidates=(candidate,))
     one = Hop(
-        mint("req-1", decision, Attempt(1, candidate), ruling, ruling), Form(chat(), FACTS, {}), NOTHING, CHAT, DIALECTS, None
+        mint("req-1", decision, Attempt(1, candidate), ruling, ruling),
+        Form(chat(), FACTS, {}),
+        NOTHING,
+        CHAT,
+        DIALECTS,
+        None,
     )
     assert one.most == (PROMPT + 7) * 1_000_000
     assert json.loads(DIALECT.encode(one.chat, one.backend))["max_tokens"] == 7
@@ -307,7 +312,12 @@ def test_what_is_recorded_names_the_rules_in_trial_and_the_broken_ones():
     ruling = Ruling(FACTS, {"a": Verdict(("p",), ())}, frozenset())
     decision = msgspec.structs.replace(DECISION, candidates=(candidate,))
     one = Hop(
-        mint("req-1", decision, Attempt(1, candidate), ruling, ruling), Form(chat(), FACTS, {}), NOTHING, CHAT, DIALECTS, None
+        mint("req-1", decision, Attempt(1, candidate), ruling, ruling),
+        Form(chat(), FACTS, {}),
+        NOTHING,
+        CHAT,
+        DIALECTS,
+        None,
     )
     tried = one.ended()
     assert (tried.watched, tried.broken, tried.zone, tried.price_version) == (("quiet",), ("stop",), "inhouse", "v")

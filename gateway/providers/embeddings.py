@@ -56,7 +56,7 @@ class Embeddings(Plain, frozen=True):
             members = _MEMBERS.decode(body)
             vectors = _in_form(members, packed=_asks_base64(chat))
             usage = _USAGE.decode(members["usage"]) if "usage" in members else None
-        except (msgspec.DecodeError, KeyError, ValueError, struct.error):
+        except (msgspec.DecodeError, KeyError, ValueError, OverflowError, struct.error):
             return Answer(b"", None, 0, unreadable("the backend answered with something that is no list of embeddings"))
         read = None if usage is None else usage.prompt_tokens if usage.prompt_tokens is not None else usage.total_tokens
         return Answer(vectors or body, None if read is None else Usage(input_uncached=read), 0, None)

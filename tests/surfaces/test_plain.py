@@ -1,0 +1,66 @@
+"""Operations beside chat: what is asked for is measured, and bad input is told by its name."""
+
+import json
+
+import pytest
+
+from gateway.core.errors import Refused
+from gateway.surfaces import SURFACES
+
+
+def parse(surface: str, **fields):
+    return SURFACES[surface].parse(json.dumps({"model": "m", **fields}).encode(), 5)
+
+
+@pytest.mark.parametrize(
+    ("surface", "fields", "choices", "limit", "prompts"),
+    [
+        ("completions", {"prompt": "x"}, 1, 16, 1),
+        ("completions", {"prompt": "x", "max_tokens": 9, "n": 3}, 3, 9, 1),
+        ("completions", {"prompt": ["x", "y"], "n": 2, "best_of": 4}, 8, 16, 2),
+        ("completions", {"prompt": [1, 2, 3]}, 1, 16, 1),
+        ("completions", {"prompt": [[1], [2, 3]]}, 2, 16, 2),
+        ("embeddings", {"input": ["x"] * 2048}, 1, None, 2048),
+        ("embeddings", {"input": [[1, 2]] * 3}, 1, None, 3),
+        ("images", {"prompt": "x", "n": 2}, 2, None, 1),
+        ("moderations", {"input": [{"type": "text", "text": "x"}]}, 1, None, 1),
+        ("rerank", {"query": "x", "documents": ["y"]}, 1, None, 1),
+    ],
+)
+def test_what_is_demanded(surface, fields, choices, limit, prompts):
+    chat = parse(surface, **fields)
+    demand = chat.demand
+    assert (demand.choices, demand.output_limit, demand.prompts) == (choices, limit, prompts)
+    assert (demand.needs, chat.operation, chat.arrived) == (frozenset({surface}), surface, 5)
+
+
+def test_tokens_count_for_text_that_is_no_shorter():
+    assert parse("embeddings", input=[1] * 300).text_bytes >= 3 * 300
+    assert parse("embeddings", input=[[1] * 100] * 3).text_bytes >= 3 * 300
+    assert parse("embeddings", input="x" * 300).text_bytes == 302
+
+
+@pytest.mark.parametrize(
+    ("surface", "fields", "param"),
+    [
+        ("embeddings", {}, "input"),
+        ("embeddings", {"input": []}, "input"),
+        ("embeddings", {"input": 7}, "input"),
+        ("embeddings", {"input": None}, "input"),
+        ("embeddings", {"input": "x", "stream": True}, "stream"),
+        ("completions", {"prompt": "x", "n": 0}, "n"),
+        ("completions", {"prompt": "x", "max_tokens": "9"}, "max_tokens"),
+        ("completions", {"prompt": {"x": 1}}, "prompt"),
+        ("rerank", {"documents": []}, "query"),
+        ("images", {"prompt": "x", "api_base": "http://x"}, "api_base"),
+    ],
+)
+def test_bad_input_is_named(surface, fields, param):
+    with pytest.raises(Refused) as refused:
+        parse(surface, **fields)
+    assert (refused.value.refusal.status, refused.value.param) == (400, param)
+
+
+def test_nesting_without_end_is_refused():
+    with pytest.raises(Refused):
+        SURFACES["embeddings"].parse(b'{"model": "m", "input": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 0)
