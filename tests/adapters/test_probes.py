@@ -95,6 +95,18 @@ def test_a_list_without_end_is_left(server, monkeypatch):
     assert server.paths.count("/v1/models?after_id=a") == 2
 
 
+def test_a_list_that_is_none_has_no_next_page(server):
+    server.answers["/v1/models"] = Reply(b"<html>")
+    (answer,) = probe(backend(server), None)["models"]
+    assert isinstance(answer, Answer)
+
+
+def test_what_is_asked_too_late_is_not_asked(server):
+    answer = ask(Question("models", f"{server.base_url}/models"), time.monotonic() - 1)
+    assert isinstance(answer, Silence)
+    assert server.asked == []
+
+
 def test_a_redirect_is_not_followed_and_the_key_stays(server):
     with model_server() as other:
         server.answers["/v1/models"] = Reply(
@@ -185,6 +197,7 @@ def test_what_came_in_time_counts(server):
     [
         ("http://127.0.0.1:1/v1", "the connection is refused"),
         ("http://no-such-host.invalid/v1", "its name is not found"),
+        ("http://255.255.255.255:9/v1", "it cannot be reached: "),
         ("http://127.0.0.1:99999/v1", "its address cannot be used"),
         ("http://[::1/v1", "its address cannot be used"),
         (f"http://{'a' * 70}.example/v1", "its address cannot be used"),

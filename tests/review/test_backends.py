@@ -110,6 +110,10 @@ def test_key(provider, key, answers, level, words):
     assert "sk-1" not in said[1]
 
 
+def test_where_no_key_is_declared_and_nobody_could_say_nothing_is_said_of_it():
+    assert "key" not in found(backend("llamacpp", key=None), models=listing("m"), props=Silence("x"))
+
+
 def test_a_refused_key_says_nothing_of_the_model():
     assert list(found(backend(), models=answer(status=401, date=DATE))) == ["reachable", "key", "clock"]
 
