@@ -24,6 +24,7 @@ from gateway.cli.common import Policies, StateDir, cannot_run, settings_of
 from gateway.core.catalog import names
 from gateway.policy.document import render
 from gateway.policy.model import Bundle
+from gateway.review import discovered
 from gateway.settings import Settings
 
 _START_SECONDS = 120.0
@@ -106,13 +107,14 @@ def _local_backends(settings: Settings, running: contextlib.ExitStack) -> dict[s
         _wait(f"demo model   {demo_model.MODEL} on llama.cpp", process, f"http://127.0.0.1:{port}/health", log)
         found[demo_model.MODEL] = local_servers.demo_row(port)
     own = {settings.port, settings.admin_port}
-    for each in local_servers.discover(own):
+    for each in local_servers.discover(local_servers.places((), own)):
         if isinstance(each, str):
             _say(each)
         else:
-            rows = local_servers.named(each, taken | found.keys())
-            _say(f"{each.server:<12} on port {each.port}: {', '.join(rows)}")
-            found |= rows
+            models = discovered.named(each, taken | found.keys())
+            _say(f"{each.provider:<12} on port {each.port}: {', '.join(models)}")
+            told = {name: discovered.row(each, model) for name, model in models.items()}
+            found |= {name: local_servers.assumed(each.provider, each.base_url) | row for name, row in told.items()}
     return found
 
 
@@ -193,7 +195,7 @@ def _process(command: list[str], environment: dict[str, str], errors: int) -> It
         stdout=subprocess.DEVNULL,
         stderr=errors,
         start_new_session=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509  this process has no threads yet
+        preexec_fn=_die_with_parent,  # noqa: PLW1509  this process has no threads by now
     )
     try:
         yield process
@@ -211,12 +213,8 @@ def _wait(what: str, process: subprocess.Popen[bytes], url: str, log: Path) -> N
     started = time.monotonic()
     typer.echo(f"{what}: starting", nl=False)
     while True:
-        try:
-            with local_servers.ask(url, 2.0) as response:
-                if response.status == 200:
-                    break
-        except OSError:
-            pass
+        if local_servers.answers_well(url, 2.0):
+            break
         if process.poll() is not None or time.monotonic() - started > _START_SECONDS:
             typer.echo()
             tail = log.read_text(encoding="utf-8", errors="replace")[-2000:] if log.exists() else ""
