@@ -33,6 +33,7 @@ from gateway.routing.spoken import Dialects, spoken
 MAX_ERROR_BYTES = 1_000_000
 MAX_ANSWER_BYTES = 256_000_000
 _MONOTONIC = time.perf_counter
+_COMMENT = b": keep-alive\n\n"
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -241,6 +242,11 @@ class Hop:
         return headers
 
     @property
+    def unasked(self) -> bytes | None:
+        """An answer that we give ourselves, since the backend has none of this kind; None: it is to be asked."""
+        return None if self._surface is None else self._surface.unasked(self.chat)
+
+    @property
     def sensitivity(self) -> str:
         """The label as it was sent, in words."""
         return self.facts.sensitivity or UNKNOWN
@@ -337,20 +343,28 @@ class Hop:
 class Stream:
     """An answer on its way from the upstream's socket to the client's. Its last block is kept until the charge is."""
 
-    __slots__ = ("_reply", "first_token", "last", "reader")
+    __slots__ = ("_reply", "_silent", "first_token", "last", "reader")
 
     def __init__(self, reader: StreamReader, reply: Reply, begun: bytes) -> None:
         self.reader = reader
         self._reply = reply
         self.first_token: float | None = None
         self.last = b""
+        self._silent = False
         self._pass(begun)
 
     def take(self, block: bytes) -> bool:
         """Sends on what the client is to see of a block. Returns whether the next one is wanted now."""
         return self._pass(self.reader.feed(block))
 
+    def keep_alive(self) -> None:
+        """Sends a comment if nothing came since the last time. What the client has so far are whole events."""
+        if self._silent and not self.reader.done:
+            self._reply.write(_COMMENT)
+        self._silent = True
+
     def _pass(self, block: bytes) -> bool:
+        self._silent = False
         if self.first_token is None and self.reader.content_seen:
             self.first_token = _MONOTONIC()
         if self.reader.done:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec import Raw
 
-from gateway.core.chat import FURTHER_LIMITS, WRITING, ChatRequest, Demand, Part, parse
+from gateway.core.chat import FURTHER_LIMITS, WRITING, ChatRequest, Demand, parse
 from gateway.core.decision import Obligation
+from gateway.core.view import Part
 
 REMOVED = b'{"type":"text","text":"[image removed by policy]"}'
 """What stands where an image was."""

@@ -11,9 +11,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from gateway.core.chat import ChatRequest, View, parse
+from gateway.core.chat import ChatRequest, parse
 from gateway.core.errors import Refused
 from gateway.core.findings import Leaf, Path, Place, Scan
+from gateway.core.view import View
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.restore import PLACEHOLDER
 from gateway.sensitivity.scan import Scanner
