@@ -21,7 +21,7 @@ from gateway.adapters import demo_model, local_servers, policy_files, state
 from gateway.adapters.keys import Keys
 from gateway.adapters.secrets import not_offered
 from gateway.cli.common import Policies, StateDir, cannot_run, settings_of
-from gateway.core.catalog import names
+from gateway.core.catalog import OUT_OF_USE, names
 from gateway.policy.document import render
 from gateway.policy.model import Bundle
 from gateway.review import discovered
@@ -138,9 +138,10 @@ def _show_offers(settings: Settings, catalog: Path) -> None:
     missing = not_offered(backends)
     for provider in dict.fromkeys(backend.provider for backend in backends if backend.key_ref):
         rows = [backend for backend in backends if backend.provider == provider]
-        offered = [backend.id for backend in rows if backend.id not in missing]
-        reason = next((missing[backend.id] for backend in rows if backend.id in missing), "")
-        _say(f"{provider:<12} {', '.join(offered) if offered else f'not offered: {reason}'}")
+        usable = [backend for backend in rows if backend.price and backend.word("status") not in OUT_OF_USE]
+        offered = [backend.id for backend in usable if backend.id not in missing]
+        reasons = dict.fromkeys(missing.get(backend.id, "it has no price") for backend in usable or rows)
+        _say(f"{provider:<12} {', '.join(offered) or 'not offered: ' + ', '.join(reasons)}")
 
 
 def _show_how(base: str, settings: Settings, key: str, id: str, log: Path, model: str | None) -> None:

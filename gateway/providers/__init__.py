@@ -23,11 +23,22 @@ _ROWS: Mapping[str, OpenAI] = {
     "groq": OpenAI("https://api.groq.com/openai/v1"),
     "together": OpenAI("https://api.together.xyz/v1"),
     "fireworks": OpenAI("https://api.fireworks.ai/inference/v1"),
+    "azure": OpenAI(  # as OpenAI; each resource has an address of its own
+        target=Endpoint("/chat/completions", key_header="api-key"), limit_field="max_completion_tokens"
+    ),
+    "bedrock": OpenAI(),  # each region has one
+    "vertex": OpenAI(),  # each project and region has one
+    "meta": OpenAI("https://api.meta.ai/v1"),
+    "perplexity": OpenAI("https://api.perplexity.ai/v1"),
+    "nvidia": OpenAI("https://integrate.api.nvidia.com/v1"),
+    "qianfan": OpenAI("https://qianfan.baidubce.com/v2"),
+    "tokenhub": OpenAI("https://tokenhub-intl.tencentcloudmaas.com/v1"),
     "vllm": OpenAI(),
     "sglang": OpenAI(),
     "ollama": OpenAI(),
     "llamacpp": OpenAI(),
     "lmstudio": OpenAI(),
+    "tgi": OpenAI(),
     "openai-compatible": OpenAI(),
 }
 

@@ -106,7 +106,12 @@ def provider_by_list(answer: Answer, models: Iterable[Served]) -> str | None:
     return next((_OWNERS[model.owner] for model in models if model.owner in _OWNERS), None)
 
 
-TELLING: Mapping[str, str] = {"/api/version": "ollama", "/props": "llamacpp", "/api/v1/models": "lmstudio"}
+TELLING: Mapping[str, str] = {
+    "/api/version": "ollama",
+    "/props": "llamacpp",
+    "/api/v1/models": "lmstudio",
+    "/info": "tgi",
+}
 """Paths that one server alone has, and its provider: asked where the list does not tell."""
 
 
@@ -118,7 +123,12 @@ def tells(path: str, answer: Answer | Silence) -> bool:
         data = msgspec.json.decode(answer.body)
     except (ValueError, RecursionError):
         return False
-    member = {"/api/version": "version", "/props": "default_generation_settings", "/api/v1/models": "models"}[path]
+    member = {
+        "/api/version": "version",
+        "/props": "default_generation_settings",
+        "/api/v1/models": "models",
+        "/info": "max_total_tokens",
+    }[path]
     return isinstance(data, dict) and member in data
 
 

@@ -65,10 +65,10 @@ _CARRIAGES: Mapping[str, Carriage] = {
 }
 """How each provider's list of models wants the key; any other: as a bearer token."""
 
-LOCAL = frozenset({"vllm", "sglang", "ollama", "llamacpp", "lmstudio"})
+LOCAL = frozenset({"vllm", "sglang", "ollama", "llamacpp", "lmstudio", "tgi"})
 """Servers that one runs oneself. Each has a list of models."""
 
-_HAS_HEALTH = frozenset({"vllm", "sglang", "llamacpp"})
+_HAS_HEALTH = frozenset({"vllm", "sglang", "llamacpp", "tgi"})
 
 GUARDED: Mapping[str, str] = {"openrouter": "key", "llamacpp": "props"}
 """What shows whether the key is accepted, where the list of models is open to everyone; elsewhere it is the list."""
