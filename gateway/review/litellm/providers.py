@@ -15,8 +15,8 @@ since LiteLLM speaks another dialect there; or it is the root of an Azure resour
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A provider of LiteLLM: ours, the variable that LiteLLM takes its key from, whether somebody else runs it, and what
-    becomes of its `api_base`."""
+    """A provider of LiteLLM: ours, the variable that LiteLLM takes its key from, whether somebody else runs it, and
+    what becomes of its `api_base`."""
 
     ours: str
     key: str = ""

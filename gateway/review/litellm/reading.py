@@ -28,6 +28,10 @@ def _number(loader: Any, node: Any) -> object:
     return _decimal_in(loader.construct_scalar(node))
 
 
+def _written(loader: Any, node: Any) -> object:
+    return loader.construct_scalar(node)
+
+
 def _decimal_in(text: str) -> object:
     try:
         number = Decimal(text.replace("_", ""))
@@ -37,7 +41,7 @@ def _decimal_in(text: str) -> object:
 
 
 _Loader.add_constructor("tag:yaml.org,2002:float", _number)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _written)
 
 
 def config_in(raw: bytes) -> Section:

@@ -1,15 +1,20 @@
-"""What each setting of LiteLLM is here, where it does not become a row, a budget or a key: why, and what to do instead."""
+"""What each setting of LiteLLM is here, where it becomes no row, budget or key: why, and what to do instead."""
 
 from collections.abc import Iterable, Mapping
 
 from gateway.review.litellm.values import Findings
 
-_UNKNOWN = ("this import does not know it", "Look up what it does at LiteLLM; nothing here does it because of this key.")
+_UNKNOWN = (
+    "this import does not know it",
+    "Look up what it does at LiteLLM; nothing here does it because of this key.",
+)
 
 _FALLBACKS = (
     "there is no list of fallbacks: all backends behind a name that the policy permits are the list, in order of cost",
-    "Give the models that may stand in for each other a common `aliases` entry in the catalog, and let clients ask for"
-    " that name; or let them ask for `auto`. `gateway policy explain` shows the order.",
+    (
+        "Give the models that may stand in for each other a common `aliases` entry in the catalog, and let clients ask"
+        " for that name; or let them ask for `auto`. `gateway policy explain` shows the order."
+    ),
 )
 _RETRIES = (
     "a backend is asked once; a retry is the next backend behind the same name, decided by the policy anew",
@@ -17,9 +22,12 @@ _RETRIES = (
 )
 _ROUTING = (
     "what is permitted is ordered by cost, nothing else; a backend that fails is left out for a while by itself",
-    "Nothing, if the cheapest first is what you want. `prefer` in policies/ sorts further, `forbid` leaves backends out.",
+    "Nothing, if the cheapest first is what you want; else see `prefer` and `forbid` in policies/.",
 )
-_CACHE = ("answers are not cached: a request is answered by a model", "Cache in the application, or let the provider cache.")
+_CACHE = (
+    "answers are not cached: a request is answered by a model",
+    "Cache in the application, or let the provider cache.",
+)
 _CALLBACKS = (
     "no text leaves to a callback: each call leaves one record in the ledger, in /metrics and in the log",
     "Scrape /metrics with Prometheus, and read `gateway spend` (table, json, csv).",
@@ -31,16 +39,21 @@ _PARAMETERS = (
 )
 _GUARDRAILS = (
     "what may leave is decided by the scanner of this gateway and by policies",
-    "See sensitivity.yaml, `gateway scan FILE`, and `require: {do: [redact: [secret], rescan]}` and `scan_answer` in"
-    " policies/.",
+    (
+        "See sensitivity.yaml, `gateway scan FILE`, and `require: {do: [redact: [secret], rescan]}` and `scan_answer`"
+        " in policies/."
+    ),
 )
 _AUTH = (
     "callers have keys of this gateway, administrators its files and its command line",
     "Create keys with `gateway keys create`; put an authenticating proxy in front for anything else.",
 )
 _DATABASE = (
-    "keys are in the state directory, the ledger there or in PostgreSQL; LiteLLM's database is not read",
-    "Set GATEWAY_STATE_DIR, and GATEWAY_DATABASE_URL for a ledger in PostgreSQL (a database of its own).",
+    "LiteLLM's database is not read: what it holds of models, keys, teams and spend stays there",
+    (
+        "Give the answer of LiteLLM's GET /key/list?return_full_object=true as `--keys FILE`. Here keys are in the"
+        " state directory, the ledger there or in PostgreSQL (GATEWAY_DATABASE_URL, a database of its own)."
+    ),
 )
 _REDIS = (
     "one gateway needs none; several share budgets and rates on one Valkey or Redis server",
@@ -60,8 +73,10 @@ _BACKEND_RATE = (
 )
 _USERS = (
     "there are no users: budgets are of a key, app, team, project, provider, or of everyone",
-    "Make a key for each user (`--team TEAM --app USER --budget-usd X --per month`), or set a budget for each app with"
-    " `gateway budgets set --app '*' --usd X --per month`.",
+    (
+        "Make a key for each user (`--team TEAM --app USER --budget-usd X --per month`), or set a budget for each app"
+        " with `gateway budgets set --app '*' --usd X --per month`."
+    ),
 )
 _KEY_DEFAULTS = (
     "a key has no defaults: what it may is said when it is made",
@@ -90,7 +105,10 @@ _CREDENTIALS = (
 )
 _FEATURE = ("it is no capability that requests here are checked for", "Nothing.")
 _NOT_SAID = ("it says nothing that this gateway asks", "Nothing.")
-_TRANSPORT = ("the connection to backends is not configured", "Set the row's `timeout` where it is too short or too long.")
+_TRANSPORT = (
+    "the connection to backends is not configured",
+    "Set the row's `timeout` where it is too short or too long.",
+)
 _BOUND = ("bodies have a bound of their own", "Set GATEWAY_MAX_BODY_BYTES.")
 _HEALTH = ("a backend is judged by its own answers, no probes are sent", "Nothing; /readyz and /metrics tell.")
 _BATCH = ("how the ledger is written is not configured: nothing that was answered is lost", "Nothing.")
@@ -103,8 +121,8 @@ _TABLE: Mapping[str, tuple[tuple[str, tuple[str, str]], ...]] = {
         )),
         ("guardrails policies policy_attachments prompts", _GUARDRAILS),
         ("callback_settings", _CALLBACKS),
-        ("mcp_servers mcp_tools mcp_semantic_tool_filter vector_store_registry search_tools finetune_settings"
-         " files_settings assistant_settings agents agent_list sandbox_tools pass_through_endpoints", _SURFACE),
+        (("mcp_servers mcp_tools mcp_semantic_tool_filter vector_store_registry search_tools finetune_settings"
+         " files_settings assistant_settings agents agent_list sandbox_tools pass_through_endpoints"), _SURFACE),
         ("worker_registry", _HEALTH),
         ("litellm_jwtauth", _AUTH),
         ("cache_params", _CACHE),
@@ -117,21 +135,25 @@ _TABLE: Mapping[str, tuple[tuple[str, tuple[str, str]], ...]] = {
         ("fallbacks context_window_fallbacks content_policy_fallbacks default_fallbacks", _FALLBACKS),
         ("num_retries allowed_fails cooldown_time num_retries_per_request", _RETRIES),
         ("cache cache_params enable_caching_on_provider_specific_optional_params caching caching_with_models", _CACHE),
-        ("success_callback failure_callback callbacks service_callbacks langfuse_* langsmith_* prometheus_* otel*"
+        (("success_callback failure_callback callbacks service_callbacks langfuse_* langsmith_* prometheus_* otel*"
          " custom_prometheus_* enable_end_user_cost_tracking* disable_end_user_cost_tracking* s3_callback_params"
          " gcs_* datadog_* callback_settings audit_log_callbacks store_audit_logs generic_logger_headers"
-         " enable_loadbalancing_on_batch_endpoints require_auth_for_metrics_endpoint aws_sqs_callback_params", _CALLBACKS),
-        ("turn_off_message_logging redact_* set_verbose json_logs log_raw_request_response suppress_debug_info"
-         " verbose_logger detailed_debug *_logging", _LOGS),
-        ("guardrails guardrail* presidio_* output_parse_pii pii_masking banned_keywords_list blocked_user_list"
-         " llamaguard_* google_moderation_confidence_threshold openai_moderations*", _GUARDRAILS),
-        ("max_end_user_budget* max_user_budget max_internal_user_budget internal_user_budget_duration"
-         " default_internal_user_params default_max_internal_user_budget default_end_user_*", _USERS),
-        ("default_key_generate_params upperbound_key_generate_params key_generation_settings"
-         " default_key_budget* enable_key_alias_format_validation default_team_params", _KEY_DEFAULTS),
+         " enable_loadbalancing_on_batch_endpoints require_auth_for_metrics_endpoint aws_sqs_callback_params"),
+         _CALLBACKS),
+        (("turn_off_message_logging redact_* set_verbose json_logs log_raw_request_response suppress_debug_info"
+         " verbose_logger detailed_debug *_logging"), _LOGS),
+        (("guardrails guardrail* presidio_* output_parse_pii pii_masking banned_keywords_list blocked_user_list"
+         " llamaguard_* google_moderation_confidence_threshold openai_moderations*"), _GUARDRAILS),
+        (("max_end_user_budget* max_user_budget max_internal_user_budget internal_user_budget_duration"
+         " default_internal_user_params default_max_internal_user_budget default_end_user_*"), _USERS),
+        (("default_key_generate_params upperbound_key_generate_params key_generation_settings"
+         " default_key_budget* enable_key_alias_format_validation default_team_params"), _KEY_DEFAULTS),
         ("max_parallel_requests default_max_parallel_requests", _PARALLEL),
         ("force_ipv4 ssl_* client_ttl aiohttp_* disable_aiohttp* network_mock use_aiohttp* user_url_*", _TRANSPORT),
         ("default_team_settings", _ACCESS),
+        ("request_timeout", ("it is no number of seconds up to a day", "Write the rows' `timeout`.")),
+        ("budget_duration", ("there is no `max_budget` beside it", "Nothing.")),
+        ("model_alias_map", ("it has no fields", "Write `aliases` into the rows.")),
         ("public_* *_model_groups model_group_*", _ACCESS),
         ("tag_budget_config tag_* extra_spend_tag_headers", _TAGS),
         ("mcp_* vector_store* search_* image_* disable_copilot* use_chat_completions*", _SURFACE),
@@ -145,10 +167,11 @@ _TABLE: Mapping[str, tuple[tuple[str, tuple[str, str]], ...]] = {
     ),
     "router_settings": (
         ("fallbacks context_window_fallbacks content_policy_fallbacks default_fallbacks max_fallbacks", _FALLBACKS),
-        ("num_retries max_retries retry_* allowed_fails* cooldown_time disable_cooldowns model_group_retry_policy", _RETRIES),
-        ("routing_strategy* routing_groups weights enable_pre_call_check* optional_pre_call_checks default_priority"
+        ("num_retries max_retries retry_* allowed_fails* cooldown_time disable_cooldowns model_group_retry_policy",
+         _RETRIES),
+        (("routing_strategy* routing_groups weights enable_pre_call_check* optional_pre_call_checks default_priority"
          " polling_interval ignore_invalid_deployments deployment_affinity* model_group_affinity_config"
-         " enable_health_check_routing health_check_*", _ROUTING),
+         " enable_health_check_routing health_check_*"), _ROUTING),
         ("redis_*", _REDIS),
         ("cache_responses cache_kwargs caching_groups", _CACHE),
         ("enable_tag_filtering tag_* ", _TAGS),
@@ -159,22 +182,26 @@ _TABLE: Mapping[str, tuple[tuple[str, tuple[str, str]], ...]] = {
         ("alerting_config", _ALERTS),
         ("guardrail_list", _GUARDRAILS),
         ("assistants_config search_tools", _SURFACE),
+        ("timeout stream_timeout", ("it is no number of seconds up to a day", "Write the rows' `timeout`.")),
+        ("model_group_alias", ("it has no fields", "Write `aliases` into the rows.")),
+        ("provider_budget_config", ("it has no fields", "Use `gateway budgets set --provider NAME`.")),
     ),
     "general_settings": (
         ("master_key", (
             "there is no key that may do everything: who may use the files of the gateway may administrate it",
             "Create keys for applications with `gateway keys create`. The value was not taken over anywhere.",
         )),
-        ("database_* disable_prisma* store_model_in_db supported_db_objects use_redis_transaction_buffer"
-         " allow_requests_on_db_unavailable disable_adding_master_key_hash_to_db", _DATABASE),
-        ("max_parallel_requests global_max_parallel_requests disable_retry_on_max_parallel_request_limit_error", _PARALLEL),
+        (("database_* disable_prisma* store_model_in_db supported_db_objects use_redis_transaction_buffer"
+         " allow_requests_on_db_unavailable disable_adding_master_key_hash_to_db"), _DATABASE),
+        ("max_parallel_requests global_max_parallel_requests disable_retry_on_max_parallel_request_limit_error",
+         _PARALLEL),
         ("alerting* alert_* spend_report_frequency slack_* email_* enable_email*", _ALERTS),
         ("maximum_spend_logs_retention_*", (
             "how long single calls are kept is a setting of the gateway",
             "Set GATEWAY_RETENTION_DAYS; older calls are folded into sums by the hour.",
         )),
-        ("disable_spend_* proxy_batch_* proxy_budget_* disable_reset_budget user_api_key_cache_ttl"
-         " disable_error_logs enable_spend_*", _BATCH),
+        (("disable_spend_* proxy_batch_* proxy_budget_* disable_reset_budget user_api_key_cache_ttl"
+         " disable_error_logs enable_spend_*"), _BATCH),
         ("store_prompts_in_spend_logs", _LOGS),
         ("background_health_check* health_check_* enable_health_check_routing", _HEALTH),
         ("max_request_size_mb max_response_size_mb", _BOUND),
@@ -182,18 +209,19 @@ _TABLE: Mapping[str, tuple[tuple[str, tuple[str, str]], ...]] = {
             "a request names its model, or `auto`, which stands for everything that the policy permits",
             "Let applications name a model or an alias; `auto` is the cheapest that may serve.",
         )),
-        ("custom_auth* custom_sso custom_key_* enable_jwt_auth litellm_jwtauth enable_oauth2* oauth2_* allow_user_auth"
+        (("custom_auth* custom_sso custom_key_* enable_jwt_auth litellm_jwtauth enable_oauth2* oauth2_* allow_user_auth"
          " ui_* litellm_license litellm_key_header_name admin_only_routes public_routes allowed_routes allowed_ips"
          " default_team_disabled disable_master_key_return service_account_settings role_permissions"
-         " enforce_* enforced_params user_header_* trusted_proxy_ranges use_x_forwarded_for key_management_* use_azure_key_vault"
-         " use_google_kms team_* control_plane_url disable_admin_* require_*", _AUTH),
+         " enforce_* enforced_params user_header_* trusted_proxy_ranges use_x_forwarded_for key_management_*"
+          " use_azure_key_vault"
+         " use_google_kms team_* control_plane_url disable_admin_* require_*"), _AUTH),
         ("allow_client_side_credentials configurable_clientside_auth_params", (
             "a request cannot redirect a call: `api_base` or a key in it is answered with 400",
             "Write a row for each server.",
         )),
         ("forward_* ", _HEADERS),
-        ("pass_through_endpoints use_client_credentials_pass_through_routes mcp_* user_mcp_* enable_mcp_*"
-         " disable_responses_id_security", _SURFACE),
+        (("pass_through_endpoints use_client_credentials_pass_through_routes mcp_* user_mcp_* enable_mcp_*"
+         " disable_responses_id_security"), _SURFACE),
         ("reject_clientside_metadata_tags", _TAGS),
     ),
     "litellm_params": (
@@ -203,8 +231,8 @@ _TABLE: Mapping[str, tuple[tuple[str, tuple[str, str]], ...]] = {
         ("max_retries num_retries", _RETRIES),
         ("max_budget budget_duration", (
             "budgets are of keys, apps, teams, projects, providers and zones, not of a backend",
-            "Give the row a `zone` of its own and limit each zone (`limit: {usd: X, per: zone, window: day}`), or set"
-            " one for the provider with `gateway budgets set --provider NAME --usd X --per day`.",
+            ("Give the row a `zone` of its own and limit each zone (`limit: {usd: X, per: zone, window: day}`), or set"
+            " one for the provider with `gateway budgets set --provider NAME --usd X --per day`."),
         )),
         ("fallbacks context_window_fallbacks", _FALLBACKS),
         ("drop_params additional_drop_params modify_params allowed_openai_params", (
@@ -217,12 +245,13 @@ _TABLE: Mapping[str, tuple[tuple[str, tuple[str, str]], ...]] = {
             "Nothing; see that the resource offers it.",
         )),
         ("organization extra_headers headers default_headers forward_*", _HEADERS),
-        ("extra_body temperature top_p top_k max_tokens max_completion_tokens stop seed user n stream stream_options"
+        (("extra_body temperature top_p top_k max_tokens max_completion_tokens stop seed user n stream stream_options"
          " presence_penalty frequency_penalty response_format reasoning_effort thinking tools tool_choice logit_bias"
          " metadata service_tier verbosity dimensions encoding_format keep_alive num_ctx safety_settings"
-         " merge_reasoning_content_in_choices chat_template* prompt_id prompt_* cache_control_injection_points", _PARAMETERS),
-        ("aws_* azure_ad_token* azure_* tenant_id client_id client_secret vertex_* s3_* watsonx_* use_xai_oauth"
-         " litellm_credential_name", _CREDENTIALS),
+         " merge_reasoning_content_in_choices chat_template* prompt_id prompt_* cache_control_injection_points"),
+         _PARAMETERS),
+        (("aws_* azure_ad_token* azure_* tenant_id client_id client_secret vertex_* s3_* watsonx_* use_xai_oauth"
+         " litellm_credential_name"), _CREDENTIALS),
         ("region_name", (
             "a region is a word of vocabulary.yaml, and this one is not in it",
             "Write the row's `region`, after you added the word if need be.",
@@ -236,6 +265,7 @@ _TABLE: Mapping[str, tuple[tuple[str, tuple[str, str]], ...]] = {
         ("*_cost_per_* *_cost *_cost_*", _PRICE),
         ("auto_router_* complexity_router_* adaptive_router_* quality_router_*", _ROUTING),
         ("keepalive_seconds ssl_verify client", _TRANSPORT),
+        ("timeout stream_timeout", ("it is no number of seconds up to a day", "Write the row's `timeout`.")),
         ("cache caching ttl", _CACHE),
         ("use_litellm_proxy use_chat_completions_api litellm_trace_id max_file_size_mb", _NOT_SAID),
         ("vector_* milvus_* valkey_* gcs_* bucket_name", _SURFACE),
@@ -243,11 +273,14 @@ _TABLE: Mapping[str, tuple[tuple[str, tuple[str, str]], ...]] = {
     "model_info": (
         ("access_groups team_id team_* access_via_team_ids access_windows tier blocked discoverable", _ACCESS),
         ("supports_*", _FEATURE),
+        ("max_tokens max_input_tokens max_output_tokens", (
+            "it is no whole number of tokens", "Write the row's `context` and `max_output`.",
+        )),
         ("*_cost_per_* *_cost *_cost_* ptu_*", _PRICE),
-        ("litellm_provider key metadata db_model created_* updated_* description version supported_* source"
+        (("litellm_provider key metadata db_model created_* updated_* description version supported_* source"
          " deprecation_date tpm rpm max_images_per_prompt output_vector_size internal_router_model"
          " health_check_* disable_background_health_check allow_fail_open enable_tag_filtering member_auto_router"
-         " mode base_model", _NOT_SAID),
+         " mode base_model"), _NOT_SAID),
     ),
     "key": (
         ("max_parallel_requests tpm_limit_type rpm_limit_type model_rpm_limit model_tpm_limit", _PARALLEL),

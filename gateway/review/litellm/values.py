@@ -90,6 +90,10 @@ class Findings:
         """Says that keys of a section became something here."""
         self._carried.update(dict.fromkeys(f"{section}.{key}" if section else key for key in keys))
 
+    def has(self, key: str) -> bool:
+        """Whether something is noted of a key."""
+        return any(noted == key for noted, _, _ in self._notes)
+
     def notes(self) -> tuple[Note, ...]:
         """All notes, in the order in which they were found."""
         return tuple(Note(*said, tuple(where)) for said, where in self._notes.items())

@@ -54,7 +54,10 @@ def test_the_price_book():
     price, said, _, notes = read(model="azure/ours", base_model="azure/gpt-5.6-sol")
     assert (price, notes) == ({"input": 4, "output": 20}, [])
     assert said == "the price is that of gpt-5.6-sol in prices.yaml, 2026-11-22"
-    assert read(model="azure/a", base_model="gpt-5.6-sol", own=msgspec.structs.replace(OWN, book={"gpt-5.6-sol": []}))[0] is None
+    assert (
+        read(model="azure/a", base_model="gpt-5.6-sol", own=msgspec.structs.replace(OWN, book={"gpt-5.6-sol": []}))[0]
+        is None
+    )
 
 
 @given(st.integers(0, 10**12))

@@ -107,7 +107,12 @@ def test_keys(raw, keys, pages):
 
 @pytest.mark.parametrize(
     ("raw", "said"),
-    [(b"{", "no JSON"), (b"[" * 100_000, "no JSON"), (b"{}", "no list of keys"), (b'{"keys": ["88dc"]}', "only hashes")],
+    [
+        (b"{", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b"{}", "no list of keys"),
+        (b'{"keys": ["88dc"]}', "only hashes"),
+    ],
 )
 def test_what_are_no_keys(raw, said):
     with pytest.raises(Unreadable, match=said):
@@ -125,6 +130,8 @@ def test_decimals(value, number):
     assert decimal_of(value) == number
 
 
-@pytest.mark.parametrize(("value", "number"), [(5, 5), ("5", 5), (Decimal("5.0"), 5), (0, None), (-1, None), ("5.5", None)])
+@pytest.mark.parametrize(
+    ("value", "number"), [(5, 5), ("5", 5), (Decimal("5.0"), 5), (0, None), (-1, None), ("5.5", None)]
+)
 def test_whole_numbers(value, number):
     assert whole_of(value) == number
