@@ -8,7 +8,7 @@ import msgspec
 from gateway.core.catalog import PASSPORT, Backend
 from gateway.review.litellm.key_refs import KeyRefs
 from gateway.review.litellm.prices import price_of
-from gateway.review.litellm.providers import Place, place_of
+from gateway.review.litellm.providers import Place, model_known, place_of
 from gateway.review.litellm.reading import Section, decimal_of, whole_of
 from gateway.review.litellm.settings import note_rest
 from gateway.review.litellm.values import Findings, Own
@@ -91,12 +91,12 @@ def draft_of(entry: Section, defaults: Defaults, keys: KeyRefs, own: Own, found:
         )
         found.note("litellm_params.model", place, do, name)
         return None
-    mode = info.get("mode") or ("completion" if params["model"].startswith("text-completion-") else "chat")
-    if mode not in MODES or len(place.model) > 256:
-        why = "this gateway has no surface for models of its mode" if mode not in MODES else "its `model` is too long"
+    mode = str(info.get("mode") or ("completion" if params["model"].startswith("text-completion-") else "chat"))
+    if mode not in MODES:
+        why = "this gateway has no surface for models of its mode"
         found.note("model_info.mode", why, "Leave it at LiteLLM, or call it directly.", name)
         return None
-    return _Reading(name, params, info, defaults, place, own, found).draft(str(mode), keys.of(params, place, name))
+    return _Reading(name, params, info, defaults, place, own, found).draft(mode, keys.of(params, place, name))
 
 
 class _Reading:
@@ -114,7 +114,7 @@ class _Reading:
         self.defaults, self.place, self.own, self.found = defaults, place, own, found
         self.base_model = str(info.get("base_model") or "")
         self.used = set(place.used) | ({"api_key"} & params.keys())
-        if params.get("litellm_credential_name") in defaults.credentials:
+        if str(params.get("litellm_credential_name")) in defaults.credentials:
             self.used.add("litellm_credential_name")
         self.used_info = {"mode", "base_model", "id"} & info.keys()
         self.said: list[str] = []
@@ -198,8 +198,8 @@ class _Reading:
         """The passport: what the catalog says of the same model at the same place; of a model elsewhere only what
         holds anywhere. Nothing is guessed."""
         facts: dict[str, object] = {}
-        models = {self.place.model, self.base_model.rpartition("/")[2] or self.place.model}
-        elsewhere = next((each for each in self.own.backends if each.model in models), None)
+        known = model_known(self.place, self.base_model)
+        elsewhere = next((each for each in self.own.backends if each.model == known), None)
         if twin is not None:
             facts = {fact: twin.passport[fact] for fact in PASSPORT if fact in twin.passport}
             self.said.append(f"what is known of it is copied from the row `{twin.id}`")
@@ -218,6 +218,6 @@ class _Reading:
         return {fact: sorted(value) if isinstance(value, frozenset) else value for fact, value in ordered.items()}
 
 
-def is_open(fields: Mapping[str, object]) -> bool:
-    """Whether a row lacks a fact that rules may ask for."""
-    return any(fact not in fields for fact in PASSPORT if fact not in _MAY_BE_MISSING)
+def missing_in(fields: Mapping[str, object]) -> tuple[str, ...]:
+    """The facts that rules may ask for and a row lacks."""
+    return tuple(fact for fact in PASSPORT if fact not in fields and fact not in _MAY_BE_MISSING)

@@ -9,7 +9,7 @@ from gateway.review.litellm.values import Command, Findings
 
 _MADE = ("key_alias", "team_id", "team_alias", "max_budget", "budget_duration", "rpm_limit", "tpm_limit", "models",
          "blocked", "expires", "spend")  # fmt: skip
-_OF_THE_STORE = ("token", "token_id", "key_name", "key", "created_*", "updated_*", "budget_reset_at", "last_*",
+_OF_THE_STORE = ("token", "token_id", "key_name", "key", "created_*", "updated_*", "budget_reset_at", "last_active",
                  "model_spend", "soft_budget_cooldown", "key_type", "team_spend")  # fmt: skip
 """What LiteLLM notes of its own about a key. A `*` ends a name of any ending."""
 _ANY_MODEL = frozenset({"all-proxy-models", "all-team-models", "*"})
@@ -32,7 +32,7 @@ def _command(
     app = str(key.get("key_alias") or nameless)
     team = str(key.get("team_alias") or key.get("team_id") or key.get("user_id") or "default")
     expires = str(key.get("expires") or "")[:10]
-    if key.get("blocked") is True:
+    if key.get("blocked"):
         found.note("key.blocked", "the key is blocked, so no new one is made", "Nothing.", app)
         return None
     if expires and expires < today:
@@ -76,8 +76,12 @@ def _budget(key: Section, app: str, found: Findings) -> list[str]:
 
 
 def _models(key: Section, app: str, behind: Mapping[str, tuple[str, ...]], found: Findings) -> None:
-    models = key.get("models")
-    if not isinstance(models, list) or not models or _ANY_MODEL & {str(each) for each in models}:
+    models = key.get("models") or []
+    models = models if isinstance(models, list) else [models]
+    if not models:
+        return
+    if _ANY_MODEL & {str(each) for each in models}:
+        found.carried("key", ["models"])  # any: so may the new one, as far as policies permit
         return
     ids = [id for model in models for id in behind.get(str(model), (str(model),))]
     rule = f"forbid: {{when: {{app: [{_word(app)}]}}, to: {{backend: {{not: [{', '.join(map(_word, ids))}]}}}}}}"

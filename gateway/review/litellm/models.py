@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.review.litellm.entries import Defaults, Draft, draft_of, is_open, params_of, seconds_of
+from gateway.review.litellm.entries import Defaults, Draft, draft_of, missing_in, params_of, seconds_of
 from gateway.review.litellm.key_refs import KeyRefs
 from gateway.review.litellm.names import Names, add_aliases
 from gateway.review.litellm.reading import Section
@@ -43,7 +43,7 @@ def rows_of(config: Section, own: Own, found: Findings) -> Rows:
             used[section].add(key)  # each that is not carried over has a note of its own
     rows = tuple(_row(draft, names.ids[at], names.aliases[at]) for at, draft in enumerate(drafts))
     behind = {name: tuple(names.ids[at] for at in positions) for name, positions in names.groups.items()}
-    unknown = tuple(row.id for row in rows if is_open(row.fields))
+    unknown = tuple(row.id for row in rows if missing_in(row.fields))
     return Rows(rows, behind, unknown, {section: frozenset(keys) for section, keys in used.items()})
 
 

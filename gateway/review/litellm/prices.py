@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from decimal import ROUND_UP, Decimal
 
-from gateway.review.litellm.providers import Place
+from gateway.review.litellm.providers import Place, model_known
 from gateway.review.litellm.reading import Section, decimal_of
 from gateway.review.litellm.values import Findings, Own
 
@@ -37,10 +37,10 @@ def price_of(
     figures, used = _figures(written, found, where)
     if figures:
         return figures, "", used
-    if place.model in own.book:
+    name = model_known(place, base_model)
+    if name == place.model and name in own.book:
         return "book", "", used
-    name = base_model.rpartition("/")[2]
-    book = own.book.get(base_model, own.book.get(name))
+    book = own.book.get(name)
     if isinstance(book, Mapping):
         copied = {key: value for key, value in book.items() if key not in _NOT_OURS}
         return copied, f"the price is that of {name} in prices.yaml, {book.get('date')}", used

@@ -84,6 +84,7 @@ _ROUTES = {
 _URL = re.compile(r"(https?://[^\s/?#@]+)(/[^\s?#]*)?\Z")
 _CALLS = re.compile(r"/(chat/completions|completions|embeddings|messages)\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*\Z")
+_LONGEST_MODEL = 256
 UNSET = "https://set-me.invalid/v1"
 """The base URL of a row whose own nobody knows here. No such host can exist."""
 
@@ -104,8 +105,8 @@ class Place(msgspec.Struct, frozen=True):
 def place_of(params: Section, own: Own) -> Place | str:
     """Where the parameters of a model say that it is served; text: why it cannot be, from here."""
     written = params.get("model")
-    if not isinstance(written, str) or not written:
-        return "it has no `model`"
+    if not isinstance(written, str) or not 0 < len(written) <= _LONGEST_MODEL:
+        return f"it has no `model`, or one of more than {_LONGEST_MODEL} characters"
     name, model = _provider_and_model(written, params.get("custom_llm_provider"))
     kind = KINDS.get(name)
     if kind is None or kind.ours not in own.base_urls:
@@ -135,6 +136,14 @@ def _theirs(base_url: str | None, default: str | None) -> bool:
     host = base_url.split("/")[2].partition(":")[0]
     domain = "azure.com" if default is None else ".".join(default.split("/")[2].split(".")[-2:])
     return base_url.startswith("https://") and f".{host}".endswith(f".{domain}")
+
+
+def model_known(place: Place, base_model: str) -> str:
+    """The name by which a model is known to catalog and price book: what `base_model` says, else the vendor's own name
+    for it. Empty: on a server of one's own, or as a deployment at Azure, a name says nothing."""
+    if base_model:
+        return base_model.rpartition("/")[2]
+    return place.model if place.hosted and place.kind.base != "azure" else ""
 
 
 def _provider_and_model(written: str, provider: object) -> tuple[str, str]:

@@ -149,7 +149,7 @@ def _check_depth(text: str) -> None:
 
 
 def _check_size(node: Any) -> None:
-    """Counts what anchors repeat each time, before anything is built."""
+    """Counts what anchors repeat each time, and looks for keys that stand twice, before anything is built."""
     known: dict[int, tuple[int, int]] = {}
     on_the_way: set[int] = set()
 
@@ -159,6 +159,7 @@ def _check_size(node: Any) -> None:
         if id(at) in on_the_way:
             raise Unreadable("an anchor stands inside of itself")
         on_the_way.add(id(at))
+        _check_twice(at)
         total, levels = 1, 0
         for child in at.value if isinstance(at, yaml.CollectionNode) else ():
             for each in child if isinstance(child, tuple) else (child,):
@@ -174,6 +175,15 @@ def _check_size(node: Any) -> None:
 
     if node is not None:
         size(node)
+
+
+def _check_twice(node: Any) -> None:
+    """Of two keys of a name the last one counts, so the first would be lost silently."""
+    seen: set[str] = set()
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if isinstance(key, yaml.ScalarNode) and key.value in seen:
+            raise Unreadable(f"line {key.start_mark.line + 1} has a key for the second time; leave one of them out")
+        seen.add(str(key.value))
 
 
 def _plain(value: object) -> Any:

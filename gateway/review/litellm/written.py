@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import msgspec
 
-from gateway.core.catalog import PASSPORT
 from gateway.policy.document import plain
 from gateway.review.litellm.budgets import usd
+from gateway.review.litellm.entries import missing_in
 from gateway.review.litellm.values import Command, Imported, Note, Row
 
 CATALOG = "catalog/litellm.yaml"
@@ -83,7 +83,7 @@ def _row(row: Row) -> str:
     lines += [f"    {field}: {_flow(row.fields[field])}" for field in order if field in row.fields]
     if "price" not in row.fields:
         lines.append("    # price: nobody knows, so it is not asked")
-    if missing := [fact for fact in PASSPORT if fact not in row.fields]:
+    if missing := missing_in(row.fields):
         lines.append(f"    # to fill in: {', '.join(missing)}")
     return "\n".join(lines) + "\n"
 

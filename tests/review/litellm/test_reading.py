@@ -51,6 +51,7 @@ def test_anchors_and_merges_are_read():
         (b"#" * (MAX_BYTES + 1), "larger than"),
         (b"[" * 5000, "nested deeper"),
         (b"k0: &k0 [x]\n" + b"".join(b"k%d: &k%d [*k%d]\n" % (n, n, n - 1) for n in range(1, 3000)), "nested deeper"),
+        (b"a: 1\nb:\n  c: 1\n  c: 2", "line 4 has a key for the second time"),
         (b"a: &a [*a]", "inside of itself"),
         (b"\n".join(b"%c: &%c [%s]" % (c, c, b",".join([b"*%c" % (c - 1)] * 9) if c > 97 else b"x") for c in range(97, 107)),
          "more than"),
