@@ -66,6 +66,11 @@ def test_a_whole_config(run, tmp_path):
     assert backends["llama-local"].base_url == "http://gpu-box:11434/v1"
     assert backends["house-qwen"].key_ref is None
     texts = "".join(path.read_text() for path in made.rglob("*") if path.is_file())
+    notes = (made / "NOTES.md").read_text()
+    rule = notes.partition("before the key is handed out: `")[2].partition("`")[0]
+    (made / "policies/access.yaml").write_text(f"policy: access\nowner: me\nrules: [{{id: of-a-key, {rule}}}]\n")
+    tree = policy_files.read_tree(ROOT / "routing_policies") | policy_files.read_tree(made)
+    assert policy_files.parse_tree(tree, {}).problems == ()
     assert [secret for secret in SECRETS if secret in texts + out] == []
 
 

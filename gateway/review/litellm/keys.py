@@ -83,8 +83,9 @@ def _models(key: Section, app: str, behind: Mapping[str, tuple[str, ...]], found
     if _ANY_MODEL & {str(each) for each in models}:
         found.carried("key", ["models"])  # any: so may the new one, as far as policies permit
         return
-    ids = [id for model in models for id in behind.get(str(model), (str(model),))]
-    rule = f"forbid: {{when: {{app: [{_word(app)}]}}, to: {{backend: {{not: [{', '.join(map(_word, ids))}]}}}}}}"
+    ids = list(dict.fromkeys(id for model in models for id in behind.get(str(model), ())))
+    to = f", to: {{backend: {{not: [{', '.join(map(_word, ids))}]}}}}" if ids else ""  # none of them is here: to nobody
+    rule = f"forbid: {{when: {{app: [{_word(app)}]}}{to}}}"
     why = "which models a key may use is a matter of policy: until a rule says so, it may use all that policies permit"
     found.note("key.models", why, f"Write a rule into policies/ before the key is handed out: `{rule}`.", app)
 

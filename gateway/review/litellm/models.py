@@ -1,5 +1,6 @@
 """`model_list` and what renames its models, as rows of a catalog."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +18,8 @@ _ALIASES = (("router_settings", "model_group_alias"), ("litellm_settings", "mode
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """The rows; their ids by the name that clients give; the ids of those with facts that nobody knows; and which keys
-    of which section were read."""
+    """The rows; the ids behind each name that clients give; the ids of those with facts that nobody knows; and which
+    keys of which section were read."""
 
     rows: tuple[Row, ...]
     behind: Mapping[str, tuple[str, ...]]
@@ -33,16 +34,20 @@ def rows_of(config: Section, own: Own, found: Findings) -> Rows:
     entries = [entry for entry in config.get("model_list") or [] if _is_entry(entry, found)]
     keys = KeyRefs((params_of(entry, defaults) for entry in entries), found)
     drafts = [draft for entry in entries if (draft := draft_of(entry, defaults, keys, own, found)) is not None]
-    drafts = [draft for draft in drafts if not _is_there(draft, own, found)]
+    there = [_is_there(draft, own, found) for draft in drafts]
+    behind: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+    behind |= {draft.name: (draft.name,) for draft, is_there in zip(drafts, there, strict=True) if is_there}
+    drafts = [draft for draft, is_there in zip(drafts, there, strict=True) if not is_there]
     names = Names(drafts, own, found)
     for section, key in _ALIASES:
         aliases = (config.get(section) or {}).get(key)
-        if aliases is not None and add_aliases(names, drafts, f"{section}.{key}", aliases, found):
-            used[section].add(key)
-        elif isinstance(aliases, Mapping):
+        if isinstance(aliases, Mapping):
+            add_aliases(names, drafts, f"{section}.{key}", aliases, found)
             used[section].add(key)  # each that is not carried over has a note of its own
     rows = tuple(_row(draft, names.ids[at], names.aliases[at]) for at, draft in enumerate(drafts))
-    behind = {name: tuple(names.ids[at] for at in positions) for name, positions in names.groups.items()}
+    for at, draft in enumerate(drafts):
+        for name in dict.fromkeys((draft.name, *names.aliases[at])):
+            behind[name] += (names.ids[at],)
     unknown = tuple(row.id for row in rows if missing_in(row.fields))
     return Rows(rows, behind, unknown, {section: frozenset(keys) for section, keys in used.items()})
 

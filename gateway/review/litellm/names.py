@@ -86,8 +86,8 @@ class Names:
             name = f"{base}-{number}"
         return name
 
-    def add(self, key: str, alias: str, positions: Iterable[int]) -> bool:
-        """Gives rows a further alias. False: it cannot be one, and a note says why."""
+    def add(self, key: str, alias: str, positions: Iterable[int]) -> None:
+        """Gives rows a further alias. Where it cannot be one, a note says why."""
         if not is_name(alias) or alias in self._ids | set(self.ids) | self.groups.keys():
             self._found.note(
                 key,
@@ -95,18 +95,16 @@ class Names:
                 "Let clients ask for the model by another name.",
                 alias,
             )
-            return False
+            return
         for position in positions:
             if alias not in self.aliases[position]:
                 self.aliases[position].append(alias)
-        return True
 
 
-def add_aliases(names: Names, drafts: Sequence[Draft], key: str, aliases: object, found: Findings) -> bool:
-    """Gives rows the aliases of a mapping from alias to name of a group, or to a model. True: all became aliases."""
-    if not isinstance(aliases, Mapping):
-        return False
-    whole = True
+def add_aliases(
+    names: Names, drafts: Sequence[Draft], key: str, aliases: Mapping[str, object], found: Findings
+) -> None:
+    """Gives rows the aliases of a mapping from alias to name of a group, or to a model. What is none is noted."""
     for alias, target in aliases.items():
         hidden = isinstance(target, Mapping) and target.get("hidden") is True
         model = target.get("model") if isinstance(target, Mapping) else target
@@ -119,8 +117,8 @@ def add_aliases(names: Names, drafts: Sequence[Draft], key: str, aliases: object
         elif hidden:
             why = "an alias cannot be hidden: /v1/models lists what the policy could ever permit to the key"
             found.note(key, why, "Nothing.", alias)
-        whole = bool(positions) and names.add(key, alias, positions) and whole
-    return whole
+        if positions:
+            names.add(key, alias, positions)
 
 
 def _word(name: str) -> str:

@@ -38,6 +38,13 @@ def test_commands(key, words, notes):
 
 def test_the_rule_for_models_is_ready_to_be_copied():
     found = Findings()
-    commands_of([{"key_alias": "it's", "models": ["m", "7b"]}], {"m": ("m/openai", "m/azure")}, "2026-11-22", found)
+    commands_of(
+        [{"key_alias": "it's", "models": ["m", "7b", "gone"]}],
+        {"m": ("m/openai", "m/azure"), "7b": ("7b",)},
+        "2026-11-22",
+        found,
+    )
     [note] = found.notes()
     assert "forbid: {when: {app: ['it''s']}, to: {backend: {not: [m/openai, m/azure, '7b']}}}" in note.do
+    commands_of([{"key_alias": "bot", "models": ["gone"]}], {}, "2026-11-22", found)
+    assert "forbid: {when: {app: [bot]}}`" in found.notes()[-1].do

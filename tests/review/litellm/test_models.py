@@ -51,6 +51,7 @@ def test_aliases():
     }
     rows, notes = read(config)
     assert rows.rows[0].fields["aliases"] == ["a", "b"]
+    assert rows.behind == {"m": ("m",), "a": ("m",), "b": ("m",)}
     assert notes == ["litellm_settings.model_alias_map"]
 
 
@@ -64,7 +65,9 @@ def test_credentials_are_read():
 def test_a_row_that_is_there_is_not_written_again():
     there = {"model_name": "sol", "litellm_params": {"model": "gpt-5.6-sol"}}
     rows, notes = read({"model_list": [there]})
-    assert (rows.rows, notes) == ((), ["model_list.model_name"])
+    assert (rows.rows, notes, rows.behind) == ((), ["model_list.model_name"], {"sol": ("sol",)})
+    rows, _ = read({"model_list": [there, entry("sol")]})
+    assert ([row.id for row in rows.rows], rows.behind) == (["sol/vllm"], {"sol": ("sol", "sol/vllm")})
     rows, _ = read(
         {"model_list": [{**there, "litellm_params": {"model": "gpt-5.6-sol", "api_key": "os.environ/MINE"}}]}
     )

@@ -94,8 +94,10 @@ def test_every_field_of_a_key_is_carried_over_or_noted(key):
 @settings(max_examples=60)
 @given(CONFIG)
 def test_no_value_that_may_be_a_secret_is_repeated(config):
+    for entry in config["model_list"]:
+        entry["model_info"].pop("id", None)  # a name that clients may ask for
     found = imported(config, [], OWN, "2026-11-22")
-    assert "hush-hush" not in "".join(files_of(found).values()).replace("aliases: [hush-hush]", "")
+    assert "hush-hush" not in "".join(files_of(found).values())
 
 
 def test_a_config_of_nothing_but_models_is_carried_over_without_a_note():
