@@ -39,6 +39,7 @@ FINISHES: Mapping[str, str] = {
 """How an answer ended, in OpenAI's words. Any other reason is a failure: see `gemini_errors.broken_end`."""
 
 _NONE = Raw(b"{}")
+_ABSENT = Raw(b"null")
 
 
 class _Call(msgspec.Struct):
@@ -128,11 +129,11 @@ class _Body(msgspec.Struct, rename="camel"):
     """An event of a stream or a whole answer, as far as we look."""
 
     candidates: list[_Candidate] | None = None
-    usage_metadata: Raw | None = None
+    usage_metadata: Raw = _ABSENT
     prompt_feedback: _Feedback | None = None
     model_version: str | None = None
     response_id: str | None = None
-    error: Raw | None = None
+    error: Raw = _ABSENT
 
 
 _BODY = msgspec.json.Decoder(_Body)
@@ -140,13 +141,13 @@ _USAGE = msgspec.json.Decoder(_Usage)
 _TIER = msgspec.json.Decoder(_Tier)
 
 
-def usage_of(raw: Raw | None) -> Usage | None:
+def usage_of(raw: Raw) -> Usage | None:
     """Disjoint buckets from Gemini's: cached tokens and sound are inside the prompt, thoughts are beside the rest.
 
     Tokens that only the total counts are reasoning: early events of a stream do not say what they are. None when it is
     missing or contradicts itself.
     """
-    if raw is None:
+    if raw in (_ABSENT, _NONE):
         return None
     try:
         wire = _USAGE.decode(raw)
@@ -171,10 +172,10 @@ def _sound(details: list[_Modality] | None) -> int:
     return sum(each.token_count for each in details or () if each.modality == "AUDIO")
 
 
-def _service(raw: Raw | None) -> str | None:
+def _service(raw: Raw) -> str | None:
     """The service tier that the usage names."""
     try:
-        return _TIER.decode(raw).service_tier if raw is not None else None
+        return _TIER.decode(raw).service_tier
     except msgspec.DecodeError:
         return None
 
@@ -286,7 +287,7 @@ def answer_of(body: bytes, chat: ChatRequest) -> Answer:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Answer(b"", None, 0, unreadable("the backend answered with something that Gemini does not say"))
     usage, service = usage_of(read.usage_metadata), _service(read.usage_metadata)
-    if read.error is not None:
+    if read.error != _ABSENT:
         return Answer(b"", usage, 0, failure_of(200, {}, body), service)
     if (failed := _blocked(read)) is not None:
         return Answer(b"", usage, 0, failed, service)
@@ -360,7 +361,7 @@ class Stream(Reader):
             if choice.reason is not None and choice.finish is None:
                 failed = _unfinished(choice.reason, candidate.finish_message)
         self.used(usage_of(read.usage_metadata))  # of all that came so far, this event's text included
-        if read.error is not None:
+        if read.error != _ABSENT:
             failed = failure_of(200, {}, data)
         if failed is not None:
             out.append(self.broke_off(failed))

@@ -29,9 +29,13 @@ _STATUSES = {
     "DEADLINE_EXCEEDED": 504,
 }
 _MEANT: tuple[tuple[re.Pattern[str], int, str | None], ...] = (
-    (re.compile(r"API_KEY_|api key (not valid|expired|not found)|ACCESS_TOKEN_", re.I), 401, None),
-    (re.compile(r"SERVICE_DISABLED|CONSUMER_(INVALID|SUSPENDED)|user location is not supported", re.I), 403, None),
-    (re.compile(r"BILLING_|prepayment credits|enable billing|billing account", re.I), 402, None),
+    (re.compile(r"API_KEY_|api key (not valid|expired|not found)|ACCESS_TOKEN_", re.IGNORECASE), 401, None),
+    (
+        re.compile(r"SERVICE_DISABLED|CONSUMER_(INVALID|SUSPENDED)|user location is not supported", re.IGNORECASE),
+        403,
+        None,
+    ),
+    (re.compile(r"BILLING_|prepayment credits|enable billing|billing account", re.IGNORECASE), 402, None),
     (re.compile(r"token count.*exceeds|exceeds the maximum number of tokens"), 400, "context_length_exceeded"),
     (re.compile(r"models/\S+ is not found"), 404, "model_not_found"),
 )

@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -253,12 +253,13 @@ _MESSAGE = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_MESSAGE, max_size=4), st.sampled_from([OLD, SOME, NEW]))
 def test_any_messages_become_turns_or_are_refused_in_words(messages, model):
     try:
         made = contents(messages, model)
     except Lacking as lacking:
-        assert str(lacking)
+        words = str(lacking)
     else:
-        assert made["turns"]
-        assert all(turn["parts"] for turn in made["turns"])
+        words = "taken" if made["turns"] and all(turn["parts"] for turn in made["turns"]) else ""
+    assert words

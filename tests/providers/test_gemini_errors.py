@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import FailureKind
@@ -117,6 +117,7 @@ def test_a_blocked_prompt_is_filtered_content():
     assert blocked("SAFETY").error["code"] == "content_filter"
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([200, 400, 403, 429, 500, 503]),
     st.binary()

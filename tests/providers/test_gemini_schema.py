@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -50,6 +50,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_JSON)
 def test_any_schema_comes_out_as_json_and_a_second_reading_changes_nothing(schema):
     once = readable(Raw(msgspec.json.encode(schema)))
