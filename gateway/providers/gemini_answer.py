@@ -332,8 +332,7 @@ class Stream(Reader):
     def __init__(self, chat: ChatRequest) -> None:
         super().__init__()
         self._chat = chat
-        self._chunks: Chunks | None = None
-        self._id = ""
+        self._id, self._chunks = "", Chunks(chat, "", "")  # until the first event names the answer
         self._choices: dict[int, _Choice] = {}
 
     def _event(self, event: bytes, data: bytes) -> bytes:
@@ -343,10 +342,10 @@ class Stream(Reader):
             read = _BODY.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.broke_off(unreadable("the backend sent an event that Gemini does not say"))
-        self.started = True
-        if self._chunks is None:
+        if not self.started:
             self._id, model = _named(read, self._chat)
             self._chunks = Chunks(self._chat, self._id, model)
+        self.started = True
         self.service = _service(read.usage_metadata) or self.service
         out, failed = [], _blocked(read)
         for candidate in read.candidates or ():
@@ -373,12 +372,10 @@ class Stream(Reader):
     def _end(self) -> bytes:
         out = []
         for index, choice in sorted(self._choices.items()):
-            if self._chunks is None or (finish := choice.finish) is None:
-                continue  # `_complete` says that there is none
             if noted := choice.annotations():
                 out.append(self._chunks.delta(noted, index))
-            out.append(self._chunks.finish(finish, index))
-        return b"".join(out) + (self._chunks.end(self.usage) if self._chunks else b"")
+            out.append(self._chunks.finish(str(choice.finish), index))  # it has one: see `_complete`
+        return b"".join(out) + self._chunks.end(self.usage)
 
     def _error(self, failed: Failed) -> bytes:
         return error_event(failed)

@@ -202,15 +202,8 @@ def _format(chat: ChatRequest, family: Family) -> _Said:
     if wanted.type == "json_schema":
         given = _read(wanted.json_schema or Raw(b"{}"), _Schema, "`response_format.json_schema`")
         if bytes(given.schema) not in (b"", b"null"):
-            config["responseJsonSchema"] = _schema(given.schema, "`response_format`")
+            config["responseJsonSchema"] = readable(given.schema)
     return config
-
-
-def _schema(schema: Raw, where: str) -> Raw:
-    try:
-        return readable(schema)
-    except (RecursionError, msgspec.DecodeError):
-        raise Lacking(f"does not take a schema that is nested so deeply: {where}") from None
 
 
 _THINKING = {
@@ -286,7 +279,7 @@ def _declaration(tool: _Tool) -> _Said:
     if function.description:
         said["description"] = function.description
     if bytes(function.parameters) not in (b"", b"null", b"{}"):
-        said["parametersJsonSchema"] = _schema(function.parameters, f"tool `{function.name[:64]}`")
+        said["parametersJsonSchema"] = readable(function.parameters)
     return said
 
 

@@ -16,13 +16,14 @@ _SINGLE = ("items", "additionalProperties", "not")
 
 
 def readable(schema: Raw) -> Raw:
-    """A schema that means the same: its own bytes, unless something in it must be said otherwise.
-
-    Raises RecursionError for one that is nested too deeply.
-    """
+    """A schema that means the same: its own bytes, unless something in it must be said otherwise. One that is nested
+    too deeply to be read goes as it came: Gemini takes no more than a few levels and says so."""
     if not any(word in bytes(schema) for word in _SUSPECT):
         return schema
-    return Raw(msgspec.json.encode(_mended(msgspec.json.decode(schema))))
+    try:
+        return Raw(msgspec.json.encode(_mended(msgspec.json.decode(schema))))
+    except RecursionError:
+        return schema
 
 
 def _mended(schema: object) -> object:

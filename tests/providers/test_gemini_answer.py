@@ -172,6 +172,17 @@ def test_logprobs():
     assert [each["choices"][0]["logprobs"] for each in chunks(out) if each["choices"]] == [said, None]
 
 
+def test_logprobs_of_tokens_without_a_text():
+    result = {"chosenCandidates": [{"token": "x", "logProbability": -1}]}
+    body = json.dumps({"candidates": [{"logprobsResult": result, "finishReason": "STOP"}]}).encode()
+    out, _ = play(VECTORS["logprobs_stream"], [b"data: " + body + b"\n\n"])
+    said = [each["choices"][0]["logprobs"] for each in chunks(out)]
+    assert said == [
+        {"content": [{"token": "x", "logprob": -1, "bytes": [120], "top_logprobs": []}], "refusal": None},
+        None,
+    ]
+
+
 def test_quotations_are_placed_in_characters():
     cited = {"start_index": 4, "end_index": 9, "url": "https://example.com/poem", "title": ""}
     noted = [{"type": "url_citation", "url_citation": cited}]

@@ -221,6 +221,14 @@ def test_a_tool_message_may_name_its_function():
     assert made[1]["parts"][0]["functionResponse"]["name"] == "f"
 
 
+def test_a_refusal_was_said_too_and_a_call_may_have_no_id():
+    said = {"role": "assistant", "refusal": "No.", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}
+    assert turns(user("x"), said, user("y"))[1]["parts"] == [
+        {"text": "No."},
+        {"functionCall": {"name": "f", "args": {}}},
+    ]
+
+
 def test_hints_that_are_left_out_are_told():
     image = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
     assert contents([{**user([image]), "name": "Ann"}])["unsaid"] == ["detail", "name"]

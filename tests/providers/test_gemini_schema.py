@@ -41,6 +41,11 @@ def test_anything_else_keeps_its_bytes():
     assert bytes(readable(Raw(schema))) == schema
 
 
+def test_what_is_nested_too_deeply_goes_as_it_came():
+    schema = b'{"items":' * 3000 + b'{"const":1}' + b"}" * 3000
+    assert bytes(readable(Raw(schema))) == schema
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: (
