@@ -50,8 +50,9 @@ UNSIGNED = "skip_thought_signature_validator"
 """What Google says to put in place of a signature that there never was: another model made the call."""
 
 _DATA = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w.+=-]+)*;base64,(.*)\Z", re.DOTALL)
-_OWN = re.compile(r"https://([\w-]+\.)*googleapis\.com/(?!storage/)", re.IGNORECASE)
-"""Addresses that Google would open with the gateway's key."""
+_AUTHORITY = re.compile(r"https://([^/?#\\]+)", re.IGNORECASE)
+_ALIKE = {"image/jpg": "image/jpeg", "audio/mpeg": "audio/mp3", "audio/x-wav": "audio/wav"}
+"""Types by names that Gemini does not know, with those that it does."""
 
 
 class Lacking(Exception):
@@ -212,8 +213,8 @@ class _Writer:
 
     def _linked(self, url: str, what: str) -> _Said:
         if match := _DATA.match(url):
-            return _inline(match[1], match[2])
-        if not url[:8].lower().startswith("https://") or not self._family.fetches or _OWN.match(url):
+            return _inline(_ALIKE.get(match[1].lower(), match[1]), match[2])
+        if not self._family.fetches or not _public(url):
             raise Lacking(f"cannot fetch the {what} at its address; send it as a data URL in base64")
         kind = _kind_of(url.partition("?")[0].partition("#")[0])
         if kind is None and self._vertex:
@@ -290,6 +291,14 @@ def signature_of(extra: object) -> str | None:
 
 def _inline(kind: str, data: str) -> _Said:
     return {"inlineData": {"mimeType": kind, "data": data}}
+
+
+def _public(url: str) -> bool:
+    """Whether Google fetches it as anybody would: its own addresses it may open with the gateway's key."""
+    if (match := _AUTHORITY.match(url)) is None or "@" in match[1]:
+        return False
+    host = match[1].lower().partition(":")[0].rstrip(".")
+    return host == "storage.googleapis.com" or not f".{host}".endswith(".googleapis.com")
 
 
 def _kind_of(name: str) -> str | None:

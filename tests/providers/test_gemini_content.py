@@ -151,6 +151,36 @@ def test_what_cannot_be_said_is_named(messages, model, word):
         contents(messages, model)
 
 
+@pytest.mark.parametrize(
+    ("url", "fetched"),
+    [
+        ("https://example.com/a.png", True),
+        ("HTTPS://example.com:8443/a.png", True),
+        ("https://storage.googleapis.com/bucket/a.png?X-Goog-Signature=1", True),
+        ("https://notgoogleapis.com/a.png", True),
+        ("https://googleapis.com/a.png", False),
+        ("https://GenerativeLanguage.googleapis.com/v1beta/files/a.png", False),
+        ("https://generativelanguage.googleapis.com.:443/v1beta/files/a.png", False),
+        ("https://example.com@generativelanguage.googleapis.com/a.png", False),
+        ("https://generativelanguage.googleapis.com\\@example.com/a.png", False),
+        ("http://example.com/a.png", False),
+        ("gs://bucket/a.png", False),
+    ],
+)
+def test_only_what_anybody_can_open_is_fetched(url, fetched):
+    image = user([{"type": "image_url", "image_url": {"url": url}}])
+    if fetched:
+        assert turns(image)[0]["parts"] == [{"fileData": {"mimeType": "image/png", "fileUri": url}}]
+    else:
+        with pytest.raises(Lacking, match="data URL"):
+            turns(image)
+
+
+def test_types_go_by_the_names_that_gemini_knows():
+    image = user([{"type": "image_url", "image_url": {"url": "data:image/jpg;base64,AAAA"}}])
+    assert turns(image)[0]["parts"] == [{"inlineData": {"mimeType": "image/jpeg", "data": "AAAA"}}]
+
+
 def test_at_vertex_a_type_must_be_known():
     image = {"type": "image_url", "image_url": {"url": "https://example.com/photo/17"}}
     with pytest.raises(Lacking, match="type"):

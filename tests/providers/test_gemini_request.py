@@ -104,6 +104,8 @@ def test_instructions_have_their_own_place():
             {"extra_body": {"google": {"thinking_config": {"thinking_budget": 9, "include_thoughts": True}}}},
             {"thinkingConfig": {"thinkingBudget": 9, "includeThoughts": True}},
         ),
+        ({"google": {"safety_settings": None, "thinking_config": None}}, {}),
+        ({"google": None, "extra_body": {"google": None}}, {}),
         ({"google": {"thinkingConfig": {"thinkingLevel": "low"}}}, {"thinkingConfig": {"thinkingLevel": "low"}}),
     ],
 )
