@@ -14,7 +14,7 @@ from gateway.core.chat import ChatRequest
 from gateway.core.usage import Usage
 from gateway.providers.usage import usage_of
 from gateway.surfaces.responses_items import Carried, seal
-from gateway.surfaces.responses_reading import present
+from gateway.surfaces.responses_reading import ABSENT, present
 from gateway.surfaces.responses_request import Reasoning, left_out, offer_of
 from gateway.surfaces.responses_tools import Called, input_of
 
@@ -66,7 +66,7 @@ class ToolCall(msgspec.Struct):
     index: int = 0
     id: str | None = None
     function: Function | None = None
-    extra_content: Raw | None = None
+    extra_content: Raw = ABSENT
 
 
 class Said(msgspec.Struct):
@@ -108,9 +108,9 @@ class Completion(msgspec.Struct):
     created: object = None
     model: object = None
     choices: list[Choice] | None = None
-    usage: Raw | None = None
+    usage: Raw = ABSENT
     service_tier: object = None
-    error: Raw | None = None
+    error: Raw = ABSENT
 
 
 COMPLETION = msgspec.json.Decoder(Completion)
@@ -264,13 +264,13 @@ def answered(body: bytes, chat: ChatRequest) -> bytes:
     carried = Carried(said.thinking_blocks or [])
     for place, call in enumerate(said.tool_calls or ()):
         function, call_id = call.function or Function(), told.call_id(call, place)
-        if call.extra_content is not None and present(call.extra_content):
+        if present(call.extra_content):
             carried.extra[call_id] = call.extra_content
         output.append(told.call(len(output), call_id, function.name or "", function.arguments or "", "completed"))
     if reason is not None and output:
         output[-1]["status"] = "incomplete"
     if carried.thinking or carried.extra:
         output.append(told.sealed(len(output), carried))
-    usage = None if completion.usage is None else usage_of(completion.usage)
+    usage = usage_of(completion.usage) if present(completion.usage) else None
     status = "completed" if reason is None else "incomplete"
     return msgspec.json.encode(told.response(status, output, usage, reason=reason))

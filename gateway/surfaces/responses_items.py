@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.core.errors import Refusal, Refused
-from gateway.surfaces.responses_reading import missing, present, read
+from gateway.surfaces.responses_reading import ABSENT, missing, present, read
 from gateway.surfaces.responses_tools import arguments_of, function_name
 
 SEALED = "gateway.1."
@@ -32,7 +32,7 @@ class Part(msgspec.Struct):
     file_data: str | None = None
     file_url: str | None = None
     filename: str | None = None
-    input_audio: Raw | None = None
+    input_audio: Raw = ABSENT
 
 
 class _Head(msgspec.Struct):

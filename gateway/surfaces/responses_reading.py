@@ -8,7 +8,8 @@ from msgspec import Raw
 
 from gateway.core.errors import Refusal, Refused
 
-NULL = b"null"
+ABSENT = Raw(b"")
+"""A member that is not there."""
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>\w+)`")
@@ -37,7 +38,7 @@ def missing(path: str) -> Refused:
 
 def present(raw: Raw | None) -> bool:
     """Whether a member says something: null means unset."""
-    return raw is not None and bytes(raw) not in (b"", NULL)
+    return raw is not None and bytes(raw) not in (b"", b"null")
 
 
 def _wrong_type(problem: str, where: str) -> Refused:

@@ -12,7 +12,7 @@ from msgspec import Meta, Raw
 
 from gateway.core.errors import Refusal, Refused
 from gateway.surfaces.responses_items import messages_of
-from gateway.surfaces.responses_reading import missing, present, read
+from gateway.surfaces.responses_reading import ABSENT, missing, present, read
 from gateway.surfaces.responses_tools import AMBIENT, Offer, choice_of, offered
 
 STATEFUL: Mapping[str, str] = {
@@ -76,7 +76,7 @@ class Format(msgspec.Struct):
 
     type: str
     name: str | None = None
-    schema: Raw | None = None
+    schema: Raw = ABSENT
     description: str | None = None
     strict: bool | None = None
 
@@ -137,7 +137,7 @@ _TOOLS_ITEM = b'"additional_tools"'
 
 class _Listed(msgspec.Struct):
     type: str | None = None
-    tools: Raw | None = None
+    tools: Raw = ABSENT
 
 
 _LISTED = msgspec.json.Decoder(_Listed)
@@ -161,7 +161,7 @@ def offer_of(fields: Mapping[str, Raw]) -> Offer:
         for index, raw in enumerate(() if isinstance(items, str) else items):
             if _TOOLS_ITEM in bytes(raw):
                 item = read(_LISTED, raw, f"input[{index}]")
-                if item.type == "additional_tools" and item.tools is not None:
+                if item.type == "additional_tools" and present(item.tools):
                     lists.append((f"input[{index}].tools", item.tools))
     return offered(lists)
 
@@ -257,7 +257,7 @@ def _text(said: dict[str, object], request: Request) -> str:
         return ""
     if wanted.type != "json_schema":
         return f"asks for a text format of type `{wanted.type}`"
-    if wanted.name is None or wanted.schema is None:
+    if wanted.name is None or not present(wanted.schema):
         raise missing("text.format.name" if wanted.name is None else "text.format.schema")
     schema: dict[str, object] = {"name": wanted.name, "schema": wanted.schema}
     if wanted.description is not None:

@@ -1,8 +1,8 @@
 """A stream of chat completion chunks, as the events of a response.
 
-A reasoning item or a message is open until something else begins. Tool calls stay open until the end or until text
-follows, since backends may write several at a time. Free text for a custom tool comes out of JSON, so it is told at
-once, when that is complete. The last event has the whole response, with the usage.
+A reasoning item or a message is open until another item begins. Tool calls stay open until the end, since backends may
+write several at a time, and text between. Free text for a custom tool comes out of JSON, so it is told at once, when
+that is complete. The last event has the whole response, with the usage.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.core.chat import ChatRequest
-from gateway.core.errors import Failed
+from gateway.core.errors import Failed, FailureKind
 from gateway.core.sse import Splitter, data_of
 from gateway.ports import StreamReader
 from gateway.providers.failures import unreadable
@@ -51,13 +51,15 @@ class _Calling(msgspec.Struct):
     arguments: list[str] = []
 
 
-class _Wrong(msgspec.Struct):
-    message: object = None
-    code: object = None
-    type: object = None
-
-
-_WRONG = msgspec.json.Decoder(_Wrong | str)
+CODES: Mapping[FailureKind, str] = {
+    FailureKind.THROTTLED: "rate_limit_exceeded",
+    FailureKind.CONTEXT_TOO_LONG: "context_length_exceeded",
+    FailureKind.CONTENT_FILTERED: "invalid_prompt",
+    FailureKind.REJECTED: "invalid_prompt",
+    FailureKind.BLOCKED: "invalid_prompt",
+    FailureKind.REVOKED: "invalid_prompt",
+}
+"""Codes of a failed response; all others are `server_error`. Codex tries again unless a code tells it not to."""
 
 
 class Stream(Following):
@@ -94,8 +96,8 @@ class Stream(Following):
             chunk = COMPLETION.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._fail(unreadable("the backend sent an event that is no chunk of a chat completion"))
-        if chunk.error is not None and present(chunk.error):
-            return self._fail(self.failed, chunk.error)
+        if present(chunk.error):
+            return self._fail(self.failed)
         self._told.learn(chunk)
         out = self._begin()
         for choice in chunk.choices or ():
@@ -118,7 +120,7 @@ class Stream(Following):
             _add_thinking(self._carried.thinking, block)
         if choice.finish_reason is not None:
             self._reason = INCOMPLETE.get(choice.finish_reason)
-            out += self._close_words(last=True) + self._close_calls(last=True)
+            out += self._close()
         return out
 
     def _begin(self) -> bytes:
@@ -135,7 +137,7 @@ class Stream(Following):
         out = b""
         words = self._words
         if words is None or words.kind != kind:
-            out += self._close_words() + self._close_calls()
+            out += self._close_words()
             words = self._words = _Words(kind, len(self._output))
             make = self._told.reasoning(words.index, "", "in_progress")
             out += self._add(make if kind == "reasoning" else self._told.message(words.index, [], "in_progress"))
@@ -147,6 +149,10 @@ class Stream(Following):
         words.logprobs += logprobs
         told = {"logprobs": list(logprobs)} if part == "text" else {}
         return out + self._event(f"response.{_NAMES[part]}.delta", {**self._place(words, part), "delta": text, **told})
+
+    def _close(self) -> bytes:
+        """Ends all that is open. Where the answer is not whole, the item that was last begun is not."""
+        return self._close_words(last=True) + self._close_calls()
 
     def _close_words(self, *, last: bool = False) -> bytes:
         if (words := self._words) is None:
@@ -160,8 +166,8 @@ class Stream(Following):
             out += self._event(f"response.{_NAMES[part]}.done", {**place, **said, **told})
             ended = "response.reasoning_summary_part.done" if part == "summary" else "response.content_part.done"
             out += self._event(ended, {**place, "part": _part(words, part)})
-        status = "incomplete" if last and self._reason is not None else "completed"
-        return out + self._finish(words.index, self._item(words, status))
+        cut = last and self._reason is not None and words.index == len(self._output) - 1
+        return out + self._finish(words.index, self._item(words, "incomplete" if cut else "completed"))
 
     def _item(self, words: _Words, status: str) -> Item:
         if words.kind == "message":
@@ -176,11 +182,11 @@ class Stream(Following):
 
     def _call(self, piece: ToolCall) -> bytes:
         """Some more of a tool call."""
-        out = self._close_words()
+        out = b""
         call = self._calls.get(piece.index)
         if call is None:
             call = self._calls[piece.index] = _Calling(self._told.call_id(piece, len(self._output)))
-        if piece.extra_content is not None and present(piece.extra_content):
+        if present(piece.extra_content):
             self._carried.extra[call.call_id] = piece.extra_content
         if piece.function is None:
             return out
@@ -189,6 +195,7 @@ class Stream(Following):
             call.arguments.append(piece.function.arguments)
             waiting.append(piece.function.arguments)
         if call.index is None and piece.function.name:
+            out += self._close_words()
             call.name, call.index = piece.function.name, len(self._output)
             out += self._add(self._told.call(call.index, call.call_id, call.name, "", "in_progress"))
         if call.index is not None and waiting and self._output[call.index]["type"] == "function_call":
@@ -196,7 +203,7 @@ class Stream(Following):
             out += self._event("response.function_call_arguments.delta", {**place, "delta": "".join(waiting)})
         return out
 
-    def _close_calls(self, *, last: bool = False) -> bytes:
+    def _close_calls(self) -> bytes:
         out = b""
         calls = sorted(
             (call for call in self._calls.values() if call.index is not None), key=lambda call: call.index or 0
@@ -204,7 +211,7 @@ class Stream(Following):
         self._calls = {}
         for call in calls:
             index = call.index or 0
-            cut = last and self._reason is not None and call is calls[-1]
+            cut = self._reason is not None and index == len(self._output) - 1
             status = "incomplete" if cut else "completed"
             item = self._told.call(index, call.call_id, call.name, "".join(call.arguments), status)
             place: dict[str, object] = {"item_id": item["id"], "output_index": index}
@@ -220,7 +227,7 @@ class Stream(Following):
 
     def _end(self) -> bytes:
         """The end of a whole answer."""
-        out = self._begin() + self._close_words(last=True) + self._close_calls(last=True)
+        out = self._begin() + self._close()
         if self._carried.thinking or self._carried.extra:
             item = self._told.sealed(len(self._output), self._carried)
             out += self._add(item) + self._finish(len(self._output) - 1, item)
@@ -229,7 +236,7 @@ class Stream(Following):
         response = self._told.response(status, self._output, self.usage, reason=self._reason)
         return out + self._event(f"response.{status}", {"response": response})
 
-    def _fail(self, failed: Failed | None, error: Raw | None = None) -> bytes:
+    def _fail(self, failed: Failed | None) -> bytes:
         """The end of an answer that broke off. What was open has no end, and nothing says that it is whole."""
         failed = failed or unreadable("the backend broke the stream off")
         self.done = self._ended = True
@@ -242,7 +249,7 @@ class Stream(Following):
                 arguments = "".join(call.arguments)
                 item = self._told.call(call.index, call.call_id, call.name, arguments, "incomplete")
                 self._output[call.index] = item
-        response = self._told.response("failed", self._output, self.usage, error=_wrong(failed, error))
+        response = self._told.response("failed", self._output, self.usage, error=_wrong(failed))
         return out + self._event("response.failed", {"response": response})
 
     def _add(self, item: Item) -> bytes:
@@ -297,14 +304,11 @@ def _add_thinking(blocks: list[Raw], piece: Raw) -> None:
     blocks[-1] = Raw(msgspec.json.encode({**whole, **signed}))
 
 
-def _wrong(failed: Failed, error: Raw | None) -> Mapping[str, str]:
-    """What went wrong, in the two words that a response has for it."""
-    try:
-        told = _WRONG.decode(msgspec.json.encode(failed.error) if error is None else error)
-    except msgspec.DecodeError:
-        told = _Wrong()
-    if isinstance(told, str):
-        told = _Wrong(message=told)
-    code = next((word for word in (told.code, told.type) if isinstance(word, str) and word), "server_error")
-    message = told.message if isinstance(told.message, str) else "the backend broke the stream off"
-    return {"code": code, "message": message}
+def _wrong(failed: Failed) -> Mapping[str, str]:
+    """What went wrong, by the few codes that a response has; `type` is the code that chat has for it."""
+    message, code = failed.error.get("message"), failed.error.get("code")
+    return {
+        "code": CODES.get(failed.kind, "server_error"),
+        "message": message if isinstance(message, str) else "the backend broke the stream off",
+        "type": code if isinstance(code, str) else failed.kind.code,
+    }

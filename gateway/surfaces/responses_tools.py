@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.core.errors import Refusal, Refused
-from gateway.surfaces.responses_reading import missing, present, read
+from gateway.surfaces.responses_reading import ABSENT, missing, present, read
 
 AMBIENT = frozenset({"web_search", "image_generation", "tool_search"})
 """Tools that run at the provider and that agents (Codex) offer with every request, whatever the backend."""
@@ -40,10 +40,10 @@ class Tool(msgspec.Struct):
     type: str
     name: str | None = None
     description: str | None = None
-    parameters: Raw | None = None
+    parameters: Raw = ABSENT
     strict: bool | None = None
-    format: Raw | None = None
-    tools: Raw | None = None
+    format: Raw = ABSENT
+    tools: Raw = ABSENT
     allowed_callers: list[str] | None = None
 
 
@@ -133,7 +133,7 @@ def _each(lists: Iterable[tuple[str, Raw]], namespace: str = "") -> Iterable[tup
                 continue
             if not tool.name:
                 raise missing(f"{path}.name")
-            if tool.tools is None:
+            if not present(tool.tools):
                 raise missing(f"{path}.tools")
             yield from _each(((f"{path}.tools", tool.tools),), tool.name)
 
@@ -141,7 +141,7 @@ def _each(lists: Iterable[tuple[str, Raw]], namespace: str = "") -> Iterable[tup
 def _function(name: str, tool: Tool, path: str) -> Mapping[str, object]:
     said: dict[str, object] = {"name": name}
     if tool.type == "custom":
-        grammar = read(_GRAMMAR, tool.format, f"{path}.format") if present(tool.format) and tool.format else Grammar()
+        grammar = read(_GRAMMAR, tool.format, f"{path}.format") if present(tool.format) else Grammar()
         told = [tool.description or ""]
         if grammar.definition:
             told.append(f"`input` must follow this {grammar.syntax or ''} grammar:\n{grammar.definition}")
