@@ -135,13 +135,16 @@ class Told:
         self._head: dict[str, object] = {"created_at": chat.arrived, "model": chat.view.model, "service_tier": None}
 
     def learn(self, answer: Completion) -> None:
-        """Takes id, time, model and service tier of a completion, as it gives them."""
+        """Takes id, time and model of a completion, as it gives them."""
         if isinstance(answer.id, str) and (base := _NO_ID.sub("", answer.id.removeprefix("chatcmpl-"))[:64]):
             self._base = base
         if isinstance(answer.created, int):
             self._head["created_at"] = answer.created
         if isinstance(answer.model, str) and answer.model:
             self._head["model"] = answer.model
+
+    def serve(self, answer: Completion) -> None:
+        """Takes the service tier, which a stream may tell late."""
         if isinstance(answer.service_tier, str):
             self._head["service_tier"] = answer.service_tier
 
@@ -251,6 +254,7 @@ def answered(body: bytes, chat: ChatRequest) -> bytes:
         error = {"code": "server_error", "message": "the backend answered with something that nobody can read"}
         return msgspec.json.encode(told.response("failed", [], error=error))
     told.learn(completion)
+    told.serve(completion)
     choice = next(iter(completion.choices or ()), Choice())
     said = choice.message or Said()
     reason = INCOMPLETE.get(choice.finish_reason or "")

@@ -89,13 +89,16 @@ class Text(msgspec.Struct):
 
 
 class Reasoning(msgspec.Struct):
-    """How the model is to think. `summary` and its older name ask to be told of it."""
+    """How the model is to think. `summary` and its older name ask to be told of it.
+
+    `context` (how much of its earlier thinking a model sees) is not read: a chat backend is told all that the client
+    sends, and its model's template knows how much of that is of use.
+    """
 
     effort: str | None = None
     summary: str | None = None
     generate_summary: str | None = None
     mode: str | None = None
-    context: str | None = None
 
     @property
     def told(self) -> bool:
@@ -240,9 +243,7 @@ def _reasoning(said: dict[str, object], request: Request) -> str:
         return ""
     if reasoning.effort is not None:
         said["reasoning_effort"] = reasoning.effort
-    if reasoning.mode not in (None, "standard"):
-        return "asks for `reasoning.mode`"
-    return "asks for `reasoning.context`" if reasoning.context not in (None, "auto") else ""
+    return "asks for `reasoning.mode`" if reasoning.mode not in (None, "standard") else ""
 
 
 def _text(said: dict[str, object], request: Request) -> str:

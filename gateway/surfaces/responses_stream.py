@@ -98,9 +98,13 @@ class Stream(Following):
             return self._fail(unreadable("the backend sent an event that is no chunk of a chat completion"))
         if present(chunk.error):
             return self._fail(self.failed)
-        self._told.learn(chunk)
+        if not self._begun:
+            self._told.learn(chunk)  # the first one names the answer, so that no item changes its id
+        self._told.serve(chunk)
+        if not chunk.choices:
+            return b""  # usage, or what Azure says of the prompt
         out = self._begin()
-        for choice in chunk.choices or ():
+        for choice in chunk.choices:
             if choice.index == 0:
                 out += self._take_choice(choice)
         return out

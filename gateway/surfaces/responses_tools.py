@@ -17,6 +17,9 @@ from gateway.surfaces.responses_reading import ABSENT, missing, present, read
 AMBIENT = frozenset({"web_search", "image_generation", "tool_search"})
 """Tools that run at the provider and that agents (Codex) offer with every request, whatever the backend."""
 
+DEFAULT_NAMESPACE = "functions"
+"""The namespace of what has none: Codex writes it out for newer models. Its tools keep their names."""
+
 LONGEST_NAME = 64
 """Characters of a function's name, as OpenAI and most others take them."""
 
@@ -89,9 +92,11 @@ _CHOICE = msgspec.json.Decoder(str | _Choice)
 
 def function_name(name: str, namespace: str | None = None) -> str:
     """The name of a tool in chat. One that is too long there ends in a digest of the whole, so that it stays one."""
-    whole = name if not namespace else f"{namespace}{name}" if namespace.endswith("__") else f"{namespace}__{name}"
-    if not namespace or len(whole) <= LONGEST_NAME:
-        return whole  # a name of the client's own making is the backend's to judge
+    if not namespace or namespace == DEFAULT_NAMESPACE:
+        return name  # of the client's own making: the backend will judge it
+    whole = f"{namespace}{name}" if namespace.endswith("__") else f"{namespace}__{name}"
+    if len(whole) <= LONGEST_NAME:
+        return whole
     return f"{whole[: LONGEST_NAME - 9]}_{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 

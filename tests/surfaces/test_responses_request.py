@@ -65,7 +65,7 @@ PLAIN = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
         ({"include": ["message.output_text.logprobs"]}, {"logprobs": True}),
         ({"include": sorted(SHOWN)}, {}),
         ({"reasoning": {"effort": "low", "summary": "auto"}}, {"reasoning_effort": "low"}),
-        ({"reasoning": {"summary": "auto", "mode": "standard", "context": "auto"}}, {}),
+        ({"reasoning": {"summary": "auto", "mode": "standard", "context": "all_turns"}}, {}),
         ({"text": {"verbosity": "low", "format": {"type": "text"}}}, {"verbosity": "low"}),
         ({"text": {"format": {"type": "json_object"}}}, {"response_format": {"type": "json_object"}}),
         (
@@ -131,7 +131,6 @@ def test_a_parameter_of_chat_is_refused_with_what_to_use(name):
         ({"tools": [SHELL, SEARCH], "tool_choice": {"type": "web_search"}}, "chooses the tool `web_search`"),
         ({"input": [{"type": "mcp_call"}]}, "has an input item of type `mcp_call`"),
         ({"reasoning": {"mode": "pro"}}, "asks for `reasoning.mode`"),
-        ({"reasoning": {"context": "all_turns"}}, "asks for `reasoning.context`"),
         ({"text": {"format": {"type": "grammar"}}}, "asks for a text format of type `grammar`"),
         ({"include": ["thoughts"]}, "asks to include `thoughts`"),
     ],
@@ -214,6 +213,18 @@ def test_the_next_request_of_codex_goes_on_with_results():
     assert [each["role"] for each in messages] == ["system", "user", "assistant", "tool", "tool", "assistant", "tool"]
     assert [call["function"]["name"] for call in messages[2]["tool_calls"]] == ["exec_command", "mcp__docs__search"]
     assert messages[2]["reasoning_content"] == "I look first."
+
+
+def test_a_request_of_codex_for_a_model_that_writes_programs():
+    body = (VECTORS / "codex_programs.json").read_bytes()
+    fields = fields_of(body)
+    said = translated(fields, request_of(body))
+    assert said.only == ""
+    made = json.loads(said.body)
+    assert [each["function"]["name"] for each in made["tools"]] == ["exec", "wait", "collaboration__list_agents"]
+    assert [each["role"] for each in made["messages"]] == ["system", "user", "assistant", "tool"]
+    assert made["messages"][2]["tool_calls"][0]["function"] == {"name": "exec", "arguments": '{"input":"text(1)"}'}
+    assert made["messages"][3]["content"] == "Script completed\n\n1"
 
 
 def test_tools_among_the_items_are_offered():

@@ -294,6 +294,16 @@ def test_comments_pass_and_bare_fields_do_not():
     assert b"retry" not in out
 
 
+def test_the_first_chunk_with_an_answer_names_it():
+    head = event({"id": "", "choices": [], "prompt_filter_results": []})
+    odd = event(
+        {"id": "other", "model": "", "service_tier": "flex", "choices": [{"index": 0, "delta": {"content": "y"}}]}
+    )
+    events = told(head, delta(content="x"), odd, delta("stop"), DONE)
+    assert (last(events)["id"], last(events)["service_tier"]) == ("resp_a1", "flex")
+    assert last(events)["output"][0]["id"] == "msg_a1_0"
+
+
 def test_an_empty_answer_is_complete():
     assert last(told(delta("stop", role="assistant"), DONE))["output"] == []
 

@@ -67,6 +67,12 @@ def test_a_namespace_comes_apart_and_can_be_put_together():
     assert made.called["mcp__docs__say"] == Called("say", custom=True, namespace="mcp__docs")
 
 
+def test_the_default_namespace_is_given_back_but_not_spelled_out():
+    made = offer({**DOCS, "name": "functions"})
+    assert [each["function"]["name"] for each in made.functions] == ["search", "say"]
+    assert made.called["search"] == Called("search", namespace="functions")
+
+
 def test_tools_of_the_provider_are_named_once():
     assert offer({"type": "web_search"}, SHELL, {"type": "mcp"}, {"type": "web_search"}).hosted == ("web_search", "mcp")
 
@@ -100,6 +106,7 @@ def test_a_tool_for_programs_only_cannot_be_said_in_chat():
     [
         ("shell", None, "shell"),
         ("shell", "", "shell"),
+        ("exec", "functions", "exec"),
         ("js", "mcp__repl", "mcp__repl__js"),
         ("js", "mcp__repl__", "mcp__repl__js"),
         ("x" * 80, None, "x" * 80),
