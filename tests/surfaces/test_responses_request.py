@@ -93,8 +93,9 @@ def test_what_is_asked_in_chat(fields, more):
     assert chat(**fields) == expected
 
 
-def test_a_schema_keeps_its_order():
-    said = chat(text={"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}})
+def test_a_schema_keeps_its_order_and_its_description():
+    said = chat(text={"format": {"type": "json_schema", "name": "n", "description": "d", "schema": SCHEMA}})
+    assert said["response_format"]["json_schema"]["description"] == "d"
     assert list(said["response_format"]["json_schema"]["schema"]["properties"]) == ["z", "a"]
 
 
@@ -230,6 +231,8 @@ def test_a_request_of_codex_for_a_model_that_writes_programs():
 def test_tools_among_the_items_are_offered():
     items = [{"type": "additional_tools", "role": "developer", "tools": [SHELL]}, {"role": "user", "content": "hi"}]
     assert chat(input=items)["tools"] == [SAID_SHELL]
+    talk = [{"role": "user", "content": "what is", "note": "additional_tools"}]
+    assert "tools" not in chat(input=talk)
 
 
 JSON = st.recursive(

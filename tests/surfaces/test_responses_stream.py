@@ -17,6 +17,7 @@ from support.vectors import all_recorded
 
 from gateway.core.errors import Failed, FailureKind
 from gateway.providers.openai import OpenAI
+from gateway.surfaces.following import Following
 from gateway.surfaces.responses import Responses
 
 SURFACE = Responses()
@@ -302,6 +303,41 @@ def test_the_first_chunk_with_an_answer_names_it():
     events = told(head, delta(content="x"), odd, delta("stop"), DONE)
     assert (last(events)["id"], last(events)["service_tier"]) == ("resp_a1", "flex")
     assert last(events)["output"][0]["id"] == "msg_a1_0"
+
+
+def test_nothing_follows_what_nobody_can_read_in_the_same_block():
+    events = told(delta(content="x") + delta(content=["y"]) + delta(content="z") + delta("stop") + DONE)
+    assert last(events)["output"][0]["content"][0]["text"] == "x"
+
+
+def test_only_the_first_choice_is_told():
+    other = event({"choices": [{"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}]})
+    events = told(delta(content="x"), other, delta("stop"), DONE)
+    assert Response.model_validate(last(events)).output_text == "x"
+
+
+def test_a_call_that_never_says_its_name_is_no_item():
+    nameless = delta(tool_calls=[{"index": 0, "id": "c0"}])
+    assert last(told(nameless, delta("tool_calls"), DONE))["output"] == []
+    broken = event({"error": {"message": "m"}})
+    assert last(told(nameless, broken))["output"] == []
+
+
+def test_a_custom_call_without_text():
+    events = told(call(0, id="c0", name="apply_patch"), delta("tool_calls"), DONE, tools=[PATCH])
+    assert kinds(events)[2:5] == ["output_item.added", "custom_tool_call_input.done", "output_item.done"]
+
+
+def test_a_reader_that_ends_without_a_word_has_failed():
+    class Silent(Following):
+        def _pass(self, events: bytes) -> bytes:
+            self.done = True
+            return b""
+
+    chat = SURFACE.parse(b'{"model":"m","input":"hi","stream":true}', 0)
+    reader = SURFACE.follow(Silent(OpenAI().reader(chat)), chat)
+    assert read(reader.feed(delta(content="x")))[-1]["type"] == "response.failed"
+    assert reader.failed is not None
 
 
 def test_an_empty_answer_is_complete():
