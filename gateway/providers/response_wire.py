@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway.core.errors import Failed
+from gateway.core.price import AUTO
 from gateway.core.usage import Usage
 from gateway.providers.failures import classify
 from gateway.providers.usage import Count
@@ -102,7 +103,7 @@ class Item(msgspec.Struct):
     def size(self) -> int:
         """Bytes of generated text in it."""
         parts = (*(self.content or ()), *(self.summary or ()))
-        texts = (self.written, *(text for part in parts for text in (part.text, part.refusal)))
+        texts = (self.name, self.written, *(text for part in parts for text in (part.text, part.refusal)))
         return sum(len(text.encode()) for text in texts if text)
 
 
@@ -159,6 +160,11 @@ def present(raw: Raw | UnsetType) -> bool:
 def word(value: object) -> str | None:
     """A word, None: it is none."""
     return value if isinstance(value, str) else None
+
+
+def service_in(outcome: Outcome) -> str | None:
+    """The service tier that the answer was served at, None: it does not say. `auto` is what was asked for."""
+    return None if outcome.service_tier == AUTO else word(outcome.service_tier)
 
 
 def usage_in(raw: Raw | UnsetType) -> Usage | None:

@@ -27,8 +27,8 @@ from gateway.providers.response_wire import (
     Outcome,
     failed_in,
     present,
+    service_in,
     usage_in,
-    word,
     written_in,
 )
 
@@ -82,7 +82,7 @@ class Responses(msgspec.Struct, frozen=True):
             return Answer(b"", used, 0, failed_in(body))  # what is reported is billed, whatever else
         if read.output is None or read.status in UNFINISHED:
             return Answer(b"", used, 0, unreadable("the backend answered with a response that is not finished"))
-        return Answer(body, used, written_in(read.output), None, word(read.service_tier))
+        return Answer(body, used, written_in(read.output), None, service_in(read))
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an answer with another status says."""
@@ -143,7 +143,7 @@ class Stream(Reader):
         except UNREADABLE:
             return self.broke_off(unreadable("the backend ended with a response that nobody can read"))
         self.started = self.done = True
-        self.service = word(outcome.service_tier)
+        self.service = service_in(outcome)
         if not self.written_bytes:
             self.wrote(written_in(outcome.output))
         self.used(usage_in(outcome.usage))

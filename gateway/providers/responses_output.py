@@ -23,6 +23,7 @@ from gateway.providers.response_wire import (
     failed_in,
     items_in,
     present,
+    service_in,
     usage_in,
     word,
 )
@@ -75,7 +76,7 @@ def answered(body: bytes, chat: ChatRequest, kept_as: str) -> Answer:
         message, tokens = _message(items, kept_as)
     except UNREADABLE:
         return Answer(b"", None, 0, unreadable("the backend answered with something that is no response"))
-    service = word(read.service_tier)
+    service = service_in(read)
     whole = completion(
         chat,
         word(read.id) or "",

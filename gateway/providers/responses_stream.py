@@ -30,6 +30,7 @@ from gateway.providers.response_wire import (
     item_in,
     items_in,
     present,
+    service_in,
     usage_in,
     word,
 )
@@ -215,7 +216,7 @@ class Stream(Reader):
     def _last(self, read: Event, data: bytes) -> bytes:
         """The event that ends the stream, with all that the response came to."""
         outcome = self._response if isinstance(read.response, UnsetType) else OUTCOME.decode(read.response)
-        self.service, usage = word(outcome.service_tier), usage_in(outcome.usage)
+        self.service, usage = service_in(outcome), usage_in(outcome.usage)
         if read.type in FAILED or present(outcome.error) or outcome.status in NOT_ANSWERED:
             self.used(usage)
             return self.broke_off(failed_in(data if isinstance(read.response, UnsetType) else read.response))
