@@ -125,18 +125,17 @@ class ResponsesChat(msgspec.Struct, frozen=True):
         """The request, said anew. Raises Refused (400) for a field that is not as OpenAI documents it."""
         fields, view = chat.fields, chat.view
         said: dict[str, object] = {"model": backend.model, "input": input_items(chat, self.kept_as), "store": False}
-        left = TRANSLATED | NOT_HERE | MEANT_OTHERWISE | self.left_out | self.lacking
-        said |= {name: raw for name, raw in fields.items() if name not in left and present(raw)}
+        mine = {name: raw for name, raw in fields.items() if name not in self.left_out | self.lacking and present(raw)}
+        said |= {name: raw for name, raw in mine.items() if name not in TRANSLATED | NOT_HERE | MEANT_OTHERWISE}
         limit = view.max_completion_tokens if view.max_completion_tokens is not None else view.max_tokens
         if limit is not None:
             said["max_output_tokens"] = limit
-        asked = {name: raw for name, raw in fields.items() if name in TRANSLATED and present(raw)}
-        said |= self._tools(asked) | self._text(asked)
-        if (effort := asked.get("reasoning_effort")) is not None:
+        said |= self._tools(chat, mine) | self._text(mine)
+        if (effort := mine.get("reasoning_effort")) is not None:
             summary = {"summary": "auto"} if self.summary and bytes(effort) != _EFFORTLESS else {}
             said["reasoning"] = {"effort": effort, **summary}
-        if "stream_options" in asked:
-            said |= _read("stream_options", asked, _stream_options)
+        if "stream_options" in mine:
+            said |= _read("stream_options", mine, _stream_options)
         include = ["message.output_text.logprobs"] if view.logprobs else []
         if self.kept_as and "reasoning" in backend.capabilities:
             include.append("reasoning.encrypted_content")
@@ -154,26 +153,26 @@ class ResponsesChat(msgspec.Struct, frozen=True):
         """What an answer with another status says."""
         return classify(status, body, headers)
 
-    def _tools(self, asked: Mapping[str, Raw]) -> dict[str, object]:
-        choice = asked.get("tool_choice")
-        if "tool_choice" in self.lacking and choice is not None and bytes(choice) == b'"none"':
-            return {}  # where nothing else keeps tools from being called
+    def _tools(self, chat: ChatRequest, asked: Mapping[str, Raw]) -> dict[str, object]:
+        if "tool_choice" in self.lacking and bytes(chat.fields.get("tool_choice", b"")) == b'"none"':
+            return {}  # nothing else would keep it from calling them
         tools = _read("tools", asked, _all_tools) if "tools" in asked else []
         if "web_search_options" in asked:
             tools = [*tools, _read("web_search_options", asked, web_search)]
         said: dict[str, object] = {"tools": tools} if tools else {}
-        if choice is not None and "tool_choice" not in self.lacking:
+        if "tool_choice" in asked:
             said["tool_choice"] = _read("tool_choice", asked, tool_choice)
         return said
 
     def _text(self, asked: Mapping[str, Raw]) -> dict[str, object]:
         shape, verbosity = asked.get("response_format"), asked.get("verbosity")
+        said: dict[str, object] = {}
         text: dict[str, object] = {} if verbosity is None else {"verbosity": verbosity}
-        if shape is not None and not self.nested:
+        if shape is not None and self.nested:
+            said["response_format"] = shape
+        elif shape is not None:
             text["format"] = _read("response_format", asked, text_format)
-        return ({"text": text} if text else {}) | (
-            {"response_format": shape} if shape is not None and self.nested else {}
-        )
+        return said | ({"text": text} if text else {})
 
 
 def _read(name: str, asked: Mapping[str, Raw], say: Callable[[Raw], Said]) -> Said:

@@ -94,7 +94,10 @@ def test_all_that_is_counted_is_in_some_bucket(wire):
             {"code": "rate_limit_exceeded", "message": "m", "type": "server_error"},
         ),
         (
-            {"type": "error", "error": {"type": "tokens", "code": "rate_limit_exceeded", "message": "of org-Abc123456"}},
+            {
+                "type": "error",
+                "error": {"type": "tokens", "code": "rate_limit_exceeded", "message": "of org-Abc123456"},
+            },
             FailureKind.THROTTLED,
             429,
             {"code": "rate_limit_exceeded", "message": "of ***", "type": "tokens"},

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 from hypothesis import strategies as st
-from support.vectors import Recorded, load
 
 from gateway.core.chat import ChatRequest, parse
 from gateway.core.errors import Failed
 from gateway.providers.reader import Reader
+from support.vectors import Recorded, load
 
 ROOT = Path(__file__).resolve().parents[1] / "vectors" / "responses"
 
@@ -42,7 +42,14 @@ def play(reader: Reader, *blocks: bytes) -> bytes:
 
 
 def learned(reader: Reader) -> tuple[object, ...]:
-    return (reader.usage, reader.service, reader.written_bytes, reader.written_events, reader.done, kind_of(reader.failed))
+    return (
+        reader.usage,
+        reader.service,
+        reader.written_bytes,
+        reader.written_events,
+        reader.done,
+        kind_of(reader.failed),
+    )
 
 
 def kind_of(failed: Failed | None) -> str | None:
@@ -96,7 +103,9 @@ def message_of(raw: bytes) -> tuple[dict, str | None]:
 
 _WORD = st.sampled_from(["message", "function_call", "custom_tool_call", "reasoning", "web_search_call", "ä", ""])
 _LEAF = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), _WORD, st.floats(allow_nan=False))
-_PART = st.fixed_dictionaries({}, optional={"type": _WORD, "text": _LEAF, "refusal": _WORD, "annotations": st.lists(_LEAF, max_size=1)})
+_PART = st.fixed_dictionaries(
+    {}, optional={"type": _WORD, "text": _LEAF, "refusal": _WORD, "annotations": st.lists(_LEAF, max_size=1)}
+)
 _ITEM = st.fixed_dictionaries(
     {"type": _WORD},
     optional={
