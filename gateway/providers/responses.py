@@ -153,10 +153,7 @@ class Stream(Reader):
         return self._freed() + event
 
     def _complete(self) -> bool:
-        return False  # it would have ended by itself
-
-    def _end(self) -> bytes:
-        return b""
+        return False  # what is complete has ended by itself
 
     def _error(self, failed: Failed) -> bytes:
         error = {name: failed.error.get(name) for name in ("code", "message", "param")}

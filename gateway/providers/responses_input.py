@@ -123,10 +123,7 @@ def _heard(part: Part) -> bool:
 def _marks(chat: ChatRequest, *said: bytes) -> list[_Mark]:
     """What is seldom in the messages. They are read again only where some of these words are in them."""
     raw = bytes(chat.fields["messages"])
-    try:
-        return _MARKS.decode(raw) if any(word in raw for word in said) else []
-    except UNREADABLE:
-        return []  # `input_items` refuses them
+    return _MARKS.decode(raw) if any(word in raw for word in said) else []
 
 
 def input_items(chat: ChatRequest, kept_as: str) -> list[object]:

@@ -235,10 +235,7 @@ class Stream(Reader):
         return self._rest(item, item.call_id or item.id)
 
     def _complete(self) -> bool:
-        return False  # it would have ended by itself
-
-    def _end(self) -> bytes:
-        return b""
+        return False  # what is complete has ended by itself
 
     def _error(self, failed: Failed) -> bytes:
         return error_event(failed)

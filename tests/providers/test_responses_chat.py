@@ -155,6 +155,11 @@ def test_what_the_api_does_not_have_is_named(name):
     assert OPENAI.lacks(ask(**{name: ASKING[name]}), BACKEND).startswith(f"does not take `{name}`")
 
 
+def test_text_alone_is_no_modality_to_ask_for():
+    body = b'{"model":"m","messages":[{"role":"user","content":"hi"}],"modalities":[ "text" ]}'
+    assert OPENAI.lacks(parse(body), BACKEND) == ""
+
+
 @pytest.mark.parametrize("name", sorted(MEANT_OTHERWISE))
 def test_what_would_be_read_otherwise_is_named(name):
     assert OPENAI.lacks(ask(**{name: "x"}), BACKEND) == f"does not take `{name}` in a chat completion"

@@ -262,6 +262,17 @@ def test_pieces_are_parted_where_their_messages_are():
     assert (message["reasoning_content"], message["content"]) == ("ab\n\nc\n\nd", "xy\n\nz")
 
 
+def test_pieces_without_text_say_nothing():
+    kinds = ("output_text", "refusal", "reasoning_text", "function_call_arguments")
+    begun = item("added", at=0, **CALL | {"arguments": ""})
+    message, _ = read(begun, *(delta(kind, "", output_index=0) for kind in kinds))
+    assert message == {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{**ASKED, "function": {"name": "f", "arguments": ""}}],
+    }
+
+
 def test_a_server_that_names_no_places_has_its_text_joined():
     assert read(delta("output_text", "x"), delta("output_text", "y"))[0]["content"] == "xy"
 
