@@ -27,6 +27,9 @@ _FILTERED = (
     "data_inspection_failed",
     "content exists risk",
     "responsibleaipolicyviolation",
+    "invalid_prompt",  # OpenAI's Responses API: flagged, like the next two
+    "bio_policy",
+    "misalignment_policy_violation",
 )
 _NO_CREDIT = (
     "insufficient_quota",
