@@ -317,7 +317,7 @@ def _document(file: _File) -> Block:
 def _decoded(data: str) -> str | None:
     inline = _DATA_URL.match(data)
     try:
-        return b64decode(data[inline.end() :] if inline else data).decode()
+        return b64decode("".join((data[inline.end() :] if inline else data).split()), validate=True).decode()
     except (binascii.Error, ValueError):
         return None
 

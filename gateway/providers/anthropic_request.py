@@ -82,7 +82,7 @@ _JSON_TOOL_SAYS = "Gives the answer. It is called once, with the whole answer."
 
 
 class _Schema(msgspec.Struct):
-    schema: Raw | None = None
+    schema: Raw | UnsetType = UNSET
     description: str | None = None
 
 
@@ -220,7 +220,10 @@ class Request:
         return tuple(left_out)
 
     def encode(self) -> bytes:
-        """The body of the request. Raises Refused (400) for messages that are no conversation."""
+        """The body of the request. Raises Refused (400) for messages that are no conversation, and for what the model
+        cannot do: nothing of a request is lost silently."""
+        if lacking := self.lacks():
+            raise Refused(Refusal.UNSUPPORTED, f"the model {lacking}")
         body: dict[str, object] = {"model": self._model}
         conversation = self._conversation
         if conversation.system:
@@ -285,7 +288,7 @@ class Request:
             return {}
         if able.thinking == "adaptive":
             return {"thinking": {"type": "adaptive", **({"display": "summarized"} if able.quiet else {})}}
-        budget = min(_BUDGETS.get(effort, LEAST_BUDGET), max(LEAST_BUDGET, self._limit // 2))
+        budget = min(_BUDGETS[effort], max(LEAST_BUDGET, self._limit // 2))
         return {} if self._budget_lost else {"thinking": {"type": "enabled", "budget_tokens": budget}}
 
     @property
@@ -318,9 +321,9 @@ class Request:
         effort = self._effort
         if effort == "none" and self._able.unasked and not self._able.off:
             effort = "low"  # it always thinks, so this is the least
-        if effort not in (None, "none") and self._able.efforts:
-            config.setdefault("effort", _level(effort or "", self._able.efforts))
-        if self._format is not None and self._format.type == "json_schema" and not self._json_tool:
+        if effort is not None and effort != "none" and self._able.efforts:
+            config.setdefault("effort", _level(effort, self._able.efforts))
+        if self._format is not None and self._format.type == "json_schema" and self._able.schemas:
             config.setdefault("format", {"type": "json_schema", "schema": _schema(self._format)})
         return {"output_config": config} if config else {}
 
@@ -335,13 +338,14 @@ class Request:
 
 def _schema(format: _Format) -> Raw:
     """The wanted schema, byte for byte."""
-    if format.json_schema is None or format.json_schema.schema is None:
+    schema = format.json_schema.schema if format.json_schema is not None else UNSET
+    if isinstance(schema, UnsetType) or bytes(schema) == _NULL:
         raise Refused(
             Refusal.MISSING_PARAMETER,
             "missing required parameter: `response_format.json_schema.schema`",
             param="response_format.json_schema.schema",
         )
-    return format.json_schema.schema
+    return schema
 
 
 def _level(effort: str, levels: tuple[str, ...]) -> str:
