@@ -13,6 +13,9 @@ from gateway.providers.failures import classify
 from gateway.providers.messages import ANTHROPIC
 from gateway.providers.reader import Answer
 
+BINDING = ("anthropic-beta", "thinking-binding-controls-2026-08-01")
+_THOUGHT = b'"thinking_blocks"'
+
 
 class Anthropic(msgspec.Struct, frozen=True):
     """The dialect. `base_url` is the provider's default; `target` says where the key goes."""
@@ -24,8 +27,10 @@ class Anthropic(msgspec.Struct, frozen=True):
     passes: tuple[str, ...] = ("anthropic-beta",)
 
     def endpoint(self, chat: ChatRequest, backend: Backend) -> Endpoint:
-        """Where the call goes."""
-        return self.target
+        """Where the call goes. What a model shall do with earlier thinking can only be said with a header."""
+        if _THOUGHT not in bytes(chat.fields["messages"]) or not _binds(chat, backend):
+            return self.target
+        return msgspec.structs.replace(self.target, headers=(*self.target.headers, BINDING))
 
     def lacks(self, chat: ChatRequest, backend: Backend) -> str:
         """Why the model cannot do what is asked. A request that is wrong for every model is not said to be lacking:
@@ -57,3 +62,10 @@ class Anthropic(msgspec.Struct, frozen=True):
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an answer with another status says."""
         return classify(status, body, headers)
+
+
+def _binds(chat: ChatRequest, backend: Backend) -> bool:
+    try:
+        return Request(chat, backend).binds
+    except Refused:
+        return False  # nothing will be sent

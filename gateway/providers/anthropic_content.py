@@ -1,36 +1,26 @@
 """The messages of a chat completion as Anthropic takes them: system apart, turns merged, every part a block."""
 
-import binascii
 import re
-from base64 import b64decode
 from collections.abc import Iterable
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway.core.errors import Refusal, Refused
+from gateway.providers.anthropic_attached import Block, File, image, invalid
 
-Block = dict[str, object]
+OPENING: Block = {"type": "text", "text": "Begin."}
+"""What the user says where the assistant speaks first."""
 
 READABLE = frozenset({"text", "refusal", "image_url", "file"})
 """Types of content parts that can be said."""
 
-_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+=-]+)*?;base64,", re.IGNORECASE)
 _NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
-_PDF, _TEXT = "application/pdf", "text/plain"
-_PDF_BASE64 = "JVBERi"  # every PDF begins with %PDF-
-_IMAGE_TYPES = {"image/jpg": "image/jpeg"}  # which many write
 _SIGNED = frozenset({"thinking", "redacted_thinking"})
 
 
 class _Image(msgspec.Struct):
-    url: str
-
-
-class _File(msgspec.Struct):
-    file_data: str | None = None
-    filename: str | None = None
-    file_id: str | None = None
+    url: Raw
 
 
 class _Part(msgspec.Struct):
@@ -38,7 +28,7 @@ class _Part(msgspec.Struct):
     text: str | None = None
     refusal: str | None = None
     image_url: _Image | str | None = None
-    file: _File | None = None
+    file: File | None = None
     cache_control: Raw | UnsetType = UNSET
 
 
@@ -80,24 +70,26 @@ class _Message(msgspec.Struct):
 
 class Said(msgspec.Struct, frozen=True):
     """A conversation as Anthropic takes it. `unthought`: the turn that goes on now called tools, and its signed
-    thinking is not here, so a model that thinks with a budget cannot go on thinking."""
+    thinking is not here, so a model that thinks with a budget cannot go on thinking. `thought`: earlier thinking is
+    sent back."""
 
     system: list[Block]
     messages: list[Block]
     unthought: bool
+    thought: bool
 
 
 _MESSAGES = msgspec.json.Decoder(list[_Message])
-_AT = re.compile(r" - at `\$([^`]*)`\Z")
 
 
-def said(raw: Raw) -> Said:
+def said(raw: Raw, *, thinking: bool = True) -> Said:
     """The conversation in the `messages` of a chat completion.
 
     Instructions (system, developer) are joined in order, wherever they stood; where there is nothing else they are
     what the user says, since somebody must say something. Messages of one role in a row become one. Blocks of a turn
     stand as the API wants them: results of tools first, thinking first. Empty texts are left out. `name` is not sent,
-    since no place is there for it. Raises Refused (400) for what is no conversation.
+    since no place is there for it. The API wants the user to speak first, so where the assistant does a word of the
+    user is put before it. `thinking`: earlier thinking is sent back. Raises Refused (400) for what is no conversation.
     """
     try:
         messages = _MESSAGES.decode(raw)
@@ -112,6 +104,8 @@ def said(raw: Raw) -> Said:
             system += _marked(_blocks(message.content, at), message)
             continue
         role, blocks = _turn(message, at, ids)
+        if not thinking:
+            blocks = [block for block in blocks if block["type"] not in _SIGNED]
         if not blocks:
             continue
         if turns and turns[-1][0] == role:
@@ -122,11 +116,14 @@ def said(raw: Raw) -> Said:
         if not system:
             raise Refused(Refusal.INVALID_TYPE, "`messages` says nothing: give a message a text", param="messages")
         system, turns = [], [("user", system)]
+    if turns[0][0] == "assistant":
+        turns.insert(0, ("user", [dict(OPENING)]))
     for role, blocks in turns:
         if role == "user":
             blocks.sort(key=lambda block: block["type"] != "tool_result")  # stable: all else keeps its order
     _strip_end(turns)
-    return Said(system, [{"role": role, "content": blocks} for role, blocks in turns], _unthought(turns))
+    thought = any(block["type"] in _SIGNED for _, blocks in turns for block in blocks)
+    return Said(system, [{"role": role, "content": blocks} for role, blocks in turns], _unthought(turns), thought)
 
 
 class _Ids:
@@ -258,12 +255,12 @@ def _block(part: _Part, at: str) -> list[Block]:
         case "refusal":
             return _text(part.refusal)
         case "image_url" if part.image_url is not None:
-            url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
-            return [{"type": "image", "source": _source(url)}]
+            url = part.image_url
+            return [image(Raw(msgspec.json.encode(url)) if isinstance(url, str) else url.url, f"{at}.image_url.url")]
         case "file" if part.file is not None:
-            if reason := file_lacks(part.file.file_data, part.file.filename, part.file.file_id):
+            if reason := part.file.lacking:
                 raise Refused(Refusal.UNSUPPORTED, f"`{at}.file`: this model {reason}", param=f"{at}.file")
-            return [_document(part.file)]
+            return [part.file.block]
         case "image_url" | "file":
             raise Refused(
                 Refusal.MISSING_PARAMETER,
@@ -275,51 +272,6 @@ def _block(part: _Part, at: str) -> list[Block]:
         f"`{at}.type`: this model does not take such content: send text, an image or a PDF",
         param=f"{at}.type",
     )
-
-
-def _source(url: str) -> Block:
-    if inline := _DATA_URL.match(url):
-        media = (inline[1] or "").lower()
-        return {"type": "base64", "media_type": _IMAGE_TYPES.get(media, media), "data": url[inline.end() :]}
-    return {"type": "url", "url": url}
-
-
-def _media_type(data: str, filename: str | None) -> str:
-    """What a file is, by what its sender says or by how it begins."""
-    if inline := _DATA_URL.match(data):
-        return (inline[1] or _TEXT).lower()
-    name = (filename or "").lower()
-    return _PDF if data.startswith(_PDF_BASE64) or name.endswith(".pdf") else _TEXT if name.endswith(".txt") else ""
-
-
-def file_lacks(data: str | None, filename: str | None, id: str | None) -> str:
-    """Why a file cannot be read, in words that go on after who reads it; empty: it can."""
-    if not data:
-        return "does not know files by a `file_id`: send the `file_data`" if id else "needs the `file_data` of a file"
-    if (media := _media_type(data, filename)) not in (_PDF, _TEXT):
-        return f"does not take a file of type {media or 'unknown'}: send a PDF or plain text"
-    if media == _TEXT and _decoded(data) is None:
-        return "cannot read a text file: its `file_data` is not text in base64"
-    return ""
-
-
-def _document(file: _File) -> Block:
-    data = file.file_data or ""
-    titled: Block = {"title": file.filename} if file.filename else {}
-    if _media_type(data, file.filename) == _TEXT:
-        source: Block = {"type": "text", "media_type": _TEXT, "data": _decoded(data) or ""}
-    else:
-        inline = _DATA_URL.match(data)
-        source = {"type": "base64", "media_type": _PDF, "data": data[inline.end() :] if inline else data}
-    return {"type": "document", "source": source, **titled}
-
-
-def _decoded(data: str) -> str | None:
-    inline = _DATA_URL.match(data)
-    try:
-        return b64decode("".join((data[inline.end() :] if inline else data).split()), validate=True).decode()
-    except (binascii.Error, ValueError):
-        return None
 
 
 def _with_cache(block: Block, cache_control: Raw | UnsetType) -> Block:
@@ -351,10 +303,3 @@ def _unthought(turns: Iterable[tuple[str, list[Block]]]) -> bool:
         elif all(block["type"] != "tool_result" for block in blocks):
             going_on = False
     return going_on
-
-
-def invalid(problem: str, field: str = "") -> Refused:
-    """The refusal for a value of a wrong type. Names the field, never its value."""
-    what = _AT.sub("", problem)
-    path = field + match[1].removeprefix("." if not field else "") if (match := _AT.search(problem)) else field
-    return Refused(Refusal.INVALID_TYPE, f"invalid `{path}`: {what[:1].lower()}{what[1:]}", param=path)

@@ -1,7 +1,7 @@
 """What each generation of Claude accepts: one row per change. A model that is newer than all rows is as the newest.
 
 Facts: platform.claude.com/docs, pages on models, effort, thinking and structured outputs, and the migration guides of
-Opus 4.6 to 5.5, Sonnet 5 and 5.5, and Haiku 5.5; November 2026.
+Opus 4.6 to 5.5, Sonnet 5 and 5.5, and Haiku 5.5; its pages on preserved thinking; November 2026.
 """
 
 import re
@@ -20,7 +20,8 @@ class Abilities(msgspec.Struct, frozen=True):
     not, empty: it always thinks. `quiet`: it shows its thinking only when asked to. `efforts` are the levels of
     `output_config.effort`, lowest first. `sampling`: temperature and top_p are `free`, only `one` of them may be
     given, or they are `fixed`. `forced`: it can be made to call a tool. `schemas`: it takes JSON schemas for answers,
-    and strict tools. `prefill`: it goes on from a last message of the assistant. `max_output` is tokens.
+    and strict tools. `prefill`: it goes on from a last message of the assistant. `bound`: it checks that nothing
+    has changed before thinking that is sent back. `max_output` is tokens.
     """
 
     thinking: Literal["adaptive", "budget", "never"] = "adaptive"
@@ -32,10 +33,11 @@ class Abilities(msgspec.Struct, frozen=True):
     forced: bool = False
     schemas: bool = True
     prefill: bool = False
+    bound: bool = False
     max_output: int = 128_000
 
 
-_CURRENT = Abilities()
+_CURRENT = Abilities(bound=True)
 _FIVE = Abilities(off="disabled", forced=True)
 _CHOOSES = Abilities(unasked=False, off="disabled", forced=True)  # thinks adaptively, and only when asked
 _SIX = msgspec.structs.replace(_CHOOSES, quiet=False, sampling="one", efforts=("low", "medium", "high", "max"))
@@ -58,14 +60,14 @@ _ROWS: dict[str, tuple[tuple[tuple[int, int], Abilities], ...]] = {
         ((0, 0), _BEFORE),
     ),
     "sonnet": (
-        ((5, 5), Abilities(off="between_tools")),
+        ((5, 5), Abilities(off="between_tools", bound=True)),
         ((5, 0), _FIVE),
         ((4, 6), _SIX),
         ((4, 5), _BUDGET),
         ((3, 7), _FIRST),
         ((0, 0), _BEFORE),
     ),
-    "haiku": (((5, 0), _FIVE), ((4, 5), _BUDGET), ((0, 0), _BEFORE)),
+    "haiku": (((5, 0), msgspec.structs.replace(_FIVE, bound=True)), ((4, 5), _BUDGET), ((0, 0), _BEFORE)),
 }
 """By family: from which version on a row holds, newest first."""
 

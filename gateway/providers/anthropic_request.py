@@ -1,10 +1,6 @@
-"""A chat completion as a request to Anthropic Messages. Every field that OpenAI documents is in one of the tables.
+"""A chat completion as a request to Anthropic Messages."""
 
-Facts: platform.claude.com/docs/en/api/messages, its page on the compatibility with OpenAI's SDK, and the types of
-Anthropic's SDK 2.14; November 2026.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -12,59 +8,12 @@ from msgspec import UNSET, Raw, UnsetType
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Refusal, Refused
-from gateway.providers.anthropic_content import READABLE, Block, Said, file_lacks, invalid, said
+from gateway.providers.anthropic_attached import Block, File, invalid
+from gateway.providers.anthropic_content import READABLE, Said, said
+from gateway.providers.anthropic_fields import KNOWN, LACKING, OWN, TOLD
 from gateway.providers.anthropic_models import Abilities, abilities
 from gateway.providers.anthropic_tools import Function, Tool, choice, functions, is_forced, tools
 from gateway.providers.messages_wire import LEAST_BUDGET
-
-TRANSLATED = frozenset(
-    (
-        *("model", "messages", "max_tokens", "max_completion_tokens", "stop", "stream", "stream_options"),
-        *("temperature", "top_p", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
-        *("response_format", "reasoning_effort", "service_tier", "user", "safety_identifier"),
-        "metadata",  # its `user_id`, where nothing else names the user; the rest is for OpenAI's store of completions
-    )
-)
-"""Fields that are said in Anthropic's words."""
-
-HARMLESS: Mapping[str, str] = {
-    "store": "asks OpenAI to keep the completion; nothing is kept here",
-    "prompt_cache_key": "a hint for the place of a cache; the answer is the same",
-    "prompt_cache_options": "a hint for a cache; the answer is the same",
-    "prompt_cache_retention": "a hint for a cache; the answer is the same",
-}
-"""Fields that are left out, and why nobody misses them."""
-
-TOLD: Mapping[str, str] = {
-    "seed": "OpenAI itself promises nothing of it",
-    "prediction": "it only makes an answer faster",
-}
-"""Fields that are left out, and why that may be; the client is told."""
-
-LACKING: Mapping[str, str] = {
-    "n": "does not take `n` above 1",
-    "presence_penalty": "does not take `presence_penalty`",
-    "frequency_penalty": "does not take `frequency_penalty`",
-    "logit_bias": "does not take `logit_bias`",
-    "logprobs": "does not report `logprobs`",
-    "top_logprobs": "does not report `top_logprobs`",
-    "min_p": "does not take `min_p`",
-    "suffix": "does not take a `suffix`",
-    "verbosity": "does not take `verbosity`",
-    "modalities": "writes only text, so it does not take these `modalities`",
-    "audio": "does not speak, so it does not take `audio`",
-    "web_search_options": "does not take `web_search_options`",
-    "moderation": "does not take `moderation`",
-}
-"""Parameters that nothing stands for, in words that go on after the backend's name."""
-
-OWN = frozenset(
-    (
-        *("thinking", "output_config", "top_k", "cache_control", "container", "context_management", "diagnostics"),
-        *("inference_geo", "mcp_servers", "speed", "user_profile_id"),
-    )
-)
-"""Anthropic's own fields. They are passed on as they came."""
 
 _TIERS = {"default": "standard_only", "standard_only": "standard_only", "auto": "auto"}
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 32_768}
@@ -155,7 +104,7 @@ class Request:
                 continue
             if name in LACKING and name in self._chat.asks:
                 yield LACKING[name]
-            elif name not in TRANSLATED | HARMLESS.keys() | TOLD.keys() | LACKING.keys() | OWN:
+            elif name not in KNOWN:
                 yield f"does not know the field `{name[:64]}`"
         if (tier := self._asked.service_tier) is not None and tier not in _TIERS:
             yield "does not have this `service_tier`"
@@ -249,7 +198,7 @@ class Request:
     @property
     def _conversation(self) -> Said:
         if self._said is None:
-            self._said = said(self._chat.fields["messages"])
+            self._said = said(self._chat.fields["messages"], thinking=not (self._able.bound and self._off))
         return self._said
 
     def _stops(self) -> list[str]:
@@ -276,20 +225,37 @@ class Request:
         described = format.json_schema.description if format.json_schema is not None else None
         return {"name": JSON_TOOL, "description": described or _JSON_TOOL_SAYS, "input_schema": _schema(format)}
 
+    @property
+    def binds(self) -> bool:
+        """Whether earlier thinking is sent to a model that checks what stood before it. In translation that may have
+        changed, so such thinking shall be dropped, and the request not refused."""
+        return self._able.bound and not self._own_thinking and self._conversation.thought
+
     def _thinking(self) -> dict[str, object]:
-        """How it shall think. Nothing where the client says it in Anthropic's own words, where it says nothing, or
-        where a tool is forced: that and thinking exclude each other."""
-        effort, able = self._effort, self._able
-        if effort is None or self._own_thinking or able.thinking == "never":
+        """How it shall think. Nothing where the client says it in Anthropic's own words."""
+        if self._own_thinking:
             return {}
-        if effort == "none":
-            return {"thinking": {"type": able.off}} if able.unasked and able.off else {}
-        if self._forced:
+        asked = self._thinking_asked()
+        if self.binds:
+            asked = {"type": "adaptive", **asked, "block_binding": {"prefix_mismatch_behavior": "drop_block"}}
+        return {"thinking": asked} if asked else {}
+
+    def _thinking_asked(self) -> dict[str, object]:
+        """By `reasoning_effort`. Nothing where a tool is forced: that and thinking exclude each other."""
+        effort, able = self._effort, self._able
+        if self._off:
+            return {"type": able.off}
+        if effort is None or effort == "none" or able.thinking == "never" or self._forced or self._budget_lost:
             return {}
         if able.thinking == "adaptive":
-            return {"thinking": {"type": "adaptive", **({"display": "summarized"} if able.quiet else {})}}
+            return {"type": "adaptive", **({"display": "summarized"} if able.quiet else {})}
         budget = min(_BUDGETS[effort], max(LEAST_BUDGET, self._limit // 2))
-        return {} if self._budget_lost else {"thinking": {"type": "enabled", "budget_tokens": budget}}
+        return {"type": "enabled", "budget_tokens": budget}
+
+    @property
+    def _off(self) -> bool:
+        """Whether thinking is switched off that would happen unasked."""
+        return self._effort == "none" and self._able.unasked and bool(self._able.off) and not self._own_thinking
 
     @property
     def _budget_lost(self) -> bool:
@@ -355,15 +321,8 @@ def _level(effort: str, levels: tuple[str, ...]) -> str:
     return below[-1] if below else levels[0]
 
 
-class _File(msgspec.Struct):
-    file_data: str | None = None
-    filename: str | None = None
-    file_id: str | None = None
-
-
 def _file_lacks(raw: Raw) -> str:
     try:
-        file = msgspec.json.decode(raw, type=_File)
+        return msgspec.json.decode(raw, type=File).lacking
     except msgspec.DecodeError:
         return ""  # refused when it is read
-    return file_lacks(file.file_data, file.filename, file.file_id)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway.core.errors import Refusal, Refused
-from gateway.providers.anthropic_content import Block, invalid
+from gateway.providers.anthropic_attached import Block, invalid
 
 _NULL = b"null"
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])

@@ -3,11 +3,12 @@
 import json
 
 import pytest
+from msgspec import structs
 from support.messages import VECTORS, backend, chat, chunks_of, play
 
 from gateway.core.chat import parse
 from gateway.core.errors import FailureKind, Refused
-from gateway.providers.anthropic import Anthropic
+from gateway.providers.anthropic import BINDING, Anthropic
 from gateway.providers.messages import ANTHROPIC, BEARER
 
 DIALECT = Anthropic()
@@ -64,6 +65,11 @@ def test_an_error_means_what_it_says():
 def test_where_calls_go():
     assert DIALECT.endpoint(chat(), backend()) is ANTHROPIC
     assert Anthropic("http://u/v1", BEARER).endpoint(chat(), backend()) is BEARER
+    signed = {"role": "assistant", "thinking_blocks": [{"type": "redacted_thinking", "data": "d"}], "content": "so"}
+    bound = DIALECT.endpoint(chat("hi", signed, "on"), backend())
+    assert bound == structs.replace(ANTHROPIC, headers=(*ANTHROPIC.headers, BINDING))
+    assert DIALECT.endpoint(chat("hi", signed, "on"), backend("claude-opus-5")) is ANTHROPIC
+    assert DIALECT.endpoint(chat({**signed, "role": "king"}), backend()) is ANTHROPIC
     assert (DIALECT.takes, DIALECT.limit_field, DIALECT.passes) == ("chat", "max_tokens", ("anthropic-beta",))
     assert DIALECT.base_url == "https://api.anthropic.com/v1"
 

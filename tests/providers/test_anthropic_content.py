@@ -1,7 +1,6 @@
 """The messages of a chat completion as Anthropic takes them."""
 
 import json
-from base64 import b64encode
 from itertools import pairwise
 
 import msgspec
@@ -11,11 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from gateway.core.errors import Refused
-from gateway.providers.anthropic_content import file_lacks, said
-
-PNG = "data:image/png;base64,aGk="
-PDF = b64encode(b"%PDF-1.7 hi").decode()
-TXT = b64encode(b"plain words").decode()
+from gateway.providers.anthropic_content import OPENING, said
 
 
 def of(*messages) -> tuple[list, list]:
@@ -85,6 +80,12 @@ def tool(id: str, content) -> dict:
             [user("hi"), assistant("so "), user("on")],
             [],
             [("user", [text("hi")]), ("assistant", [text("so ")]), ("user", [text("on")])],
+        ),
+        # the user speaks first
+        (
+            [{"role": "system", "content": "a"}, assistant("hello"), user("hi")],
+            ["a"],
+            [("user", [OPENING]), ("assistant", [text("hello")]), ("user", [text("hi")])],
         ),
         # calls and their results
         (
@@ -190,58 +191,24 @@ def test_a_conversation_becomes(messages, system, turns):
     )
 
 
-@pytest.mark.parametrize(
-    ("part", "block"),
-    [
-        (
-            {"type": "image_url", "image_url": {"url": PNG}},
-            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}},
-        ),
-        (
-            {"type": "image_url", "image_url": {"url": "data:image/JPG;base64,aGk="}},
-            {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "aGk="}},
-        ),
-        (
-            {"type": "image_url", "image_url": "https://x.test/a.png"},
-            {"type": "image", "source": {"type": "url", "url": "https://x.test/a.png"}},
-        ),
-        (
-            {"type": "image_url", "image_url": {"url": "https://x.test/a.png", "detail": "low"}},
-            {"type": "image", "source": {"type": "url", "url": "https://x.test/a.png"}},
-        ),
-        (
-            {"type": "file", "file": {"file_data": PDF}},
-            {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}},
-        ),
-        (
-            {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PDF}", "filename": "a.pdf"}},
-            {
-                "type": "document",
-                "source": {"type": "base64", "media_type": "application/pdf", "data": PDF},
-                "title": "a.pdf",
-            },
-        ),
-        (
-            {"type": "file", "file": {"file_data": f"data:text/plain;charset=utf-8;base64,{TXT}"}},
-            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "plain words"}},
-        ),
-        (
-            {"type": "file", "file": {"file_data": TXT, "filename": "a.txt"}},
-            {
-                "type": "document",
-                "source": {"type": "text", "media_type": "text/plain", "data": "plain words"},
-                "title": "a.txt",
-            },
-        ),
-        (
-            {"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
-            text("x", cache_control={"type": "ephemeral", "ttl": "1h"}),
-        ),
-        ({"type": "text", "text": "x", "cache_control": None}, text("x")),
-    ],
-)
-def test_a_part_becomes(part, block):
-    assert of(user([part]))[1] == [{"role": "user", "content": [block]}]
+def test_a_part_has_its_mark():
+    mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    assert of(user([text("x", **mark), text("y", cache_control=None)]))[1] == [user([text("x", **mark), text("y")])]
+
+
+def test_images_and_files_are_blocks():
+    turns = of(
+        user(
+            [
+                {"type": "image_url", "image_url": "https://x.test/a.png"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+                {"type": "file", "file": {"file_data": "JVBERi0="}},
+            ]
+        )
+    )[1]
+    sources = [block["source"] for block in turns[0]["content"]]
+    assert [block["type"] for block in turns[0]["content"]] == ["image", "image", "document"]
+    assert [source["type"] for source in sources] == ["url", "base64", "base64"]
 
 
 def test_a_mark_on_a_message_is_one_on_its_last_block():
@@ -333,21 +300,16 @@ def test_what_is_no_conversation_is_refused(messages, param):
     assert raised.value.refusal.status == 400
 
 
+SIGNED = {"type": "thinking", "thinking": "hm", "signature": "s=="}
+
+
 @pytest.mark.parametrize(
-    ("data", "filename", "id", "reason"),
-    [
-        (PDF, None, None, ""),
-        (TXT, "a.TXT", None, ""),
-        (None, None, "file-1", "does not know files by a `file_id`: send the `file_data`"),
-        (None, "a.pdf", None, "needs the `file_data` of a file"),
-        ("AAAA", "a.docx", None, "does not take a file of type unknown: send a PDF or plain text"),
-        ("data:audio/wav;base64,AAAA", None, None, "does not take a file of type audio/wav: send a PDF or plain text"),
-        ("data:text/plain;base64,/w==", None, None, "cannot read a text file: its `file_data` is not text in base64"),
-        ("!", "a.txt", None, "cannot read a text file: its `file_data` is not text in base64"),
-    ],
+    ("thinking", "content"), [(True, [SIGNED, text("so")]), (False, [text("so")])], ids=["sent back", "kept back"]
 )
-def test_a_file_is_read_or_not(data, filename, id, reason):
-    assert file_lacks(data, filename, id) == reason
+def test_earlier_thinking_is_sent_back_or_not(thinking, content):
+    messages = [user("hi"), assistant("so", thinking_blocks=[SIGNED]), user("on")]
+    found = said(Raw(json.dumps(messages).encode()), thinking=thinking)
+    assert (found.messages[1]["content"], found.thought) == (content, thinking)
 
 
 WORDS = st.sampled_from(["", " ", "x", "y "])
@@ -371,7 +333,7 @@ def test_any_conversation_is_refused_or_has_turns_that_alternate(messages):
         system, turns = of(*messages)
     except Refused:
         return
-    assert turns
+    assert turns[0]["role"] == "user"
     assert all(one["role"] != other["role"] for one, other in pairwise(turns))
     blocks = [block for turn in turns for block in turn["content"]]
     assert all(turn["content"] for turn in turns)

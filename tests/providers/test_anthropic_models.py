@@ -55,3 +55,20 @@ def test_a_model_takes(model, thinking, off, sampling, forced, schemas, prefill,
 def test_a_model_thinks(model, unasked, quiet, efforts):
     able = abilities(model)
     assert (able.unasked, able.quiet, len(able.efforts)) == (unasked, quiet, efforts)
+
+
+@pytest.mark.parametrize(
+    ("model", "bound"),
+    [
+        ("claude-fable-5-1", True),
+        ("claude-fable-5", False),
+        ("claude-opus-5-5", True),
+        ("claude-opus-5", False),
+        ("claude-sonnet-5-5", True),
+        ("claude-sonnet-5", False),
+        ("claude-haiku-5-5", True),
+        ("claude-haiku-4-5", False),
+    ],
+)
+def test_a_model_checks_what_stood_before_its_thinking(model, bound):
+    assert abilities(model).bound is bound

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.messages import backend, chat
 
-from gateway.core.chat import OPTIONAL, parse
+from gateway.core.chat import parse
 from gateway.core.errors import Refused
+from gateway.providers.anthropic_fields import KNOWN, OWN
 from gateway.providers.anthropic_models import abilities
-from gateway.providers.anthropic_request import HARMLESS, JSON_TOOL, LACKING, OWN, TOLD, TRANSLATED, Request
+from gateway.providers.anthropic_request import JSON_TOOL, Request
 
 NEW, FIVE, CHOOSES, BUDGET, EARLY, OLD = (
     "claude-opus-5-5",
@@ -21,11 +22,6 @@ NEW, FIVE, CHOOSES, BUDGET, EARLY, OLD = (
     "claude-sonnet-4",
     "claude-3-5-sonnet",
 )
-OPENAI_FIELDS = """model messages max_completion_tokens max_tokens temperature top_p presence_penalty frequency_penalty n
- stop seed logit_bias logprobs top_logprobs reasoning_effort verbosity response_format tools tool_choice
- parallel_tool_calls functions function_call stream stream_options modalities audio prediction web_search_options
- service_tier store metadata user safety_identifier prompt_cache_key prompt_cache_options prompt_cache_retention
- moderation""".split()
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 F = {"name": "f", "input_schema": {"type": "object"}}
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"], "additionalProperties": False}
@@ -45,12 +41,6 @@ def extra(model: str = NEW, **fields) -> dict:
     assert body.pop("model") == model
     body.pop("max_tokens")
     return body
-
-
-def test_every_field_of_openai_is_in_exactly_one_table():
-    tables = [TRANSLATED, HARMLESS.keys(), TOLD.keys(), LACKING.keys(), OWN]
-    assert {name: sum(name in table for table in tables) for name in OPENAI_FIELDS} == dict.fromkeys(OPENAI_FIELDS, 1)
-    assert all(sum(name in table for table in tables) == 1 for name in OPTIONAL)
 
 
 def test_a_plain_request():
@@ -332,6 +322,33 @@ def test_messages_that_cannot_be_said(model, messages, reason):
     assert Request(chat(*messages), backend(model)).lacks() == reason
 
 
+SIGNED = {"role": "assistant", "content": "so", "thinking_blocks": [{"type": "thinking", "signature": "s=="}]}
+BOUND = {"block_binding": {"prefix_mismatch_behavior": "drop_block"}}
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "thinking", "sent_back"),
+    [
+        (NEW, {}, {"type": "adaptive", **BOUND}, True),
+        (NEW, {"reasoning_effort": "high"}, {**ADAPTIVE, **BOUND}, True),
+        (NEW, {"reasoning_effort": "none"}, {"type": "adaptive", **BOUND}, True),
+        (NEW, {"thinking": {"type": "adaptive"}}, {"type": "adaptive"}, True),
+        # where thinking is off, earlier thinking would be refused
+        ("claude-sonnet-5-5", {"reasoning_effort": "none"}, {"type": "between_tools"}, False),
+        ("claude-haiku-5-5", {"reasoning_effort": "none"}, {"type": "disabled"}, False),
+        (FIVE, {"reasoning_effort": "none"}, {"type": "disabled"}, True),
+        (FIVE, {}, None, True),
+        (BUDGET, {}, None, True),
+    ],
+)
+def test_earlier_thinking_is_never_what_a_request_is_refused_for(model, fields, thinking, sent_back):
+    request = Request(chat("hi", SIGNED, "and?", **fields), backend(model))
+    body = json.loads(request.encode())
+    assert body.get("thinking") == thinking
+    assert (body["messages"][1]["content"][0]["type"] == "thinking") == sent_back
+    assert request.binds == ("block_binding" in (thinking or {}))
+
+
 LOOP = (
     "hi",
     {
@@ -392,7 +409,7 @@ VALUES = st.sampled_from(
 
 
 @given(
-    st.dictionaries(st.sampled_from(sorted({*OPENAI_FIELDS, *OWN, "x"} - {"model", "messages"})), VALUES, max_size=5),
+    st.dictionaries(st.sampled_from(sorted({*KNOWN, "x"} - {"model", "messages"})), VALUES, max_size=5),
     st.sampled_from([NEW, FIVE, CHOOSES, BUDGET, EARLY, OLD, "claude-sonnet-5-5", "claude-fable-5"]),
 )
 def test_any_request_is_refused_lacking_or_valid(fields, model):
