@@ -4,7 +4,7 @@ import json
 
 import pytest
 from msgspec import structs
-from support.messages import VECTORS, backend, chat, chunks_of, play
+from support.anthropic_vectors import VECTORS, backend, chat, chunks_of, play
 
 from gateway.core.chat import parse
 from gateway.core.errors import FailureKind, Refused

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from support.messages import ANSWERS, STREAMS, VECTORS, WHOLE, chat, chunks_of, event, events, name, play
+from support.anthropic_vectors import ANSWERS, STREAMS, VECTORS, WHOLE, chat, chunks_of, event, events, name, play
 
 from gateway.core.errors import FailureKind
 from gateway.core.usage import NOTHING, Usage

@@ -6,7 +6,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.messages import backend, chat
+from support.anthropic_vectors import backend, chat
 
 from gateway.core.chat import parse
 from gateway.core.errors import Refused

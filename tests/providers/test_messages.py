@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
-from support.messages import (
+from support.anthropic_vectors import (
     ANSWERS,
     COUNT,
     ERRORS,

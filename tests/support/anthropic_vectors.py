@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import msgspec
+from msgspec import Raw
 from openai._streaming import SSEDecoder
 
 from gateway.core.catalog import Backend
@@ -35,11 +37,8 @@ def chat(*messages, **fields) -> ChatRequest:
 
 def native(body: bytes, canonical: ChatRequest | None = None) -> ChatRequest:
     """A request that came as Messages, with what it is as a chat."""
-    from msgspec import Raw, structs
-    from msgspec import json as fast
-
-    fields = fast.decode(body, type=dict[str, Raw])
-    return structs.replace(canonical or chat(stream=True), native=Native("messages", fields))
+    fields = msgspec.json.decode(body, type=dict[str, Raw])
+    return msgspec.structs.replace(canonical or chat(stream=True), native=Native("messages", fields))
 
 
 def play(stream, blocks: list[bytes]) -> bytes:
