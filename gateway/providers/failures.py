@@ -39,8 +39,13 @@ _NO_CREDIT = (
     "billing_error",
     "arrearage",
 )
+_NO_CREDIT_REJECTED = ("your credit balance is too low to access", "you have reached your specified api usage limits")
+"""What Anthropic says of an empty account, or of one at its own limit, with status 400."""
+_OVERLOADED = ("overloaded_error",)
+_TIMED_OUT = ("timeout_error",)
+_NO_KEY = ("authentication_error", "permission_error")
 _TOO_MANY = ("rate_limit", "throttling", "too many requests", "resource_exhausted", "engine_overloaded")
-_NO_MODEL = ("model_not_found", "does not exist", "notfounderror")
+_NO_MODEL = ("model_not_found", "does not exist", "notfounderror", "not_found_error")
 
 _SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|xai|nvapi|key|AIza)[-_][\w*.\-]{6,}|\bAIza[\w\-]{10,}|\borg-[\w]{6,}")
 MAX_MESSAGE = 2000
@@ -87,9 +92,15 @@ def _kind(status: int, names: str, message: str) -> FailureKind:
 
     if status == 402 or says(_NO_CREDIT, also_message=status in (200, 403, 429)):
         return FailureKind.NO_CREDIT
+    if status == 400 and says(_NO_CREDIT_REJECTED):
+        return FailureKind.NO_CREDIT
     if status == 429 or (status < 400 and says(_TOO_MANY)):
         return FailureKind.THROTTLED
-    if status in (401, 403):
+    if status < 400 and says(_OVERLOADED, also_message=False):
+        return FailureKind.OVERLOADED
+    if status < 400 and says(_TIMED_OUT, also_message=False):
+        return FailureKind.TIMED_OUT
+    if status in (401, 403) or (status < 400 and says(_NO_KEY, also_message=False)):
         return FailureKind.CONTENT_FILTERED if says(_FILTERED) else FailureKind.UNAUTHORIZED
     if says(_CONTEXT, also_message=status in (200, 400, 413, 422)):
         return FailureKind.CONTEXT_TOO_LONG
