@@ -21,7 +21,7 @@ from gateway.core.rate import Throttled
 from gateway.core.record import Call, End, Record, Tried, entries, entry_of
 from gateway.core.turns import turns
 from gateway.core.usage import NOTHING
-from gateway.hop import Hop, Stream
+from gateway.hop import Hop
 from gateway.ports import (
     Budgets,
     Conversations,
@@ -47,6 +47,7 @@ from gateway.routing.plan import (
 )
 from gateway.routing.spoken import Dialects, lacking
 from gateway.sensitivity.classify import classify, facts_of
+from gateway.stream import Stream
 
 _MONOTONIC = time.perf_counter
 _NO_HEADERS: Mapping[str, str] = {}

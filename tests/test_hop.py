@@ -30,10 +30,11 @@ from gateway.core.fallback import Attempt
 from gateway.core.permit import mint
 from gateway.core.price import UNPRICED, Schedule, Tier, per_million
 from gateway.core.usage import Usage
-from gateway.hop import Hop, Stream
+from gateway.hop import Hop
 from gateway.ports import UpstreamError
 from gateway.providers import DIALECTS
 from gateway.providers.failures import error_object
+from gateway.stream import Stream
 from gateway.surfaces import CHAT
 
 DIALECT = DIALECTS["openai-compatible"]["chat"]
@@ -321,30 +322,3 @@ def test_what_is_recorded_names_the_rules_in_trial_and_the_broken_ones():
     )
     tried = one.ended()
     assert (tried.watched, tried.broken, tried.zone, tried.price_version) == (("quiet",), ("stop",), "inhouse", "v")
-
-
-def test_a_silent_stream_is_kept_alive_between_whole_events():
-    class Heard:
-        def __init__(self):
-            self.blocks = []
-
-        def write(self, block):
-            self.blocks.append(block)
-            return True
-
-    heard, reader = Heard(), DIALECT.reader(chat(stream=True))
-    stream = Stream(reader, heard, b"")
-    begun = len(heard.blocks)
-    stream.keep_alive()
-    stream.keep_alive()
-    stream.take(delta("a")[:20])
-    stream.keep_alive()
-    stream.keep_alive()
-    stream.take(delta("a")[20:])
-    stream.keep_alive()
-    comment = b": keep-alive\n\n"
-    assert [block for block in heard.blocks[begun:] if block] == [comment, comment, delta("a")]
-    stream.take(delta("", "stop") + DONE)
-    stream.keep_alive()
-    stream.keep_alive()
-    assert heard.blocks[-1] != comment

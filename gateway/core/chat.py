@@ -222,7 +222,7 @@ def parse(body: bytes, arrived: int = 0) -> ChatRequest:
     except RecursionError:
         raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
     refuse_redirection(fields)
-    hints = hints_in(fields) if "provider" in fields else ANY
+    hints = hints_in(fields)
     text_bytes, attached_bytes, needs = _measure(view, fields)
     return ChatRequest(fields, view, needs, text_bytes, attached_bytes, asked_of(fields), hints=hints, arrived=arrived)
 
@@ -243,10 +243,20 @@ def read_fields(body: bytes) -> dict[str, Raw]:
         raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
 
 
+def said_anew(chat: ChatRequest, fields: Mapping[str, bytes]) -> ChatRequest:
+    """The same request with other values (JSON) of some of its members. Raises Refused (400) for what is none."""
+    body = chat.with_fields(dict(fields))
+    if chat.operation != "chat":
+        return msgspec.structs.replace(chat, fields=read_fields(body))
+    return msgspec.structs.replace(parse(body, chat.arrived), native=chat.native, hints=chat.hints)
+
+
 def hints_in(fields: dict[str, Raw]) -> Hints:
     """Takes the `provider` object out of the members of a body. Raises Refused (400) for what is no such object."""
+    if (provider := fields.pop("provider", None)) is None:
+        return ANY
     try:
-        return _HINTS.decode(fields.pop("provider")) or ANY
+        return _HINTS.decode(provider) or ANY
     except msgspec.ValidationError as error:
         said = wrong_type(str(error))
         param = "provider" if said.param is None else f"provider.{said.param}"

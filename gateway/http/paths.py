@@ -11,6 +11,7 @@ from gateway.surfaces import SURFACES
 
 PATHS: Mapping[str, str] = {
     "/chat/completions": "chat",
+    "/responses": "responses",
     "/completions": "completions",
     "/embeddings": "embeddings",
     "/moderations": "moderations",

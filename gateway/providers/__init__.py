@@ -4,14 +4,21 @@ from collections.abc import Mapping
 
 from gateway.core.catalog import Endpoint
 from gateway.ports import Dialect
+from gateway.providers.anthropic import Anthropic
 from gateway.providers.embeddings import Embeddings
+from gateway.providers.gemini import Gemini
+from gateway.providers.messages import BEARER, VERSION, CountTokens, Messages
 from gateway.providers.openai import OpenAI
 from gateway.providers.plain import Plain
+from gateway.providers.responses import Responses
+from gateway.providers.responses_chat import ResponsesChat
 
-_ROWS: Mapping[str, OpenAI] = {
+_ROWS: Mapping[str, OpenAI | Anthropic | Gemini | ResponsesChat] = {
     "openai": OpenAI("https://api.openai.com/v1", limit_field="max_completion_tokens"),  # reasoning models want this
-    "anthropic": OpenAI("https://api.anthropic.com/v1"),  # its OpenAI-compatible endpoint
+    "openai-responses": ResponsesChat("https://api.openai.com/v1", kept_as="openai-responses-v1"),
+    "anthropic": Anthropic(),
     "gemini": OpenAI("https://generativelanguage.googleapis.com/v1beta/openai"),
+    "gemini-native": Gemini(),
     "deepseek": OpenAI("https://api.deepseek.com/v1"),
     "qwen": OpenAI("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
     "moonshot": OpenAI("https://api.moonshot.ai/v1"),
@@ -20,6 +27,11 @@ _ROWS: Mapping[str, OpenAI] = {
     "minimax": OpenAI("https://api.minimax.io/v1"),
     "openrouter": OpenAI("https://openrouter.ai/api/v1"),
     "xai": OpenAI("https://api.x.ai/v1"),
+    "xai-responses": ResponsesChat(
+        "https://api.x.ai/v1",
+        kept_as="xai-responses-v1",
+        lacking=frozenset({"web_search_options", "logprobs", "top_logprobs"}),
+    ),
     "groq": OpenAI("https://api.groq.com/openai/v1"),
     "together": OpenAI("https://api.together.xyz/v1"),
     "fireworks": OpenAI("https://api.fireworks.ai/inference/v1"),
@@ -28,8 +40,15 @@ _ROWS: Mapping[str, OpenAI] = {
     ),
     "bedrock": OpenAI(),  # each region has one
     "vertex": OpenAI(),  # each project and region has one
+    "vertex-native": Gemini(None, vertex=True),  # it ends in /publishers/google
     "meta": OpenAI("https://api.meta.ai/v1"),
-    "perplexity": OpenAI("https://api.perplexity.ai/v1"),
+    "perplexity": ResponsesChat(
+        "https://api.perplexity.ai/v1",
+        summary=False,
+        nested=True,
+        lacking=frozenset({"tool_choice", "parallel_tool_calls", "logprobs", "top_logprobs", "verbosity"}),
+        left_out=frozenset({"temperature", "top_p"}),
+    ),
     "nvidia": OpenAI("https://integrate.api.nvidia.com/v1"),
     "qianfan": OpenAI("https://qianfan.baidubce.com/v2"),
     "tokenhub": OpenAI("https://tokenhub-intl.tencentcloudmaas.com/v1"),
@@ -42,17 +61,33 @@ _ROWS: Mapping[str, OpenAI] = {
     "openai-compatible": OpenAI(),
 }
 
-_BESIDE: tuple[Dialect, ...] = (
-    OpenAI(takes="completions", target=Endpoint("/completions")),
-    Embeddings(),
-    Plain("moderations", Endpoint("/moderations"), "results"),
-    Plain("images", Endpoint("/images/generations"), "data"),
-    Plain("rerank", Endpoint("/rerank"), "results"),
-)
-"""What any server may serve beside chat. Whether a backend does is a capability of its row in the catalog."""
+
+def _beside(key_header: str = "Authorization") -> tuple[Dialect, ...]:
+    """What a server may serve beside chat. Whether a backend does is a capability of its row in the catalog."""
+    return (
+        OpenAI(takes="completions", target=Endpoint("/completions", key_header)),
+        Embeddings(target=Endpoint("/embeddings", key_header)),
+        Plain("moderations", Endpoint("/moderations", key_header), "results"),
+        Plain("images", Endpoint("/images/generations", key_header), "data"),
+        Plain("rerank", Endpoint("/rerank", key_header), "results"),
+        Responses(target=Endpoint("/responses", key_header)),
+        Messages(target=BEARER),
+    )
+
+
+_COUNTS = CountTokens(target=Endpoint("/messages/count_tokens", headers=VERSION))
+_BESIDE: Mapping[str, tuple[Dialect, ...]] = {
+    "anthropic": (Messages(), CountTokens()),
+    "azure": _beside("api-key"),
+    "vllm": (*_beside(), _COUNTS),
+    "llamacpp": (*_beside(), _COUNTS),
+    "gemini-native": (),
+    "vertex-native": (),
+}
+_OTHERS = _beside()
 
 DIALECTS: Mapping[str, Mapping[str, Dialect]] = {
-    name: {dialect.takes: dialect for dialect in (row, *_BESIDE)} for name, row in _ROWS.items()
+    name: {dialect.takes: dialect for dialect in (row, *_BESIDE.get(name, _OTHERS))} for name, row in _ROWS.items()
 }
 """What each provider speaks, by the form of request that it takes."""
 

@@ -18,8 +18,9 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw
 
-from gateway.core.chat import ChatRequest, Part
+from gateway.core.chat import ChatRequest
 from gateway.core.errors import Refusal, Refused
+from gateway.core.view import Part
 from gateway.providers.response_wire import UNREADABLE, present
 
 _NONE = Raw(b"null")

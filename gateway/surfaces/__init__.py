@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from gateway.ports import Surface
 from gateway.surfaces.chat import Chat
 from gateway.surfaces.plain import Plain
+from gateway.surfaces.responses import Responses
 
 CHAT = Chat()
 
 _ROWS: tuple[Surface, ...] = (
     CHAT,
+    Responses(),
     Plain("completions", "prompt", streams=True, limit=16),  # what OpenAI writes where nobody says how much
     Plain("embeddings", "input"),
     Plain("moderations", "input"),

@@ -26,6 +26,10 @@ class Chat(msgspec.Struct, frozen=True):
         """The answer itself."""
         return body
 
+    def drops(self, chat: ChatRequest) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
     def unasked(self, chat: ChatRequest) -> bytes | None:
         """None: a backend is always asked."""
         return None

@@ -10,7 +10,6 @@ from msgspec import Meta, Raw
 
 from gateway.core.chat import ChatRequest, asked_of, hints_in, read_fields, refuse_redirection, wrong_type
 from gateway.core.errors import Refusal, Refused
-from gateway.core.hints import ANY
 from gateway.core.view import StreamOptions, View
 from gateway.ports import StreamReader
 
@@ -54,7 +53,7 @@ class Plain(msgspec.Struct, frozen=True):
         except msgspec.ValidationError as error:
             raise wrong_type(str(error)) from None
         refuse_redirection(fields)
-        hints = hints_in(fields) if "provider" in fields else ANY
+        hints = hints_in(fields)
         if getattr(read, self.asks) is _ABSENT:
             raise Refused(Refusal.MISSING_PARAMETER, f"missing required parameter: `{self.asks}`", param=self.asks)
         if read.stream and not self.streams:
@@ -81,6 +80,10 @@ class Plain(msgspec.Struct, frozen=True):
     def answer(self, body: bytes, chat: ChatRequest) -> bytes:
         """The answer itself."""
         return body
+
+    def drops(self, chat: ChatRequest) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
 
     def unasked(self, chat: ChatRequest) -> bytes | None:
         """None: a backend is always asked."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateway.core.chat import ChatRequest, Native, parse, refuse_redirection
+from gateway.core.chat import ChatRequest, Native, hints_in, parse, refuse_redirection
 from gateway.ports import StreamReader
 from gateway.surfaces.responses_answer import answered
 from gateway.surfaces.responses_request import fields_of, left_out, offer_of, request_of, translated
@@ -27,16 +27,24 @@ class Responses(msgspec.Struct, frozen=True):
         """
         fields = fields_of(body)
         refuse_redirection(fields)
+        hints = hints_in(fields)
         said = translated(fields, request_of(body))
         chat = parse(said.body, arrived)
         beyond = max(0, len(body) - len(said.body)) if said.only else 0
         return msgspec.structs.replace(
-            chat, native=Native(self.name, fields, said.only), attached_bytes=chat.attached_bytes + beyond
+            chat,
+            native=Native(self.name, fields, said.only),
+            attached_bytes=chat.attached_bytes + beyond,
+            hints=hints,
         )
 
     def drops(self, chat: ChatRequest) -> tuple[str, ...]:
         """The offered tools that a chat backend is not told of: they run at the provider, and it has none."""
         return left_out(chat.native.fields, offer_of(chat.native.fields)) if chat.native is not None else ()
+
+    def unasked(self, chat: ChatRequest) -> bytes | None:
+        """None: a backend is always asked."""
+        return None
 
     def follow(self, reader: StreamReader, chat: ChatRequest) -> StreamReader:
         """The reader of a canonical stream, which gives the events of a response back."""
