@@ -16,7 +16,8 @@ from msgspec import Meta, Raw
 from gateway.core import chat as canonical
 from gateway.core.chat import ChatRequest, Native
 from gateway.core.errors import Refusal, Refused
-from gateway.surfaces.messages_turns import Reasons, Turn, conversation, wrong
+from gateway.surfaces.messages_blocks import Block, Reasons, wrong
+from gateway.surfaces.messages_turns import Turn, conversation
 
 HARMLESS: Mapping[str, str] = {
     "cache_control": "marks a prefix for the prompt cache; the answer is the same, and other caches need no mark",
@@ -118,7 +119,7 @@ class _View(msgspec.Struct):
     model: str
     messages: Annotated[list[Turn], Meta(min_length=1)]
     max_tokens: Annotated[int, Meta(ge=0)] | None = None
-    system: str | list[dict[str, Raw]] | None = None
+    system: str | list[Block] | None = None
     stream: bool | None = None
     stop_sequences: list[str] | None = None
     temperature: float | None = None
@@ -167,7 +168,7 @@ def parse(body: bytes, arrived: int, surface: str, *, counts: bool = False) -> C
         if _set(fields, name):
             _check_members(name, fields[name], members, only)
     said: dict[str, object] = {name: fields[name] for name in _AS_THEY_ARE if _set(fields, name)}
-    said["messages"] = conversation(view.system, view.messages, only)
+    said["messages"] = conversation(view.system, view.messages, fields, only)
     said |= _limits(view, only) | _tools(view, fields, only) | _thinking(view, only) | _format(view, only)
     said |= _further(view, only)
     for edit in (view.context_management and view.context_management.edits) or ():

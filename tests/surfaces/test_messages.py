@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.messages import message
+from support.message_events import message
 from support.upstream import DONE, delta
 
 from gateway.core.errors import Refused

@@ -265,6 +265,17 @@ WRONG = {
         Refusal.INVALID_TYPE,
         "messages[0].role",
     ),
+    "a block of no type": (
+        {**LEAST, "messages": [{"role": "user", "content": [{"text": "a"}]}]},
+        Refusal.MISSING_PARAMETER,
+        "messages[0].content[0].type",
+    ),
+    "a text that is none": (
+        {**LEAST, "messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]},
+        Refusal.INVALID_TYPE,
+        "messages[0].content[0].text",
+    ),
+    "a system prompt that is none": ({**LEAST, "system": [5]}, Refusal.INVALID_TYPE, "system[0]"),
     "a temperature that is text": ({**LEAST, "temperature": "hot"}, Refusal.INVALID_TYPE, "temperature"),
     "a budget that is missing": ({**LEAST, "thinking": {"type": "enabled"}}, Refusal.INVALID_TYPE, "thinking"),
     "an effort that is none": (
@@ -356,11 +367,7 @@ def test_any_fields_are_a_request_or_refused(more):
     try:
         chat = ask(**more)
     except Refused as error:
-        refusal = error.refusal
-    else:
-        refusal = None
-    if refusal is not None:
-        assert refusal.status == 400
+        assert error.refusal.status == 400  # noqa: PT017, any other exception fails
         return
     assert chat.native.fields.keys() == {**LEAST, **more}.keys()
     assert chat.native.only or not {"x", "speed"} & {name for name, value in more.items() if value is not None}
@@ -369,10 +376,35 @@ def test_any_fields_are_a_request_or_refused(more):
 @given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_are_a_request_or_refused(noise):
-    statuses = set()
     for raw in (noise, json.dumps(LEAST).encode()[:-1] + b',"x":' + noise + b"}"):
         try:
             parse(raw, 0, "messages")
         except Refused as error:
-            statuses.add(error.refusal.status)
-    assert statuses <= {400}
+            assert error.refusal.status == 400  # noqa: PT017, any other exception fails
+
+
+values_of_blocks = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["type", "text", "data"]), inner),
+    max_leaves=4,
+)
+names = st.sampled_from(
+    "text source content citations tool_use_id id name input thinking signature data caller".split()
+)
+kinds = st.sampled_from("text image document tool_use tool_result thinking redacted_thinking search_result x".split())
+blocks = st.builds(
+    lambda kind, more: {**more, "type": kind}, kinds, st.dictionaries(names, values_of_blocks, max_size=4)
+)
+turns = st.tuples(st.sampled_from(["user", "assistant", "system"]), st.text(max_size=4) | st.lists(blocks, max_size=3))
+
+
+@given(st.lists(turns, min_size=1, max_size=4))
+@settings(max_examples=400, deadline=None)
+def test_any_conversation_is_said_or_refused(some):
+    messages = [{"role": role, "content": content} for role, content in some]
+    try:
+        chat = ask(messages=messages)
+    except Refused as error:
+        assert error.refusal.status == 400  # noqa: PT017, any other exception fails
+        return
+    assert {message.role for message in chat.view.messages} <= {"system", "user", "assistant", "tool"}

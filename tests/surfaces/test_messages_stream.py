@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.messages import events, failure, message
+from support.message_events import events, failure, message
 from support.upstream import DONE, delta, event
 from support.vectors import ROOT, all_recorded, load
 
