@@ -388,7 +388,23 @@ def test_an_end_whose_last_line_feed_is_missing_counts():
     assert message(out if reader.done else out + reader.close())["stop_reason"] == "end_turn"
 
 
-pieces = st.lists(st.text(alphabet='{}":,ab 1', max_size=5), max_size=3)
+def test_an_end_of_carriage_returns_counts_whoever_passes_it_on():
+    reader = Messages().follow(Odd(), chat())
+    out = reader.feed(delta("a") + b"data: [DONE]\r\r")
+    reader._reader.done = True
+    assert message(out + reader.feed(b""))["content"] == [{"type": "text", "text": "a"}]
+
+
+def test_nothing_follows_the_end():
+    reader = Messages().follow(Odd(), chat())
+    assert message(reader.feed(delta("a") + DONE + delta("b") + DONE))["content"] == [{"type": "text", "text": "a"}]
+
+
+def test_a_choice_without_a_delta_says_nothing():
+    bare = event({"id": "chatcmpl-1", "choices": [{"index": 0, "finish_reason": "length"}]})
+    assert message(play([delta("a"), bare, DONE])[0])["stop_reason"] == "max_tokens"
+
+
 deltas = st.one_of(
     st.builds(lambda text: {"content": text}, st.text(max_size=4)),
     st.builds(lambda text: {"reasoning_content": text}, st.text(max_size=4)),
