@@ -323,13 +323,18 @@ _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>\w+)`")
 
 
-def wrong_type(problem: str) -> Refused:
-    """The refusal for JSON of a wrong shape, by what msgspec says of it. Names the field, never its value."""
+def wrong_type(problem: str, where: str = "") -> Refused:
+    """The refusal for JSON of a wrong shape, by what msgspec says of it. Names the field, never its value.
+
+    `where` is the path in the body at which the JSON stands.
+    """
     match = _AT.match(problem)
-    what, path = (match["what"], match["path"] or "") if match else (problem, "")
+    what, inside = (match["what"], match["path"] or "") if match else (problem, "")
+    path = f"{where}{inside}" if inside.startswith("[") else f"{where}.{inside}".strip(".")
     if missing := _MISSING.search(what):
         name = f"{path}.{missing['name']}".lstrip(".")
         return Refused(Refusal.MISSING_PARAMETER, f"missing required parameter: `{name}`", param=name)
+    what = f"{what[:1].lower()}{what[1:]}"
     if not path:
-        return Refused(Refusal.INVALID_TYPE, f"the request body is no chat request: {what[:1].lower()}{what[1:]}")
-    return Refused(Refusal.INVALID_TYPE, f"invalid `{path}`: {what[:1].lower()}{what[1:]}", param=path)
+        return Refused(Refusal.INVALID_TYPE, f"the request body is of another shape: {what}")
+    return Refused(Refusal.INVALID_TYPE, f"invalid `{path}`: {what}", param=path)

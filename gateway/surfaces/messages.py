@@ -31,6 +31,14 @@ class Messages(msgspec.Struct, frozen=True):
         """A canonical answer as a message."""
         return messages_answer.answer(body, chat)
 
+    def drops(self, chat: ChatRequest) -> tuple[str, ...]:
+        """Nothing that asks for something: see `messages_request`."""
+        return ()
+
+    def unasked(self, chat: ChatRequest) -> bytes | None:
+        """None: a backend is always asked."""
+        return None
+
     def error(self, status: int, error: Mapping[str, object], request_id: str) -> bytes:
         """Anthropic's envelope."""
         said = messages_answer.error_object(status, error)
@@ -55,11 +63,14 @@ class CountTokens(msgspec.Struct, frozen=True):
         """The count as it came."""
         return body
 
+    def drops(self, chat: ChatRequest) -> tuple[str, ...]:
+        """Nothing that asks for something: see `messages_request`."""
+        return ()
+
+    def unasked(self, chat: ChatRequest) -> bytes | None:
+        """The count where no backend counts. It errs high, since clients make room by it."""
+        return msgspec.json.encode({"input_tokens": tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))})
+
     def error(self, status: int, error: Mapping[str, object], request_id: str) -> bytes:
         """Anthropic's envelope."""
         return Messages().error(status, error, request_id)
-
-
-def estimate(chat: ChatRequest) -> bytes:
-    """The answer to a count where no backend counts. It errs high, since clients make room by it."""
-    return msgspec.json.encode({"input_tokens": tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))})

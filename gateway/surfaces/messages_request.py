@@ -157,6 +157,7 @@ def parse(body: bytes, arrived: int, surface: str, *, counts: bool = False) -> C
     """
     fields, view = _read(body)
     canonical.refuse_redirection(fields)
+    hints = canonical.hints_in(fields)
     if view.max_tokens is None and not counts:
         name = "max_tokens"
         raise Refused(Refusal.MISSING_PARAMETER, f"missing required parameter: `{name}`", param=name)
@@ -174,23 +175,21 @@ def parse(body: bytes, arrived: int, surface: str, *, counts: bool = False) -> C
     for edit in (view.context_management and view.context_management.edits) or ():
         if not edit.type.startswith(EDITS):
             only.add(f"uses the context edit `{edit.type}`")
-    chat = canonical.parse(msgspec.json.encode(said), arrived)
-    return msgspec.structs.replace(chat, native=Native(surface, fields, str(only)))
+    translated = msgspec.json.encode(said)
+    chat = canonical.parse(translated, arrived)
+    # what a native backend reads beyond the canonical form is paid, too
+    beyond = max(0, len(body) - len(translated)) if str(only) else 0
+    native = Native(surface, fields, str(only), "messages")
+    return msgspec.structs.replace(chat, native=native, hints=hints, attached_bytes=chat.attached_bytes + beyond)
 
 
 def _read(body: bytes) -> tuple[dict[str, Raw], _View]:
     """The fields, without `fallbacks`, and their view."""
+    fields = canonical.read_fields(body)
     try:
-        if not body.isascii():
-            body.decode()
-        fields = _FIELDS.decode(body)
         view = _VIEW.decode(body)
     except msgspec.ValidationError as error:
-        raise _wrong_type(str(error)) from None
-    except msgspec.DecodeError as error:
-        raise Refused(Refusal.INVALID_JSON, f"the request body is not valid JSON: {error}") from None
-    except UnicodeDecodeError:
-        raise Refused(Refusal.INVALID_JSON, "the request body is not valid UTF-8") from None
+        raise canonical.wrong_type(str(error)) from None
     except RecursionError:
         raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
     fields.pop(FALLBACKS, None)
@@ -337,15 +336,3 @@ def _check_members(name: str, raw: Raw, known: Iterable[str], only: Reasons) -> 
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>\w+)`")
-
-
-def _wrong_type(problem: str) -> Refused:
-    """The refusal for a body that is JSON but no request. Names the field, never its value."""
-    match = _AT.match(problem)
-    what, path = (match["what"], match["path"] or "") if match else (problem, "")
-    if missing := _MISSING.search(what):
-        name = f"{path}.{missing['name']}".lstrip(".")
-        return Refused(Refusal.MISSING_PARAMETER, f"missing required parameter: `{name}`", param=name)
-    if not path:
-        return Refused(Refusal.INVALID_TYPE, f"the request body is no messages request: {what[:1].lower()}{what[1:]}")
-    return wrong(path, f"{what[:1].lower()}{what[1:]}")

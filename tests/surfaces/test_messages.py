@@ -9,7 +9,7 @@ from support.upstream import DONE, delta
 from gateway.core.errors import Refused
 from gateway.ports import Surface
 from gateway.providers.openai import OpenAI
-from gateway.surfaces.messages import CountTokens, Messages, estimate
+from gateway.surfaces.messages import CountTokens, Messages
 
 BODY = {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": "hi"}]}
 SURFACES: tuple[Surface, ...] = (Messages(), CountTokens())
@@ -57,12 +57,16 @@ def test_a_real_count_passes_as_it_came():
 
 
 def test_an_estimate_errs_high_and_counts_tools():
-    few = json.loads(estimate(CountTokens().parse(json.dumps(BODY).encode(), 0)))
+    few = json.loads(CountTokens().unasked(CountTokens().parse(json.dumps(BODY).encode(), 0)))
     tool = {"name": "f", "description": "d" * 300, "input_schema": {"type": "object"}}
-    more = json.loads(estimate(CountTokens().parse(json.dumps({**BODY, "tools": [tool]}).encode(), 0)))
+    more = json.loads(CountTokens().unasked(CountTokens().parse(json.dumps({**BODY, "tools": [tool]}).encode(), 0)))
     assert few == {"input_tokens": 9}
     assert more["input_tokens"] - few["input_tokens"] > 100
     # 4,000 bytes of English are about 1,000 tokens
     prose = "The quick brown fox jumps over the lazy dog, again. " * 77
     said = {**BODY, "messages": [{"role": "user", "content": prose}]}
-    assert 1000 < json.loads(estimate(CountTokens().parse(json.dumps(said).encode(), 0)))["input_tokens"] < 1400
+    assert (
+        1000
+        < json.loads(CountTokens().unasked(CountTokens().parse(json.dumps(said).encode(), 0)))["input_tokens"]
+        < 1400
+    )

@@ -328,7 +328,7 @@ def test_an_end_without_anything_is_an_empty_message():
 def test_an_error_in_the_stream_comes_after_what_was_written_before_it():
     error = event({"error": {"message": "busy", "type": "overloaded_error", "code": None}})
     out, reader = play([delta("a") + error])
-    assert failure(out) == {"type": "api_error", "message": "busy"}
+    assert failure(out) == {"type": "overloaded_error", "message": "busy"}
     assert [each["type"] for each in events(out)] == [
         "message_start",
         "content_block_start",
