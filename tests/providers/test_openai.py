@@ -196,7 +196,7 @@ def test_usage_is_asked_for_upstream(fields, options):
 
 
 def test_only_openai_itself_calls_a_limit_otherwise():
-    named = {name: row.limit_field for name, rows in DIALECTS.items() for row in rows.values() if row.takes == "chat"}
+    named = {name: row.limit_field for name, rows in DIALECTS.items() if isinstance(row := rows["chat"], OpenAI)}
     assert {name for name, field in named.items() if field != "max_tokens"} == {"openai", "azure"}
     assert named["openai"] == "max_completion_tokens"
 
