@@ -16,7 +16,6 @@ from support.upstream import Upstream
 from gateway.adapters import demo_model
 from gateway.core.catalog import CAPABILITIES
 
-
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing on a busy one
 settings.load_profile("any machine")
 
