@@ -221,7 +221,7 @@ class Hop:
         backend, opened = self.backend, self.opened
         upstream = opened.headers if opened is not None else {}
         headers = [
-            (b"content-type", upstream.get("content-type", "application/json").encode()),
+            (b"content-type", upstream.get("content-type", "application/json").encode("ascii", "replace")),
             (b"x-gateway-decision", decision.id.encode()),
             (b"x-gateway-backend", backend.id.encode()),
             (b"x-gateway-model", backend.model.encode("ascii", "replace")),

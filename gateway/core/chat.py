@@ -13,8 +13,9 @@ from msgspec import Raw
 from gateway.core.catalog import HOSTED_TOOLS
 from gateway.core.errors import Refusal, Refused
 from gateway.core.hints import ANY, Hints
+from gateway.core.measure import measure
 from gateway.core.price import UNKNOWN_SERVICE
-from gateway.core.view import ABSENT, PART_BYTES, View
+from gateway.core.view import View
 
 REDIRECTING = (
     *("api_base", "base_url", "api_key", "api_version", "custom_llm_provider", "proxy", "proxies"),
@@ -185,11 +186,21 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _VIEW = msgspec.json.Decoder(View)
 _HINTS = msgspec.json.Decoder(Hints | None)
 _FIGURE = msgspec.json.Decoder(float | None)
-_CHAT = frozenset({"chat"})
 _NOTHING: frozenset[str] = frozenset()
-_HOSTED = frozenset({"web_search_options", "web_search", "plugins", "enable_search", "search_parameters"})
-"""Fields by which providers (OpenAI, Baidu, OpenRouter, Alibaba, xAI) are asked to search themselves."""
-_UNWANTED = (b"null", b"false", b"[]", b'{"mode":"off"}')
+_TOLD = frozenset(
+    (
+        *View.__struct_fields__,
+        *REDIRECTING,
+        *FURTHER_LIMITS,
+        *OPTIONAL,
+        "provider",
+        "input",
+        "prompt",
+        "system",
+        "store",
+    )
+)
+"""Names of members that mean something here, or to a server of any protocol."""
 _NULL = b"null"
 
 
@@ -208,10 +219,6 @@ def _member(name: str) -> bytes:
 
 
 _NAMES = {name: _member(name) for name in (*View.__struct_fields__, "temperature", "top_p", "tool_choice", "user")}
-_PART_NEEDS = {"image_url": "vision", "input_audio": "audio"}
-_MEASURED = frozenset(("messages", "tools", "functions", "response_format", "model"))
-_OVERHEAD_BYTES, _OTHER_FIELDS_BYTES = 200, 1000
-"""What a message has of names, quotes and escapes, and a request of settings, that is not counted."""
 
 
 def parse(body: bytes, arrived: int = 0) -> ChatRequest:
@@ -228,7 +235,7 @@ def parse(body: bytes, arrived: int = 0) -> ChatRequest:
         raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
     refuse_redirection(fields)
     hints = hints_in(fields)
-    text_bytes, attached_bytes, needs = _measure(view, fields)
+    text_bytes, attached_bytes, needs = measure(view, fields)
     return ChatRequest(fields, view, needs, text_bytes, attached_bytes, asked_of(fields), hints=hints, arrived=arrived)
 
 
@@ -237,7 +244,7 @@ def read_fields(body: bytes) -> dict[str, Raw]:
     try:
         if not body.isascii():
             body.decode()  # what we forward unread is valid UTF-8, too
-        return _FIELDS.decode(body)
+        fields = _FIELDS.decode(body)
     except msgspec.ValidationError as error:
         raise wrong_type(str(error)) from None
     except msgspec.DecodeError as error:
@@ -246,6 +253,17 @@ def read_fields(body: bytes) -> dict[str, Raw]:
         raise Refused(Refusal.INVALID_JSON, "the request body is not valid UTF-8") from None
     except RecursionError:
         raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
+    for name in fields:
+        if not (name.islower() and name.isascii()):
+            _refuse_lookalike(name, fields)
+    return fields
+
+
+def _refuse_lookalike(name: str, fields: Mapping[str, Raw]) -> None:
+    """Some servers read names in any case, and the last one of several: a body means one thing to all of them."""
+    folded = name.casefold()
+    if folded != name and (folded in fields or folded in _TOLD):
+        raise Refused(Refusal.FORBIDDEN_PARAMETER, f"`{folded}` is to be written in lower case", param=folded)
 
 
 def said_anew(chat: ChatRequest, fields: Mapping[str, bytes]) -> ChatRequest:
@@ -284,46 +302,6 @@ def refuse_redirection(fields: Mapping[str, Raw]) -> None:
             f"`{name}` is not accepted: the gateway calls only backends of its catalog; remove the field",
             param=name,
         )
-
-
-def _measure(view: View, fields: dict[str, Raw]) -> tuple[int, int, frozenset[str]]:
-    """Bytes of text that models read, how much more there may be of it, and the capabilities that the request needs."""
-    size = attached = inline = 0
-    needs: set[str] = set()
-    for message in view.messages:
-        content = message.content
-        if isinstance(content, str):
-            size += len(content) if content.isascii() else len(content.encode())
-        elif content:
-            for part in content:
-                if part.is_text:
-                    size += len((part.text or "").encode())
-                    continue
-                size += PART_BYTES
-                inline += part.inline_bytes
-                attached += part.attached_bytes - PART_BYTES
-                if need := _PART_NEEDS.get(part.type):
-                    needs.add(need)
-        for raw in (message.tool_calls, message.function_call, message.reasoning_content, message.refusal):
-            if raw is not ABSENT:
-                size += len(bytes(raw))
-    # what stands in messages and fields that are not read here may be read by a model
-    unread = len(fields["messages"]) - inline - size - _OVERHEAD_BYTES * len(view.messages)
-    unread += sum([len(raw) for name, raw in fields.items() if name not in _MEASURED]) - _OTHER_FIELDS_BYTES
-    attached += max(0, unread)
-    for raw in (*(view.tools or ()), *(view.functions or ())):
-        size += len(bytes(raw))
-        needs.add("tools")
-    if view.response_format is not None and view.response_format.type == "json_schema":
-        size += len(bytes(view.response_format.json_schema))
-        needs.add("json_schema")
-    if not _HOSTED.isdisjoint(fields) and any(bytes(fields.get(name, _NULL)) not in _UNWANTED for name in _HOSTED):
-        needs.add(HOSTED_TOOLS)
-    if view.logprobs:
-        needs.add("logprobs")
-    if view.modalities and "audio" in view.modalities:
-        needs.add("audio")
-    return size, attached, (_CHAT | needs if needs else _CHAT)
 
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)

@@ -18,7 +18,9 @@ def turns(chat: ChatRequest) -> Iterator[bytes]:
     A message that nobody can read stands as it came: that it is the same again is then up to the client.
     """
     if (messages := chat.fields.get("messages")) is None:  # an operation without a conversation: one turn
-        yield b"".join([bytes(chat.fields[name]) for name in ("prompt", "input") if name in chat.fields])
+        yield b"".join(
+            [bytes(chat.fields[name]) for name in ("prompt", "input", "query", "documents") if name in chat.fields]
+        )
         return
     for raw in _MESSAGES.decode(messages):
         try:

@@ -24,6 +24,12 @@ UNSEEN_BYTES = 1_500_000
 """What counts for a part at most that is only named (a file id, a video's address): a half million tokens."""
 
 
+class Kind(msgspec.Struct):
+    """The type of a tool."""
+
+    type: str | None = None
+
+
 class Part(msgspec.Struct):
     """One content part. Other kinds than text are seen by their type and size alone."""
 

@@ -32,12 +32,19 @@ def spoken(chat: ChatRequest, do: Sequence[Obligation], backend: Backend, dialec
     return speaks.get(chat.operation)
 
 
+def _has_objects(chat: ChatRequest) -> bool:
+    """Whether what is sent is more than texts, as far as bytes tell: a text with a brace in it counts, too."""
+    return any(b"{" in bytes(chat.fields[name]) for name in ("input", "query", "documents") if name in chat.fields)
+
+
 def lacking(chat: ChatRequest, do: Sequence[Obligation], backend: Backend, dialects: Dialects) -> str:
     """Why a backend cannot do what is asked, in words without any text of the request; empty: it can."""
     if chat.hints is not ANY and (unwanted := chat.hints.excludes(backend)):
         return unwanted
     dialect = spoken(chat, do, backend, dialects)
-    if chat.operation not in _READABLE and any(each.name == "scan_answer" for each in do):
+    if chat.operation != "chat" and any(each.name == "strip_images" for each in do) and _has_objects(chat):
+        why = "takes images where they cannot be taken out"
+    elif chat.operation not in _READABLE and any(each.name == "scan_answer" for each in do):
         why = "gives answers that cannot be scanned"
     elif dialect is not None:
         why = dialect.lacks(chat, backend)

@@ -10,12 +10,17 @@ from collections.abc import Iterator
 import msgspec
 
 from gateway.core.findings import Leaf, Path
+from gateway.core.sealed import SEALED, unsealed
 
 _LEAST_NUMBER = 1_000_000
 _FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z_\-.$]{0,39}[0-9]?\Z")
 _USUAL = frozenset(("role", "content", "type", "text", "messages", "model", "name", "function", "arguments", "tools"))
 _TOKENS = frozenset(("prompt", "input"))
-_OPAQUE = ("image", "audio", "video", "file", "document")
+_OPAQUE = ("image", "audio", "video", "file", "document", "screenshot", "upload")
+_PAYLOADS = frozenset({"image_url", "video_url", "audio_url", "input_audio", "file", "file_data", "file_id", "source"})
+_DATA_IN = ("url", "data", "file_data", "file_id")
+_DATA = re.compile(r"data:(?!text/)[\w.+-]+/[\w.+-]+[;,]")
+"""Addresses that hold what they point to, unless that is a text."""
 
 
 class Walked(msgspec.Struct, frozen=True):
@@ -47,9 +52,13 @@ class _Walker:
     def into(self, value: object, path: Path, key: str) -> None:
         if isinstance(value, str):
             self.leaves.append(Leaf(path, value, key))
+            if value.startswith("data:") and _DATA.match(value):
+                self.opaque.append(path)
+            elif value.startswith(SEALED):
+                self._inside(value, path, key)
         elif isinstance(value, dict):
             self.members += len(value)
-            if "type" in value and _shows(value):
+            if ("type" in value or not _PAYLOADS.isdisjoint(value)) and _shows(value):
                 self.opaque.append(path)
             for name, child in value.items():
                 if name not in _USUAL and not _FIELD_NAME.match(name):
@@ -63,22 +72,29 @@ class _Walker:
         elif isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LEAST_NUMBER:
             self.leaves.append(Leaf(path, str(value), key, number=True))
 
+    def _inside(self, value: str, path: Path, key: str) -> None:
+        """The texts in what we sealed ourselves."""
+        try:
+            self.into(msgspec.json.decode(unsealed(value) or b""), path, key)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.opaque.append(path)
+
 
 def _shows(value: dict[str, object]) -> bool:
-    """Whether a part is an image, a sound or a file, and not one that is a text behind a data URL."""
+    """Whether a part is an image, a sound or a file, by its type or its members, since servers go by either. One whose
+    data is a text behind a data URL is a text; what else it says of itself does not count."""
     kind = value.get("type")
-    if not isinstance(kind, str) or not any(word in kind for word in _OPAQUE):
-        return False
-    return not any(text.startswith("data:text/") for text in _strings(value))
+    payloads = list(_payloads(value))
+    if isinstance(kind, str) and any(word in kind for word in _OPAQUE):
+        return not payloads or not all(text.startswith("data:text/") for text in payloads)
+    return any(not text.startswith("data:text/") for text in payloads)
 
 
-def _strings(value: object) -> Iterator[str]:
-    stack = [value]
-    while stack:
-        each = stack.pop()
-        if isinstance(each, str):
-            yield each
-        elif isinstance(each, dict):
-            stack.extend(each.values())
-        elif isinstance(each, list):
-            stack.extend(each)
+def _payloads(value: dict[str, object]) -> Iterator[str]:
+    """The data of a part, or where it is."""
+    for name in _PAYLOADS.intersection(value):
+        inside = value[name]
+        if isinstance(inside, str):
+            yield inside
+        elif isinstance(inside, dict):
+            yield from (text for member in _DATA_IN if isinstance(text := inside.get(member), str))

@@ -23,6 +23,7 @@ class _Body(msgspec.Struct):
     prompt: Raw = _ABSENT
     input: Raw = _ABSENT
     query: Raw = _ABSENT
+    documents: list[Raw] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Meta(ge=0)] | None = None
@@ -60,16 +61,21 @@ class Plain(msgspec.Struct, frozen=True):
             raise Refused(Refusal.UNSUPPORTED, f"{self.name} are not streamed; leave out `stream`", param="stream")
         prompts = _prompts(getattr(read, self.asks), self.asks)
         choices = max(read.n or 1, read.best_of or 1) * (prompts if self.name == "completions" else 1)
+        limit = read.max_tokens if read.max_tokens is not None else self.limit
+        if limit is not None and read.max_tokens is None:
+            fields["max_tokens"] = Raw(b"%d" % limit)  # servers differ in what they write where nobody says
         view = View(
             read.model,
             [],
             stream=read.stream,
             stream_options=read.stream_options,
-            max_tokens=read.max_tokens if read.max_tokens is not None else self.limit,
+            max_tokens=limit,
             n=choices,
             service_tier=read.service_tier,
         )
         size = sum([_size(bytes(raw)) for name, raw in fields.items() if name != "model"])
+        if self.name == "rerank":  # each document is read beside the query
+            size += len(bytes(read.query)) * max(0, len(read.documents or ()) - 1)
         needs = frozenset({self.name})
         return ChatRequest(fields, view, needs, size, 0, asked_of(fields), self.name, None, arrived, prompts, hints)
 

@@ -320,7 +320,10 @@ def test_only_the_top_level_can_redirect(member):
         (body(b'"modalities":["text","audio"]'), {"audio"}),
         (body(b'"modalities":["text"]'), set()),
         (body(b'"modalities":[]'), set()),
-        (body(b'"tools":[1]', b'"logprobs":true', b'"modalities":["audio"]'), {"tools", "logprobs", "audio"}),
+        (
+            body(b'"tools":[1]', b'"logprobs":true', b'"modalities":["audio"]'),
+            {"tools", "hosted_tools", "logprobs", "audio"},
+        ),
     ],
 )
 def test_a_request_says_what_it_needs(raw, further):
@@ -449,12 +452,11 @@ def test_a_demand_is_what_a_plan_needs_and_holds_no_text(members, limit, choices
         (b'{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}', 0),
         (b'{"type":"file","file":{"file_data":"%b"}}' % (b"A" * 9000), 21_048),
         (b'{"type":"file","file":{"file_data":"https://x/y.pdf"}}', 1_494_000),
-        (b'{"type":"file","file":{"file_id":"f-1","file_data":null}}', 1_494_000),
         (b'{"type":"input_audio","input_audio":{"data":"https://x/y.mp3"}}', 1_494_000),
         (b'{"image_url":{"url":"https://x/y.png"}}', 44_000),
         (b'{"type":"refusal","refusal":"no"}', 0),
         (b'{"type":"hologram"}', 0),
-        (b'{"type":"file","file":{"file_id":"f-1"}}', 1_494_000),
+        (b'{"type":"file","file":{"file_id":null}}', 1_494_000),
         (b'{"type":"video_url","video_url":{"url":"https://x/y.mp4"}}', 1_494_000),
     ],
 )
@@ -496,3 +498,27 @@ def test_the_service_tier_is_read_and_forwarded():
 @pytest.mark.parametrize("word", [b"My secret", b"a" * 33, b"x\\n", b"Flex", b"9"])
 def test_a_service_tier_that_is_no_word_is_kept_by_nobody(word):
     assert parse(body(b'"service_tier":"%b"' % word)).demand.service == "other"
+
+
+@pytest.mark.parametrize(
+    "name", ["Model", "MODEL", "Max_Tokens", "me\u017f\u017fages", "Messages", "Models", "API_base", "N", "\u212aey"]
+)
+def test_a_name_that_some_servers_would_take_for_another_is_refused(name):
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "key": 1, name: 1}
+    with pytest.raises(Refused) as refused:
+        parse(json.dumps(body).encode())
+    assert refused.value.refusal.status == 400
+    assert refused.value.param == name.casefold()
+
+
+def test_other_names_may_be_in_any_case():
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "safetySettings": [], "X": 1, "\u00e9": 2}
+    assert set(body) == set(parse(json.dumps(body).encode()).fields)
+
+
+@pytest.mark.parametrize("name", ["file_id", "file\\u005fid"])
+def test_what_is_stored_at_a_provider_is_not_named(name):
+    part = '{"type":"file","file":{"%s":"f-1"}}' % name
+    with pytest.raises(Refused) as refused:
+        parse(b'{"model":"m","messages":[{"role":"user","content":[' + part.encode() + b"]}]}")
+    assert "any caller could name another's" in refused.value.message

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.chat import parse
 from gateway.core.turns import turns
+from gateway.surfaces import SURFACES
 
 
 def read(messages: bytes) -> list[bytes]:
@@ -77,3 +78,13 @@ def test_a_client_may_write_its_messages_down_again(more, ascii_, spaced):
     assert read(json.dumps(message).encode()) == read(
         json.dumps(again, ensure_ascii=ascii_, separators=separators).encode()
     )
+
+
+def test_an_operation_without_a_conversation_is_one_turn_of_all_that_it_reads():
+    def turn(surface, **fields):
+        return list(turns(SURFACES[surface].parse(json.dumps({"model": "m", **fields}).encode(), 0)))
+
+    one, other = turn("rerank", query="q", documents=["a"]), turn("rerank", query="q", documents=["b"])
+    assert len(one) == len(other) == 1
+    assert one != other
+    assert turn("embeddings", input="x") == [b'"x"']

@@ -110,6 +110,12 @@ def test_an_answer_that_cannot_be_scanned_is_not_asked_for(surface, body, scanne
         ("chat", {"web_search_options": {}}, True),
         ("chat", {"enable_search": True}, True),
         ("chat", {"enable_search": False, "plugins": []}, False),
+        ("chat", {"mcp_servers": [{"url": "https://x"}]}, True),
+        ("chat", {"data_sources": [{"type": "azure_search"}]}, True),
+        ("chat", {"tools": [{"type": "mcp", "server_url": "https://x"}]}, True),
+        ("chat", {"tools": [{"type": "openrouter:web_search"}]}, True),
+        ("chat", {"tools": [{"type": "function", "function": {"name": "f"}}]}, False),
+        ("chat", {"tools": [{"function": {"name": "f"}, "type": "function"}]}, False),
     ],
 )
 def test_tools_that_run_at_the_provider_are_known(surface, body, hosted):
@@ -119,3 +125,12 @@ def test_tools_that_run_at_the_provider_are_known(surface, body, hosted):
     chat = SURFACES[surface].parse(json.dumps(asked).encode(), 0)
     needs = chat.native.needs if chat.native else chat.needs
     assert (HOSTED_TOOLS in needs) is hosted
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"), [("x", True), (["x", "y"], True), ([{"image": "data:image/png;base64,A"}], False)]
+)
+def test_images_that_cannot_be_taken_out_are_not_sent(given, asked):
+    chat = SURFACES["embeddings"].parse(json.dumps({"model": "m", "input": given}).encode(), 0)
+    rows = {"openai-compatible": {"embeddings": Row("embeddings")}}
+    assert (lacking(chat, (Obligation("strip_images"),), backend("a"), rows) == "") is asked

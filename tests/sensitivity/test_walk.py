@@ -1,5 +1,8 @@
 """Every string of a body is a leaf, wherever it stands."""
 
+import base64
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -65,6 +68,17 @@ def test_a_frame_is_nothing_that_is_read_on(leaf, framing):
         ({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}, True),
         ({"type": "document", "source": {"type": "base64", "data": "AAAA"}}, True),
         ({"type": 7}, False),
+        ({"type": "document", "title": "data:text/", "source": {"type": "base64", "data": "AAAA"}}, True),
+        ({"type": "file", "file": {"filename": "data:text/x", "file_data": "data:application/pdf;base64,AA"}}, True),
+        ({"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": "data:text/"}}, True),
+        ({"image_url": {"url": "data:image/png;base64,AAAA"}}, True),
+        ({"image_url": "https://x/y.png"}, True),
+        ({"image": "data:image/png;base64,AAAA"}, True),
+        ({"type": "container_upload", "file_id": "f"}, True),
+        ({"type": "computer_screenshot", "image_url": "https://x"}, True),
+        ({"type": "object", "properties": {"image_url": {"type": "string"}, "file": {"type": "string"}}}, False),
+        ({"type": "tool_use", "input": {"file_path": "a.py", "image": "a.png"}}, False),
+        ({"note": "data:text/plain,hello"}, False),
     ],
 )
 def test_what_nobody_here_can_read(part, opaque):
@@ -116,3 +130,17 @@ def test_a_canary_is_found_at_every_path(document, data):
 )
 def test_the_member_that_holds_a_text_is_the_last_that_has_a_name(document, keys):
     assert [leaf.key for leaf in walk(document).leaves] == keys
+
+
+def test_what_we_sealed_is_read():
+    text = "gateway.1." + base64.b64encode(json.dumps({"thinking": [{"thinking": "\ufffd card"}]}).encode()).decode()
+    walked = walk({"input": [{"type": "reasoning", "encrypted_content": text}]})
+    assert "\ufffd card" in [leaf.text for leaf in walked.leaves]
+    assert not walked.opaque
+    assert walk({"a": "gateway.1.***"}).opaque
+
+
+def test_tokens_are_opaque_and_other_numbers_are_not():
+    assert walk({"input": [1, 2]}).opaque
+    assert walk({"prompt": [[1], [2]]}).opaque
+    assert not walk({"input": "x", "dimensions": [1, 2]}).opaque

@@ -64,3 +64,14 @@ def test_bad_input_is_named(surface, fields, param):
 def test_nesting_without_end_is_refused():
     with pytest.raises(Refused):
         SURFACES["embeddings"].parse(b'{"model": "m", "input": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 0)
+
+
+def test_a_limit_that_nobody_says_is_said():
+    assert bytes(parse("completions", prompt="x").fields["max_tokens"]) == b"16"
+    assert bytes(parse("completions", prompt="x", max_tokens=None).fields["max_tokens"]) == b"16"
+    assert bytes(parse("completions", prompt="x", max_tokens=9).fields["max_tokens"]) == b"9"
+    assert "max_tokens" not in parse("embeddings", input="x").fields
+
+
+def test_each_document_is_read_beside_the_query():
+    assert parse("rerank", query="x" * 1000, documents=["y"] * 50).text_bytes > 50 * 1000
