@@ -16,8 +16,8 @@ from gateway.core.chat import parse
 from gateway.core.errors import FailureKind
 from gateway.core.price import charge
 from gateway.core.usage import Usage
-from gateway.providers import DIALECTS
-from gateway.providers.openai import OpenAI, Stream
+from gateway.providers.openai import OpenAI
+from gateway.providers.openai_stream import Stream
 
 RECORDED = all_recorded()
 STREAMS = [each for each in RECORDED if each.streamed and each.status == 200]
@@ -193,12 +193,6 @@ def test_the_model_is_the_backends_and_the_rest_is_untouched():
 )
 def test_usage_is_asked_for_upstream(fields, options):
     assert json.loads(OpenAI().encode(chat(**fields), BACKEND)).get("stream_options") == options
-
-
-def test_only_openai_itself_calls_a_limit_otherwise():
-    named = {name: row.limit_field for name, rows in DIALECTS.items() for row in rows.values() if row.takes == "chat"}
-    assert {name for name, field in named.items() if field != "max_tokens"} == {"openai"}
-    assert named["openai"] == "max_completion_tokens"
 
 
 def test_usage_is_not_asked_for_where_it_would_be_refused():
