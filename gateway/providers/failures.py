@@ -136,6 +136,7 @@ def classify(
         return Failed(kind, kind.status, error)
     if kind is FailureKind.CONTEXT_TOO_LONG:
         error["code"] = "context_length_exceeded"
+    error["type"] = error["type"] or ("server_error" if kind in _THEIRS else "invalid_request_error")
     own = status < 400 or status == GROQ_FLEX_IS_FULL or (kind is FailureKind.SERVER_ERROR and status < 500)
     return Failed(kind, kind.status if own else status, error, _wait(headers, read.wait))
 
@@ -150,6 +151,7 @@ def _wait(headers: Mapping[str, str], told: str) -> str | None:
     return None
 
 
+_THEIRS = (FailureKind.SERVER_ERROR, FailureKind.OVERLOADED, FailureKind.TIMED_OUT)
 _NEUTRAL = {
     FailureKind.UNAUTHORIZED: "the backend does not accept the gateway's credentials; tell the gateway's operator",
     FailureKind.NO_CREDIT: "the gateway's account with the backend has no credit; tell the gateway's operator",
@@ -237,9 +239,9 @@ def _read(body: bytes) -> _Read:
     error: dict[str, object] = {
         **{name: value for name, value in inner.items() if name not in named and isinstance(value, int | float | bool)},
         "message": scrub(message),
-        "type": type_ if isinstance(type_, str) else "invalid_request_error",
+        "type": type_ if isinstance(type_, str) else "",
         "param": param if isinstance(param, str) else None,
-        "code": code if isinstance(code, str) and not code.isdigit() else None,
+        "code": code if isinstance(code, str) and not _STATUS.match(code) else None,
     }
     names = [each for each in (code, type_, inner.get("status")) if isinstance(each, str)]
     for more in (inner.get("innererror"), inner.get("metadata")):

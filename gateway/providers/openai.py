@@ -117,11 +117,12 @@ class OpenAI(msgspec.Struct, frozen=True):
     def reader(self, chat: ChatRequest) -> Stream:
         """The reader of a streamed answer."""
         options = chat.view.stream_options
-        return Stream(chat.wants_usage, bool(options and options.continuous_usage_stats), tags=self.tags)
+        continuous = bool(options and options.continuous_usage_stats)
+        return Stream(chat.wants_usage, continuous, tags=self.tags, codes=self.codes)
 
     def answer(self, body: bytes, chat: ChatRequest) -> Answer:
         """What a buffered answer with status 200 says. It is the client's only if nothing failed."""
-        return answer_of(body, tags=self.tags)
+        return answer_of(body, tags=self.tags, codes=self.codes)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an answer with another status says."""

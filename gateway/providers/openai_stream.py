@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from gateway.core.errors import Failed
+from gateway.core.errors import Failed, FailureKind
 from gateway.providers import finish, mending
 from gateway.providers.completion import DONE, error_event
 from gateway.providers.failures import classify, unreadable, wrong_end
 from gateway.providers.reader import Answer, Reader
 from gateway.providers.usage import usage_of
 
+_NO_CODES: Mapping[str, FailureKind] = {}
 _EMPTY = (b"null", b'""', b"[]", b"{}")
 
 
@@ -71,10 +72,13 @@ _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 class Stream(Reader):
     """Follows one streamed answer and gives back, event by event, what the client is to see."""
 
-    def __init__(self, wants_usage: bool, continuous: bool, *, tags: bool = False) -> None:
+    def __init__(
+        self, wants_usage: bool, continuous: bool, *, tags: bool = False, codes: Mapping[str, FailureKind] = _NO_CODES
+    ) -> None:
         super().__init__()
         self._wants_usage = wants_usage
         self._continuous = continuous  # the client asked for usage on every chunk
+        self._codes = codes  # error codes that mean something of their own
         self._tags = tags  # thoughts come between tags in the content
         self._usage_sent = False
         self._pending_usage: bytes | None = None  # a usage chunk of our making, when the server has none of its own
@@ -111,7 +115,7 @@ class Stream(Reader):
             return self.broke_off(unreadable("the backend sent an event that is no chunk of a chat completion"))
         self.started = True
         if read.error is not UNSET and present(read.error):
-            return self._failed(read, classify(200, data))
+            return self._failed(read, classify(200, data, None, self._codes))
         if read.service_tier is not None:
             self.service = word(read.service_tier)
         choices = read.choices or ()
@@ -233,13 +237,13 @@ class Stream(Reader):
         return error_event(failed)
 
 
-def answer_of(body: bytes, *, tags: bool = False) -> Answer:
+def answer_of(body: bytes, *, tags: bool = False, codes: Mapping[str, FailureKind] = _NO_CODES) -> Answer:
     """What a buffered answer with status 200 says. It is the client's only if nothing failed."""
     try:
         read = _BODY.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Answer(b"", None, 0, unreadable("the backend answered with something that is no chat completion"))
-    failed = classify(200, body) if present(read.error) else None
+    failed = classify(200, body, None, codes) if present(read.error) else None
     if failed is None and not read.choices:
         failed = failed_beside(read, body) or unreadable("the backend answered without choices")
     wrong = next((wrong for each in read.choices or () if (wrong := finish.failure(each.finish_reason or ""))), "")
