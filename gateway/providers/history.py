@@ -72,7 +72,7 @@ def _in_one(members: Members, _: bool) -> None:
     if content is None or bytes(content)[:1] != b"[":
         return
     parts = _CALLS.decode(content)
-    if parts and all(part.keys() == {"type", "text"} and bytes(part["type"]) == b'"text"' for part in parts):
+    if parts and all(part.keys() == {"type", "text"} and bytes(part["text"])[:1] == b'"' for part in parts):
         members["content"] = Raw(msgspec.json.encode("\n".join(_WORD.decode(part["text"]) for part in parts)))
 
 
@@ -107,11 +107,7 @@ def _for_mistral(members: Members, last: bool) -> None:
         if name in members and bytes(members[name]) in _EMPTY:
             del members[name]
     if "tool_calls" in members:
-        calls = _CALLS.decode(members["tool_calls"])
-        for call in calls:
-            if "id" in call:
-                call["id"] = _nine(call["id"])
-        members["tool_calls"] = Raw(msgspec.json.encode(calls))
+        members["tool_calls"] = _with_short_ids(members["tool_calls"])
     if "tool_call_id" in members:
         members["tool_call_id"] = _nine(members["tool_call_id"])
     thoughts, content = members.pop("reasoning_content", None), members.get("content", Raw(b"null"))
@@ -121,6 +117,18 @@ def _for_mistral(members: Members, last: bool) -> None:
         members["content"] = Raw(msgspec.json.encode([thought, *said]))
     if last and _role(members) == "assistant" and "tool_calls" not in members:
         members.setdefault("prefix", Raw(b"true"))
+
+
+def _with_short_ids(raw: Raw) -> Raw:
+    """Tool calls with ids of nine; what is none stays, for Mistral to say what is wrong with it."""
+    try:
+        calls = _CALLS.decode(raw)
+    except msgspec.DecodeError:
+        return raw
+    for call in calls:
+        if "id" in call:
+            call["id"] = _nine(call["id"])
+    return Raw(msgspec.json.encode(calls))
 
 
 def _nine(raw: Raw) -> Raw:

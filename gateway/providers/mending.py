@@ -137,7 +137,7 @@ def whole(message: Members, *, tags: bool) -> Change:
     content = bytes(message.get("content", b""))
     if content[:1] == b"[":
         change.update(listed(content))
-        change.setdefault("content", b"null")
+        change["content"] = change["content"] or b"null"
     elif tags and content[:1] == b'"':
         parts = ThinkTags()
         thought, rest = parts.feed(text := _WORD.decode(content))

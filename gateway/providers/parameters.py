@@ -117,7 +117,10 @@ def unstrict(chat: ChatRequest) -> bytes | None:
     raw = chat.fields.get("tools")
     if raw is None or b'"strict"' not in bytes(raw):
         return None
-    tools, found = _OBJECTS.decode(raw), False
+    try:
+        tools, found = _OBJECTS.decode(raw), False
+    except msgspec.DecodeError:
+        return None  # the server says what is wrong with them
     for tool in tools:
         function = _OBJECT.decode(tool["function"]) if bytes(tool.get("function", b""))[:1] == b"{" else {}
         if function.pop("strict", None) is not None:

@@ -245,4 +245,4 @@ def test_strict_is_taken_out_of_tools_and_of_nothing_else():
         CUSTOM,
     ]
     assert unstrict(chat(tools=[{"type": "function", "function": {"parameters": {"strict": 1}}}])) is None
-    assert unstrict(chat()) is None
+    assert unstrict(chat()) is unstrict(chat(tools=["strict", {"strict": 1}])) is None
