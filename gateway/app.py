@@ -46,6 +46,8 @@ from gateway.settings import Settings
 from gateway.spending import Spending
 
 _REFRESH_SECONDS = 0.5
+_SILENCE_SECONDS = 10.0
+"""How often silent streams are looked at: the first comment comes within twice as long."""
 _BEHIND_SECONDS = 2.0
 """A ledger whose store is so far behind says too little about what was spent."""
 
@@ -192,6 +194,7 @@ class Gateway:
             self.recognizer.start()
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
         loops.append(asyncio.create_task(self._follow_exceptions()))
+        loops.append(asyncio.create_task(self._keep_alive()))
         self.log.event("started", version=__version__, port=self.settings.port, admin_port=self.settings.admin_port)
         try:
             yield
@@ -232,6 +235,13 @@ class Gateway:
                 self.log.event("exception_ended")
                 self.relay.policy_changed()
             before = now
+
+    async def _keep_alive(self) -> None:
+        """Keeps clients and what is between from giving up on a stream while a model thinks."""
+        while True:
+            await asyncio.sleep(_SILENCE_SECONDS)
+            if self.relay is not None:
+                self.relay.keep_alive()
 
     async def _follow_orders(self) -> None:
         for order in self.suspensions.news():

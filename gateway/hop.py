@@ -1,13 +1,16 @@
-"""One upstream call under way, and a stream on its way from the upstream's socket to the client's."""
+"""One upstream call under way."""
 
 import time
 from asyncio import CancelledError, Task
 from collections.abc import Mapping
 
+import msgspec
+
 from gateway.asked import Form, watched_tags
 from gateway.core import tokens
 from gateway.core.bound import bound, prompt_tokens
 from gateway.core.budget import Reserved
+from gateway.core.catalog import Endpoint
 from gateway.core.decision import Decision, Obligation, Verdict
 from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind
@@ -29,10 +32,12 @@ from gateway.ports import (
     Upstreams,
 )
 from gateway.routing.spoken import Dialects, spoken
+from gateway.stream import Stream
 
 MAX_ERROR_BYTES = 1_000_000
 MAX_ANSWER_BYTES = 256_000_000
 _MONOTONIC = time.perf_counter
+_NO_HEADERS: Headers = []
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -127,12 +132,9 @@ class Hop:
         try:
             body = dialect.encode(chat, self.backend)
             self._sent = _MONOTONIC()
-            headers: Headers = (
-                [(name.encode(), passed[name].encode("latin-1")) for name in dialect.passes if name in passed]
-                if passed
-                else []
-            )
-            endpoint = dialect.endpoint(chat, self.backend)
+            endpoint, headers = dialect.endpoint(chat, self.backend), _NO_HEADERS
+            if passed:
+                endpoint, headers = _with(endpoint, {name: passed[name] for name in dialect.passes if name in passed})
             opened = self.opened = await upstreams.open(
                 self.permit, endpoint, body, streamed=chat.streamed, headers=headers
             )
@@ -176,7 +178,7 @@ class Hop:
             reader = self._scanned.follow(reader, self._watched, self._taken)
         return reader if self._surface is None else self._surface.follow(reader, self.chat)
 
-    async def relay(self, reply: Reply, stream: "Stream") -> None:
+    async def relay(self, reply: Reply, stream: Stream) -> None:
         """Passes the stream on until it is done, which it is also when it breaks off or is cut."""
         opened, reader = self.opened, stream.reader
         assert opened is not None
@@ -234,11 +236,19 @@ class Hop:
             headers.append((b"x-gateway-policy-warning", ", ".join(warnings).encode("ascii", "replace")))
         if self.reader is not None:
             headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-        if dropped := self.dialect.drops(self.chat, backend):
+        dropped = self.dialect.drops(self.chat, backend)
+        if self._surface is not None:
+            dropped += self._surface.drops(self.chat)
+        if dropped:
             headers.append((b"x-gateway-dropped", ", ".join(dropped).encode("ascii", "replace")))
         if upstream_id := upstream.get("x-request-id") or upstream.get("request-id"):
             headers.append((b"x-upstream-request-id", upstream_id.encode("latin-1", "replace")))
         return headers
+
+    @property
+    def unasked(self) -> bytes | None:
+        """An answer that we give ourselves, since the backend has none of this kind; None: it is to be asked."""
+        return None if self._surface is None else self._surface.unasked(self.chat)
 
     @property
     def sensitivity(self) -> str:
@@ -334,29 +344,13 @@ class Hop:
         return self.tried(state, usage, usage.read * read + (usage.total - usage.read) * wrote, failure)
 
 
-class Stream:
-    """An answer on its way from the upstream's socket to the client's. Its last block is kept until the charge is."""
-
-    __slots__ = ("_reply", "first_token", "last", "reader")
-
-    def __init__(self, reader: StreamReader, reply: Reply, begun: bytes) -> None:
-        self.reader = reader
-        self._reply = reply
-        self.first_token: float | None = None
-        self.last = b""
-        self._pass(begun)
-
-    def take(self, block: bytes) -> bool:
-        """Sends on what the client is to see of a block. Returns whether the next one is wanted now."""
-        return self._pass(self.reader.feed(block))
-
-    def _pass(self, block: bytes) -> bool:
-        if self.first_token is None and self.reader.content_seen:
-            self.first_token = _MONOTONIC()
-        if self.reader.done:
-            self.last = block
-            return False
-        return self._reply.write(block)
+def _with(endpoint: Endpoint, passed: Mapping[str, str]) -> tuple[Endpoint, Headers]:
+    """The headers of a client that go on, each as one list with what the endpoint itself says under the same name."""
+    own = dict(endpoint.headers)
+    headers = [
+        (name.encode(), ",".join(filter(None, (own.pop(name, ""), value))).encode()) for name, value in passed.items()
+    ]
+    return msgspec.structs.replace(endpoint, headers=tuple(own.items())), headers
 
 
 def _failure(kind: FailureKind, message: str, type: str, code: str) -> Failed:

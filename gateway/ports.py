@@ -200,6 +200,13 @@ class Surface(Protocol):
     def answer(self, body: bytes, chat: ChatRequest) -> bytes:
         """A canonical buffered answer, said as the client reads it."""
 
+    def drops(self, chat: ChatRequest) -> tuple[str, ...]:
+        """What is left out of the request when it is said canonically. The client is told."""
+
+    def unasked(self, chat: ChatRequest) -> bytes | None:
+        """An answer that needs no backend, where the one that may be asked has none of this kind. None: there is no
+        such answer."""
+
     def error(self, status: int, error: Mapping[str, object], request_id: str) -> bytes:
         """The body of an error answer. `error` is the object of the OpenAI envelope."""
 

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Mapping
 
 import msgspec
 
+from gateway.answering import answer, give_up
 from gateway.asked import Asked, granted, opaque_as
 from gateway.core.budget import Ask, Exceeded
 from gateway.core.chat import ChatRequest, Demand
 from gateway.core.decision import Decision, Project, Ruling
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
-from gateway.core.fallback import Attempt, given_up, next_step
+from gateway.core.fallback import MAX_ATTEMPTS, Attempt, next_step
 from gateway.core.findings import Classified, Found
 from gateway.core.permit import mint
 from gateway.core.price import usd
@@ -20,8 +21,19 @@ from gateway.core.rate import Throttled
 from gateway.core.record import Call, End, Record, Tried, entries, entry_of
 from gateway.core.turns import turns
 from gateway.core.usage import NOTHING
-from gateway.hop import Hop, Stream
-from gateway.ports import Budgets, Conversations, Ledger, Policies, Policy, Reply, Scanning, Sink, Surface, Upstreams
+from gateway.hop import Hop
+from gateway.ports import (
+    Budgets,
+    Conversations,
+    Ledger,
+    Policies,
+    Policy,
+    Reply,
+    Scanning,
+    Sink,
+    Surface,
+    Upstreams,
+)
 from gateway.routing.plan import (
     DENIED,
     exhausted,
@@ -35,6 +47,7 @@ from gateway.routing.plan import (
 )
 from gateway.routing.spoken import Dialects, lacking
 from gateway.sensitivity.classify import classify, facts_of
+from gateway.stream import Stream
 
 _MONOTONIC = time.perf_counter
 _NO_HEADERS: Mapping[str, str] = {}
@@ -66,6 +79,7 @@ class Relay:
         self._budgets = budgets
         self._scanning = scanning
         self._running: set[Hop] = set()  # those that may be cut
+        self._streams: set[Stream] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(
@@ -110,7 +124,8 @@ class Relay:
             if not decision.candidates:
                 raise refusal(decision)
 
-            while isinstance(step := next_step(decision, failures), Attempt):
+            most = MAX_ATTEMPTS if chat.hints.allow_fallbacks else 1
+            while isinstance(step := next_step(decision, failures, most), Attempt):
                 newest = pinned
                 if failures or self._policies.current is not policy:
                     pinned, newest = self._ask_again(policy, request)
@@ -126,6 +141,10 @@ class Relay:
                     continue
                 permit = mint(call.id, decision, step, pinned, newest)
                 asked = Hop(permit, form, scanned, surface, self._dialects, self._task())
+                if (told := asked.unasked) is not None:
+                    await answer(reply, asked.headers(decision, []), call, surface, told)
+                    first_byte, end, status = _MONOTONIC(), End.COMPLETE, 200
+                    return
                 if (exceeded := await self._reserve(asked, call, project, exempt)) is not None:
                     poor.append(exceeded)
                     if exempt is None and (alias := exceeded.limit.terms.downgrade):
@@ -161,28 +180,27 @@ class Relay:
             if hop is None:
                 if not failures:  # all that were left had no room or were revoked under way
                     raise refusal(decision, poor)
-                end, (status, code) = End.FAILED, await _give_up(reply, surface, call, decision, failures)
+                end, (status, code) = End.FAILED, await give_up(reply, surface, call, decision, failures)
                 return
 
             watched = hop.permit.candidate.watched
             warnings = [rule for rule in watched if rule in policy.warns] if watched else []
             headers = hop.headers(decision, warnings)
-            headers += [(name, call.id.encode()) for name in surface.id_headers]
             if hop.reader is None:  # a buffered answer
                 self._running.discard(hop)
                 settled = self._settle(hop, hop.ended(), done)
                 headers.append((b"x-gateway-cost-usd", usd(settled.cost_pico_usd).encode()))
-                headers.append((b"content-length", b"%d" % len(hop.body)))
                 await self._seal()
                 first_byte = _MONOTONIC()
-                await reply.start(200, headers)
-                await reply.end(hop.body)
+                await answer(reply, headers, call, surface, hop.body)
                 end, status = End.COMPLETE, 200
                 return
 
             first_byte, status = _MONOTONIC(), 200
+            headers += [(name, call.id.encode()) for name in surface.id_headers]
             await reply.start(200, headers)  # the point of no return: from here on no fallback
             stream = Stream(hop.reader, reply, hop.held)
+            self._streams.add(stream)
             await hop.relay(reply, stream)
             self._running.discard(hop)
             self._settle(hop, hop.ended(), done)  # what is over is paid now, however slowly the client takes it
@@ -206,6 +224,8 @@ class Relay:
         finally:  # total: awaits nothing, raises nothing
             now = _MONOTONIC()
             first_token = stream.first_token if stream is not None else first_byte
+            if stream is not None:
+                self._streams.discard(stream)
             if hop is not None:
                 self._running.discard(hop)
                 hop.close()
@@ -231,6 +251,11 @@ class Relay:
             if done:
                 self._ledger.settle(entries(record))
             self._sink.put(record)
+
+    def keep_alive(self) -> None:
+        """Tells the clients of streams that have been silent since the last time that they are still under way."""
+        for stream in self._streams:
+            stream.keep_alive()
 
     def policy_changed(self) -> None:
         """Cuts the running calls that the snapshot in force revokes. Called by the loop, once a new one is in force.
@@ -361,23 +386,3 @@ class Relay:
     async def _seal(self) -> None:
         if (sealed := self._ledger.sealed()) is not None:
             await sealed
-
-
-async def _give_up(
-    reply: Reply, surface: Surface, call: Call, decision: Decision, failures: tuple[Failed, ...]
-) -> tuple[int, str]:
-    """Tells the client how it failed."""
-    told = given_up(decision, failures)
-    body = surface.error(told.status, told.error, call.id)
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        *((name, call.id.encode()) for name in surface.id_headers),
-        (b"x-gateway-decision", decision.id.encode()),
-        (b"x-gateway-attempts", b"%d" % len(failures)),
-    ]
-    if told.retry_after is not None:
-        headers.append((b"retry-after", told.retry_after.encode("latin-1", "replace")))
-    await reply.start(told.status, headers)
-    await reply.end(body)
-    return told.status, told.code

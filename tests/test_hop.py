@@ -30,10 +30,11 @@ from gateway.core.fallback import Attempt
 from gateway.core.permit import mint
 from gateway.core.price import UNPRICED, Schedule, Tier, per_million
 from gateway.core.usage import Usage
-from gateway.hop import Hop, Stream
+from gateway.hop import Hop
 from gateway.ports import UpstreamError
 from gateway.providers import DIALECTS
 from gateway.providers.failures import error_object
+from gateway.stream import Stream
 from gateway.surfaces import CHAT
 
 DIALECT = DIALECTS["openai-compatible"]["chat"]

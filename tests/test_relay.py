@@ -539,3 +539,29 @@ def test_a_conversation_keeps_its_label(gateway, upstream, key):
     same, other = gateway.key(sensitivity="public"), gateway.key(sensitivity="public", team="other")
     assert ask(gateway, same, "a", messages=then).headers["x-gateway-sensitivity"] == "confidential"
     assert ask(gateway, other, "a", messages=then).headers["x-gateway-sensitivity"] == "public"
+
+
+def test_a_provider_object_narrows_and_nobody_sees_it(gateway, upstream, key):
+    for name in ("a", "b"):
+        upstream.scripts[name] = [answer(OK)]
+    served = ask(gateway, key, model="pair", provider={"only": ["b"]})
+    assert (served.status_code, served.headers["x-gateway-backend"]) == (200, "b")
+    assert "provider" not in upstream.seen[0].json
+    refused = ask(gateway, key, model="pair", provider={"only": ["c"]})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "unsupported_capability")
+    assert "provider.only" in refused.json()["error"]["message"]
+
+
+def test_without_fallbacks_one_backend_is_asked(gateway, upstream, key):
+    for name in ("a", "b"):
+        upstream.scripts[name] = [answer({"error": {"message": "m"}}, status=503)]
+    assert ask(gateway, key, model="pair", provider={"allow_fallbacks": False}).status_code == 503
+    assert len(upstream.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"), [(401, "invalid_api_key", "false"), (402, "x", "false"), (503, "x", None)]
+)
+def test_a_client_is_told_when_trying_again_is_of_no_use(gateway, upstream, key, status, code, told):
+    upstream.scripts["a"] = [answer({"error": {"message": "m", "code": code}}, status=status)]
+    assert ask(gateway, key, model="a").headers.get("x-should-retry") == told

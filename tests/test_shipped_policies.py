@@ -6,7 +6,7 @@ import re
 import msgspec
 import pytest
 import yaml
-from support.policy_trees import shipped
+from support.policy_trees import SHIPPED, shipped
 
 from gateway.adapters.local_servers import demo_row
 from gateway.core.decision import Project
@@ -22,6 +22,7 @@ from gateway.sensitivity.classify import classify, facts_of
 from gateway.sensitivity.own import kinds_of, scanner_of
 
 TREE = shipped()
+README = (SHIPPED / "README.md").read_text()
 FOUND = {"backends": {"smollm2": demo_row(8001)}}  # as `gateway quickstart` adds it
 EXTRA = {"discovered/local.yaml": yaml.safe_dump(FOUND).encode()}
 
@@ -50,6 +51,15 @@ def admitted(bundle, asked, moment=0.0):
 
 def of_provider(*providers):
     return {backend.id for backend in BUNDLE.backends if backend.provider in providers}
+
+
+def having(fact, *words):
+    return {backend.id for backend in BUNDLE.backends if backend.fact(fact) in words}
+
+
+OWN = having("deployment", "self_hosted") - having("status", "suspended")
+RESTRICTED = having("audience", "approved_clients")
+OFF = having("status", "suspended", "retired")
 
 
 def uncommented(name):
@@ -119,11 +129,57 @@ def test_an_eu_project_reaches_the_local_model():
 
 
 def test_a_new_user_reaches_hosted_models():
-    own, frontier = {"qwen-a", "lab"}, {"frontier-restricted", "frontier-preview"}
-    assert admitted(BUNDLE, facts(BUNDLE, "public")) == {backend.id for backend in BUNDLE.backends} - frontier
-    trusted = of_provider("openai", "anthropic", "mistral") - frontier
-    assert admitted(BUNDLE, facts(BUNDLE, "internal")) == own | trusted
-    assert admitted(BUNDLE, facts(BUNDLE, "confidential")) == own
+    assert admitted(BUNDLE, facts(BUNDLE, "public")) == {backend.id for backend in BUNDLE.backends} - RESTRICTED - OFF
+    trusted = of_provider("openai", "anthropic", "mistral") - RESTRICTED
+    assert admitted(BUNDLE, facts(BUNDLE, "internal")) == OWN | trusted
+    assert admitted(BUNDLE, facts(BUNDLE, "confidential")) == OWN
+
+
+def test_restricted_models_are_for_the_approved_alone_and_answer_to_no_group():
+    assert {"claude-mythos-5", "claude-fable-5"} <= RESTRICTED
+    rows = [backend for backend in BUNDLE.backends if backend.id in RESTRICTED]
+    assert {backend.aliases for backend in rows} == {()}
+    assert all(backend.fact("eligible_persons") for backend in rows)
+    assert {backend.fact("retention") for backend in rows} == {"days_30"}
+    others = {backend.key_ref for backend in BUNDLE.backends if backend.id not in RESTRICTED}
+    assert others & {backend.key_ref for backend in rows} == set()
+
+
+def test_every_row_says_where_its_facts_are_from_and_names_a_key():
+    for name, raw in TREE.items():
+        if name.startswith("catalog/"):
+            for id, row in yaml.safe_load(raw)["backends"].items():
+                assert {"source", "review_by", "api_key", "capabilities"} - row.keys() <= {"capabilities"}, (name, id)
+                assert id == "lab" or "capabilities" in row, (name, id)
+
+
+def test_every_provider_of_a_hosted_model_has_a_row():
+    local = {"sglang", "llamacpp", "lmstudio", "tgi", "openai-compatible"}
+    other_dialects = {"openai-responses", "xai-responses", "gemini-native", "vertex-native"}
+    assert {backend.provider for backend in BUNDLE.backends} == set(BASE_URLS) - local - other_dialects
+
+
+def test_what_has_no_price_is_what_nobody_publishes_one_of():
+    unpriced = {backend.id for backend in BUNDLE.backends if backend.price is None}
+    examples = {id for id in having("deployment", "self_hosted") if id.startswith("own/")}
+    assert unpriced - examples - OFF == {
+        "ernie-5.1",
+        "hy3",
+        "nvidia/nemotron-3-super",
+        "openrouter/ernie-4.5-300b",
+        "vertex/gemini-3.8-flash",
+    }
+
+
+def test_the_readme_says_for_each_row_which_key_offers_it():
+    """In the row of the table that names it, beside the variable of its key."""
+    lines = [line for line in README.splitlines() if line.startswith("| ") and "_" in line.split("|")[-2]]
+    missing = []
+    for backend in BUNDLE.backends:
+        told = [line for line in lines if re.search(rf"`{re.escape(backend.id)}`", line)]
+        if not any(backend.key_ref.removeprefix("env:") in line for line in told):
+            missing.append((backend.id, backend.key_ref))
+    assert missing == []
 
 
 def test_what_is_shipped_as_ours_is_not_offered_until_its_key_is_there():
@@ -133,7 +189,7 @@ def test_what_is_shipped_as_ours_is_not_offered_until_its_key_is_there():
 
 def test_a_dated_status_begins_on_its_day():
     def status(today):
-        return next(b for b in load(today=today).backends if b.id == "frontier-preview").fact("status")
+        return next(b for b in load(today=today).backends if b.id == "own/llama-4-maverick").fact("status")
 
     assert [status(day) for day in ("2026-02-28", "2026-06-11", "2026-06-12")] == [None, "active", "suspended"]
 
@@ -143,7 +199,7 @@ def test_rules_on_trial_say_what_they_would_deny_and_deny_nothing():
     watched = {id for id, verdict in ruling.verdicts.items() if "no-unlimited-retention" in verdict.watched}
     assert watched >= of_provider("deepseek", "moonshot") | {"qwen3.8-max", "glm-5.2"}
     assert watched & of_provider("openai", "anthropic", "mistral", "vllm") == set()
-    assert all(ruling.verdicts[id].permitted for id in watched)
+    assert all(ruling.verdicts[id].permitted for id in watched - RESTRICTED - OFF)
 
 
 def test_ceilings_are_on_trial_too():
@@ -169,9 +225,8 @@ def test_the_example_of_break_glass_works_and_opens_no_more_than_it_says(team, m
         {"exceptions/break-glass.yaml": uncommented("exceptions/break-glass.yaml").replace(" []", "").encode()}
     )
     asked = facts(broken, purpose="legal", team=team)
-    house = {"qwen-a", "lab"}
-    assert admitted(broken, asked, moment) == (house | {"mistral-large-latest"} if opened else house)
-    assert admitted(broken, msgspec.structs.replace(asked, sensitivity="confidential"), moment) == house
+    assert admitted(broken, asked, moment) == (OWN | {"mistral-large-latest"} if opened else OWN)
+    assert admitted(broken, msgspec.structs.replace(asked, sensitivity="confidential"), moment) == OWN
 
 
 def test_the_invariant_that_is_commented_out_can_be_put_in_force():
@@ -199,4 +254,4 @@ def test_what_the_example_says_of_built_in_kinds_is_what_they_are_anyway():
 def test_whoever_is_under_eu_law_changes_one_word():
     eu = load({"projects.yaml": TREE["projects.yaml"].replace(b"jurisdiction: other", b"jurisdiction: eu")})
     gone = admitted(BUNDLE, facts(BUNDLE, "public")) - admitted(eu, facts(eu, "public"))
-    assert gone == of_provider("deepseek", "qwen", "moonshot", "zai")
+    assert gone == having("zone", "cn-vendors") - OFF

@@ -21,9 +21,10 @@ from gateway.adapters import demo_model, local_servers, policy_files, state
 from gateway.adapters.keys import Keys
 from gateway.adapters.secrets import not_offered
 from gateway.cli.common import Policies, StateDir, cannot_run, settings_of
-from gateway.core.catalog import names
+from gateway.core.catalog import OUT_OF_USE, names
 from gateway.policy.document import render
 from gateway.policy.model import Bundle
+from gateway.review import discovered
 from gateway.settings import Settings
 
 _START_SECONDS = 120.0
@@ -106,13 +107,14 @@ def _local_backends(settings: Settings, running: contextlib.ExitStack) -> dict[s
         _wait(f"demo model   {demo_model.MODEL} on llama.cpp", process, f"http://127.0.0.1:{port}/health", log)
         found[demo_model.MODEL] = local_servers.demo_row(port)
     own = {settings.port, settings.admin_port}
-    for each in local_servers.discover(own):
+    for each in local_servers.discover(local_servers.places((), own)):
         if isinstance(each, str):
             _say(each)
         else:
-            rows = local_servers.named(each, taken | found.keys())
-            _say(f"{each.server:<12} on port {each.port}: {', '.join(rows)}")
-            found |= rows
+            models = discovered.named(each, taken | found.keys())
+            _say(f"{each.provider:<12} on port {each.port}: {', '.join(models)}")
+            told = {name: discovered.row(each, model) for name, model in models.items()}
+            found |= {name: local_servers.assumed(each.provider, each.base_url) | row for name, row in told.items()}
     return found
 
 
@@ -136,9 +138,10 @@ def _show_offers(settings: Settings, catalog: Path) -> None:
     missing = not_offered(backends)
     for provider in dict.fromkeys(backend.provider for backend in backends if backend.key_ref):
         rows = [backend for backend in backends if backend.provider == provider]
-        offered = [backend.id for backend in rows if backend.id not in missing]
-        reason = next((missing[backend.id] for backend in rows if backend.id in missing), "")
-        _say(f"{provider:<12} {', '.join(offered) if offered else f'not offered: {reason}'}")
+        usable = [backend for backend in rows if backend.price and backend.word("status") not in OUT_OF_USE]
+        offered = [backend.id for backend in usable if backend.id not in missing]
+        reasons = dict.fromkeys(missing.get(backend.id, "it has no price") for backend in usable or rows)
+        _say(f"{provider:<12} {', '.join(offered) or 'not offered: ' + ', '.join(reasons)}")
 
 
 def _show_how(base: str, settings: Settings, key: str, id: str, log: Path, model: str | None) -> None:
@@ -193,7 +196,7 @@ def _process(command: list[str], environment: dict[str, str], errors: int) -> It
         stdout=subprocess.DEVNULL,
         stderr=errors,
         start_new_session=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509  this process has no threads yet
+        preexec_fn=_die_with_parent,  # noqa: PLW1509  this process has no threads by now
     )
     try:
         yield process
@@ -211,12 +214,8 @@ def _wait(what: str, process: subprocess.Popen[bytes], url: str, log: Path) -> N
     started = time.monotonic()
     typer.echo(f"{what}: starting", nl=False)
     while True:
-        try:
-            with local_servers.ask(url, 2.0) as response:
-                if response.status == 200:
-                    break
-        except OSError:
-            pass
+        if local_servers.answers_well(url, 2.0):
+            break
         if process.poll() is not None or time.monotonic() - started > _START_SECONDS:
             typer.echo()
             tail = log.read_text(encoding="utf-8", errors="replace")[-2000:] if log.exists() else ""

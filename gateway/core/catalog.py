@@ -1,5 +1,7 @@
 """Backends: what can be called, how, and what is known about it (the model passport)."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from gateway.core.price import Price
@@ -7,7 +9,7 @@ from gateway.core.price import Price
 AUTO = "auto"
 """The model name that stands for every backend that may serve the request."""
 
-CAPABILITIES = (
+OPERATIONS = (
     "chat",
     "completions",
     "embeddings",
@@ -16,6 +18,11 @@ CAPABILITIES = (
     "moderations",
     "images",
     "rerank",
+)
+"""Capabilities that are forms of requests: a request has one of them."""
+
+CAPABILITIES = (
+    *OPERATIONS,
     "tools",
     "vision",
     "audio",
@@ -41,6 +48,12 @@ PASSPORT = (
 
 ASSUMED_CONTEXT = 131_072
 """Tokens that a backend of undeclared context is taken to write at most, when a bound is needed."""
+
+
+def needed(said: Iterable[str]) -> frozenset[str]:
+    """The capabilities that a request needs which is said to need these: where none is an operation, `chat`, too."""
+    needs = frozenset(said)
+    return needs if needs.intersection(OPERATIONS) else needs | {"chat"}
 
 
 class Timeouts(msgspec.Struct, frozen=True):

@@ -6,17 +6,18 @@ Only the fields named here are read. Everything else, and the exact bytes of eve
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Raw
 
 from gateway.core.errors import Refusal, Refused
+from gateway.core.hints import ANY, Hints
 from gateway.core.price import UNKNOWN_SERVICE
+from gateway.core.view import ABSENT, PART_BYTES, View
 
 REDIRECTING = (
     *("api_base", "base_url", "api_key", "api_version", "custom_llm_provider", "proxy", "proxies"),
-    *("models", "route", "fallbacks", "preset", "provider"),  # by which a broker (OpenRouter) picks who serves
+    *("models", "route", "fallbacks", "preset"),  # by which a broker (OpenRouter) picks who serves
 )
 """Top-level fields by which a body could try to send the call somewhere else. They are refused, not forwarded."""
 
@@ -51,96 +52,11 @@ OPTIONAL: Mapping[str, tuple[bytes, ...]] = {
 
 _SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 _REDIRECTING = frozenset(REDIRECTING)
-_ABSENT = Raw(b"")
 WRITING = ("chat", "completions")
 """Operations whose answers are text, so that there is something to limit."""
 
 FURTHER_LIMITS = ("max_output_tokens", "max_new_tokens", "n_predict", "num_predict")
 """Names by which some servers take a limit too; llama.cpp's goes before the others."""
-PART_BYTES = 6000
-"""What an image, a sound or a file counts for as text; providers charge some hundred to two thousand tokens for one."""
-
-IMAGE_BYTES = 50_000
-"""What an image counts for at most: the dearest known reading of one is 16,384 tokens (Qwen-VL at high resolution)."""
-
-FILE_BYTES = 3
-"""Bytes of text for a byte of a file: what is packed in a document may be more than it looks."""
-
-UNSEEN_BYTES = 1_500_000
-"""What counts for a part at most that is only named (a file id, a video's address): a half million tokens."""
-
-
-class Part(msgspec.Struct):
-    """One content part. Other kinds than text are seen by their type and size alone."""
-
-    type: str = "text"
-    text: str | None = None
-    image_url: Raw = _ABSENT
-    file: Raw = _ABSENT
-    input_audio: Raw = _ABSENT
-
-    @property
-    def inline_bytes(self) -> int:
-        """The size of what is no text in it."""
-        return len(bytes(self.image_url)) + len(bytes(self.file)) + len(bytes(self.input_audio))
-
-    @property
-    def is_text(self) -> bool:
-        """Whether what it holds is text, by its type and by its members, since some servers go by those."""
-        return not self.inline_bytes and not any(word in self.type for word in _ATTACHED)
-
-    @property
-    def attached_bytes(self) -> int:
-        """What a part that is no text counts for at most, as text."""
-        if bytes(self.image_url) or self.type in ("image", "image_url"):
-            return IMAGE_BYTES
-        sent = bytes(self.file) or bytes(self.input_audio)
-        if not sent or b"://" in sent or b'_id"' in sent:
-            return UNSEEN_BYTES
-        return max(PART_BYTES, FILE_BYTES * len(sent) if self.file else len(sent))
-
-
-class Message(msgspec.Struct):
-    """One message, as far as size and needed capabilities ask."""
-
-    role: str
-    content: str | list[Part] | None = None
-    tool_calls: Raw = _ABSENT
-    function_call: Raw = _ABSENT
-    reasoning_content: Raw = _ABSENT
-    refusal: Raw = _ABSENT
-
-
-class StreamOptions(msgspec.Struct):
-    """What the client asked of the stream."""
-
-    include_usage: bool | None = None
-    continuous_usage_stats: bool | None = None
-
-
-class ResponseFormat(msgspec.Struct):
-    """The wanted shape of the answer."""
-
-    type: str | None = None
-    json_schema: Raw = _ABSENT
-
-
-class View(msgspec.Struct):
-    """The fields of a request body that the gateway reads. Null means unset, as SDKs send it."""
-
-    model: str
-    messages: Annotated[list[Message], Meta(min_length=1)]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: Annotated[int, Meta(ge=0)] | None = None
-    max_completion_tokens: Annotated[int, Meta(ge=0)] | None = None
-    n: Annotated[int, Meta(ge=1, le=128)] | None = None
-    tools: list[Raw] | None = None
-    functions: list[Raw] | None = None
-    response_format: ResponseFormat | None = None
-    logprobs: bool | None = None
-    modalities: list[str] | None = None
-    service_tier: str | None = None
 
 
 class Native(msgspec.Struct, frozen=True):
@@ -186,7 +102,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
     `needs` are the capabilities that a backend must have; `text_bytes` is the size of all text that a model
     reads: messages, earlier tool calls, tool descriptions, the wanted schema. `asks` are the parameters of `OPTIONAL`
     that ask for something. `operation` is the endpoint whose form the fields have, `native` what the client sent where
-    it speaks another protocol, `arrived` is in Unix seconds. Of several `prompts`, each is read on its own.
+    it speaks another protocol, `arrived` is in Unix seconds. Of several `prompts`, each is read on its
+    own. `hints` are no fields any more: no backend sees them.
     """
 
     fields: dict[str, Raw]
@@ -199,6 +116,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     native: Native | None = None
     arrived: int = 0
     prompts: int = 1
+    hints: Hints = ANY
 
     @property
     def streamed(self) -> bool:
@@ -263,6 +181,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _VIEW = msgspec.json.Decoder(View)
+_HINTS = msgspec.json.Decoder(Hints | None)
 _FIGURE = msgspec.json.Decoder(float | None)
 _CHAT = frozenset({"chat"})
 _NOTHING: frozenset[str] = frozenset()
@@ -284,7 +203,6 @@ def _member(name: str) -> bytes:
 
 
 _NAMES = {name: _member(name) for name in (*View.__struct_fields__, "temperature", "top_p", "tool_choice", "user")}
-_ATTACHED = ("image", "audio", "video", "file", "document")
 _PART_NEEDS = {"image_url": "vision", "input_audio": "audio"}
 _MEASURED = frozenset(("messages", "tools", "functions", "response_format", "model"))
 _OVERHEAD_BYTES, _OTHER_FIELDS_BYTES = 200, 1000
@@ -304,8 +222,9 @@ def parse(body: bytes, arrived: int = 0) -> ChatRequest:
     except RecursionError:
         raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
     refuse_redirection(fields)
+    hints = hints_in(fields)
     text_bytes, attached_bytes, needs = _measure(view, fields)
-    return ChatRequest(fields, view, needs, text_bytes, attached_bytes, asked_of(fields), arrived=arrived)
+    return ChatRequest(fields, view, needs, text_bytes, attached_bytes, asked_of(fields), hints=hints, arrived=arrived)
 
 
 def read_fields(body: bytes) -> dict[str, Raw]:
@@ -322,6 +241,27 @@ def read_fields(body: bytes) -> dict[str, Raw]:
         raise Refused(Refusal.INVALID_JSON, "the request body is not valid UTF-8") from None
     except RecursionError:
         raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
+
+
+def said_anew(chat: ChatRequest, fields: Mapping[str, bytes]) -> ChatRequest:
+    """The same request with other values (JSON) of some of its members. Raises Refused (400) for what is none."""
+    body = chat.with_fields(dict(fields))
+    if chat.operation != "chat":
+        return msgspec.structs.replace(chat, fields=read_fields(body))
+    return msgspec.structs.replace(parse(body, chat.arrived), native=chat.native, hints=chat.hints)
+
+
+def hints_in(fields: dict[str, Raw]) -> Hints:
+    """Takes the `provider` object out of the members of a body. Raises Refused (400) for what is no such object."""
+    if (provider := fields.pop("provider", None)) is None:
+        return ANY
+    try:
+        return _HINTS.decode(provider) or ANY
+    except msgspec.ValidationError as error:
+        said = wrong_type(str(error))
+        param = "provider" if said.param is None else f"provider.{said.param}"
+        message = f"invalid `provider`: {said.message}; it may have {', '.join(Hints.__struct_fields__)}"
+        raise Refused(Refusal.INVALID_TYPE, message, param=param) from None
 
 
 def asked_of(fields: Mapping[str, Raw]) -> frozenset[str]:
@@ -360,7 +300,7 @@ def _measure(view: View, fields: dict[str, Raw]) -> tuple[int, int, frozenset[st
                 if need := _PART_NEEDS.get(part.type):
                     needs.add(need)
         for raw in (message.tool_calls, message.function_call, message.reasoning_content, message.refusal):
-            if raw is not _ABSENT:
+            if raw is not ABSENT:
                 size += len(bytes(raw))
     # what stands in messages and fields that are not read here may be read by a model
     unread = len(fields["messages"]) - inline - size - _OVERHEAD_BYTES * len(view.messages)
@@ -383,13 +323,18 @@ _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>\w+)`")
 
 
-def wrong_type(problem: str) -> Refused:
-    """The refusal for JSON of a wrong shape, by what msgspec says of it. Names the field, never its value."""
+def wrong_type(problem: str, where: str = "") -> Refused:
+    """The refusal for JSON of a wrong shape, by what msgspec says of it. Names the field, never its value.
+
+    `where` is the path in the body at which the JSON stands.
+    """
     match = _AT.match(problem)
-    what, path = (match["what"], match["path"] or "") if match else (problem, "")
+    what, inside = (match["what"], match["path"] or "") if match else (problem, "")
+    path = f"{where}{inside}" if inside.startswith("[") else f"{where}.{inside}".strip(".")
     if missing := _MISSING.search(what):
         name = f"{path}.{missing['name']}".lstrip(".")
         return Refused(Refusal.MISSING_PARAMETER, f"missing required parameter: `{name}`", param=name)
+    what = f"{what[:1].lower()}{what[1:]}"
     if not path:
-        return Refused(Refusal.INVALID_TYPE, f"the request body is no chat request: {what[:1].lower()}{what[1:]}")
-    return Refused(Refusal.INVALID_TYPE, f"invalid `{path}`: {what[:1].lower()}{what[1:]}", param=path)
+        return Refused(Refusal.INVALID_TYPE, f"the request body is of another shape: {what}")
+    return Refused(Refusal.INVALID_TYPE, f"invalid `{path}`: {what}", param=path)

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec import Raw
 
-from gateway.core.chat import FURTHER_LIMITS, WRITING, ChatRequest, Demand, Part, parse
+from gateway.core.chat import FURTHER_LIMITS, WRITING, ChatRequest, Demand, said_anew
 from gateway.core.decision import Obligation
+from gateway.core.view import Part
 
 REMOVED = b'{"type":"text","text":"[image removed by policy]"}'
 """What stands where an image was."""
@@ -99,7 +100,7 @@ def _without_images(chat: ChatRequest, _: int, _limit_field: str) -> ChatRequest
             if kept != raws:
                 message["content"] = Raw(b"[" + b",".join(kept) + b"]")
                 changed = True
-    return parse(chat.with_fields({"messages": msgspec.json.encode(messages)})) if changed else chat
+    return said_anew(chat, {"messages": msgspec.json.encode(messages)}) if changed else chat
 
 
 def _plain(part: Part, raw: bytes) -> bool:

@@ -39,6 +39,11 @@ class FailureKind(Enum):
         self.trips_breaker = trips_breaker
         self.may_be_billed = may_be_billed
 
+    @property
+    def is_ours(self) -> bool:
+        """Only the gateway's operator can mend it, so asking again is of no use."""
+        return self in (FailureKind.UNAUTHORIZED, FailureKind.NO_CREDIT, FailureKind.MODEL_MISSING)
+
 
 class Failed(msgspec.Struct, frozen=True):
     """One failed attempt. `error` is the object for the client's envelope; it may quote the prompt: it is never kept.

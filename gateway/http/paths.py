@@ -11,6 +11,9 @@ from gateway.surfaces import SURFACES
 
 PATHS: Mapping[str, str] = {
     "/chat/completions": "chat",
+    "/responses": "responses",
+    "/messages": "messages",
+    "/messages/count_tokens": "count_tokens",
     "/completions": "completions",
     "/embeddings": "embeddings",
     "/moderations": "moderations",

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from gateway.core.buckets import BUCKETS, bucket_of, key_in, stands_for_bucket
-from gateway.core.catalog import AUTO, CAPABILITIES
+from gateway.core.catalog import AUTO, CAPABILITIES, needed
 from gateway.core.decision import Facts, Project
 from gateway.core.errors import FailureKind
 from gateway.core.labels import DEFAULT_LEVEL, RANK, join
@@ -178,7 +178,7 @@ class _Cases:
             mark=mark,
             facts=self._facts(document, (*path, "request"), request),
             model=str(model),
-            needs=frozenset(map(str, needs)) | {"chat"},
+            needs=needed(map(str, needs)),
             faults={backend: str(fault) for backend, fault in entry.faults.items()},
             expect=self._expectation(document, (*path, "expect"), entry.expect),
             at=at_seconds,

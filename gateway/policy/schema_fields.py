@@ -40,7 +40,10 @@ def definitions(bundle: Bundle, providers: Sequence[str]) -> dict[str, Schema]:
     needs = several({"enum": list(CAPABILITIES)}, least=0)
     found["facts"]["properties"] |= {
         "model": {"description": "the name that the client sends; default: `auto`", **model},
-        "needs": {"description": "capabilities that the request needs, beside `chat`", **needs},
+        "needs": {
+            "description": "capabilities that the request needs; `chat` too, unless another operation is named",
+            **needs,
+        },
     }
     return found
 

@@ -5,254 +5,201 @@ What a row says of requests is in `OpenAI`. Facts: the providers' API references
 
 from collections.abc import Mapping
 
-import msgspec
-
 from gateway.core.catalog import Endpoint
 from gateway.ports import Dialect
 from gateway.providers import parameters, thinking
+from gateway.providers.anthropic import Anthropic
 from gateway.providers.embeddings import Embeddings
 from gateway.providers.failures import QWEN_CODES, ZAI_CODES
+from gateway.providers.gemini import Gemini
 from gateway.providers.history import DEVELOPER_AS_SYSTEM, FOR_MISTRAL, PARTS_IN_ONE, THOUGHTS_IN_TAGS
+from gateway.providers.messages import BEARER, VERSION, CountTokens, Messages
 from gateway.providers.openai import OpenAI
-from gateway.providers.parameters import HINTS, LOGPROBS, MESSAGE_NAME, ONLY_OPENAI, TOOLS
+from gateway.providers.parameters import HINTS, LOGPROBS, MESSAGE_NAME, ONLY_OPENAI
 from gateway.providers.plain import Plain
-
-
-class Provider(msgspec.Struct, frozen=True):
-    """Where a provider is, unless the catalog says otherwise (None: it must), what it speaks beside what any server may
-    speak, and in which header it wants its key."""
-
-    base_url: str | None
-    dialects: tuple[Dialect, ...]
-    key_header: str = "Authorization"
-
+from gateway.providers.responses import Responses
+from gateway.providers.responses_chat import ResponsesChat
 
 _NEW_LIMIT = "max_completion_tokens"
 _HINTS = frozenset(HINTS)
 
-_ROWS: Mapping[str, Provider] = {
-    "openai": Provider(
+_ROWS: Mapping[str, OpenAI | Anthropic | Gemini | ResponsesChat] = {
+    "openai": OpenAI(
         "https://api.openai.com/v1",
-        (OpenAI(limit_field=_NEW_LIMIT, thinking=thinking.OPENAI, families=parameters.REASONING, rewrites=()),),
+        limit_field=_NEW_LIMIT,
+        thinking=thinking.OPENAI,
+        families=parameters.REASONING,
+        rewrites=(),
     ),
-    "azure": Provider(
-        None,
-        (
-            OpenAI(
-                limit_field=_NEW_LIMIT,
-                target=Endpoint("/chat/completions", "api-key"),
-                thinking=thinking.OPENAI,
-                families=parameters.REASONING,
-                rewrites=(),
-            ),
-        ),
-        key_header="api-key",
+    "openai-responses": ResponsesChat("https://api.openai.com/v1", kept_as="openai-responses-v1"),
+    "azure": OpenAI(
+        limit_field=_NEW_LIMIT,
+        target=Endpoint("/chat/completions", "api-key"),
+        thinking=thinking.OPENAI,
+        families=parameters.REASONING,
+        rewrites=(),
     ),
-    "anthropic": Provider("https://api.anthropic.com/v1", (OpenAI(),)),  # its OpenAI-compatible endpoint
-    "bedrock": Provider(
-        None, (OpenAI(limit_field=_NEW_LIMIT, thinking=thinking.BEDROCK, refuses=ONLY_OPENAI),)
-    ),  # its OpenAI-compatible endpoint, with an API key
-    "gemini": Provider(
+    "anthropic": Anthropic(),
+    "bedrock": OpenAI(limit_field=_NEW_LIMIT, thinking=thinking.BEDROCK, refuses=ONLY_OPENAI),
+    "gemini": OpenAI(
         "https://generativelanguage.googleapis.com/v1beta/openai",
-        (
-            OpenAI(
-                thinking=thinking.GEMINI,
-                refuses=ONLY_OPENAI | {"logit_bias"},
-                leaves_out=_HINTS,
-                fixes=frozenset({"frequency_penalty", "presence_penalty", "top_k", "min_p", "verbosity"}),
-                rewrites=(),
-            ),
-        ),
+        thinking=thinking.GEMINI,
+        refuses=ONLY_OPENAI | {"logit_bias"},
+        leaves_out=_HINTS,
+        fixes=frozenset({"frequency_penalty", "presence_penalty", "top_k", "min_p", "verbosity"}),
+        rewrites=(),
     ),
-    "vertex": Provider(
-        None,
-        (OpenAI(thinking=thinking.GEMINI, refuses=ONLY_OPENAI - {"web_search_options"}, rewrites=()),),
-    ),
-    "openrouter": Provider(
+    "gemini-native": Gemini(),
+    "vertex": OpenAI(thinking=thinking.GEMINI, refuses=ONLY_OPENAI - {"web_search_options"}, rewrites=()),
+    "vertex-native": Gemini(None, vertex=True),
+    "openrouter": OpenAI(
         "https://openrouter.ai/api/v1",
-        (
-            OpenAI(
-                asks_usage=False,  # always reports it
-                thinking=thinking.OPENROUTER,
-                refuses=ONLY_OPENAI - {"web_search_options"},
-                rewrites=(),
-            ),
-        ),
+        asks_usage=False,
+        thinking=thinking.OPENROUTER,
+        refuses=ONLY_OPENAI - {"web_search_options"},
+        rewrites=(),
     ),
-    "mistral": Provider(
+    "mistral": OpenAI(
         "https://api.mistral.ai/v1",
-        (
-            OpenAI(
-                asks_usage=False,  # always reports it, refuses unknown fields
-                thinking=thinking.MISTRAL,
-                refuses=ONLY_OPENAI | LOGPROBS | {"logit_bias", MESSAGE_NAME},
-                leaves_out=_HINTS - {"metadata", "prediction"} | {"stream_options"},
-                fixes=frozenset({"top_k", "min_p", "verbosity"}),
-                renames={"seed": "random_seed"},
-                values={"tool_choice": {b'"required"': b'"any"'}},
-                rewrites=(DEVELOPER_AS_SYSTEM, FOR_MISTRAL),
-            ),
-        ),
+        asks_usage=False,
+        thinking=thinking.MISTRAL,
+        refuses=ONLY_OPENAI | LOGPROBS | {"logit_bias", MESSAGE_NAME},
+        leaves_out=_HINTS - {"metadata", "prediction"} | {"stream_options"},
+        fixes=frozenset({"top_k", "min_p", "verbosity"}),
+        renames={"seed": "random_seed"},
+        values={"tool_choice": {b'"required"': b'"any"'}},
+        rewrites=(DEVELOPER_AS_SYSTEM, FOR_MISTRAL),
     ),
-    "deepseek": Provider(
+    "deepseek": OpenAI(
         "https://api.deepseek.com/v1",
-        (
-            OpenAI(
-                thinking=thinking.DEEPSEEK,
-                refuses=ONLY_OPENAI | {"n", "logit_bias"},
-                families=parameters.DEEPSEEK,
-                rewrites=(DEVELOPER_AS_SYSTEM, PARTS_IN_ONE),
-            ),
-        ),
+        thinking=thinking.DEEPSEEK,
+        refuses=ONLY_OPENAI | {"n", "logit_bias"},
+        families=parameters.DEEPSEEK,
+        rewrites=(DEVELOPER_AS_SYSTEM, PARTS_IN_ONE),
     ),
-    "qwen": Provider(
+    "qwen": OpenAI(
         "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
-        (
-            OpenAI(
-                thinking=thinking.QWEN,
-                refuses=ONLY_OPENAI | {"logit_bias"},
-                families=parameters.QWEN,
-                codes=QWEN_CODES,
-            ),
-        ),
+        thinking=thinking.QWEN,
+        refuses=ONLY_OPENAI | {"logit_bias"},
+        families=parameters.QWEN,
+        codes=QWEN_CODES,
     ),
-    "moonshot": Provider(
+    "moonshot": OpenAI(
         "https://api.moonshot.ai/v1",
-        (
-            OpenAI(
-                limit_field=_NEW_LIMIT,
-                thinking=thinking.MOONSHOT,
-                refuses=ONLY_OPENAI | {"tool_choice", "logit_bias"},
-                families=parameters.KIMI,
-                strict=False,
-                rewrites=(DEVELOPER_AS_SYSTEM, PARTS_IN_ONE),
-            ),
-        ),
+        limit_field=_NEW_LIMIT,
+        thinking=thinking.MOONSHOT,
+        refuses=ONLY_OPENAI | {"tool_choice", "logit_bias"},
+        families=parameters.KIMI,
+        strict=False,
+        rewrites=(DEVELOPER_AS_SYSTEM, PARTS_IN_ONE),
     ),
-    "zai": Provider(
+    "zai": OpenAI(
         "https://api.z.ai/api/paas/v4",
-        (
-            OpenAI(
-                asks_usage=False,  # always reports it
-                thinking=thinking.ZAI,
-                refuses=ONLY_OPENAI
-                | LOGPROBS
-                | {"tool_choice", "n", "seed", "logit_bias", "presence_penalty", "frequency_penalty"},
-                only_auto=True,
-                rewrites=(),
-                codes=ZAI_CODES,
-            ),
-        ),
+        asks_usage=False,
+        thinking=thinking.ZAI,
+        refuses=ONLY_OPENAI
+        | LOGPROBS
+        | {"tool_choice", "n", "seed", "logit_bias", "presence_penalty", "frequency_penalty"},
+        only_auto=True,
+        rewrites=(),
+        codes=ZAI_CODES,
     ),
-    "minimax": Provider(
+    "minimax": OpenAI(
         "https://api.minimax.io/v1",
-        (
-            OpenAI(
-                thinking=(),  # always thinks
-                refuses=ONLY_OPENAI | LOGPROBS | {"n", "logit_bias"},
-                values={"temperature": {b"0": b"0.01", b"0.0": b"0.01"}},  # must be above 0
-                rewrites=(DEVELOPER_AS_SYSTEM, THOUGHTS_IN_TAGS),
-                tags=True,
-            ),
-        ),
+        thinking=(),
+        refuses=ONLY_OPENAI | LOGPROBS | {"n", "logit_bias"},
+        values={"temperature": {b"0": b"0.01", b"0.0": b"0.01"}},
+        rewrites=(DEVELOPER_AS_SYSTEM, THOUGHTS_IN_TAGS),
+        tags=True,
     ),
-    "qianfan": Provider(
-        "https://qianfan.baidubce.com/v2", (OpenAI(thinking=thinking.QIANFAN, refuses=ONLY_OPENAI | {"n"}),)
+    "qianfan": OpenAI("https://qianfan.baidubce.com/v2", thinking=thinking.QIANFAN, refuses=ONLY_OPENAI | {"n"}),
+    "tokenhub": OpenAI(
+        "https://tokenhub-intl.tencentcloudmaas.com/v1", thinking=thinking.TOKENHUB, refuses=ONLY_OPENAI | {"n"}
     ),
-    "tokenhub": Provider(
-        "https://tokenhub.tencentmaas.com/v1", (OpenAI(thinking=thinking.TOKENHUB, refuses=ONLY_OPENAI | {"n"}),)
-    ),
-    "meta": Provider(
+    "meta": OpenAI(
         "https://api.meta.ai/v1",
-        (
-            OpenAI(
-                limit_field=_NEW_LIMIT,
-                thinking=thinking.META,
-                refuses=ONLY_OPENAI | {"tool_choice", "stop"},
-                only_auto=True,
-            ),
-        ),
+        limit_field=_NEW_LIMIT,
+        thinking=thinking.META,
+        refuses=ONLY_OPENAI | {"tool_choice", "stop"},
+        only_auto=True,
     ),
-    "xai": Provider(
+    "xai": OpenAI(
         "https://api.x.ai/v1",
-        (
-            OpenAI(
-                limit_field=_NEW_LIMIT,
-                passes=("x-grok-conv-id",),
-                thinking=thinking.XAI,
-                refuses=ONLY_OPENAI,
-                families=parameters.GROK,
-                rewrites=(),
-            ),
-        ),
+        limit_field=_NEW_LIMIT,
+        passes=("x-grok-conv-id",),
+        thinking=thinking.XAI,
+        refuses=ONLY_OPENAI,
+        families=parameters.GROK,
+        rewrites=(),
     ),
-    "groq": Provider(
+    "xai-responses": ResponsesChat(
+        "https://api.x.ai/v1",
+        kept_as="xai-responses-v1",
+        lacking=frozenset({"web_search_options", "logprobs", "top_logprobs"}),
+    ),
+    "groq": OpenAI(
         "https://api.groq.com/openai/v1",
-        (
-            OpenAI(
-                limit_field=_NEW_LIMIT,
-                thinking=thinking.GROQ,
-                refuses=ONLY_OPENAI - {"functions", "function_call"} | LOGPROBS | {"n", "logit_bias", MESSAGE_NAME},
-                leaves_out=_HINTS - {"metadata", "user", "service_tier"},
-                fixes=frozenset({"top_k", "min_p", "verbosity"}),
-                values={"service_tier": {b'"default"': b'"on_demand"'}},
-                rewrites=(),
-            ),
-        ),
+        limit_field=_NEW_LIMIT,
+        thinking=thinking.GROQ,
+        refuses=ONLY_OPENAI - {"functions", "function_call"} | LOGPROBS | {"n", "logit_bias", MESSAGE_NAME},
+        leaves_out=_HINTS - {"metadata", "user", "service_tier"},
+        fixes=frozenset({"top_k", "min_p", "verbosity"}),
+        values={"service_tier": {b'"default"': b'"on_demand"'}},
+        rewrites=(),
     ),
-    "together": Provider("https://api.together.xyz/v1", (OpenAI(thinking=thinking.TOGETHER, refuses=ONLY_OPENAI),)),
-    "fireworks": Provider(
-        "https://api.fireworks.ai/inference/v1", (OpenAI(thinking=thinking.FIREWORKS, refuses=ONLY_OPENAI),)
+    "together": OpenAI("https://api.together.xyz/v1", thinking=thinking.TOGETHER, refuses=ONLY_OPENAI),
+    "fireworks": OpenAI("https://api.fireworks.ai/inference/v1", thinking=thinking.FIREWORKS, refuses=ONLY_OPENAI),
+    "nvidia": OpenAI("https://integrate.api.nvidia.com/v1", thinking=thinking.NVIDIA, refuses=ONLY_OPENAI),
+    "perplexity": ResponsesChat(
+        "https://api.perplexity.ai/v1",
+        summary=False,
+        nested=True,
+        lacking=frozenset({"tool_choice", "parallel_tool_calls", "logprobs", "top_logprobs", "verbosity"}),
+        left_out=frozenset({"temperature", "top_p"}),
     ),
-    "nvidia": Provider("https://integrate.api.nvidia.com/v1", (OpenAI(thinking=thinking.NVIDIA, refuses=ONLY_OPENAI),)),
-    "perplexity": Provider(
-        "https://api.perplexity.ai",
-        (
-            OpenAI(
-                asks_usage=False,  # on every chunk
-                thinking=thinking.PERPLEXITY,
-                refuses=ONLY_OPENAI - {"web_search_options"}
-                | LOGPROBS
-                | {TOOLS, "tool_choice", "n", "logit_bias", "seed", "stop"},
-                rewrites=(DEVELOPER_AS_SYSTEM, THOUGHTS_IN_TAGS),
-                tags=True,
-            ),
-        ),
+    "vllm": OpenAI(thinking=thinking.TEMPLATES, refuses=ONLY_OPENAI),
+    "sglang": OpenAI(thinking=thinking.TEMPLATES, refuses=ONLY_OPENAI),
+    "ollama": OpenAI(
+        thinking=thinking.OLLAMA,
+        refuses=ONLY_OPENAI | LOGPROBS | {"tool_choice", "n", "logit_bias"},
+        only_auto=True,
+        rewrites=(),
     ),
-    "vllm": Provider(None, (OpenAI(thinking=thinking.TEMPLATES, refuses=ONLY_OPENAI),)),
-    "sglang": Provider(None, (OpenAI(thinking=thinking.TEMPLATES, refuses=ONLY_OPENAI),)),
-    "ollama": Provider(
-        None,
-        (
-            OpenAI(
-                thinking=thinking.OLLAMA,
-                refuses=ONLY_OPENAI | LOGPROBS | {"tool_choice", "n", "logit_bias"},
-                only_auto=True,
-                rewrites=(),
-            ),
-        ),
-    ),
-    "llamacpp": Provider(None, (OpenAI(thinking=thinking.LLAMACPP, refuses=ONLY_OPENAI),)),
-    "lmstudio": Provider(None, (OpenAI(refuses=ONLY_OPENAI | {"n"}, rewrites=()),)),
-    "tgi": Provider(None, (OpenAI(thinking=(), refuses=ONLY_OPENAI | {"n", "logit_bias"}),)),
-    "openai-compatible": Provider(None, (OpenAI(),)),
+    "llamacpp": OpenAI(thinking=thinking.LLAMACPP, refuses=ONLY_OPENAI),
+    "lmstudio": OpenAI(refuses=ONLY_OPENAI | {"n"}, rewrites=()),
+    "tgi": OpenAI(thinking=(), refuses=ONLY_OPENAI | {"n", "logit_bias"}),
+    "openai-compatible": OpenAI(),
 }
 
 
-def _beside(key_header: str) -> tuple[Dialect, ...]:
-    """What any server may serve beside chat. Whether a backend does is a capability of its row in the catalog."""
+def _beside(key_header: str = "Authorization", *, seals: bool = False) -> tuple[Dialect, ...]:
+    """What a server may serve beside chat. Whether a backend does is a capability of its row in the catalog."""
     return (
         OpenAI(takes="completions", target=Endpoint("/completions", key_header), rewrites=()),
         Embeddings(target=Endpoint("/embeddings", key_header)),
         Plain("moderations", Endpoint("/moderations", key_header), "results"),
         Plain("images", Endpoint("/images/generations", key_header), "data"),
         Plain("rerank", Endpoint("/rerank", key_header), "results"),
+        Responses(seals, target=Endpoint("/responses", key_header)),
+        Messages(target=BEARER, signed=False),
     )
 
 
+_COUNTS = CountTokens(target=Endpoint("/messages/count_tokens", headers=VERSION), signed=False)
+_BESIDE: Mapping[str, tuple[Dialect, ...]] = {
+    "anthropic": (Messages(), CountTokens()),
+    "azure": _beside("api-key", seals=True),
+    "openai": _beside(seals=True),
+    "xai": _beside(seals=True),
+    "vllm": (*_beside(), _COUNTS),
+    "llamacpp": (*_beside(), _COUNTS),
+    "gemini-native": (),
+    "vertex-native": (),
+}
+_OTHERS = _beside()
+
 DIALECTS: Mapping[str, Mapping[str, Dialect]] = {
-    name: {dialect.takes: dialect for dialect in (*_beside(row.key_header), *row.dialects)}
-    for name, row in _ROWS.items()
+    name: {dialect.takes: dialect for dialect in (row, *_BESIDE.get(name, _OTHERS))} for name, row in _ROWS.items()
 }
 """What each provider speaks, by the form of request that it takes."""
 

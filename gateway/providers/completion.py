@@ -20,12 +20,13 @@ class Chunks:
         self._wants_usage = chat.wants_usage
         self._begun: set[int] = set()
 
-    def delta(self, delta: Mapping[str, object], choice: int = 0) -> bytes:
-        """Some members of a message, such as `content`, `reasoning_content` or `tool_calls`."""
+    def delta(self, delta: Mapping[str, object], choice: int = 0, logprobs: object = None) -> bytes:
+        """Some members of a message, such as `content`, `reasoning_content` or `tool_calls`, with the `logprobs` object
+        of their tokens."""
         if choice not in self._begun:
             self._begun.add(choice)
             delta = {"role": "assistant", "content": "", **delta}
-        return self._chunk([{"index": choice, "delta": delta, "logprobs": None, "finish_reason": None}])
+        return self._chunk([{"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": None}])
 
     def finish(self, reason: str, choice: int = 0) -> bytes:
         """The end of a choice, by one of OpenAI's reasons."""
@@ -55,14 +56,15 @@ def completion(
     choices: Iterable[tuple[Mapping[str, object], str]],
     usage: Usage | None,
     more: Mapping[str, object] | None = None,
+    logprobs: Mapping[int, object] | None = None,
 ) -> bytes:
     """A buffered completion: a message without its role, and a reason for its end, for each choice. `more` are further
-    members."""
+    members, `logprobs` the objects of the choices that have one, by index."""
     whole = [
         {
             "index": index,
             "message": {"role": "assistant", "content": None, "refusal": None, **message},
-            "logprobs": None,
+            "logprobs": (logprobs or {}).get(index),
             "finish_reason": reason,
         }
         for index, (message, reason) in enumerate(choices)

@@ -39,6 +39,9 @@ _FILTERED = (
     "sensitive information",
     "sensitive_content",
     "flagged_input",
+    "invalid_prompt",  # OpenAI's Responses API: flagged, like the next two
+    "bio_policy",
+    "misalignment_policy_violation",
 )
 _NO_CREDIT = (
     "insufficient_quota",
@@ -55,9 +58,13 @@ _NO_CREDIT = (
     "used all available credits",
     "credits are depleted",
 )
+_NO_CREDIT_REJECTED = ("your credit balance is too low to access", "you have reached your specified api usage limits")
+"""What Anthropic says of an empty account, or of one at its own limit, with status 400."""
+_TIMED_OUT = ("timeout_error",)
+_NO_KEY = ("authentication_error", "permission_error")
 _TOO_MANY = ("rate_limit", "throttling", "too many requests", "resource_exhausted", "limitexceeded")
 _BUSY = ("overloaded",)
-_NO_MODEL = ("model_not_found", "does not exist", "notfounderror")
+_NO_MODEL = ("model_not_found", "does not exist", "notfounderror", "not_found_error")
 _BAD_KEY = ("incorrect api key", "api key not valid", "invalid api key")
 """How a message begins where a key is refused under another status than 401: at xAI and Gemini."""
 
@@ -168,17 +175,23 @@ def _kind(status: int, names: str, message: str) -> FailureKind:
 
     if status == 402 or says(_NO_CREDIT, also_message=status in (200, 403, 429)):
         return FailureKind.NO_CREDIT
+    if status == 400 and says(_NO_CREDIT_REJECTED):
+        return FailureKind.NO_CREDIT
     if status != 413 and (status == 429 or (status < 400 and says(_TOO_MANY)) or "throttlingexception" in names):
         return FailureKind.OVERLOADED if says(_BUSY, also_message=False) else FailureKind.THROTTLED
     if status == GROQ_FLEX_IS_FULL:
         return FailureKind.THROTTLED
-    if status in (401, 403):
+    if status < 400 and says(_BUSY, also_message=False):
+        return FailureKind.OVERLOADED
+    if status < 400 and says(_TIMED_OUT, also_message=False):
+        return FailureKind.TIMED_OUT
+    if status in (401, 403) or (status < 400 and says(_NO_KEY, also_message=False)):
         return FailureKind.CONTENT_FILTERED if says(_FILTERED) else FailureKind.UNAUTHORIZED
     if status == 400 and message.startswith(_BAD_KEY):
         return FailureKind.UNAUTHORIZED
     if status == 413 or says(_CONTEXT, also_message=status in (200, 400, 413, 422)):
         return FailureKind.CONTEXT_TOO_LONG  # 413: another server may take more, whatever it was too much for
-    if status in (503, 529) or (status < 400 and says(_BUSY, also_message=False)):
+    if status in (503, 529):
         return FailureKind.OVERLOADED
     if status in (408, 504):
         return FailureKind.TIMED_OUT

@@ -87,7 +87,7 @@ class Choice:
         name = (call.function.name if call.function is not None else None) or ""
         change: dict[str, bytes | None] = {}
         if call.function is not None and bytes(call.function.arguments)[:1] == b"{":
-            change["arguments"] = msgspec.json.encode(bytes(call.function.arguments).decode())
+            change["arguments"] = _string(call.function.arguments)
         known = (
             self._last
             if call.index is None and not call.id
@@ -137,7 +137,8 @@ def whole(message: Members, *, tags: bool) -> Change:
     content = bytes(message.get("content", b""))
     if content[:1] == b"[":
         change.update(listed(content))
-        change["content"] = change["content"] or b"null"
+        if change.get("content", b"") is None:
+            change["content"] = b"null"
     elif tags and content[:1] == b'"':
         parts = ThinkTags()
         thought, rest = parts.feed(text := _WORD.decode(content))
@@ -165,19 +166,24 @@ def _strings(raw: bytes) -> bytes | None:
     members = _OBJECTS.decode(raw)
     for call, each, is_object in zip(calls, members, objects, strict=True):
         if is_object and call.function is not None:
-            _set_call(each, {"arguments": msgspec.json.encode(bytes(call.function.arguments).decode())})
+            _set_call(each, {"arguments": _string(call.function.arguments)})
     return msgspec.json.encode(members)
+
+
+def _string(arguments: Raw) -> bytes:
+    """An object as the JSON of a string that holds it."""
+    return msgspec.json.encode(msgspec.json.format(bytes(arguments), indent=-1).decode())
 
 
 def listed(content: bytes) -> Change:
     """What to change where content is a list: thoughts go into `reasoning_content`, text stays, and pieces of other
-    types (Mistral's references) are kept in `content_chunks`."""
+    types (Mistral's references) are kept in `content_chunks`. A list of something else is left alone."""
     thought, text, others = "", "", []
     for raw in _PIECES.decode(content):
         try:
             piece = _PIECE.decode(raw)
         except msgspec.DecodeError:
-            piece = _Piece(type="")
+            return {}
         if piece.type == "text":
             text += piece.text or ""
         elif piece.type == "thinking":

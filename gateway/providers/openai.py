@@ -29,6 +29,7 @@ _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 class OpenAI(msgspec.Struct, frozen=True):
     """The dialect, with the quirks of one provider.
 
+    base_url    the provider's default, None: it has none
     asks_usage  a stream reports usage only when asked
     limit_field what it calls the most tokens that one choice may have; the client's limit is sent under this name only
     thinking    how it is told how much to think; a model that matches none of these cannot be told
@@ -45,6 +46,7 @@ class OpenAI(msgspec.Struct, frozen=True):
     codes       error codes that mean something of their own
     """
 
+    base_url: str | None = None
     asks_usage: bool = True
     limit_field: str = "max_tokens"
     takes: str = "chat"

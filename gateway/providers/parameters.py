@@ -33,7 +33,7 @@ SAMPLING = frozenset({"temperature", "top_p", "presence_penalty", "frequency_pen
 
 LOGPROBS = frozenset({"logprobs", "top_logprobs"})
 
-CUSTOM_TOOLS, ALLOWED_TOOLS, MESSAGE_NAME, TOOLS = "custom tools", "allowed tools", "message name", "tools"
+CUSTOM_TOOLS, ALLOWED_TOOLS, MESSAGE_NAME = "custom tools", "allowed tools", "message name"
 """What is asked for by no top-level field of its own name."""
 
 ONLY_OPENAI = frozenset({"web_search_options", "moderation", "functions", "function_call", CUSTOM_TOOLS, ALLOWED_TOOLS})
@@ -47,7 +47,6 @@ _WORDS: Mapping[str, str] = {
     CUSTOM_TOOLS: "does not take tools of the type `custom`",
     ALLOWED_TOOLS: "does not take `allowed_tools`",
     MESSAGE_NAME: "does not take `name` in a message",
-    TOOLS: "does not take tools",
 }
 
 
@@ -101,8 +100,6 @@ def lacking(refused: frozenset[str], chat: ChatRequest) -> str:
         return _WORDS.get(name, f"does not take `{name}`")
     tools = chat.view.tools
     if tools:
-        if TOOLS in refused:
-            return _WORDS[TOOLS]
         if CUSTOM_TOOLS in refused and any(b'"custom"' in bytes(raw) and _is_custom(bytes(raw)) for raw in tools):
             return _WORDS[CUSTOM_TOOLS]
         if ALLOWED_TOOLS in refused and b'"allowed_tools"' in bytes(chat.fields.get("tool_choice", b"")):

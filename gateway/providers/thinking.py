@@ -198,7 +198,6 @@ GROQ = (
 TOGETHER = (_GPT_OSS, Thinking(efforts=(), switch=nested))
 FIREWORKS = (Thinking(efforts=("none", *_LOW_TO_HIGH)),)
 NVIDIA = (_GPT_OSS, Thinking(efforts=(), switch=templated))
-PERPLEXITY = (Thinking(efforts=("minimal", *_LOW_TO_HIGH)),)
 TEMPLATES = (_GPT_OSS, Thinking(efforts=_LOW_TO_HIGH, switch=templated))
 LLAMACPP = (Thinking(efforts=(), switch=templated_effort),)
 OLLAMA = (Thinking(efforts=("none", *_LOW_TO_HIGH, "max")),)

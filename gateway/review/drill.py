@@ -6,7 +6,7 @@ from operator import or_
 
 import msgspec
 
-from gateway.core.catalog import AUTO, Backend, names
+from gateway.core.catalog import AUTO, Backend, names, needed
 from gateway.core.stored import Stored
 from gateway.policy.cells import Cells, atoms_of
 from gateway.policy.clauses import Clauses, clauses
@@ -158,10 +158,11 @@ class _Drill:
 
     def _left(self, name: str, before: tuple[Backend, ...], after: tuple[Backend, ...]) -> Iterator[Left]:
         """The requests that have nobody left: of those that need nothing special, then, what is more, of others."""
-        lost = self._lost(before, after)
-        yield from self._classes(name, lost, after, [])
+        able_before, able_after = _able(before, ()), _able(after, ())
+        lost = self._lost(able_before, able_after)
+        yield from self._classes(name, lost, able_after, [])
         for need in sorted(set().union(*(b.capabilities for b in before if b.id in self.ids)) - {"chat"}):
-            able_before, able_after = (tuple(b for b in some if need in b.capabilities) for some in (before, after))
+            able_before, able_after = _able(before, (need,)), _able(after, (need,))
             more = [cube for each in self._lost(able_before, able_after) for cube in remainder(each, lost)]
             yield from self._classes(name, more, able_after, [need])
 
@@ -192,3 +193,8 @@ class _Drill:
             taken = reduce(or_, (other[at] for other in others), 0)
             wide[at] = self.cells.whole[at] & ~taken
         return tuple(wide)
+
+
+def _able(backends: tuple[Backend, ...], said: Iterable[str]) -> tuple[Backend, ...]:
+    needs = needed(said)
+    return tuple(backend for backend in backends if needs <= backend.capabilities)

@@ -7,6 +7,7 @@ from gateway.core.catalog import Backend
 from gateway.core.chat import WRITING, ChatRequest
 from gateway.core.decision import Obligation
 from gateway.core.discharge import alters_text
+from gateway.core.hints import ANY
 from gateway.ports import Dialect
 
 Dialects = Mapping[str, Mapping[str, Dialect]]
@@ -33,6 +34,8 @@ def spoken(chat: ChatRequest, do: Sequence[Obligation], backend: Backend, dialec
 
 def lacking(chat: ChatRequest, do: Sequence[Obligation], backend: Backend, dialects: Dialects) -> str:
     """Why a backend cannot do what is asked, in words without any text of the request; empty: it can."""
+    if chat.hints is not ANY and (unwanted := chat.hints.excludes(backend)):
+        return unwanted
     dialect = spoken(chat, do, backend, dialects)
     if chat.operation not in _READABLE and any(each.name == "scan_answer" for each in do):
         why = "gives answers that cannot be scanned"

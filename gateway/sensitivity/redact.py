@@ -11,9 +11,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from gateway.core.chat import ChatRequest, View, parse
+from gateway.core.chat import ChatRequest, said_anew
 from gateway.core.errors import Refused
 from gateway.core.findings import Leaf, Path, Place, Scan
+from gateway.core.view import View
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.restore import PLACEHOLDER
 from gateway.sensitivity.scan import Scanner
@@ -348,6 +349,6 @@ def _with_texts(chat: ChatRequest, body: bytes, leaves: Sequence[Leaf], texts: _
     names = {leaves[number].path[0] for number in texts.changed}
     changed = {name: msgspec.json.encode(document[name]) for name in chat.fields if name in names}
     try:
-        return parse(chat.with_fields(changed))
+        return said_anew(chat, changed)
     except Refused:
         raise NotRedactable("with placeholders in it, it is no request") from None

@@ -4,12 +4,17 @@ from collections.abc import Mapping
 
 from gateway.ports import Surface
 from gateway.surfaces.chat import Chat
+from gateway.surfaces.messages import CountTokens, Messages
 from gateway.surfaces.plain import Plain
+from gateway.surfaces.responses import Responses
 
 CHAT = Chat()
 
 _ROWS: tuple[Surface, ...] = (
     CHAT,
+    Responses(),
+    Messages(),
+    CountTokens(),
     Plain("completions", "prompt", streams=True, limit=16),  # what OpenAI writes where nobody says how much
     Plain("embeddings", "input"),
     Plain("moderations", "input"),

@@ -26,6 +26,14 @@ class Chat(msgspec.Struct, frozen=True):
         """The answer itself."""
         return body
 
+    def drops(self, chat: ChatRequest) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
+    def unasked(self, chat: ChatRequest) -> bytes | None:
+        """None: a backend is always asked."""
+        return None
+
     def error(self, status: int, error: Mapping[str, object], request_id: str) -> bytes:
         """The OpenAI envelope."""
         return msgspec.json.encode({"error": error})

@@ -8,16 +8,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw
 
-from gateway.core.chat import (
-    ChatRequest,
-    StreamOptions,
-    View,
-    asked_of,
-    read_fields,
-    refuse_redirection,
-    wrong_type,
-)
+from gateway.core.chat import ChatRequest, asked_of, hints_in, read_fields, refuse_redirection, wrong_type
 from gateway.core.errors import Refusal, Refused
+from gateway.core.view import StreamOptions, View
 from gateway.ports import StreamReader
 
 _ABSENT = Raw(b"")
@@ -60,6 +53,7 @@ class Plain(msgspec.Struct, frozen=True):
         except msgspec.ValidationError as error:
             raise wrong_type(str(error)) from None
         refuse_redirection(fields)
+        hints = hints_in(fields)
         if getattr(read, self.asks) is _ABSENT:
             raise Refused(Refusal.MISSING_PARAMETER, f"missing required parameter: `{self.asks}`", param=self.asks)
         if read.stream and not self.streams:
@@ -77,7 +71,7 @@ class Plain(msgspec.Struct, frozen=True):
         )
         size = sum([_size(bytes(raw)) for name, raw in fields.items() if name != "model"])
         needs = frozenset({self.name})
-        return ChatRequest(fields, view, needs, size, 0, asked_of(fields), self.name, None, arrived, prompts)
+        return ChatRequest(fields, view, needs, size, 0, asked_of(fields), self.name, None, arrived, prompts, hints)
 
     def follow(self, reader: StreamReader, chat: ChatRequest) -> StreamReader:
         """The reader itself."""
@@ -86,6 +80,14 @@ class Plain(msgspec.Struct, frozen=True):
     def answer(self, body: bytes, chat: ChatRequest) -> bytes:
         """The answer itself."""
         return body
+
+    def drops(self, chat: ChatRequest) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
+    def unasked(self, chat: ChatRequest) -> bytes | None:
+        """None: a backend is always asked."""
+        return None
 
     def error(self, status: int, error: Mapping[str, object], request_id: str) -> bytes:
         """The OpenAI envelope."""

@@ -4,10 +4,12 @@ import json
 import shutil
 
 import pytest
+import yaml
+from support.model_servers import Reply, model_server
 from support.server import ROOT
 from typer.testing import CliRunner
 
-from gateway.adapters import state
+from gateway.adapters import local_servers, policy_files, state
 from gateway.cli import app
 
 CATALOG = """\
@@ -103,3 +105,141 @@ def test_a_suspension_of_a_backend_that_has_gone_can_be_seen_and_ended(run, tree
 def test_a_reason_is_not_mistaken_for_a_column(run):
     run("suspend", "far", "--reason", "two\nlines")
     assert len(run("list")[1].splitlines()) == 5
+
+
+@pytest.fixture
+def server(tree):
+    """A vLLM that serves `qwen`, and a catalog that has it."""
+    with model_server() as running:
+        running.answers = {"/v1/models": Reply({"data": [{"id": "qwen", "owned_by": "vllm", "max_model_len": 4096}]})}
+        (tree / "catalog" / "b.yaml").write_text(
+            "backends:\n"
+            f"  qwen: {{provider: vllm, base_url: '{running.base_url}', api_key: env:QWEN_KEY, context: 4096,"
+            " price: {input: 1, output: 1}, status: active}\n"
+        )
+        yield running
+
+
+def checked(run, *arguments: str):
+    code, out, error = run("check", *arguments, "--format", "json")
+    assert error == ""
+    return code, {
+        row["id"]: {finding["about"]: finding["level"] for finding in row["findings"]} for row in json.loads(out)
+    }
+
+
+def test_check_one(run, server, monkeypatch):
+    monkeypatch.setenv("QWEN_KEY", "sk-house")
+    code, found = checked(run, "qwen")
+    assert (code, found) == (0, {"qwen": dict.fromkeys(["reachable", "key", "model", "context"], "ok")})
+    assert server.asked[0].headers["authorization"] == "Bearer sk-house"
+    server.answers["/v1/models"] = Reply({"data": [{"id": "qwen3"}]})
+    code, out, _ = run("check", "qwen")
+    assert code == 1
+    assert "`qwen` is not served, of 1 models; did you mean `qwen3`?" in out
+    assert out.splitlines()[-1] == "0 ok, 0 with warnings, 1 with problems"
+    server.answers["/v1/models"] = Reply(b"sk-house", status=401)
+    code, out, _ = run("check", "qwen")
+    assert (code, "the key in QWEN_KEY is refused (401)" in out, "sk-house" in out) == (1, True, False)
+
+
+def test_check_all_leaves_out_what_is_not_offered_or_out_of_use(run, server, tree, monkeypatch):
+    monkeypatch.setenv("QWEN_KEY", "sk-house")
+    run("suspend", "near", "--reason", "leak")
+    code, found = checked(run)
+    assert code == 0
+    assert [found[id] for id in ("far", "near", "old")] == [{"offered": "warning"}] * 3
+    assert found["qwen"]["model"] == "ok"
+    _, out, _ = run("check")
+    said = {line.split()[0]: line for line in out.splitlines() if " offered " in line}
+    assert said["far"].endswith("not asked: NO_SUCH_KEY is not set")
+    assert said["near"].endswith("not asked: it is suspended")
+    assert said["old"].endswith("not asked: it has no price")
+
+
+def test_what_is_named_is_asked_though_it_is_suspended_and_a_problem_where_it_cannot_be(run, server, monkeypatch):
+    monkeypatch.setenv("QWEN_KEY", "sk-house")
+    run("suspend", "qwen")
+    assert checked(run, "qwen")[1]["qwen"]["model"] == "ok"
+    assert checked(run, "far", "qwen") == (
+        1,
+        {"far": {"offered": "problem"}, "qwen": dict.fromkeys(["reachable", "key", "model", "context"], "ok")},
+    )
+
+
+def test_check_cannot_run_without_a_catalog_or_for_an_unknown_backend(run, tree):
+    code, _, error = run("check", "far", "nera")
+    assert (code, error) == (2, "no backend `nera` in the catalog; did you mean `near`?\n")
+    (tree / "policies" / "a.yaml").write_text("policy: [\n")
+    code, _, error = run("check")
+    assert code == 2
+    assert "a.yaml:2:1 P001" in error
+    shutil.rmtree(tree)
+    assert run("check")[0] == 2
+
+
+@pytest.fixture
+def only_here(monkeypatch):
+    """Nobody is looked for at the usual ports."""
+    monkeypatch.setattr(local_servers, "USUAL_PORTS", {})
+
+
+def test_discover_prints_rows_that_load(run, server, tree, only_here):
+    server.answers["/v1/models"] = Reply(
+        {"data": [{"id": "qwen", "owned_by": "vllm"}, {"id": "far", "owned_by": "vllm", "max_model_len": 2048}]}
+    )
+    place = f"localhost:{server.port}"
+    code, out, error = run("discover", "--host", place)
+    assert (code, error) == (0, f"vllm at 127.0.0.1:{server.port}: vllm/far\n")  # qwen is in the catalog
+    rows = yaml.safe_load(out)["backends"]
+    assert rows["vllm/far"].items() >= {"model": "far", "context": 2048, "deployment": "self_hosted"}.items()
+    assert "zone" not in rows["vllm/far"]
+    code, out, error = run("discover", "--host", place, "--write", str(tree / "catalog" / "found.yaml"))
+    assert (code, out, error.splitlines()[-1]) == (0, "", f"wrote {tree / 'catalog' / 'found.yaml'}")
+    bundle = policy_files.load(tree, None).bundle
+    assert "vllm/far" in {backend.id for backend in bundle.backends}
+    code, out, error = run("discover", "--host", place)
+    assert (code, out) == (1, "")
+    assert error.splitlines() == [
+        f"vllm at 127.0.0.1:{server.port}: all are in the catalog already",
+        "nothing new was found",
+    ]
+
+
+def test_discover_says_what_is_passed_on(run, server, only_here):
+    server.answers["/v1/models"] = Reply(
+        {"data": [{"id": "glm:cloud", "owned_by": "library"}, {"id": "q", "owned_by": "library"}]}
+    )
+    code, _, error = run("discover", "--host", f"127.0.0.1:{server.port}")
+    assert code == 0
+    assert error.endswith(": q; left out, since it passes them on to a hosted service: glm:cloud\n")
+
+
+def test_discover_does_without_a_tree(run, server, tree, only_here):
+    shutil.rmtree(tree)
+    code, out, error = run("discover", "--host", f"127.0.0.1:{server.port}")
+    assert (code, list(yaml.safe_load(out)["backends"])) == (0, ["qwen"])
+    assert "names may clash" in error
+
+
+def test_discover_writes_over_nothing_and_asks_nobody_then(run, server, tmp_path, only_here):
+    there = tmp_path / "there.yaml"
+    there.write_text("mine")
+    place = f"127.0.0.1:{server.port}"
+    code, _, error = run("discover", "--host", place, "--write", str(there))
+    assert (code, error, there.read_text()) == (2, f"{there} is there already; name a new file\n", "mine")
+    assert server.asked == []
+    server.answers["/v1/models"] = Reply({"data": [{"id": "new", "owned_by": "vllm"}]})
+    code, _, error = run("discover", "--host", place, "--write", str(tmp_path / "no" / "f.yaml"))
+    assert (code, "cannot write" in error) == (2, True)
+
+
+def test_discover_does_not_ask_our_own_gateway(run, server, only_here, monkeypatch):
+    monkeypatch.setenv("GATEWAY_PORT", str(server.port))
+    assert run("discover", "--host", f"localhost:{server.port}")[0] == 1
+    assert server.asked == []
+
+
+def test_discover_wants_hosts(run, only_here):
+    code, _, error = run("discover", "--host", "http://gpu")
+    assert (code, error) == (2, "--host: `http://gpu` is no host; write HOST, HOST:PORT or [IPv6]:PORT\n")

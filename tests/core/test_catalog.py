@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.catalog import AUTO, PASSPORT, Backend, Timeouts, names
+from gateway.core.catalog import AUTO, PASSPORT, Backend, Timeouts, names, needed
 
 
 def backend(id, *aliases, **passport):
@@ -87,3 +87,17 @@ def test_no_field_holds_a_secret():
 def test_the_catalog_is_frozen(value):
     with pytest.raises(AttributeError):
         setattr(value, msgspec.structs.fields(value)[0].name, "other")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ((), {"chat"}),
+        (("tools", "vision"), {"chat", "tools", "vision"}),
+        (("chat", "responses"), {"chat", "responses"}),
+        (("embeddings",), {"embeddings"}),
+        (("responses", "tools"), {"responses", "tools"}),
+    ],
+)
+def test_a_request_that_is_not_said_to_be_anything_else_is_a_chat(said, expected):
+    assert needed(said) == expected

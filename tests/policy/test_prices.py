@@ -232,12 +232,10 @@ def bill(row, usage, service):
         else:
             factor = Decimal(written)
     read = sum(getattr(usage, name) for name in BUCKETS[:READ])
+    row_of_length = chosen
     for tier in chosen.get("tiers", []):
         if read > int(tier["above"]):
             row_of_length = tier
-            break
-    else:
-        row_of_length = chosen
     counted = [name for name in BUCKETS if "audio" not in name]
     return (
         sum(getattr(usage, name) * figure(row_of_length, NAMES.get(name, name)) for name in counted) * factor / MILLION
@@ -273,6 +271,32 @@ def test_each_published_price_charges_what_its_figures_say(name, begins, row, us
         ("gemini-3.1-pro-preview", "batch", {"input_uncached": 1_000, "cache_read": 1_000, "output": 100}, "0.0018"),
         ("gemini-3.8-flash", "priority", {"input_uncached": 1_000, "output": 100}, "0.002025"),
         ("kimi-k3", "", {"cache_write_long": 1_000, "output": 1}, "0.006015"),
+        # 1,000 x 10 + 1,000 x 1 + 1,000 x 12.50 + 1,000 x 20 + 100 x 50
+        (
+            "claude-mythos-5",
+            "",
+            {
+                "input_uncached": 1_000,
+                "cache_read": 1_000,
+                "cache_write": 1_000,
+                "cache_write_long": 1_000,
+                "output": 100,
+            },
+            "0.0485",
+        ),
+        ("claude-fable-5", "batch", {"input_uncached": 1_000, "output": 100}, "0.0075"),
+        # a tenth more in a region
+        ("eu.anthropic.claude-fable-5", "", {"input_uncached": 1_000, "output": 100}, "0.0165"),
+        ("text-embedding-3-small", "", {"input_uncached": 1_000_000}, "0.02"),
+        # from the 200,000th token on
+        ("grok-4.7", "", {"input_uncached": 199_999, "output": 1_000}, "0.405998"),
+        ("grok-4.7", "", {"input_uncached": 200_000, "output": 1_000}, "0.812"),
+        ("MiniMax-M3", "", {"input_uncached": 512_001, "cache_read": 0, "output": 1_000}, "0.3096006"),
+        # three lengths: 32,000 x 1.2, 32,001 x 2.4, 128,001 x 3
+        ("qwen3-max", "", {"input_uncached": 32_000, "output": 1_000}, "0.0444"),
+        ("qwen3-max", "", {"input_uncached": 32_001, "output": 1_000}, "0.0888024"),
+        ("qwen3-max", "", {"input_uncached": 128_001, "output": 1_000}, "0.399003"),
+        ("openai/gpt-oss-120b", "", {"input_uncached": 1_000, "cache_read": 1_000, "output": 1_000}, "0.000825"),
     ],
 )
 def test_a_worked_example(name, service, counts, expected):
@@ -282,5 +306,6 @@ def test_a_worked_example(name, service, counts, expected):
 
 def test_every_published_price_is_of_a_model_that_the_catalog_has():
     parsed = parse(shipped(), BASE_URLS, today="2026-12-31")
-    of_book = {backend.model for backend in parsed.bundle.backends if backend.price.version.startswith(PUBLISHED["version"])}  # fmt: skip
+    priced_rows = [backend for backend in parsed.bundle.backends if backend.price is not None]
+    of_book = {backend.model for backend in priced_rows if backend.price.version.startswith(PUBLISHED["version"])}
     assert of_book == set(PUBLISHED["models"])

@@ -34,6 +34,22 @@ K = FailureKind
         (200, {"error": {"message": "late", "code": 502}}, K.SERVER_ERROR, 502),
         (400, [{"error": {"code": 400, "message": "INVALID_ARGUMENT", "status": "X"}}], K.REJECTED, 400),
         (400, {"code": "bad", "error": "a string"}, K.REJECTED, 400),
+        (
+            400,
+            {
+                "error": {
+                    "type": "invalid_request_error",
+                    "message": "Your credit balance is too low to access the API.",
+                }
+            },
+            K.NO_CREDIT,
+            502,
+        ),
+        (404, {"type": "error", "error": {"type": "not_found_error", "message": "model: x"}}, K.MODEL_MISSING, 502),
+        (200, {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}, K.OVERLOADED, 503),
+        (200, {"type": "error", "error": {"type": "timeout_error", "message": "late"}}, K.TIMED_OUT, 504),
+        (200, {"type": "error", "error": {"type": "authentication_error", "message": "x"}}, K.UNAUTHORIZED, 502),
+        (200, {"type": "error", "error": {"type": "api_error", "message": "overloaded_error"}}, K.SERVER_ERROR, 502),
         # a message may quote the prompt: it decides nothing where the status does not fit
         (400, {"error": {"message": "invalid tool name: insufficient balance"}}, K.REJECTED, 400),
         (500, {"error": {"message": "maximum context length"}}, K.SERVER_ERROR, 500),
@@ -217,7 +233,7 @@ NO_QUOTA_QWEN = said("You exceeded your current quota", code="insufficient_quota
         ),
         ("xai", 403, {"code": "denied", "error": "Your team has used all available credits"}, K.NO_CREDIT, 502),
         ("xai", 400, {"code": "x", "error": "maximum context length is 8"}, K.CONTEXT_TOO_LONG, 400),
-        ("perplexity", 401, b"<html>401 Authorization Required</html>", K.UNAUTHORIZED, 502),
+        ("openai-compatible", 401, b"<html>401 Authorization Required</html>", K.UNAUTHORIZED, 502),
         ("groq", 498, said(code="capacity_exceeded"), K.THROTTLED, 429),
         ("groq", 413, TOO_MANY_AT_ONCE, K.CONTEXT_TOO_LONG, 413),
         ("groq", 502, said(), K.SERVER_ERROR, 502),

@@ -75,7 +75,7 @@ A, B = ("a", "f", '{"x":1}'), ("b", "g", "{}")
         # the id comes late
         ([[call(0, None, "f", '{"x"')], [call(0, "a", arguments=":1}")]], [A]),
         # arguments that are an object
-        ([[call(0, "a", "f", {"x": 1})]], [("a", "f", '{"x": 1}')]),
+        ([[call(0, "a", "f", {"x": 1})]], [("a", "f", '{"x":1}')]),
         # a name in pieces
         ([[call(0, "a", "f", "")], [call(0, name="oo", arguments="{}")]], [("a", "foo", "{}")]),
     ],
@@ -143,7 +143,8 @@ def test_any_tool_calls_have_an_index_when_they_were_mended(deltas):
             [{"type": "reference", "reference_ids": [1]}],
             {"content": "", "content_chunks": [{"type": "reference", "reference_ids": [1]}]},
         ),
-        ([7], {"content": "", "content_chunks": [7]}),
+        ([7], {}),
+        (["a"], {}),
     ],
 )
 def test_content_that_is_a_list_is_said_as_text_and_thoughts(content, change):

@@ -17,7 +17,6 @@ from gateway.providers.parameters import (
     MESSAGE_NAME,
     REASONING,
     SAMPLING,
-    TOOLS,
     lacking,
     named,
     unstrict,
@@ -74,7 +73,6 @@ def sent(provider: str, model: str = "m", **fields) -> tuple[dict, tuple[str, ..
         ("zai", {"frequency_penalty": 0.1}, "`frequency_penalty`"),
         ("minimax", {"n": 2}, "`n`"),
         ("deepseek", {"n": 2}, "`n`"),
-        ("perplexity", {"tools": [FUNCTION]}, "tools"),
         ("ollama", FORCED, "forces a call"),
         ("ollama", {"n": 2}, "`n`"),
         ("ollama", {"logit_bias": {"1": 1}}, "`logit_bias`"),
@@ -102,10 +100,10 @@ def test_what_asks_for_nothing_is_taken_by_everybody(provider):
 
 @pytest.mark.parametrize("provider", sorted(CHAT))
 def test_only_openai_has_all_kinds_of_tools(provider):
-    has = {"openai", "azure", "openai-compatible", "anthropic"}
+    has = {"openai", "azure", "openai-compatible"}
     assert (lacks(provider, tools=[FUNCTION, CUSTOM]) == "") == (provider in has)
     assert (lacks(provider, **ALLOWED) == "") == (provider in has)
-    assert (lacks(provider, tools=[FUNCTION]) == "") == (provider != "perplexity")
+    assert lacks(provider, tools=[FUNCTION]) == ""
 
 
 @pytest.mark.parametrize(
@@ -230,7 +228,6 @@ def test_models_are_known_by_their_names(families, model, found):
         ({MESSAGE_NAME}, ALICE, True),
         ({CUSTOM_TOOLS}, {"tools": [FUNCTION]}, False),
         ({CUSTOM_TOOLS}, {"tools": ["custom", CUSTOM]}, True),
-        ({TOOLS}, {"tools": []}, False),
         ({ALLOWED_TOOLS}, NAMED, False),
     ],
 )

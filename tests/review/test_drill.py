@@ -166,6 +166,17 @@ def test_the_lost_requests_are_exactly_those_with_somebody_before_and_nobody_aft
         assert not any(intersect(wide, other) for other in drilled._served_by(after))
 
 
+def test_a_backend_that_cannot_chat_breaks_only_what_it_can_do():
+    more = MORE | {"spare": {"aliases": ["vectors"], "capabilities": ["embeddings"]}}
+    found = by_name(tree(OWN, VENDORS, more=more), "spare")
+    assert {name: {left.needs for left in each.lost} for name, each in found.items()} == {
+        "auto": {"embeddings"},
+        "spare": {"embeddings"},
+        "vectors": {"embeddings"},
+    }
+    assert found["spare"].lost[0].example == {"model": "spare", "needs": ["embeddings"]}
+
+
 @pytest.mark.parametrize("said", ["zone:inhouse", "origin:us", "qwen-a"])
 def test_each_example_is_a_test_that_somebody_serves_now_and_nobody_would(said):
     found = shipped_with([])

@@ -344,9 +344,9 @@ def test_what_is_never_clean_is_refused():
 def test_what_is_no_request_any_more_is_refused(monkeypatch):
     chat = parse(json.dumps(user(MAIL)).encode())
 
-    def refuse(body):
+    def refuse(chat, changed):
         raise Refused(Refusal.INVALID_TYPE, "no")
 
-    monkeypatch.setattr("gateway.sensitivity.redact.parse", refuse)
+    monkeypatch.setattr("gateway.sensitivity.redact.said_anew", refuse)
     with pytest.raises(NotRedactable):
         redact(chat, SCANNER.scan(user(MAIL)), KINDS, SCANNER)

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1] / "vectors"
+ROOT = Path(__file__).resolve().parents[1] / "vectors" / "quirks"
 
 
 @dataclass(frozen=True)

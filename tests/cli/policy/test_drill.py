@@ -120,5 +120,10 @@ def test_what_stands_for_no_backend_cannot_be_drilled(drilled, what):
 
 def test_many_classes_are_cut_short_and_complete_as_data():
     code, out, _ = run("drill", "suspend", "qwen-a", shipped(), "--state-dir", "nowhere")
+    whole = json.loads(run("drill", "suspend", "qwen-a", shipped(), "--state-dir", "nowhere", "--format", "json")[1])
     assert code == 1
-    assert "    ... and 1 more (--format json has all)" in out.splitlines()
+    left = [len(each["lost"]) - 5 for each in whole["names"] if len(each["lost"]) > 5]
+    assert [line for line in out.splitlines() if "more (--format" in line] == [
+        f"    ... and {count} more (--format json has all)" for count in left
+    ]
+    assert left

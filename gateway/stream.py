@@ -1,0 +1,41 @@
+"""A streamed answer on its way from the upstream's socket to the client's."""
+
+import time
+
+from gateway.ports import Reply, StreamReader
+
+_MONOTONIC = time.perf_counter
+_COMMENT = b": keep-alive\n\n"
+
+
+class Stream:
+    """Passes an answer on, block by block. Its last block is kept until the charge is."""
+
+    __slots__ = ("_reply", "_silent", "first_token", "last", "reader")
+
+    def __init__(self, reader: StreamReader, reply: Reply, begun: bytes) -> None:
+        self.reader = reader
+        self._reply = reply
+        self.first_token: float | None = None
+        self.last = b""
+        self._silent = False
+        self._pass(begun)
+
+    def take(self, block: bytes) -> bool:
+        """Sends on what the client is to see of a block. Returns whether the next one is wanted now."""
+        return self._pass(self.reader.feed(block))
+
+    def keep_alive(self) -> None:
+        """Sends a comment if nothing came since the last time. What the client has so far are whole events."""
+        if self._silent and not self.reader.done:
+            self._reply.write(_COMMENT)
+        self._silent = True
+
+    def _pass(self, block: bytes) -> bool:
+        self._silent = False
+        if self.first_token is None and self.reader.content_seen:
+            self.first_token = _MONOTONIC()
+        if self.reader.done:
+            self.last = block
+            return False
+        return self._reply.write(block)
