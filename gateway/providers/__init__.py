@@ -1,47 +1,155 @@
-"""Every provider that a catalog may name: one row each. A new wire format is one file here and one row."""
+"""Every provider that a catalog may name: one row each. A new wire format is one file here and one row.
+
+What a row says of requests is in `OpenAI`. Facts: the providers' API references, November 2026.
+"""
 
 from collections.abc import Mapping
 
 from gateway.core.catalog import Endpoint
 from gateway.ports import Dialect
+from gateway.providers import parameters, thinking
 from gateway.providers.anthropic import Anthropic
 from gateway.providers.embeddings import Embeddings
+from gateway.providers.failures import QWEN_CODES, ZAI_CODES
 from gateway.providers.gemini import Gemini
+from gateway.providers.history import DEVELOPER_AS_SYSTEM, FOR_MISTRAL, PARTS_IN_ONE, THOUGHTS_IN_TAGS
 from gateway.providers.messages import BEARER, VERSION, CountTokens, Messages
 from gateway.providers.openai import OpenAI
+from gateway.providers.parameters import HINTS, LOGPROBS, MESSAGE_NAME, ONLY_OPENAI
 from gateway.providers.plain import Plain
 from gateway.providers.responses import Responses
 from gateway.providers.responses_chat import ResponsesChat
 
+_NEW_LIMIT = "max_completion_tokens"
+_HINTS = frozenset(HINTS)
+
 _ROWS: Mapping[str, OpenAI | Anthropic | Gemini | ResponsesChat] = {
-    "openai": OpenAI("https://api.openai.com/v1", limit_field="max_completion_tokens"),  # reasoning models want this
+    "openai": OpenAI(
+        "https://api.openai.com/v1",
+        limit_field=_NEW_LIMIT,
+        thinking=thinking.OPENAI,
+        families=parameters.REASONING,
+        rewrites=(),
+    ),
     "openai-responses": ResponsesChat("https://api.openai.com/v1", kept_as="openai-responses-v1"),
+    "azure": OpenAI(
+        limit_field=_NEW_LIMIT,
+        target=Endpoint("/chat/completions", "api-key"),
+        thinking=thinking.OPENAI,
+        families=parameters.REASONING,
+        rewrites=(),
+    ),
     "anthropic": Anthropic(),
-    "gemini": OpenAI("https://generativelanguage.googleapis.com/v1beta/openai"),
+    "bedrock": OpenAI(limit_field=_NEW_LIMIT, thinking=thinking.BEDROCK, refuses=ONLY_OPENAI),
+    "gemini": OpenAI(
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        thinking=thinking.GEMINI,
+        refuses=ONLY_OPENAI | {"logit_bias"},
+        leaves_out=_HINTS,
+        fixes=frozenset({"frequency_penalty", "presence_penalty", "top_k", "min_p", "verbosity"}),
+        rewrites=(),
+    ),
     "gemini-native": Gemini(),
-    "deepseek": OpenAI("https://api.deepseek.com/v1"),
-    "qwen": OpenAI("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
-    "moonshot": OpenAI("https://api.moonshot.ai/v1"),
-    "zai": OpenAI("https://api.z.ai/api/paas/v4", asks_usage=False),  # always reports it
-    "mistral": OpenAI("https://api.mistral.ai/v1", asks_usage=False),  # always reports it, refuses unknown fields
-    "minimax": OpenAI("https://api.minimax.io/v1"),
-    "openrouter": OpenAI("https://openrouter.ai/api/v1"),
-    "xai": OpenAI("https://api.x.ai/v1"),
+    "vertex": OpenAI(thinking=thinking.GEMINI, refuses=ONLY_OPENAI - {"web_search_options"}, rewrites=()),
+    "vertex-native": Gemini(None, vertex=True),
+    "openrouter": OpenAI(
+        "https://openrouter.ai/api/v1",
+        asks_usage=False,
+        thinking=thinking.OPENROUTER,
+        refuses=ONLY_OPENAI - {"web_search_options"},
+        rewrites=(),
+    ),
+    "mistral": OpenAI(
+        "https://api.mistral.ai/v1",
+        asks_usage=False,
+        thinking=thinking.MISTRAL,
+        refuses=ONLY_OPENAI | LOGPROBS | {"logit_bias", MESSAGE_NAME},
+        leaves_out=_HINTS - {"metadata", "prediction"} | {"stream_options"},
+        fixes=frozenset({"top_k", "min_p", "verbosity"}),
+        renames={"seed": "random_seed"},
+        values={"tool_choice": {b'"required"': b'"any"'}},
+        rewrites=(DEVELOPER_AS_SYSTEM, FOR_MISTRAL),
+    ),
+    "deepseek": OpenAI(
+        "https://api.deepseek.com/v1",
+        thinking=thinking.DEEPSEEK,
+        refuses=ONLY_OPENAI | {"n", "logit_bias"},
+        families=parameters.DEEPSEEK,
+        rewrites=(DEVELOPER_AS_SYSTEM, PARTS_IN_ONE),
+    ),
+    "qwen": OpenAI(
+        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        thinking=thinking.QWEN,
+        refuses=ONLY_OPENAI | {"logit_bias"},
+        families=parameters.QWEN,
+        codes=QWEN_CODES,
+    ),
+    "moonshot": OpenAI(
+        "https://api.moonshot.ai/v1",
+        limit_field=_NEW_LIMIT,
+        thinking=thinking.MOONSHOT,
+        refuses=ONLY_OPENAI | {"tool_choice", "logit_bias"},
+        families=parameters.KIMI,
+        strict=False,
+        rewrites=(DEVELOPER_AS_SYSTEM, PARTS_IN_ONE),
+    ),
+    "zai": OpenAI(
+        "https://api.z.ai/api/paas/v4",
+        asks_usage=False,
+        thinking=thinking.ZAI,
+        refuses=ONLY_OPENAI
+        | LOGPROBS
+        | {"tool_choice", "n", "seed", "logit_bias", "presence_penalty", "frequency_penalty"},
+        only_auto=True,
+        rewrites=(),
+        codes=ZAI_CODES,
+    ),
+    "minimax": OpenAI(
+        "https://api.minimax.io/v1",
+        thinking=(),
+        refuses=ONLY_OPENAI | LOGPROBS | {"n", "logit_bias"},
+        values={"temperature": {b"0": b"0.01", b"0.0": b"0.01"}},
+        rewrites=(DEVELOPER_AS_SYSTEM, THOUGHTS_IN_TAGS),
+        tags=True,
+    ),
+    "qianfan": OpenAI("https://qianfan.baidubce.com/v2", thinking=thinking.QIANFAN, refuses=ONLY_OPENAI | {"n"}),
+    "tokenhub": OpenAI(
+        "https://tokenhub-intl.tencentcloudmaas.com/v1", thinking=thinking.TOKENHUB, refuses=ONLY_OPENAI | {"n"}
+    ),
+    "meta": OpenAI(
+        "https://api.meta.ai/v1",
+        limit_field=_NEW_LIMIT,
+        thinking=thinking.META,
+        refuses=ONLY_OPENAI | {"tool_choice", "stop"},
+        only_auto=True,
+    ),
+    "xai": OpenAI(
+        "https://api.x.ai/v1",
+        limit_field=_NEW_LIMIT,
+        passes=("x-grok-conv-id",),
+        thinking=thinking.XAI,
+        refuses=ONLY_OPENAI,
+        families=parameters.GROK,
+        rewrites=(),
+    ),
     "xai-responses": ResponsesChat(
         "https://api.x.ai/v1",
         kept_as="xai-responses-v1",
         lacking=frozenset({"web_search_options", "logprobs", "top_logprobs"}),
     ),
-    "groq": OpenAI("https://api.groq.com/openai/v1"),
-    "together": OpenAI("https://api.together.xyz/v1"),
-    "fireworks": OpenAI("https://api.fireworks.ai/inference/v1"),
-    "azure": OpenAI(  # as OpenAI; each resource has an address of its own
-        target=Endpoint("/chat/completions", key_header="api-key"), limit_field="max_completion_tokens"
+    "groq": OpenAI(
+        "https://api.groq.com/openai/v1",
+        limit_field=_NEW_LIMIT,
+        thinking=thinking.GROQ,
+        refuses=ONLY_OPENAI - {"functions", "function_call"} | LOGPROBS | {"n", "logit_bias", MESSAGE_NAME},
+        leaves_out=_HINTS - {"metadata", "user", "service_tier"},
+        fixes=frozenset({"top_k", "min_p", "verbosity"}),
+        values={"service_tier": {b'"default"': b'"on_demand"'}},
+        rewrites=(),
     ),
-    "bedrock": OpenAI(),  # each region has one
-    "vertex": OpenAI(),  # each project and region has one
-    "vertex-native": Gemini(None, vertex=True),  # it ends in /publishers/google
-    "meta": OpenAI("https://api.meta.ai/v1"),
+    "together": OpenAI("https://api.together.xyz/v1", thinking=thinking.TOGETHER, refuses=ONLY_OPENAI),
+    "fireworks": OpenAI("https://api.fireworks.ai/inference/v1", thinking=thinking.FIREWORKS, refuses=ONLY_OPENAI),
+    "nvidia": OpenAI("https://integrate.api.nvidia.com/v1", thinking=thinking.NVIDIA, refuses=ONLY_OPENAI),
     "perplexity": ResponsesChat(
         "https://api.perplexity.ai/v1",
         summary=False,
@@ -49,15 +157,17 @@ _ROWS: Mapping[str, OpenAI | Anthropic | Gemini | ResponsesChat] = {
         lacking=frozenset({"tool_choice", "parallel_tool_calls", "logprobs", "top_logprobs", "verbosity"}),
         left_out=frozenset({"temperature", "top_p"}),
     ),
-    "nvidia": OpenAI("https://integrate.api.nvidia.com/v1"),
-    "qianfan": OpenAI("https://qianfan.baidubce.com/v2"),
-    "tokenhub": OpenAI("https://tokenhub-intl.tencentcloudmaas.com/v1"),
-    "vllm": OpenAI(),
-    "sglang": OpenAI(),
-    "ollama": OpenAI(),
-    "llamacpp": OpenAI(),
-    "lmstudio": OpenAI(),
-    "tgi": OpenAI(),
+    "vllm": OpenAI(thinking=thinking.TEMPLATES, refuses=ONLY_OPENAI),
+    "sglang": OpenAI(thinking=thinking.TEMPLATES, refuses=ONLY_OPENAI),
+    "ollama": OpenAI(
+        thinking=thinking.OLLAMA,
+        refuses=ONLY_OPENAI | LOGPROBS | {"tool_choice", "n", "logit_bias"},
+        only_auto=True,
+        rewrites=(),
+    ),
+    "llamacpp": OpenAI(thinking=thinking.LLAMACPP, refuses=ONLY_OPENAI),
+    "lmstudio": OpenAI(refuses=ONLY_OPENAI | {"n"}, rewrites=()),
+    "tgi": OpenAI(thinking=(), refuses=ONLY_OPENAI | {"n", "logit_bias"}),
     "openai-compatible": OpenAI(),
 }
 
@@ -65,7 +175,7 @@ _ROWS: Mapping[str, OpenAI | Anthropic | Gemini | ResponsesChat] = {
 def _beside(key_header: str = "Authorization", *, seals: bool = False) -> tuple[Dialect, ...]:
     """What a server may serve beside chat. Whether a backend does is a capability of its row in the catalog."""
     return (
-        OpenAI(takes="completions", target=Endpoint("/completions", key_header)),
+        OpenAI(takes="completions", target=Endpoint("/completions", key_header), rewrites=()),
         Embeddings(target=Endpoint("/embeddings", key_header)),
         Plain("moderations", Endpoint("/moderations", key_header), "results"),
         Plain("images", Endpoint("/images/generations", key_header), "data"),

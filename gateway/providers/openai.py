@@ -1,67 +1,49 @@
 """The OpenAI dialect: chat completions as OpenAI and most other servers speak it.
 
-Requests and answers pass through as bytes. A stream is cut into events, each relayed as it came; the reader looks for
-usage, errors and the end. What servers disagree on is mended here: usage that rides on another chunk, a missing
-[DONE], an error inside a stream or under status 200. Differences between servers are fields of `OpenAI`.
+Requests and answers pass through as bytes. Where servers differ, the difference is a field of `OpenAI`: what they call
+a parameter, what they do not have, how they are told to think. A request that meets none of it is sent as it came, with
+the backend's model name. What is read of answers is in `openai_stream`.
 """
 
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw
 
 from gateway.core.catalog import Backend, Endpoint
 from gateway.core.chat import ChatRequest
-from gateway.core.errors import Failed
-from gateway.core.sse import EventTooLarge, Splitter, data_of
-from gateway.core.usage import Usage
-from gateway.providers.failures import classify, unreadable
+from gateway.core.errors import Failed, FailureKind
+from gateway.providers.failures import classify
+from gateway.providers.history import DEVELOPER_AS_SYSTEM, Rewrite, rewritten
+from gateway.providers.openai_stream import Stream, answer_of
+from gateway.providers.parameters import Family, family_of, lacking, unstrict
 from gateway.providers.reader import Answer
-from gateway.providers.usage import usage_of
+from gateway.providers.thinking import AS_IT_IS, EFFORTS, Thinking, effort_of, says_itself, way
 
 _NULL = b"null"
-_EMPTY = (b"null", b'""', b"[]", b"{}")
-_DONE = b"data: [DONE]\n\n"
-
-
-class _Generated(msgspec.Struct):
-    """What a model wrote: a delta of a stream, or a whole message. Each value as it came."""
-
-    content: Raw | UnsetType = UNSET
-    reasoning_content: Raw | UnsetType = UNSET
-    reasoning: Raw | UnsetType = UNSET
-    refusal: Raw | UnsetType = UNSET
-    tool_calls: Raw | UnsetType = UNSET
-    function_call: Raw | UnsetType = UNSET
-    audio: Raw | UnsetType = UNSET
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    delta: _Generated | None = None
-    text: Raw | UnsetType = UNSET  # legacy completions
-    message: _Generated | None = None
-    finish_reason: str | None = None
-
-
-class _Body(msgspec.Struct):
-    """A chunk of a stream or a whole answer, as far as we look."""
-
-    choices: list[_Choice] | UnsetType | None = UNSET
-    usage: Raw | UnsetType = UNSET
-    error: Raw | UnsetType = UNSET
-    service_tier: object = None  # whatever it is: one that is no word says nothing
-
-
-_BODY = msgspec.json.Decoder(_Body)
+_LIMITS = ("max_completion_tokens", "max_tokens")
+_NONE: frozenset[str] = frozenset()
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 
 
 class OpenAI(msgspec.Struct, frozen=True):
     """The dialect, with the quirks of one provider.
 
-    `base_url` is the provider's default, None: it has none. `asks_usage`: a stream reports usage only when asked.
-    `limit_field` is what it calls the most tokens that one choice may have.
+    base_url    the provider's default, None: it has none
+    asks_usage  a stream reports usage only when asked
+    limit_field what it calls the most tokens that one choice may have; the client's limit is sent under this name only
+    thinking    how it is told how much to think; a model that matches none of these cannot be told
+    refuses     what it does not have: such a request is not sent (see `parameters`)
+    leaves_out  parameters that it refuses and that ask for nothing: they are not sent
+    fixes       parameters with but one value: they are not sent, and the client is told
+    families    models that take less than the others
+    renames     parameters by other names
+    values      parameters with other values, by the values (JSON) of OpenAI
+    only_auto   it knows no `tool_choice`: where a client wants none, it is sent no tools
+    strict      it knows `strict` of a tool; where not, the client is told
+    rewrites    what becomes of messages
+    tags        thoughts come between tags in the content
+    codes       error codes that mean something of their own
     """
 
     base_url: str | None = None
@@ -70,231 +52,146 @@ class OpenAI(msgspec.Struct, frozen=True):
     takes: str = "chat"
     passes: tuple[str, ...] = ()
     target: Endpoint = Endpoint("/chat/completions")
+    thinking: tuple[Thinking, ...] = (AS_IT_IS,)
+    refuses: frozenset[str] = _NONE
+    leaves_out: frozenset[str] = _NONE
+    fixes: frozenset[str] = _NONE
+    families: tuple[Family, ...] = ()
+    renames: Mapping[str, str] = {}
+    values: Mapping[str, Mapping[bytes, bytes]] = {}
+    only_auto: bool = False
+    strict: bool = True
+    rewrites: tuple[Rewrite, ...] = (DEVELOPER_AS_SYSTEM,)
+    tags: bool = False
+    codes: Mapping[str, FailureKind] = {}
+    touched: frozenset[str] = _NONE
+    """Top-level fields of a request that may have to change. Made from the others."""
+
+    def __post_init__(self) -> None:
+        touched = {*_LIMITS, "reasoning_effort", *self.leaves_out, *self.fixes, *self.renames, *self.values}
+        touched |= {name for family in self.families for name in family.fixes}
+        if any(family.only_streams for family in self.families):
+            touched.add("messages")
+        if self.only_auto:
+            touched.add("tool_choice")
+        if not self.strict:
+            touched.add("tools")
+        msgspec.structs.force_setattr(self, "touched", frozenset(touched - {self.limit_field}))
 
     def endpoint(self, chat: ChatRequest, backend: Backend) -> Endpoint:
         """Where the call goes."""
         return self.target
 
     def lacks(self, chat: ChatRequest, backend: Backend) -> str:
-        """Nothing: what it does not know it refuses itself."""
+        """What the provider, or this model of it, does not have."""
+        if self.refuses and (why := lacking(self.refuses, chat)):
+            return why
+        if self.families and (family := self._family(chat, backend)) is not None:
+            if family.only_streams and not chat.streamed and not self._answers_whole(family, chat, backend):
+                return "answers only as a stream while it thinks"
+            return lacking(family.refuses, chat)
         return ""
 
     def drops(self, chat: ChatRequest, backend: Backend) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
+        """Parameters with but one value, an effort that the model cannot be told, tools' `strict` where unknown."""
+        dropped = self._fixed(chat, backend) & chat.asks if chat.asks else _NONE
+        if "reasoning_effort" in chat.asks and self._hides_effort(chat, backend):
+            dropped |= {"reasoning_effort"}
+        if not self.strict and unstrict(chat) is not None:
+            dropped |= {"strict"}
+        return tuple(sorted(dropped))
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
-        """The client's body with the backend's model name, and with usage asked for when it is a stream."""
+        """The body as the provider takes it: the client's own, with the backend's model name."""
         changed = {"model": msgspec.json.encode(backend.model)}
-        if (limit := chat.view.max_completion_tokens) is not None and chat.view.max_tokens is None:
-            changed |= self._limit(limit)
         if chat.streamed and self.asks_usage and not chat.wants_usage:
             options = chat.fields.get("stream_options")
             members = _MEMBERS.decode(options) if options is not None and options != Raw(_NULL) else {}
             changed["stream_options"] = msgspec.json.encode({**members, "include_usage": True})
-        return chat.with_fields(changed)
+        for rewrite in self.rewrites:
+            if rewrite.needed(chat):
+                changed["messages"] = rewritten(self.rewrites, chat)
+                break
+        if self.touched.isdisjoint(chat.fields):
+            return chat.with_fields(changed)
+        return self._translated(chat, backend, changed)
 
-    def _limit(self, most: int) -> dict[str, bytes]:
-        """The client's limit under the older name, too, where that is the one that servers are sure to read."""
-        return {self.limit_field: b"%d" % most} if self.limit_field == "max_tokens" else {}
-
-    def reader(self, chat: ChatRequest) -> "Stream":
+    def reader(self, chat: ChatRequest) -> Stream:
         """The reader of a streamed answer."""
         options = chat.view.stream_options
-        return Stream(chat.wants_usage, bool(options and options.continuous_usage_stats))
+        continuous = bool(options and options.continuous_usage_stats)
+        return Stream(chat.wants_usage, continuous, tags=self.tags, codes=self.codes)
 
-    def answer(self, body: bytes, chat: ChatRequest) -> "Answer":
+    def answer(self, body: bytes, chat: ChatRequest) -> Answer:
         """What a buffered answer with status 200 says. It is the client's only if nothing failed."""
-        try:
-            read = _BODY.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return Answer(b"", None, 0, unreadable("the backend answered with something that is no chat completion"))
-        if _present(read.error):
-            return Answer(
-                b"", usage_of(read.usage), 0, classify(200, body)
-            )  # what is reported is billed, whatever else
-        if not read.choices:
-            return Answer(b"", None, 0, unreadable("the backend answered without choices"))
-        written = sum(_size(choice.message) + _length(choice.text) for choice in read.choices)
-        return Answer(body, usage_of(read.usage), written, None, _word(read.service_tier))
+        return answer_of(body, tags=self.tags, codes=self.codes)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an answer with another status says."""
-        return classify(status, body, headers)
+        return classify(status, body, headers, self.codes)
+
+    def _translated(self, chat: ChatRequest, backend: Backend, changed: dict[str, bytes]) -> bytes:
+        fields = chat.fields
+        out = self.leaves_out | self._fixed(chat, backend)
+        if "reasoning_effort" in fields:
+            out |= {"reasoning_effort"}
+            changed |= self._effort(chat, backend)
+        if (limit := _limit(chat)) is not None:
+            out |= {*_LIMITS}
+            changed[self.limit_field] = limit
+        if self.only_auto and bytes(fields.get("tool_choice", b"")) == b'"none"':
+            out |= {"tool_choice", "tools", "parallel_tool_calls"}
+        elif not self.strict and (tools := unstrict(chat)) is not None:
+            changed["tools"] = tools
+        for name, values in self.values.items():
+            if name in fields and (value := values.get(bytes(fields[name]))) is not None:
+                changed[name] = value
+        for name, other in self.renames.items():
+            if name in fields:
+                out |= {name}
+                if other not in fields:
+                    changed[other] = bytes(fields[name])
+        family = self._family(chat, backend) if self.families and not chat.streamed else None
+        if family is not None and family.only_streams and self._answers_whole(family, chat, backend):
+            changed["enable_thinking"] = b"false"
+        kept = {name: raw for name, raw in fields.items() if name not in out or name in changed}
+        return msgspec.structs.replace(chat, fields=kept).with_fields(changed)
+
+    def _fixed(self, chat: ChatRequest, backend: Backend) -> frozenset[str]:
+        family = self._family(chat, backend) if self.families else None
+        return self.fixes if family is None else self.fixes | family.fixes
+
+    def _family(self, chat: ChatRequest, backend: Backend) -> Family | None:
+        return family_of(self.families, chat, backend.model, self._told(chat, backend))
+
+    def _told(self, chat: ChatRequest, backend: Backend) -> str | None:
+        """The effort that the model is told of, None: none."""
+        told = "reasoning" in backend.capabilities and way(self.thinking, backend.model) is not None
+        return effort_of(chat) if told else None
+
+    def _answers_whole(self, family: Family, chat: ChatRequest, backend: Backend) -> bool:
+        """Whether a model that answers only as a stream while it thinks can be kept from it: nobody asked for it."""
+        return family.while_thinking and self._told(chat, backend) is None and not says_itself(chat)
+
+    def _hides_effort(self, chat: ChatRequest, backend: Backend) -> bool:
+        """Whether an effort is asked for of a model that cannot be told. One that never thinks does as `none` asks."""
+        effort = effort_of(chat)
+        if effort is None or says_itself(chat) or self._told(chat, backend) is not None:
+            return False
+        return "reasoning" in backend.capabilities or effort != "none"
+
+    def _effort(self, chat: ChatRequest, backend: Backend) -> dict[str, bytes]:
+        """The fields that tell the model the client's effort; without `reasoning_effort` where that is not sent."""
+        sent = {"reasoning_effort": bytes(chat.fields["reasoning_effort"])}
+        told, effort = way(self.thinking, backend.model), effort_of(chat)
+        if "reasoning" not in backend.capabilities or told is None:
+            return {} if effort is not None else sent
+        if told is AS_IT_IS or effort not in EFFORTS:
+            return sent
+        return {} if says_itself(chat) else told.said(effort, chat)
 
 
-class Stream:
-    """Follows one streamed answer and gives back, event by event, what the client is to see."""
-
-    __slots__ = (
-        "_broken",
-        "_continuous",
-        "_finished",
-        "_pending_usage",
-        "_splitter",
-        "_unfinished",
-        "_usage_sent",
-        "_wants_usage",
-        "_written_then",
-        "content_seen",
-        "done",
-        "failed",
-        "service",
-        "started",
-        "usage",
-        "written_bytes",
-        "written_events",
-    )
-
-    def __init__(self, wants_usage: bool, continuous: bool) -> None:
-        self._splitter = Splitter()
-        self._wants_usage = wants_usage
-        self._continuous = continuous  # the client asked for usage on every chunk
-        self._usage_sent = False
-        self._pending_usage: bytes | None = None  # a usage chunk of our making, when the server has none of its own
-        self._unfinished: set[int] = set()  # choices that have begun
-        self._finished = False  # some choice has its finish reason
-        self.started = False
-        self.done = False
-        self.content_seen = False
-        self.failed: Failed | None = None
-        self.usage: Usage | None = None
-        self.service: str | None = None  # the tier that it says it is served at
-        self.written_bytes = 0
-        self.written_events = 0
-        self._written_then = 0  # when usage was last reported
-
-    @property
-    def usage_is_last(self) -> bool:
-        """Nothing was written since the usage was reported."""
-        return self._written_then == self.written_bytes
-
-    def feed(self, block: bytes) -> bytes:
-        """What the client is to see of a block: usually the block itself."""
-        if self.done:
-            return b""
-        if (
-            block.startswith(b"data: ")
-            and block.endswith(b"\n\n")
-            and block.find(b"\n") == len(block) - 2
-            and b"\r" not in block
-            and not self._splitter.holds
-        ):  # nearly every block of a real stream is one event
-            return self._event(block, block[6:-2])
-        try:
-            events = self._splitter.feed(block)
-        except EventTooLarge as error:
-            return self.broke_off(unreadable(str(error)))
-        return b"".join(self._event(event, data_of(event)) for event in events)
-
-    def close(self) -> bytes:
-        """What the client is still to see, now that the upstream has ended: the end that it left out, or an error."""
-        out = b""
-        rest = self._splitter.rest()
-        if rest.strip() and not self.done:
-            event = rest.rstrip(b"\r\n") + b"\n\n"
-            out = self._event(event, data_of(event))
-        if self.done:
-            return out
-        if self._finished and not self._unfinished:
-            return out + self._finish(_DONE)
-        return out + self.broke_off(unreadable("the backend ended the stream before the answer was complete"))
-
-    def _event(self, event: bytes, data: bytes) -> bytes:
-        if self.done:
-            return b""
-        if not data or data.isspace():
-            return event  # a comment, or a bare field
-        if data.startswith(b"[DONE]"):
-            self.started = True
-            return self._finish(event)
-        try:
-            read = _BODY.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self.broke_off(unreadable("the backend sent an event that is no chunk of a chat completion"))
-        self.started = True
-        if read.error is not UNSET and _present(read.error):
-            return self.broke_off(classify(200, data))
-        if read.service_tier is not None:
-            self.service = _word(read.service_tier)
-        choices = read.choices or ()
-        for choice in choices:
-            if choice.finish_reason is None:
-                self._unfinished.add(choice.index)
-            else:
-                self._unfinished.discard(choice.index)
-                self._finished = True
-            if size := _size(choice.delta) + _length(choice.text):
-                self.content_seen = True
-                self.written_bytes += size
-                self.written_events += 1
-        if read.usage is not UNSET and _present(read.usage):
-            return self._with_usage(event, data, read.usage, bool(choices))
-        return event
-
-    def _with_usage(self, event: bytes, data: bytes, usage: Raw | UnsetType, rides: bool) -> bytes:
-        """A chunk that carries usage: kept, dropped, or parted from the chunk that it rides on."""
-        if (read := usage_of(usage)) is not None:
-            self.usage, self._written_then = read, self.written_bytes
-        if self._continuous:
-            self._usage_sent = True
-            return event
-        if not rides:  # the usage chunk proper
-            if not self._wants_usage or self._usage_sent:
-                return b""
-            self._usage_sent = True
-            return event
-        members: dict[str, Raw | bytes] = dict(_MEMBERS.decode(data))
-        carried = bytes(members.pop("usage"))
-        head = {k: v for k, v in members.items() if k in ("id", "object", "created", "model", "system_fingerprint")}
-        self._pending_usage = _chunk({**head, "choices": b"[]", "usage": carried})
-        return _chunk(members)
-
-    def _finish(self, last: bytes) -> bytes:
-        self.done = True
-        if self._wants_usage and not self._usage_sent and self._pending_usage is not None:
-            return self._pending_usage + last
-        return last
-
-    def broke_off(self, failed: Failed) -> bytes:
-        """Ends the stream with an error event, and without [DONE]: a broken stream never looks finished."""
-        self.done = True
-        self.started = True
-        self.failed = failed
-        return b"data: " + msgspec.json.encode({"error": failed.error}) + b"\n\n"
-
-
-def _present(raw: Raw | UnsetType) -> bool:
-    return not isinstance(raw, UnsetType) and bytes(raw) not in _EMPTY
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _size(generated: _Generated | None) -> int:
-    """Bytes of generated text in a delta or a message, as JSON writes it."""
-    if generated is None:
-        return 0
-    size = 0
-    for raw in (
-        generated.content,
-        generated.reasoning_content,
-        generated.reasoning,
-        generated.refusal,
-        generated.tool_calls,
-        generated.function_call,
-        generated.audio,
-    ):
-        if raw is not UNSET:
-            size += _length(raw)
-    return size
-
-
-def _length(raw: Raw | UnsetType) -> int:
-    return len(bytes(raw)) - 2 if _present(raw) and not isinstance(raw, UnsetType) else 0
-
-
-def _chunk(members: Mapping[str, Raw | bytes]) -> bytes:
-    inside = b",".join(msgspec.json.encode(name) + b":" + bytes(value) for name, value in members.items())
-    return b"data: {" + inside + b"}\n\n"
+def _limit(chat: ChatRequest) -> bytes | None:
+    """The client's limit, of two the larger: that is what is reserved for it."""
+    limits = [limit for limit in (chat.view.max_completion_tokens, chat.view.max_tokens) if limit is not None]
+    return b"%d" % max(limits) if limits else None

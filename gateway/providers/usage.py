@@ -33,6 +33,9 @@ class _UsageWire(msgspec.Struct):
     completion_tokens_details: _Details | None = None
     cached_tokens: Count | None = None  # Moonshot
     prompt_cache_hit_tokens: Count | None = None  # DeepSeek
+    num_search_queries: Count | None = None  # Perplexity, which then counts these two beside all others
+    citation_tokens: Count = 0
+    reasoning_tokens: Count = 0
 
 
 _NO_DETAILS = _Details()
@@ -41,11 +44,12 @@ _USAGE = msgspec.json.Decoder(_UsageWire)
 _NOTHING = (b"null", b'""', b"[]", b"{}")
 
 
-def usage_of(raw: Raw | UnsetType) -> Usage | None:
+def usage_of(raw: Raw | UnsetType, cached_beside: int = 0) -> Usage | None:
     """Disjoint buckets from OpenAI's, where cached and sound are inside prompt, reasoning and sound inside completion.
 
     Tokens that only the total counts are reasoning (xAI, Gemini). Sound out of the cache counts as cached: nobody says
-    how much of it there was. None when it is missing or contradicts itself.
+    how much of it there was. `cached_beside` counts where the usage itself says nothing of a cache. None when it is
+    missing or contradicts itself.
     """
     if isinstance(raw, UnsetType) or bytes(raw) in _NOTHING:
         return None
@@ -56,6 +60,8 @@ def usage_of(raw: Raw | UnsetType) -> Usage | None:
     read = wire.prompt_tokens_details or _NO_DETAILS
     wrote = wire.completion_tokens_details or _NO_DETAILS
     cached = read.cached_tokens or wire.cached_tokens or wire.prompt_cache_hit_tokens or 0
+    if not cached and read.cached_tokens is None:
+        cached = min(cached_beside, wire.prompt_tokens)
     created = read.cache_creation or _NO_CREATION
     long = created.ephemeral_1h_input_tokens or 0
     short = created.ephemeral_5m_input_tokens or 0
@@ -64,16 +70,17 @@ def usage_of(raw: Raw | UnsetType) -> Usage | None:
     reasoning = wrote.reasoning_tokens or 0
     unlisted = max(0, (wire.total_tokens or 0) - wire.prompt_tokens - wire.completion_tokens)
     inside = 0 if unlisted else min(reasoning, wire.completion_tokens)
+    cited, thought = (0, 0) if wire.num_search_queries is None else (wire.citation_tokens, wire.reasoning_tokens)
     spoken = min(wrote.audio_tokens or 0, wire.completion_tokens - inside)
     try:
         return Usage(
-            input_uncached=wire.prompt_tokens - cached - cache_write - heard,
+            input_uncached=wire.prompt_tokens - cached - cache_write - heard + cited,
             cache_read=cached,
             cache_write=cache_write - long,
             cache_write_long=long,
             audio_input=heard,
             output=wire.completion_tokens - inside - spoken,
-            reasoning=inside + unlisted,
+            reasoning=inside + unlisted + thought,
             audio_output=spoken,
         )
     except ValueError:

@@ -11,13 +11,17 @@ from support.upstream import DONE, OK, USAGE, USAGE_EVENT, delta, event
 from support.vectors import Recorded, all_recorded
 
 from gateway.core import tokens
-from gateway.core.catalog import Backend
-from gateway.core.chat import parse
-from gateway.core.errors import FailureKind
+from gateway.core.catalog import CAPABILITIES, Backend
+from gateway.core.chat import OPTIONAL, parse
+from gateway.core.decision import Obligation
+from gateway.core.discharge import discharged
+from gateway.core.errors import FailureKind, Refused
 from gateway.core.price import charge
 from gateway.core.usage import Usage
 from gateway.providers import DIALECTS
-from gateway.providers.openai import OpenAI, Stream
+from gateway.providers.openai import OpenAI
+from gateway.providers.openai_stream import Stream
+from gateway.providers.parameters import HINTS
 
 RECORDED = all_recorded()
 STREAMS = [each for each in RECORDED if each.streamed and each.status == 200]
@@ -171,7 +175,8 @@ def test_recorded_errors_mean(name, kind, status, code):
 
 
 def chat(**fields):
-    return parse(json.dumps({"model": "name", "messages": [{"role": "user", "content": "hi"}], **fields}).encode())
+    body = {"model": "name", "messages": [{"role": "user", "content": "hi"}], **fields}
+    return parse(json.dumps(body).encode())
 
 
 def test_the_model_is_the_backends_and_the_rest_is_untouched():
@@ -195,10 +200,100 @@ def test_usage_is_asked_for_upstream(fields, options):
     assert json.loads(OpenAI().encode(chat(**fields), BACKEND)).get("stream_options") == options
 
 
-def test_only_openai_itself_calls_a_limit_otherwise():
-    named = {name: row.limit_field for name, rows in DIALECTS.items() if isinstance(row := rows["chat"], OpenAI)}
-    assert {name for name, field in named.items() if field != "max_tokens"} == {"openai", "azure"}
-    assert named["openai"] == "max_completion_tokens"
+@pytest.mark.parametrize(
+    ("sent", "limit"),
+    [
+        ({"max_tokens": 5}, 5),
+        ({"max_completion_tokens": 5}, 5),
+        ({"max_tokens": None, "max_completion_tokens": 5}, 5),
+        ({"max_tokens": 9, "max_completion_tokens": 5}, 9),
+        ({"max_tokens": 5, "max_completion_tokens": 9}, 9),
+        ({"max_tokens": 0, "max_completion_tokens": 5}, 5),
+        ({"max_tokens": 0}, 0),
+    ],
+)
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_a_limit_goes_under_the_one_name_that_the_server_reads(name, sent, limit):
+    asked = chat(**sent)
+    body = json.loads(OpenAI(limit_field=name).encode(asked, BACKEND))
+    assert {each: body[each] for each in ("max_tokens", "max_completion_tokens") if each in body} == {name: limit}
+    assert asked.output_limit is None or asked.output_limit == limit  # what is reserved for holds
+
+
+@pytest.mark.parametrize("most", [1, 7, 100])
+@pytest.mark.parametrize(
+    "sent", [{}, {"max_tokens": 50}, {"max_completion_tokens": 50}, {"max_tokens": 9, "max_completion_tokens": 50}]
+)
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_a_limit_of_ours_holds_under_either_name(name, sent, most):
+    dialect = OpenAI(limit_field=name)
+    limited = discharged(chat(**sent), (Obligation("max_output_tokens", most),), dialect.limit_field)
+    body = json.loads(dialect.encode(limited, BACKEND))
+    assert [body[each] for each in ("max_tokens", "max_completion_tokens") if each in body] == [
+        min(most, max(sent.values(), default=most))
+    ]
+
+
+ODD = st.none() | st.integers(-1, 3) | st.sampled_from(["", "none", "auto", "required", "developer", "name", "strict"])
+ANY = st.recursive(
+    ODD,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "type",
+                    "function",
+                    "name",
+                    "role",
+                    "content",
+                    "text",
+                    "strict",
+                    "tool_calls",
+                    "tool_call_id",
+                    "reasoning_content",
+                    "id",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+NAMED = st.dictionaries(
+    st.sampled_from(sorted({*OPTIONAL, *HINTS, "tools", "stream", "chat_template_kwargs", "thinking"})), ANY
+)
+SAID = st.lists(
+    st.dictionaries(st.sampled_from(["tool_calls", "name", "reasoning_content", "tool_call_id"]), ANY).flatmap(
+        lambda more: st.sampled_from(
+            [{"content": "x"}, {"content": None}, {"content": [{"type": "text", "text": None}]}]
+        ).map(lambda content: {"role": "assistant", **content, **more})
+    ),
+    min_size=1,
+    max_size=2,
+)
+
+
+@given(st.sampled_from(sorted(DIALECTS)), SAID, NAMED)
+def test_any_request_is_refused_or_said(provider, messages, fields):
+    try:
+        asked = chat(messages=messages, **fields)
+    except Refused:
+        return
+    dialect, to = (
+        DIALECTS[provider]["chat"],
+        Backend("b", provider, "http://u", "m", {}, capabilities=frozenset(CAPABILITIES)),
+    )
+    dropped = dialect.drops(asked, to)
+    if not dialect.lacks(asked, to):
+        assert json.loads(dialect.encode(asked, to)).keys().isdisjoint({*dropped} - {"strict"})
+
+
+@pytest.mark.parametrize("takes", ["chat", "completions", "embeddings"])
+def test_azure_wants_its_key_in_a_header_of_its_own(takes):
+    keys = {name: DIALECTS[name][takes].endpoint(chat(), BACKEND).key_header for name in ("azure", "openai")}
+    assert keys == {"azure": "api-key", "openai": "Authorization"}
 
 
 def test_usage_is_not_asked_for_where_it_would_be_refused():

@@ -135,7 +135,7 @@ def test_numbers_are_counted_where_the_server_has_none():
     [
         ("openai/error_stream", FailureKind.THROTTLED, False),
         ("openai/failed_stream", FailureKind.SERVER_ERROR, True),
-        ("perplexity/failed_stream", FailureKind.SERVER_ERROR, False),
+        ("perplexity/failed_stream", FailureKind.OVERLOADED, False),
     ],
 )
 def test_a_failure_before_anything_was_written_lets_another_backend_be_asked(vector_name, kind, started_before):

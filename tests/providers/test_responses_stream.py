@@ -146,7 +146,7 @@ def test_logprobs_are_told_to_who_asked():
     [
         ("openai/error_stream", FailureKind.THROTTLED, False),
         ("openai/failed_stream", FailureKind.SERVER_ERROR, True),
-        ("perplexity/failed_stream", FailureKind.SERVER_ERROR, False),
+        ("perplexity/failed_stream", FailureKind.OVERLOADED, False),
     ],
 )
 def test_a_failure_ends_the_stream_with_an_error(vector_name, kind, started_before):

@@ -4,7 +4,7 @@ from support.upstream import DONE, USAGE_EVENT, delta
 
 from gateway.core.usage import Usage
 from gateway.providers.failures import unreadable
-from gateway.providers.openai import Stream
+from gateway.providers.openai_stream import Stream
 from gateway.surfaces.following import Following
 
 
