@@ -13,7 +13,7 @@ from gateway.providers.embeddings import Embeddings
 from gateway.providers.failures import QWEN_CODES, ZAI_CODES
 from gateway.providers.gemini import Gemini
 from gateway.providers.history import DEVELOPER_AS_SYSTEM, FOR_MISTRAL, PARTS_IN_ONE, THOUGHTS_IN_TAGS
-from gateway.providers.messages import BEARER, VERSION, CountTokens, Messages
+from gateway.providers.messages import VERSION, CountTokens, Messages
 from gateway.providers.openai import OpenAI
 from gateway.providers.parameters import HINTS, LOGPROBS, MESSAGE_NAME, ONLY_OPENAI
 from gateway.providers.plain import Plain
@@ -181,7 +181,7 @@ def _beside(key_header: str = "Authorization", *, seals: bool = False) -> tuple[
         Plain("images", Endpoint("/images/generations", key_header), "data"),
         Plain("rerank", Endpoint("/rerank", key_header), "results"),
         Responses(seals, target=Endpoint("/responses", key_header)),
-        Messages(target=BEARER, signed=False),
+        Messages(target=Endpoint("/messages", key_header, VERSION), signed=False),
     )
 
 
@@ -190,7 +190,9 @@ _BESIDE: Mapping[str, tuple[Dialect, ...]] = {
     "anthropic": (Messages(), CountTokens()),
     "azure": _beside("api-key", seals=True),
     "openai": _beside(seals=True),
+    "openai-responses": _beside(seals=True),
     "xai": _beside(seals=True),
+    "xai-responses": _beside(seals=True),
     "vllm": (*_beside(), _COUNTS),
     "llamacpp": (*_beside(), _COUNTS),
     "gemini-native": (),

@@ -518,7 +518,7 @@ def test_other_names_may_be_in_any_case():
 
 @pytest.mark.parametrize("name", ["file_id", "file\\u005fid"])
 def test_what_is_stored_at_a_provider_is_not_named(name):
-    part = '{"type":"file","file":{"%s":"f-1"}}' % name
+    part = '{"type":"file","file":{"NAME":"f-1"}}'.replace("NAME", name)
     with pytest.raises(Refused) as refused:
         parse(b'{"model":"m","messages":[{"role":"user","content":[' + part.encode() + b"]}]}")
     assert "any caller could name another's" in refused.value.message
