@@ -286,8 +286,13 @@ def test_any_request_is_refused_or_said(provider, messages, fields):
         Backend("b", provider, "http://u", "m", {}, capabilities=frozenset(CAPABILITIES)),
     )
     dropped = dialect.drops(asked, to)
-    if not dialect.lacks(asked, to):
-        assert json.loads(dialect.encode(asked, to)).keys().isdisjoint({*dropped} - {"strict"})
+    if dialect.lacks(asked, to):
+        return
+    try:
+        sent = dialect.encode(asked, to)
+    except Refused:
+        return
+    assert json.loads(sent).keys().isdisjoint({*dropped} - {"strict"})
 
 
 @pytest.mark.parametrize("takes", ["chat", "completions", "embeddings"])
