@@ -24,7 +24,10 @@ _HINTS = {
     b"x-request-id": "client_request_id",
 }
 _READ = frozenset({*KEY_HEADERS, b"content-length"})
-_PASSED = {b"anthropic-beta": re.compile(rb"[\w.,: -]{1,1024}\Z")}
+_PASSED = {
+    b"anthropic-beta": re.compile(rb"[\w.,: -]{1,1024}\Z"),
+    b"x-grok-conv-id": re.compile(rb"[\w.:-]{1,128}\Z"),
+}
 """Headers that a dialect may want to pass on, and what they may hold: they are written into our own requests."""
 _MAX_HINT = 256
 
