@@ -1,8 +1,8 @@
 """A scripted model on loopback that answers by what it is asked, so that clients can go whole rounds with it.
 
-`/chat/v1` speaks chat completions and embeddings, `/native/v1` speaks Anthropic Messages, `/throttled/v1` answers 429 and
-`/picky/v1` answers 400. A tool that is offered is called; its result is told back in text, so that who sees the text
-knows that the tool ran. A JSON schema is filled in. Shapes are those of `tests/vectors`.
+`/chat/v1` speaks chat completions, completions and embeddings, `/native/v1` speaks Anthropic Messages, `/throttled/v1`
+answers 429 and `/picky/v1` answers 400. A tool that is offered is called; its result is told back in text, so that who
+sees the text knows that the tool ran. A JSON schema is filled in. Shapes are those of `tests/vectors`.
 """
 
 import base64
@@ -89,6 +89,9 @@ class _Asked(BaseHTTPRequestHandler):
             self.wfile.write(answer(_error("the scripted model does not like this", "invalid_value"), 400))
         elif path == "embeddings":
             self.wfile.write(answer(embedded(body)))
+        elif path == "completions":
+            choice = {"index": 0, "text": HELLO, "logprobs": None, "finish_reason": "stop"}
+            self.wfile.write(answer({**OK, "object": "text_completion", "choices": [choice]}))
         elif path == "messages/count_tokens":
             self.wfile.write(answer({"input_tokens": TOKENS}))
         else:
@@ -161,7 +164,7 @@ def chunks(whole: dict, *, usage: bool) -> Iterator[bytes]:
 
 
 def message(body: dict) -> dict:
-    """The Anthropic message for a request."""
+    """The Anthropic message for a request. `say`, which no API has, is said: it shows what came through."""
     tools = [(tool["name"], tool.get("input_schema", {})) for tool in body.get("tools", ())]
     schema = ((body.get("output_config") or {}).get("format") or {}).get("schema")
     content = body["messages"][-1]["content"]
@@ -171,7 +174,7 @@ def message(body: dict) -> dict:
     elif tool := chosen(tools):
         block = {"type": "tool_use", "id": "toolu_1", "name": tool[0], "input": filled(tool[1])}
     else:
-        block = {"type": "text", "text": json.dumps(filled(schema)) if schema else HELLO}
+        block = {"type": "text", "text": json.dumps(filled(schema)) if schema else body.get("say", HELLO)}
     return {
         "id": "msg_1",
         "type": "message",

@@ -9,7 +9,7 @@ its telemetry is off. With names only those clients run; the rows of the others 
 
 import argparse
 import contextlib
-import datetime
+import datetime as dt
 import json
 import os
 import re
@@ -63,7 +63,7 @@ CLIENTS = (
     Client("instructor", "with_instructor.py", ("instructor==1.17.0",)),
     Client("openai-agents", "with_openai_agents.py", ("openai-agents==0.24.0",)),
     Client("litellm", "with_litellm.py", ("litellm==1.110.2",)),
-    Client("openai-node", "with_openai.mjs", ("openai@7.59.0", "zod@4.6.0")),
+    Client("openai-node", "with_openai.mjs", ("openai@7.59.0", "zod@4.6.7")),
     Client(
         "vercel-ai",
         "with_vercel_ai.mjs",
@@ -72,7 +72,7 @@ CLIENTS = (
             "@ai-sdk/openai@4.0.118",
             "@ai-sdk/anthropic@4.0.105",
             "@ai-sdk/openai-compatible@3.0.92",
-            "zod@4.6.0",
+            "zod@4.6.7",
         ),
     ),
     Client("codex", "codex.sh", ("@openai/codex@0.171.0",), ("scripted",)),
@@ -207,7 +207,7 @@ def catalog(model: ScriptedModel, real: str | None) -> dict:
     rows = {
         "scripted": backend(model.url("chat"), capabilities=chat, **large),
         "native": backend(model.url("native"), capabilities=[*chat, "messages"], provider="anthropic", **large),
-        "vectors": backend(model.url("chat"), capabilities=["embeddings"]),
+        "plain": backend(model.url("chat"), capabilities=["completions", "embeddings"]),
         "throttled": backend(model.url("throttled"), capabilities=chat),
         "picky": backend(model.url("picky"), capabilities=chat),
     }
@@ -221,7 +221,8 @@ HEAD = """# Clients
 
 Real clients, unmodified, against a running gateway by base URL and key alone. `make clients` runs them and writes this
 page; what each one does stands in `tests/clients/scripts`. Models: `scripted` (speaks chat completions), `native` (speaks
-Anthropic Messages), and `smol`, a real llama.cpp server with SmolLM2-135M.
+Anthropic Messages), `plain` (completions and embeddings), and `smol`, a real llama.cpp server with SmolLM2-135M. The
+policy is the one that is shipped. Agents run one command in their shell, and tell what it printed.
 
 | client | version | result | checked | date | commit |
 | --- | --- | --- | --- | --- | --- |
@@ -237,7 +238,7 @@ def row(client: Client, results: list[Result]) -> str:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
     ).stdout.strip()
-    today = datetime.datetime.now(datetime.UTC).date()
+    today = dt.datetime.now(dt.UTC).date()
     return f"| {client.name} | {client.version} | {told_of} | {', '.join(worked)} | {today} | {commit} |\n"
 
 

@@ -28,9 +28,9 @@ def check(name):
 
 
 def raised(error_class, function):
-    """The error that a call must raise."""
+    """The error that a call must raise, of one class or one of several."""
     try:
         function()
     except error_class as error:
         return error
-    raise AssertionError(f"it did not raise {error_class.__name__}")
+    raise AssertionError(f"it did not raise {error_class}")

@@ -22,14 +22,14 @@ class Person(pydantic.BaseModel):
 for model in ("native", *CHAT_MODELS):
 
     @check(f"message ({model})")
-    def message():
+    def message(model=model):
         answer = client.messages.create(model=model, messages=ASK, max_tokens=16)
         assert answer.content[0].text
         assert answer.usage.input_tokens > 0
         assert answer.stop_reason in ("end_turn", "max_tokens")
 
     @check(f"streamed message with usage ({model})")
-    def streamed():
+    def streamed(model=model):
         with client.messages.stream(model=model, messages=ASK, max_tokens=16) as stream:
             text = "".join(stream.text_stream)
             whole = stream.get_final_message()
@@ -37,14 +37,14 @@ for model in ("native", *CHAT_MODELS):
         assert whole.usage.output_tokens > 0
 
     @check(f"count of tokens ({model})")
-    def count_tokens():
+    def count_tokens(model=model):
         assert client.messages.count_tokens(model=model, messages=ASK).input_tokens > 0
 
 
 for model in ("native", "scripted"):
 
     @check(f"tool use ({model})")
-    def tool_use():
+    def tool_use(model=model):
         first = client.messages.create(model=model, messages=ASK, max_tokens=64, tools=TOOLS)
         (call,) = [block for block in first.content if block.type == "tool_use"]
         assert (first.stop_reason, call.input) == ("tool_use", {"city": "Paris"})
@@ -54,15 +54,21 @@ for model in ("native", "scripted"):
         assert second.content[0].text == "The tool said: sunny"
 
     @check(f"streamed tool use ({model})")
-    def streamed_tool_use():
+    def streamed_tool_use(model=model):
         with client.messages.stream(model=model, messages=ASK, max_tokens=64, tools=TOOLS) as stream:
             whole = stream.get_final_message()
         assert whole.content[-1].input == {"city": "Paris"}
 
     @check(f"structured output ({model})")
-    def structured():
+    def structured(model=model):
         answer = client.messages.parse(model=model, messages=ASK, max_tokens=64, output_format=Person)
         assert answer.parsed_output == Person(name="Ada", age=36)
+
+
+@check("unknown fields reach a server that speaks Messages")
+def unknown_fields():
+    answer = client.messages.create(model="native", messages=ASK, max_tokens=16, extra_body={"say": "as it came"})
+    assert answer.content[0].text == "as it came"
 
 
 @check("models")
@@ -92,7 +98,5 @@ def throttled():
 
 @check("400 of the model's server")
 def picky():
-    error = raised(
-        anthropic.BadRequestError, lambda: client.messages.create(model="picky", messages=ASK, max_tokens=9)
-    )
+    error = raised(anthropic.BadRequestError, lambda: client.messages.create(model="picky", messages=ASK, max_tokens=9))
     assert error.body["error"]["type"] == "invalid_request_error"

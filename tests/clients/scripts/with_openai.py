@@ -17,13 +17,13 @@ class Person(pydantic.BaseModel):
 for model in CHAT_MODELS:
 
     @check(f"chat ({model})")
-    def chat():
+    def chat(model=model):
         answer = client.chat.completions.create(model=model, messages=ASK, max_tokens=16)
         assert answer.choices[0].message.content
         assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
 
     @check(f"streamed chat with usage ({model})")
-    def streamed():
+    def streamed(model=model):
         options = {"include_usage": True}
         parts = list(
             client.chat.completions.create(
@@ -63,13 +63,13 @@ def structured():
 
 @check("embeddings, base64 unseen")
 def embeddings():
-    answer = client.embeddings.create(model="vectors", input=["a", "b"])
+    answer = client.embeddings.create(model="plain", input=["a", "b"])
     assert [each.embedding for each in answer.data] == [[0.25, -0.5, 1.0]] * 2
 
 
 @check("embeddings as numbers")
 def embeddings_as_numbers():
-    answer = client.embeddings.create(model="vectors", input="a", encoding_format="float")
+    answer = client.embeddings.create(model="plain", input="a", encoding_format="float")
     assert answer.data[0].embedding == [0.25, -0.5, 1.0]
 
 
@@ -106,16 +106,14 @@ def picky():
 for model in CHAT_MODELS:
 
     @check(f"response ({model})")
-    def response():
+    def response(model=model):
         answer = client.responses.create(model=model, input="What is 2+2?", max_output_tokens=16)
         assert answer.output_text
         assert answer.usage.total_tokens > 0
 
     @check(f"streamed response ({model})")
-    def streamed_response():
-        events = list(
-            client.responses.create(model=model, input="What is 2+2?", max_output_tokens=16, stream=True)
-        )
+    def streamed_response(model=model):
+        events = list(client.responses.create(model=model, input="What is 2+2?", max_output_tokens=16, stream=True))
         assert "".join(event.delta for event in events if event.type == "response.output_text.delta")
         assert events[0].type == "response.created"
         assert events[-1].type in ("response.completed", "response.incomplete")
@@ -142,3 +140,15 @@ def response_tool_call():
 def structured_response():
     answer = client.responses.parse(model="scripted", input="Who?", text_format=Person)
     assert answer.output_parsed == Person(name="Ada", age=36)
+
+
+@check("chat as Azure's client asks for it")
+def azure():
+    other = openai.AzureOpenAI(azure_endpoint=URL, api_key=KEY, api_version="2024-10-21", max_retries=0)
+    answer = other.chat.completions.create(model="scripted", messages=ASK)
+    assert answer.choices[0].message.content == "Hello from the scripted model."
+
+
+@check("completion")
+def completion():
+    assert client.completions.create(model="plain", prompt="Once").choices[0].text == "Hello from the scripted model."
