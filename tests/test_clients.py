@@ -4,10 +4,12 @@ import ast
 import json
 import shutil
 import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 from clients import model
-from clients.run import CLIENTS, SCRIPTS, Client, Result, catalog, command_of, row, told, turned
+from clients.run import CLIENTS, SCRIPTS, Client, Result, Turn, catalog, command_of, row, told, turned
 from support.message_events import message
 from support.server import ROOT
 
@@ -75,8 +77,15 @@ def test_what_a_script_tells(text, end, results):
     ],
 )
 def test_an_agent_must_tell_what_its_command_printed(text, end, good):
-    (result,) = turned("m", text, end)
+    (result,) = turned(Turn("m"), text, end, b"")
     assert (not result.failed) is good
+
+
+def test_what_an_agent_sends_for_the_cache_must_arrive():
+    turn = Turn("m", ("cache key", r'"key": ?"[0-9a-f]{4}"'))
+    for body, good in ((b'{"key": "01ab"}', True), (b'{"key": "[SECRET_1]"}', False), (b"{}", False)):
+        result = turned(turn, f"The tool said: {model.RAN}", "", body)[1]
+        assert (result.check, not result.failed) == ("cache key (m)", good)
 
 
 def test_scripts_for_node_stand_beside_their_packages(tmp_path):
@@ -95,6 +104,15 @@ def scripted():
 def test_the_real_model_is_offered_only_where_it_is(scripted):
     assert "smol" not in catalog(scripted, None)
     assert catalog(scripted, "http://127.0.0.1:1/v1")["smol"]["provider"] == "llamacpp"
+
+
+def test_it_remembers_what_it_was_asked_and_refuses_where_it_should(scripted):
+    for name, status in (("throttled", 429), ("picky", 400)):
+        request = urllib.request.Request(f"{scripted.url(name)}/chat/completions", data=b'{"a": 1}')
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=5)
+        assert (refused.value.code, scripted.last) == (status, b'{"a": 1}')
+        refused.value.close()
 
 
 def test_a_tool_is_called_once_and_its_result_told():

@@ -59,10 +59,15 @@ def told(result: object) -> str:
 
 
 class ScriptedModel:
-    """The server, in threads of its own."""
+    """The server, in threads of its own. `last` is the body of the last request."""
 
     def __init__(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Asked)
+        self.last = b""
+
+        class Asked(_Asked):
+            model = self
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -76,12 +81,14 @@ class ScriptedModel:
 
 class _Asked(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    model: ScriptedModel
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.model.last = self.rfile.read(int(self.headers["content-length"]))
+        body = json.loads(self.model.last)
         name, _, path = self.path.lstrip("/").partition("/v1/")
         if name == "throttled":
             self.wfile.write(answer(_error("slow down", "rate_limit_exceeded"), 429, retry_after="7"))

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,13 +37,21 @@ SECONDS = 180
 
 
 @dataclass(frozen=True)
+class Turn:
+    """One turn of an agent. `arrives`: what the model's server must see of the prompt cache, as `(name, pattern)`."""
+
+    model: str
+    arrives: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
 class Client:
-    """One row. The first package is the client, and gives the version; `models`: those an agent takes its turn with."""
+    """One row. The first package is the client, and gives the version; `turns` if it is an agent."""
 
     name: str
     script: str
     packages: tuple[str, ...]
-    models: tuple[str, ...] = ("",)
+    turns: tuple[Turn, ...] = ()
 
     @property
     def version(self) -> str:
@@ -75,10 +84,20 @@ CLIENTS = (
             "zod@4.6.7",
         ),
     ),
-    Client("codex", "codex.sh", ("@openai/codex@0.171.0",), ("scripted",)),
-    Client("claude-code", "claude_code.sh", ("@anthropic-ai/claude-code@2.1.332",), ("scripted", "native")),
-    Client("opencode", "opencode.sh", ("opencode-ai@1.18.33",), ("scripted",)),
-    Client("qwen-code", "qwen_code.sh", ("@qwen-code/qwen-code@0.24.4",), ("scripted",)),
+    Client(
+        "codex",
+        "codex.sh",
+        ("@openai/codex@0.171.0",),
+        (Turn("scripted", ("cache key", r'"prompt_cache_key": ?"[0-9a-f-]{36}"')),),
+    ),
+    Client(
+        "claude-code",
+        "claude_code.sh",
+        ("@anthropic-ai/claude-code@2.1.332",),
+        (Turn("scripted"), Turn("native", ("cache marks", r'"cache_control":'))),
+    ),
+    Client("opencode", "opencode.sh", ("opencode-ai@1.18.33",), (Turn("scripted"),)),
+    Client("qwen-code", "qwen_code.sh", ("@qwen-code/qwen-code@0.24.4",), (Turn("scripted"),)),
 )
 
 
@@ -92,82 +111,105 @@ class Result:
 
 def installed(client: Client, cache: Path) -> Path:
     """The client's own folder, with its packages in it. Raises CalledProcessError."""
-    place = cache / client.name
-    mark = place / "installed"
+    folder = cache / client.name
+    mark = folder / "installed"
     wanted = "\n".join(client.packages)
     if mark.is_file() and mark.read_text() == wanted:
-        return place
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     if client.script.endswith(".py"):
-        venv.create(place, with_pip=True)
-        command = [place / "bin" / "pip", "install", "--quiet", "--no-cache-dir", *client.packages]
+        venv.create(folder, with_pip=True)
+        command = [folder / "bin" / "pip", "install", "--quiet", "--no-cache-dir", *client.packages]
         subprocess.run(command, check=True, stdout=sys.stderr)
     else:
         with tempfile.TemporaryDirectory(prefix="npm-") as downloads:
-            command = ["npm", "install", "--no-audit", "--no-fund", "--cache", downloads, "--prefix", place]
-            subprocess.run([*command, *client.packages], cwd=place, check=True, stdout=sys.stderr)
+            command = ["npm", "install", "--no-audit", "--no-fund", "--cache", downloads, "--prefix", folder]
+            subprocess.run([*command, *client.packages], cwd=folder, check=True, stdout=sys.stderr)
     mark.write_text(wanted)
-    return place
+    return folder
 
 
-def command_of(client: Client, place: Path) -> list[str]:
+def command_of(client: Client, folder: Path) -> list[str]:
     """How the script is run. Node looks for packages beside the script, so it is put beside them."""
     if client.script.endswith(".py"):
-        return [str(place / "bin" / "python"), str(SCRIPTS / client.script)]
+        return [str(folder / "bin" / "python"), str(SCRIPTS / client.script)]
     if client.script.endswith(".sh"):
         return ["sh", "-eu", str(SCRIPTS / client.script)]
     for name in ("checks.mjs", client.script):
-        shutil.copy(SCRIPTS / name, place / name)
-    return ["node", str(place / client.script)]
+        shutil.copy(SCRIPTS / name, folder / name)
+    return ["node", str(folder / client.script)]
 
 
-def run(client: Client, place: Path, server: Server, key: str, chat_models: str) -> list[Result]:
+@dataclass(frozen=True)
+class Place:
+    """Where clients run: behind the gateway `server` is the scripted `model`."""
+
+    server: Server
+    model: ScriptedModel
+    key: str
+    chat_models: str
+
+
+def run(client: Client, folder: Path, place: Place) -> list[Result]:
     """What came of each check."""
+    if not client.turns:
+        return told(*ran(client, folder, place))
     results = []
-    for model in client.models:
-        with tempfile.TemporaryDirectory(prefix="client-") as home:
-            environment = {
-                "PATH": f"{place / 'node_modules' / '.bin'}:{os.environ['PATH']}",
-                "HOME": home,
-                "CLIENT_URL": server.base,
-                "CLIENT_KEY": key,
-                "CLIENT_CHAT_MODELS": chat_models,
-                "CLIENT_MODEL": model,
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "DO_NOT_TRACK": "1",
-                **{name: f"http://127.0.0.1:{free_port()}" for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")},
-                "NO_PROXY": "127.0.0.1,localhost",
-            }
-            log = place / f"last-{model or 'run'}.log"
-            with log.open("w") as said:
-                process = subprocess.Popen(
-                    command_of(client, place),
-                    cwd=home,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=said,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-                try:
-                    code = process.wait(SECONDS)
-                    end = f"it ended with {code}" if code else ""
-                except subprocess.TimeoutExpired:
-                    end = f"it did not end within {SECONDS} s"
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, 9)
-                process.wait()
-            text = log.read_text(errors="replace")
-        results += turned(model, text, end) if model else told(text, end)
+    for turn in client.turns:
+        results += turned(turn, *ran(client, folder, place, turn.model), place.model.last)
     return results
 
 
-def turned(model: str, text: str, end: str) -> list[Result]:
-    """What came of an agent's turn: the model's last words have what its command printed."""
+def ran(client: Client, folder: Path, place: Place, model: str = "") -> tuple[str, str]:
+    """Runs the script: what it printed, and what was wrong with how it ended."""
+    with tempfile.TemporaryDirectory(prefix="client-", ignore_cleanup_errors=True) as home:
+        environment = {
+            "PATH": f"{folder / 'node_modules' / '.bin'}:{os.environ['PATH']}",
+            "HOME": home,
+            "CLIENT_URL": place.server.base,
+            "CLIENT_KEY": place.key,
+            "CLIENT_CHAT_MODELS": place.chat_models,
+            "CLIENT_MODEL": model,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "DO_NOT_TRACK": "1",
+            **{name: f"http://127.0.0.1:{free_port()}" for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")},
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
+        log = folder / f"last-{model or 'run'}.log"
+        with log.open("w") as said:
+            process = subprocess.Popen(
+                command_of(client, folder),
+                cwd=home,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                code = process.wait(SECONDS)
+                end = f"it ended with {code}" if code else ""
+            except subprocess.TimeoutExpired:
+                end = f"it did not end within {SECONDS} s"
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # with what it left running
+            process.wait()
+        return log.read_text(errors="replace"), end
+
+
+def turned(turn: Turn, text: str, end: str, body: bytes) -> list[Result]:
+    """What came of an agent's turn: its last words have what its command printed. `body`: its last request, as the
+    model's server saw it."""
     if not end and not re.search(rf"The tool said:[^\0]*{re.escape(RAN)}", text):
         end = "the model did not see what its command printed"
-    return [Result(f"one turn with a tool call ({model})", f"{end}: {' '.join(text.split())[-300:]}" if end else "")]
+    end = f"{end}: {' '.join(text.split())[-300:]}" if end else ""
+    results = [Result(f"one turn with a tool call ({turn.model})", end)]
+    what, pattern = turn.arrives
+    if what:
+        missing = "" if re.search(pattern.encode(), body) else "the model's server did not see what the client sent"
+        results.append(Result(f"{what} ({turn.model})", missing))
+    return results
 
 
 def told(text: str, end: str) -> list[Result]:
@@ -222,7 +264,8 @@ HEAD = """# Clients
 Real clients, unmodified, against a running gateway by base URL and key alone. `make clients` runs them and writes this
 page; what each one does stands in `tests/clients/scripts`. Models: `scripted` (speaks chat completions), `native` (speaks
 Anthropic Messages), `plain` (completions and embeddings), and `smol`, a real llama.cpp server with SmolLM2-135M. The
-policy is the one that is shipped. Agents run one command in their shell, and tell what it printed.
+policy is the one that is shipped. Agents run one command in their shell, and tell what it printed;
+what they send for the prompt cache must arrive at the model's server.
 
 | client | version | result | checked | date | commit |
 | --- | --- | --- | --- | --- | --- |
@@ -264,12 +307,12 @@ def main() -> int:
     with real_model() as real, tempfile.TemporaryDirectory(prefix="gateway-") as directory:
         with serving(Path(directory), catalog(model, real)) as server:
             key = server.key(sensitivity="public")
-            chat_models = "scripted smol" if real else "scripted"
+            place = Place(server, model, key, "scripted smol" if real else "scripted")
             for client in CLIENTS:
                 if asked.clients and client.name not in asked.clients:
                     continue
                 try:
-                    results = run(client, installed(client, cache), server, key, chat_models)
+                    results = run(client, installed(client, cache), place)
                 except (subprocess.CalledProcessError, OSError) as error:
                     results = [Result("installation", str(error))]
                 print(row(client, results), end="", flush=True)
