@@ -8,12 +8,16 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from support import stores
 from support.server import Server, backend, free_port, serving
 from support.upstream import Upstream
 
 from gateway.adapters import demo_model
 from gateway.core.catalog import CAPABILITIES
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing on a busy one
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ _SWEEP_SECONDS = 0.05
 _END_SECONDS = 0.1
 """How long the end of a complete stream may follow its last event."""
 _ONE_WRITE_BYTES = 65_536
+_KEY_SECONDS = 30.0
+"""How long a key from a file is used before the file is read again: tokens of clouds live for an hour."""
 _NEVER = float("inf")
 _NO_HEADERS: Headers = []
 _MESSAGES = {
@@ -86,7 +88,7 @@ class _Target:
     """A backend as a call needs it, made once for each endpoint: the key of its pool, and the head that every request
     has."""
 
-    __slots__ = ("backend", "connector", "endpoint", "head", "request", "timeout")
+    __slots__ = ("backend", "connector", "endpoint", "head", "request", "timeout", "until")
 
     def __init__(
         self, backend: Backend, endpoint: Endpoint, secret: Secret | None, connector: aiohttp.TCPConnector
@@ -94,6 +96,7 @@ class _Target:
         url = URL(backend.base_url + endpoint.path)
         self.backend = backend
         self.endpoint = endpoint
+        self.until = _NEVER
         self.connector = connector
         self.timeout = aiohttp.ClientTimeout(total=None, sock_connect=backend.timeouts.connect)
         self.request = _Request("POST", url, loop=asyncio.get_running_loop())
@@ -157,10 +160,17 @@ class AiohttpUpstreams:
     def _target(self, backend: Backend, endpoint: Endpoint) -> _Target:
         name = (backend.id, endpoint.path)
         known = self._targets.get(name)
-        if known is None or known.backend is not backend or known.endpoint != endpoint:
+        if (
+            known is None
+            or known.backend is not backend
+            or known.endpoint != endpoint
+            or known.until < self._deadlines.now
+        ):
             secret = self._secret(backend.key_ref) if backend.key_ref is not None else None
             connector = self._connectors[URL(backend.base_url).scheme]
             known = self._targets[name] = _Target(backend, endpoint, secret, connector)
+            if (backend.key_ref or "").startswith("file:"):
+                known.until = self._deadlines.now + _KEY_SECONDS
         return known
 
 

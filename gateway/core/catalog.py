@@ -21,6 +21,10 @@ OPERATIONS = (
 )
 """Capabilities that are forms of requests: a request has one of them."""
 
+HOSTED_TOOLS = "hosted_tools"
+"""The capability to run tools at the provider: a search, a sandbox, an MCP server. They go out from there with what the
+model gives them, and what they cost is on no price list of ours: so whoever runs the gateway says that it is wanted."""
+
 CAPABILITIES = (
     *OPERATIONS,
     "tools",
@@ -29,6 +33,7 @@ CAPABILITIES = (
     "json_schema",
     "logprobs",
     "reasoning",
+    HOSTED_TOOLS,
 )
 
 PASSPORT = (

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw
 
+from gateway.core.catalog import HOSTED_TOOLS
 from gateway.core.errors import Refusal, Refused
 from gateway.core.hints import ANY, Hints
 from gateway.core.price import UNKNOWN_SERVICE
@@ -63,18 +64,19 @@ class Native(msgspec.Struct, frozen=True):
     """A request as its client wrote it, where that is no chat completion: `fields` are the top-level members.
 
     `only` says why it cannot be said as chat, empty: it can. Then only a backend that speaks `surface` may serve it.
-    `capability` is the one that says that a backend speaks it.
+    `capability` is the one that says that a backend speaks it. `hosted`: it offers tools that run at the provider.
     """
 
     surface: str
     fields: dict[str, Raw]
     only: str = ""
     capability: str = ""
+    hosted: bool = False
 
     @property
-    def needs(self) -> str:
-        """The capability of a backend that speaks the surface."""
-        return self.capability or self.surface
+    def needs(self) -> frozenset[str]:
+        """The capabilities of a backend that may be asked in the client's own protocol."""
+        return frozenset({self.capability or self.surface, *((HOSTED_TOOLS,) if self.hosted else ())})
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -185,6 +187,9 @@ _HINTS = msgspec.json.Decoder(Hints | None)
 _FIGURE = msgspec.json.Decoder(float | None)
 _CHAT = frozenset({"chat"})
 _NOTHING: frozenset[str] = frozenset()
+_HOSTED = frozenset({"web_search_options", "web_search", "plugins", "enable_search", "search_parameters"})
+"""Fields by which providers (OpenAI, Baidu, OpenRouter, Alibaba, xAI) are asked to search themselves."""
+_UNWANTED = (b"null", b"false", b"[]", b'{"mode":"off"}')
 _NULL = b"null"
 
 
@@ -312,6 +317,8 @@ def _measure(view: View, fields: dict[str, Raw]) -> tuple[int, int, frozenset[st
     if view.response_format is not None and view.response_format.type == "json_schema":
         size += len(bytes(view.response_format.json_schema))
         needs.add("json_schema")
+    if not _HOSTED.isdisjoint(fields) and any(bytes(fields.get(name, _NULL)) not in _UNWANTED for name in _HOSTED):
+        needs.add(HOSTED_TOOLS)
     if view.logprobs:
         needs.add("logprobs")
     if view.modalities and "audio" in view.modalities:

@@ -62,7 +62,7 @@ _ROWS: Mapping[str, OpenAI | Anthropic | Gemini | ResponsesChat] = {
 }
 
 
-def _beside(key_header: str = "Authorization") -> tuple[Dialect, ...]:
+def _beside(key_header: str = "Authorization", *, seals: bool = False) -> tuple[Dialect, ...]:
     """What a server may serve beside chat. Whether a backend does is a capability of its row in the catalog."""
     return (
         OpenAI(takes="completions", target=Endpoint("/completions", key_header)),
@@ -70,15 +70,17 @@ def _beside(key_header: str = "Authorization") -> tuple[Dialect, ...]:
         Plain("moderations", Endpoint("/moderations", key_header), "results"),
         Plain("images", Endpoint("/images/generations", key_header), "data"),
         Plain("rerank", Endpoint("/rerank", key_header), "results"),
-        Responses(target=Endpoint("/responses", key_header)),
-        Messages(target=BEARER),
+        Responses(seals, target=Endpoint("/responses", key_header)),
+        Messages(target=BEARER, signed=False),
     )
 
 
-_COUNTS = CountTokens(target=Endpoint("/messages/count_tokens", headers=VERSION))
+_COUNTS = CountTokens(target=Endpoint("/messages/count_tokens", headers=VERSION), signed=False)
 _BESIDE: Mapping[str, tuple[Dialect, ...]] = {
     "anthropic": (Messages(), CountTokens()),
-    "azure": _beside("api-key"),
+    "azure": _beside("api-key", seals=True),
+    "openai": _beside(seals=True),
+    "xai": _beside(seals=True),
     "vllm": (*_beside(), _COUNTS),
     "llamacpp": (*_beside(), _COUNTS),
     "gemini-native": (),

@@ -31,6 +31,9 @@ COUNTING = Endpoint("/messages/count_tokens", "x-api-key", VERSION)
 
 _NULL = (b"null", b"")
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_LIST = msgspec.json.Decoder(list[Raw])
+_EMPTY_TURN = {"type": "text", "text": "(thinking)"}
+"""Stands for a turn in which nothing else was written: a turn without content is refused."""
 
 
 class Written(msgspec.Struct):
@@ -78,10 +81,14 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Messages(msgspec.Struct, frozen=True):
-    """The dialect. `base_url` is the provider's default, None: it has none. `target` says where the key goes."""
+    """The dialect. `base_url` is the provider's default, None: it has none. `target` says where the key goes.
+
+    `signed`: it takes no thinking without its own signature, so that of other models is left out.
+    """
 
     base_url: str | None = None
     target: Endpoint = ANTHROPIC
+    signed: bool = True
     takes: str = "messages"
     limit_field: str = "max_tokens"
     passes: tuple[str, ...] = ("anthropic-beta",)
@@ -101,7 +108,8 @@ class Messages(msgspec.Struct, frozen=True):
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The client's own body with the backend's model, and with our limit where that is lower."""
         fields = native_fields(chat)
-        return _object({**fields, **_lowered(fields, chat), "model": Raw(msgspec.json.encode(backend.model))})
+        changed = _lowered(fields, chat) | (_without_unsigned(fields) if self.signed else {})
+        return _object({**fields, **changed, "model": Raw(msgspec.json.encode(backend.model))})
 
     def reader(self, chat: ChatRequest) -> "Stream":
         """The reader of a streamed answer."""
@@ -198,6 +206,31 @@ def _lowered(fields: Mapping[str, Raw], chat: ChatRequest) -> dict[str, Raw]:
     return changed
 
 
+def _without_unsigned(fields: Mapping[str, Raw]) -> dict[str, Raw]:
+    """The messages without thinking that has no signature: another model wrote it, in an earlier turn."""
+    messages = fields.get("messages", Raw(b"[]"))
+    if b'"thinking"' not in bytes(messages):
+        return {}
+    try:
+        turns = [_MEMBERS.decode(turn) for turn in _LIST.decode(messages)]
+        changed = False
+        for turn in turns:
+            if bytes(content := turn.get("content", Raw(b"")))[:1] == b"[":
+                blocks = _LIST.decode(content)
+                kept = [block for block in blocks if not _is_unsigned(block)]
+                if len(kept) < len(blocks):
+                    turn["content"] = Raw(msgspec.json.encode(kept or [_EMPTY_TURN]))
+                    changed = True
+    except msgspec.DecodeError:
+        return {}  # the backend says what is wrong with it
+    return {"messages": Raw(msgspec.json.encode(turns))} if changed else {}
+
+
+def _is_unsigned(block: Raw) -> bool:
+    members = _MEMBERS.decode(block)
+    return bytes(members.get("type", b"")) == b'"thinking"' and bytes(members.get("signature", b'""')) == b'""'
+
+
 def _figure(raw: Raw | None) -> int | None:
     try:
         return None if raw is None else msgspec.json.decode(raw, type=int)
@@ -215,6 +248,7 @@ class CountTokens(msgspec.Struct, frozen=True):
 
     base_url: str | None = None
     target: Endpoint = COUNTING
+    signed: bool = True
     takes: str = "count_tokens"
     limit_field: str = "max_tokens"
     passes: tuple[str, ...] = ("anthropic-beta",)
@@ -233,7 +267,9 @@ class CountTokens(msgspec.Struct, frozen=True):
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The client's own body with the backend's model."""
-        return _object({**native_fields(chat), "model": Raw(msgspec.json.encode(backend.model))})
+        fields = native_fields(chat)
+        changed = _without_unsigned(fields) if self.signed else {}
+        return _object({**fields, **changed, "model": Raw(msgspec.json.encode(backend.model))})
 
     def reader(self, chat: ChatRequest) -> Stream:
         """A count is never streamed; one that comes so is read as a message, which it is not."""

@@ -14,6 +14,9 @@ from gateway.core.usage import Usage
 from gateway.providers.failures import classify
 from gateway.providers.usage import Count
 
+SEALED = "gateway.1."
+"""How encrypted content begins that we sealed ourselves, for backends that have no such thing."""
+
 BEGINNING = frozenset({"response.created", "response.in_progress", "response.queued"})
 """Events that come before anything is generated. A backend that has no room says so after them."""
 

@@ -21,6 +21,7 @@ from gateway.providers.response_wire import (
     LAST,
     NOT_ANSWERED,
     OUTCOME,
+    SEALED,
     UNFINISHED,
     UNREADABLE,
     Event,
@@ -37,9 +38,25 @@ _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _NO_OUTCOME = Outcome()
 
 
-class Responses(msgspec.Struct, frozen=True):
-    """The dialect of backends that take such requests as they are."""
+class _Reasoning(msgspec.Struct):
+    """An item of the input, as far as one of reasoning asks."""
 
+    type: str | None = None
+    encrypted_content: str | None = None
+    content: object = None
+
+
+_REASONING = msgspec.json.Decoder(_Reasoning)
+_ITEMS = msgspec.json.Decoder(list[Raw])
+
+
+class Responses(msgspec.Struct, frozen=True):
+    """The dialect of backends that take such requests as they are.
+
+    `seals`: reasoning is told in sealed form only, so what other models told in the open is not taken.
+    """
+
+    seals: bool = False
     takes: str = "responses"
     limit_field: str = "max_completion_tokens"  # of the canonical form, where limits are lowered
     passes: tuple[str, ...] = ()
@@ -60,7 +77,7 @@ class Responses(msgspec.Struct, frozen=True):
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The client's body with the backend's model name, and a lower limit where the canonical form has one."""
         fields: dict[str, Raw] = chat.native.fields if chat.native is not None else {}
-        changed = {"model": Raw(msgspec.json.encode(backend.model))}
+        changed = {"model": Raw(msgspec.json.encode(backend.model)), **_without_foreign(fields, open_too=self.seals)}
         view = chat.view
         most = view.max_completion_tokens if view.max_completion_tokens is not None else view.max_tokens
         if most is not None and not 0 <= _limit(fields.get("max_output_tokens")) <= most:
@@ -87,6 +104,26 @@ class Responses(msgspec.Struct, frozen=True):
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an answer with another status says."""
         return classify(status, body, headers)
+
+
+def _without_foreign(fields: Mapping[str, Raw], *, open_too: bool) -> dict[str, Raw]:
+    """The input without what other models thought in earlier turns: what we sealed, and what is in the open."""
+    given = bytes(fields.get("input", b""))
+    if b'"reasoning"' not in given or given[:1] != b"[":
+        return {}
+    try:
+        items = _ITEMS.decode(given)
+        kept = [item for item in items if not _is_foreign(_REASONING.decode(item), open_too)]
+    except msgspec.DecodeError:
+        return {}  # the backend says what is wrong with it
+    return {"input": Raw(msgspec.json.encode(kept))} if len(kept) < len(items) else {}
+
+
+def _is_foreign(item: "_Reasoning", open_too: bool) -> bool:
+    if item.type != "reasoning":
+        return False
+    sealed = item.encrypted_content
+    return sealed.startswith(SEALED) if sealed else open_too and bool(item.content)
 
 
 class Stream(Reader):

@@ -1,7 +1,7 @@
 """From the policy's ruling to an ordered plan. Only narrows: what the policy denies cannot come back here."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -24,6 +24,8 @@ TYPICAL_OUTPUT = 512
 
 COUNT_AGAIN_SECONDS = 2
 """When to come back while nobody can count."""
+
+_NAMED = 3
 
 DENIED = Verdict((), ())
 """What a ruling says of a backend that it does not name."""
@@ -175,11 +177,21 @@ def refusal(decision: Decision, poor: Sequence[Exceeded] = ()) -> Refused:
             f"no backend of {named} is in service; its operator finds the reason with `gateway policy explain`",
             retry_after=30,
         )
-    reasons = "; ".join(f"{e.backend} {e.reason}" for e in decision.excluded)
+    reasons = "; ".join(_told(decision.excluded))
     kind = Refusal.CONTEXT_TOO_LONG if by == {"context"} else Refusal.UNSUPPORTED
     return Refused(
         kind, f"no backend of {named} can do this: {reasons}", param="messages" if by == {"context"} else None
     )
+
+
+def _told(excluded: Sequence[Exclusion]) -> Iterator[str]:
+    """Each reason once, with the backends that it holds for: of many only the first ones."""
+    by_reason: dict[str, list[str]] = {}
+    for each in excluded:
+        by_reason.setdefault(each.reason, []).append(each.backend)
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield f"{reason} ({', '.join(names[:_NAMED])}{more})"
 
 
 def _figures(exceeded: Exceeded) -> dict[str, object]:

@@ -25,7 +25,7 @@ def spoken(chat: ChatRequest, do: Sequence[Obligation], backend: Backend, dialec
     speaks, native = dialects[backend.provider], chat.native
     if native is not None:
         own = speaks.get(native.surface)
-        if own is not None and native.needs in backend.capabilities and not alters_text(do):
+        if own is not None and native.needs <= backend.capabilities and not alters_text(do):
             return own
         if native.only:
             return None

@@ -26,6 +26,9 @@ HARMLESS: Mapping[str, str] = {
 }
 """Fields without a place in chat that do not change what is answered, with the reason."""
 
+RUN_HERE = ("custom", "bash_", "text_editor_", "computer_", "memory_")
+"""How the types of tools begin that the client runs itself."""
+
 FALLBACKS = "fallbacks"
 """Models that Anthropic may ask instead when the one that is asked declines. Taken out for every backend: the policy
 permitted one model and another would be served unseen. A request that is declined then stays declined, as it does with
@@ -179,7 +182,7 @@ def parse(body: bytes, arrived: int, surface: str, *, counts: bool = False) -> C
     chat = canonical.parse(translated, arrived)
     # what a native backend reads beyond the canonical form is paid, too
     beyond = max(0, len(body) - len(translated)) if str(only) else 0
-    native = Native(surface, fields, str(only), "messages")
+    native = Native(surface, fields, str(only), "messages", _runs_there(view, fields))
     return msgspec.structs.replace(chat, native=native, hints=hints, attached_bytes=chat.attached_bytes + beyond)
 
 
@@ -234,6 +237,12 @@ def _tools(view: _View, fields: Mapping[str, Raw], only: Reasons) -> dict[str, o
     raw = _TOOLS.decode(fields["tools"])
     tools = [_tool(tool, raw[at], f"tools[{at}]", only) for at, tool in enumerate(view.tools)]
     return {"tools": tools, **_tool_choice(view.tool_choice)}
+
+
+def _runs_there(view: _View, fields: Mapping[str, Raw]) -> bool:
+    """Whether tools are offered that run at the provider."""
+    types = [tool.type for tool in view.tools or () if tool.type is not None]
+    return _set(fields, "mcp_servers") or any(not type.startswith(RUN_HERE) for type in types)
 
 
 def _tool(tool: _Tool, members: Mapping[str, Raw], path: str, only: Reasons) -> object:

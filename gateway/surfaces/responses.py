@@ -10,7 +10,7 @@ import msgspec
 from gateway.core.chat import ChatRequest, Native, hints_in, parse, refuse_redirection
 from gateway.ports import StreamReader
 from gateway.surfaces.responses_answer import answered
-from gateway.surfaces.responses_request import fields_of, left_out, offer_of, request_of, translated
+from gateway.surfaces.responses_request import fields_of, left_out, offer_of, request_of, runs_there, translated
 from gateway.surfaces.responses_stream import Stream
 
 
@@ -33,7 +33,7 @@ class Responses(msgspec.Struct, frozen=True):
         beyond = max(0, len(body) - len(said.body)) if said.only else 0
         return msgspec.structs.replace(
             chat,
-            native=Native(self.name, fields, said.only),
+            native=Native(self.name, fields, said.only, hosted=runs_there(offer_of(fields))),
             attached_bytes=chat.attached_bytes + beyond,
             hints=hints,
         )

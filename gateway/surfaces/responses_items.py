@@ -13,11 +13,9 @@ import msgspec
 from msgspec import Raw
 
 from gateway.core.errors import Refusal, Refused
+from gateway.providers.response_wire import SEALED
 from gateway.surfaces.responses_reading import ABSENT, missing, present, read
 from gateway.surfaces.responses_tools import arguments_of, function_name
-
-SEALED = "gateway.1."
-"""How encrypted content of ours begins. It is not secret, but nobody else's either: `seal`."""
 
 
 class Part(msgspec.Struct):

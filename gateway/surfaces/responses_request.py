@@ -146,6 +146,10 @@ class _Listed(msgspec.Struct):
 _LISTED = msgspec.json.Decoder(_Listed)
 
 
+_RUN_HERE = ("local_shell", "shell", "apply_patch", "computer", "tool_search")
+"""How the types of tools begin that the client runs itself, or that only look for other tools."""
+
+
 def fields_of(body: bytes) -> dict[str, Raw]:
     """The top-level members of a body. Raises Refused (400)."""
     return read(_FIELDS, body)
@@ -167,6 +171,11 @@ def offer_of(fields: Mapping[str, Raw]) -> Offer:
                 if item.type == "additional_tools" and present(item.tools):
                     lists.append((f"input[{index}].tools", item.tools))
     return offered(lists)
+
+
+def runs_there(offer: Offer) -> bool:
+    """Whether any of the tools goes out from the provider, or costs by the call there."""
+    return any(not type.startswith(_RUN_HERE) for type in offer.hosted)
 
 
 def left_out(fields: Mapping[str, Raw], offer: Offer) -> tuple[str, ...]:

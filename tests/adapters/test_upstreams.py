@@ -64,6 +64,50 @@ async def test_a_backend_without_a_key_gets_none(client, scripts):
     assert b"Authorization" not in scripts.requests("u")[0].head
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "headers", "sent"),
+    [
+        (
+            Endpoint("/x", "x-api-key", (("anthropic-version", "2023-06-01"),)),
+            [],
+            {"x-api-key": "sk-upstream", "anthropic-version": "2023-06-01"},
+        ),
+        (Endpoint("/x?alt=sse", "x-goog-api-key"), [], {"x-goog-api-key": "sk-upstream"}),
+        (
+            Endpoint("/x"),
+            [(b"anthropic-beta", b"a,b")],
+            {"Authorization": "Bearer sk-upstream", "anthropic-beta": "a,b"},
+        ),
+    ],
+)
+async def test_an_endpoint_says_where_the_key_goes(client, scripts, endpoint, headers, sent):
+    scripts.scripts["u"] = [answer(OK)]
+    permit = to(scripts.url("u"), key_ref="env:K")
+    (await client.open(permit, endpoint, b"{}", streamed=False, headers=headers)).close()
+    (seen,) = scripts.requests("u")
+    first, *lines = seen.head.decode().split("\r\n")
+    assert first.split(" ")[1] == f"/u/v1{endpoint.path}"
+    usual = {"Host", "Content-Type", "Accept", "Accept-Encoding", "User-Agent", "Content-Length"}
+    head = dict(line.split(": ", 1) for line in lines if line)
+    assert {name: value for name, value in head.items() if name not in usual} == sent
+
+
+async def test_a_key_in_a_file_is_read_again(scripts, monkeypatch):
+    keys = iter(["sk-1", "sk-2", "sk-3"])
+    upstreams = AiohttpUpstreams(lambda _: Secret(next(keys)))
+    await upstreams.start()
+    scripts.scripts["u"] = [answer(OK)]
+    of = to(scripts.url("u"), key_ref="file:/run/secrets/k").backend
+    for seconds in (30.0, 30.0, -1.0):
+        monkeypatch.setattr("gateway.adapters.upstreams._KEY_SECONDS", seconds)
+        (await upstreams.open(permit_for(of), PATH, b"{}", streamed=False)).close()
+        upstreams._targets[of.id, PATH.path].until = upstreams._deadlines.now + seconds
+    (await upstreams.open(permit_for(of), PATH, b"{}", streamed=False)).close()
+    await upstreams.stop()
+    used = [seen.head.split(b"Bearer ")[1].split(b"\r")[0] for seen in scripts.requests("u")]
+    assert used == [b"sk-1", b"sk-1", b"sk-1", b"sk-2"]
+
+
 async def test_the_first_block_is_out_before_the_second_is_in(client, scripts):
     scripts.scripts["u"] = [STREAM_HEAD, chunk(b"one"), 0.2, chunk(b"two"), STREAM_END]
     opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)

@@ -12,6 +12,7 @@ import contextlib
 import datetime as dt
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -265,7 +266,7 @@ Real clients, unmodified, against a running gateway by base URL and key alone. `
 page; what each one does stands in `tests/clients/scripts`. Models: `scripted` (speaks chat completions), `native` (speaks
 Anthropic Messages), `plain` (completions and embeddings), and `smol`, a real llama.cpp server with SmolLM2-135M. The
 policy is the one that is shipped. Agents run one command in their shell, and tell what it printed;
-what they send for the prompt cache must arrive at the model's server.
+what they send for the prompt cache must arrive at the model's server. Last run with {runtimes}.
 
 | client | version | result | checked | date | commit |
 | --- | --- | --- | --- | --- | --- |
@@ -290,7 +291,13 @@ def write(rows: dict[str, str]) -> None:
     before = TABLE.read_text() if TABLE.is_file() else ""
     kept = {line.split("|")[1].strip(): line + "\n" for line in before.splitlines() if line.startswith("| ")}
     lines = {**kept, **rows}
-    TABLE.write_text(HEAD + "".join(lines[client.name] for client in CLIENTS if client.name in lines))
+    runtimes = f"Python {platform.python_version()}"
+    if shutil.which("node"):
+        node = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
+        runtimes += f" and Node {node.strip().removeprefix('v')}"
+    TABLE.write_text(
+        HEAD.format(runtimes=runtimes) + "".join(lines[client.name] for client in CLIENTS if client.name in lines)
+    )
 
 
 def main() -> int:

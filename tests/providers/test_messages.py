@@ -26,6 +26,7 @@ from gateway.core.catalog import Endpoint
 from gateway.core.errors import FailureKind
 from gateway.core.usage import NOTHING, Usage
 from gateway.providers.messages import ANTHROPIC, BEARER, CountTokens, Messages
+from gateway.surfaces import SURFACES
 
 DIALECT = Messages()
 USED = {
@@ -288,3 +289,31 @@ def test_a_count_costs_nothing_and_passes():
 
 def test_the_dialect_is_a_value():
     assert structs.asdict(Messages("http://u/v1", BEARER))["base_url"] == "http://u/v1"
+
+
+@pytest.mark.parametrize(
+    ("content", "sent"),
+    [
+        (
+            [{"type": "thinking", "thinking": "t", "signature": ""}, {"type": "text", "text": "a"}],
+            [{"type": "text", "text": "a"}],
+        ),
+        ([{"type": "thinking", "thinking": "t"}], [{"type": "text", "text": "(thinking)"}]),
+        (
+            [{"type": "thinking", "thinking": "t", "signature": "s"}],
+            [{"type": "thinking", "thinking": "t", "signature": "s"}],
+        ),
+        ('a text about "thinking"', 'a text about "thinking"'),
+    ],
+)
+def test_thinking_of_other_models_is_left_out_where_it_would_be_refused(content, sent):
+    body = {
+        "model": "m",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": content}],
+    }
+    chat = SURFACES["messages"].parse(json.dumps(body).encode(), 0)
+    for dialect in (Messages(), CountTokens()):
+        assert json.loads(dialect.encode(chat, backend()))["messages"][1]["content"] == sent
+    kept = json.loads(Messages(target=BEARER, signed=False).encode(chat, backend()))
+    assert kept["messages"] == body["messages"]

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.doubles import backend
 from support.response_vectors import (
     ANSWERS,
     EVENTS,
@@ -26,6 +27,7 @@ from gateway.core.chat import Native, parse
 from gateway.core.errors import FailureKind
 from gateway.core.usage import Usage
 from gateway.providers.responses import Responses, Stream
+from gateway.surfaces import SURFACES
 
 BACKEND = Backend("b", "openai", "http://u/v1", "served-name", {})
 DIALECT = Responses()
@@ -315,3 +317,16 @@ def test_any_bytes_end_the_stream(raw, cut):
 
 def test_vectors_of_every_kind_are_here():
     assert (len(STREAMS), len(ANSWERS)) == (11, 11)
+
+
+OPEN = {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "t"}]}
+OURS = {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "gateway.1.abc"}
+THEIRS = {"type": "reasoning", "id": "rs_3", "summary": [], "encrypted_content": "gAAAA"}
+
+
+@pytest.mark.parametrize(("seals", "left"), [(True, [THEIRS]), (False, [OPEN, THEIRS])])
+def test_reasoning_of_other_models_is_left_out_where_it_would_be_refused(seals, left):
+    asked = {"role": "user", "content": "x"}
+    body = {"model": "m", "input": [asked, OPEN, OURS, THEIRS, asked]}
+    chat = SURFACES["responses"].parse(json.dumps(body).encode(), 0)
+    assert json.loads(Responses(seals).encode(chat, backend("a")))["input"] == [asked, *left, asked]

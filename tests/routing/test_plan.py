@@ -286,7 +286,7 @@ def test_a_refusal_has_its_ruled_status(by, expected):
             excluded("offer", "capability"),
             "no backend of model `fast` is in service; its operator finds the reason with `gateway policy explain`",
         ),
-        (excluded("capability", "context"), "no backend of model `fast` can do this: b0 why; b1 why"),
+        (excluded("capability", "context"), "no backend of model `fast` can do this: why (b0, b1)"),
     ],
 )
 def test_a_refusal_says_what_stands_in_the_way(exclusions, expected):
@@ -399,3 +399,9 @@ def test_a_call_that_was_cut_names_the_rules():
         Refusal.POLICY_DENIED,
         "policy has come to deny model `auto` while it was answering (rules: y, z); decision dec-1",
     )
+
+
+def test_of_many_that_lack_the_same_a_few_are_named():
+    backends = [backend(f"b{at}", capabilities=("embeddings",)) for at in range(9)]
+    refused = refusal(planned(backends, {each.id: YES for each in backends}))
+    assert refused.message == "no backend of model `auto` can do this: lacks chat (b0, b1, b2 and 6 more)"

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from support.doubles import backend
 
+from gateway.core.catalog import HOSTED_TOOLS
 from gateway.core.chat import Native, parse
 from gateway.core.decision import Obligation
 from gateway.routing.spoken import lacking, spoken
@@ -26,8 +27,8 @@ class Row(msgspec.Struct, frozen=True):
 ROWS = {"openai-compatible": {"chat": Row("chat"), "messages": Row("messages")}}
 
 
-def said(only="", capability=""):
-    return msgspec.structs.replace(CHAT, native=Native("messages", {}, only, capability))
+def said(only="", capability="", hosted=False):
+    return msgspec.structs.replace(CHAT, native=Native("messages", {}, only, capability, hosted))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,9 @@ def said(only="", capability=""):
         (said("uses x"), {"chat", "messages"}, (REDACT,), None),
         (said("uses x"), {"chat"}, (), None),
         (said("", "responses"), {"chat", "messages"}, (), "chat"),
+        (said("", hosted=True), {"chat", "messages"}, (), "chat"),
+        (said("uses x", hosted=True), {"chat", "messages"}, (), None),
+        (said("uses x", hosted=True), {"chat", "messages", "hosted_tools"}, (), "messages"),
     ],
 )
 def test_the_protocol(chat, capabilities, do, takes):
@@ -90,3 +94,28 @@ def test_an_answer_that_cannot_be_scanned_is_not_asked_for(surface, body, scanne
     )
     assert (why == "") == scanned
     assert lacking(chat, (), backend("a"), {"openai-compatible": {surface: Row(surface)}}) == ""
+
+
+@pytest.mark.parametrize(
+    ("surface", "body", "hosted"),
+    [
+        ("messages", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, True),
+        ("messages", {"tools": [{"type": "bash_20250124", "name": "bash"}]}, False),
+        ("messages", {"tools": [{"name": "f", "input_schema": {"type": "object"}}]}, False),
+        ("messages", {"mcp_servers": [{"type": "url", "url": "https://x", "name": "n"}]}, True),
+        ("responses", {"tools": [{"type": "web_search"}]}, True),
+        ("responses", {"tools": [{"type": "mcp", "server_label": "n", "server_url": "https://x"}]}, True),
+        ("responses", {"tools": [{"type": "local_shell"}]}, False),
+        ("responses", {"tools": [{"type": "function", "name": "f", "parameters": {}}]}, False),
+        ("chat", {"web_search_options": {}}, True),
+        ("chat", {"enable_search": True}, True),
+        ("chat", {"enable_search": False, "plugins": []}, False),
+    ],
+)
+def test_tools_that_run_at_the_provider_are_known(surface, body, hosted):
+    asked = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}], **body}
+    if surface == "responses":
+        asked = {"model": "m", "input": "x", **body}
+    chat = SURFACES[surface].parse(json.dumps(asked).encode(), 0)
+    needs = chat.native.needs if chat.native else chat.needs
+    assert (HOSTED_TOOLS in needs) is hosted

@@ -8,9 +8,9 @@ from support.vectors import all_recorded
 
 from gateway.core.usage import Usage
 from gateway.providers.openai import OpenAI
+from gateway.providers.response_wire import SEALED
 from gateway.surfaces.responses import Responses
 from gateway.surfaces.responses_answer import usage_object
-from gateway.surfaces.responses_items import SEALED
 
 SURFACE = Responses()
 ANSWERS = [

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from gateway.core.errors import Refused
-from gateway.surfaces.responses_items import SEALED, Carried, Messages, messages_of, seal, unseal
+from gateway.providers.response_wire import SEALED
+from gateway.surfaces.responses_items import Carried, Messages, messages_of, seal, unseal
 
 PIXEL = "data:image/png;base64,AAAA"
 
