@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes --only-binary :all:
 LOCKS := deploy/locks
 
-.PHONY: run test check nightly privileged lock bench clean
+.PHONY: run test check nightly privileged lock bench clients clean
 
 run: .venv/run
 	@$(BIN)/gateway quickstart
@@ -30,6 +30,9 @@ privileged: .venv/dev ## what needs root or namespaces: nothing does yet
 
 bench: .venv/dev ## BENCH=DIR: the folder of the side-by-side benchmark
 	$(BIN)/python tests/bench/side_by_side.py $(BENCH) $(OPTIONS)
+
+clients: .venv/dev ## real clients before a gateway, from PyPI and npm (needs Node): writes docs/clients.md; OPTIONS="openai-3 codex"
+	PYTHONPATH=tests $(BIN)/python tests/clients/run.py $(OPTIONS)
 
 .venv/run: $(LOCKS)/runtime.txt $(LOCKS)/build.txt $(LOCKS)/demo.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name it with: make PYTHON=python3.11 ...")'
