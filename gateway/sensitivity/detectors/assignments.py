@@ -72,6 +72,7 @@ _ABOUT = re.compile(
     r"|min|max|class|selector|form|title|description|help|page|view|route|link|button|icon|limit|provider|method|mode|attempts|status|column|table"
     r"|index|manager|service|generator|validator|encoder|factory|handler|arn|fingerprint|thumbprint|sha\d*|md5|checksum|digest|kind|scope|scopes"
     r"|reset|strength|usage|uuid|guid|exists|changed|region|bucket|domain|host|port|email|user|username|nr|nummer|no|number)$"
+    r"|cache_?key$"
 )
 _LABEL = re.compile(
     r"passw|kennwort|contrase|passe|enter|confirm|forgot|reset|invalid|wrong|must|should|required|field|your|please|match|least|show|hide|new "
@@ -271,6 +272,8 @@ def _member(sight: Sight) -> Iterator[Hit]:
         yield Hit(0, len(text), "secret", "secrets.member")
 
 
+_SESSIONS = ("session_id", "sessionid")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LONG = re.compile(r"""(?<=[:=>,\s"'`])[\w\-+/~.]{20,600}+={0,2}""")
 
 
@@ -288,9 +291,11 @@ def _loosely_named(sight: Sight) -> Iterator[Hit]:
         start, end = match.span()
         name = _name_before(text, start) or sight.key.lower()
         if not _LOOSE_NAME.search(name) or (
-            _ABOUT.search(name) and not name.endswith(("reporter_id", "session_id", "sessionid"))
+            _ABOUT.search(name) and not name.endswith(("reporter_id", *_SESSIONS))
         ):
             continue
+        if name.endswith(_SESSIONS) and _UUID.fullmatch(text, start, end):
+            continue  # agents count their own sessions so; what lets somebody in is called a session, too, but is longer
         if strength(text[start:end]) is Strength.STRONG and not _HASHES.search(sight.around(start, end, 60, 0)):
             yield Hit(start, end, "secret", "secrets.loosely_named")
 

@@ -41,6 +41,7 @@ _FILES = frozenset(
 _LOCAL = re.compile(r"[\w+\-][\w.%+'\-]{0,63}+")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w\-]{0,61}[^\W_])?\.){1,8}(?:xn--[A-Za-z0-9\-]{2,59}|[^\W\d_]{2,24})(?![\w@])")
 _LONGEST_LOCAL = 64
+_NOBODY = frozenset({"noreply", "donotreply"})
 
 
 def find_mailbox(sight: Sight) -> Iterator[Hit]:
@@ -59,7 +60,10 @@ def find_mailbox(sight: Sight) -> Iterator[Hit]:
 
 
 def is_mailbox(text: str, start: int, at: int, end: int) -> bool:
-    """Not a file name (logo@2x.png), not the machine of a repository (git@host:path), not the password of a URL."""
+    """Not a file name (logo@2x.png), not the machine of a repository (git@host:path), not the password of a URL, and
+    nobody's (noreply@host)."""
+    if text[start:at].lower().replace("-", "").replace("_", "") in _NOBODY:
+        return False
     if text[at:end].rpartition(".")[2].lower() in _FILES:
         return False
     if text[start:at] == "git" and text[end : end + 1] in {":", "/"}:

@@ -220,3 +220,25 @@ def test_where_a_value_ends(text, expected):
 def test_a_member_is_a_credential_by_its_name(key, text, is_one):
     assert [hit.end for hit in MEMBER.find(Sight(text, key))] == [len(text)] * is_one
     assert re2.search(MEMBER.trigger, key) or not is_one
+
+
+UUID = "3f2b9c1e-8d47-4a60-9b1f-27c4e5d6a801"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "found"),
+    [
+        (f'{{"session_id": "{UUID}"}}', "user_id", False),
+        (f"session_id={UUID}{UUID}", "x", True),
+        (f"grafana_x = '{UUID}'", "x", True),
+    ],
+)
+def test_a_session_that_an_agent_counts_is_no_secret(text, key, found):
+    assert bool(list(LOOSELY.detector.find(Sight(text, key)))) is found
+
+
+@pytest.mark.parametrize(
+    ("key", "found"), [("prompt_cache_key", False), ("cacheKey", False), ("api_key", True), ("cache_api_key", True)]
+)
+def test_what_names_a_cache_is_no_secret(key, found):
+    assert bool(list(MEMBER.find(Sight(KEY, key)))) is found

@@ -17,6 +17,8 @@ EMAIL = ROWS[0]
         ("a@b.de,c@d.fr", ["a@b.de", "c@d.fr"]),
         ("logo@2x.png", []),
         ("git@github.com:a/b.git", []),
+        ("Co-Authored-By: Claude <noreply@anthropic.com>, no-reply@x.org", []),
+        ("write to noreply.jones@example.org", ["noreply.jones@example.org"]),
         ("postgres://user:word@db.example.com/x", []),
         ("react@18.2.0", []),
         ("@decorator.of.python", []),
