@@ -6,7 +6,6 @@ client's own bytes, `fallbacks` excepted.
 Facts: the API reference, types of anthropic 2.14, and what Claude Code 2.1.2xx sends, November 2026.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
@@ -158,6 +157,13 @@ def parse(body: bytes, arrived: int, surface: str, *, counts: bool = False) -> C
 
     Raises Refused (400) when it is not JSON, lacks a field, has one of a wrong type, or tries to redirect the call.
     """
+    try:
+        return _parse(body, arrived, surface, counts=counts)
+    except RecursionError:  # each level of documents in documents takes several of ours
+        raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
+
+
+def _parse(body: bytes, arrived: int, surface: str, *, counts: bool) -> ChatRequest:
     fields, view = _read(body)
     canonical.refuse_redirection(fields)
     hints = canonical.hints_in(fields)
@@ -193,8 +199,6 @@ def _read(body: bytes) -> tuple[dict[str, Raw], _View]:
         view = _VIEW.decode(body)
     except msgspec.ValidationError as error:
         raise canonical.wrong_type(str(error)) from None
-    except RecursionError:
-        raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
     fields.pop(FALLBACKS, None)
     return fields, view
 
@@ -341,7 +345,3 @@ def _check_members(name: str, raw: Raw, known: Iterable[str], only: Reasons) -> 
     for member, value in _MEMBERS.decode(raw).items():
         if member not in known and bytes(value) != _NULL:
             only.add(f"has the member `{member}` in `{name}`")
-
-
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
-_MISSING = re.compile(r"missing required field `(?P<name>\w+)`")

@@ -408,3 +408,11 @@ def test_any_conversation_is_said_or_refused(some):
         assert error.refusal.status == 400  # noqa: PT017, any other exception fails
         return
     assert {message.role for message in chat.view.messages} <= {"system", "user", "assistant", "tool"}
+
+
+@pytest.mark.parametrize("depth", [250, 300, 5000])
+def test_documents_in_documents_without_end_are_refused(depth):
+    inner = b'{"type":"document","source":{"type":"content","content":['
+    blocks = inner * depth + b"]}}" * depth
+    body = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[%b]}]}' % blocks
+    assert refused(body).refusal is Refusal.INVALID_JSON

@@ -64,3 +64,13 @@ def test_bad_input_is_named(surface, fields, param):
 def test_nesting_without_end_is_refused():
     with pytest.raises(Refused):
         SURFACES["embeddings"].parse(b'{"model": "m", "input": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 0)
+
+
+@pytest.mark.parametrize(
+    ("surface", "name"), [(each.name, each.asks) for each in SURFACES.values() if hasattr(each, "asks")]
+)
+@pytest.mark.parametrize("value", [b"[1e999]", b"1e999", b'["x", {"y": -1e999}]'])
+def test_a_number_that_nobody_can_hold_is_refused(surface, name, value):
+    with pytest.raises(Refused) as refused:
+        SURFACES[surface].parse(b'{"model": "m", "%b": %b}' % (name.encode(), value), 0)
+    assert (refused.value.refusal.status, refused.value.param) == (400, name)
