@@ -198,7 +198,7 @@ class Surface(Protocol):
         """The reader of a canonical stream, with what it gives back said as the client reads it."""
 
     def answer(self, body: bytes, chat: ChatRequest) -> bytes:
-        """A canonical buffered answer, said as the client reads it."""
+        """A canonical buffered answer, said as the client reads it. Raises UpstreamError for what is no answer."""
 
     def drops(self, chat: ChatRequest) -> tuple[str, ...]:
         """What is left out of the request when it is said canonically. The client is told."""

@@ -142,7 +142,7 @@ def _named(body: bytes, model: str) -> bytes:
     """The body with the model that the path names, whatever it said itself, as Azure reads it."""
     try:
         fields = msgspec.json.decode(body, type=dict[str, Raw])
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return body  # whoever reads it says what is wrong with it
     return msgspec.json.encode({**fields, "model": model})
 

@@ -68,8 +68,10 @@ class CountTokens(msgspec.Struct, frozen=True):
         return ()
 
     def unasked(self, chat: ChatRequest) -> bytes | None:
-        """The count where no backend counts. It errs high, since clients make room by it."""
-        return msgspec.json.encode({"input_tokens": tokens.prompt_at_most(chat.text_bytes, len(chat.view.messages))})
+        """The count where no backend counts. It errs high, since clients make room by it: what is attached counts for
+        as much as it may be."""
+        size = chat.text_bytes + chat.attached_bytes
+        return msgspec.json.encode({"input_tokens": tokens.prompt_at_most(size, len(chat.view.messages))})
 
     def error(self, status: int, error: Mapping[str, object], request_id: str) -> bytes:
         """Anthropic's envelope."""

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw
 
 from gateway.core import tokens
 from gateway.core.chat import ChatRequest
 from gateway.core.usage import Usage
 from gateway.providers.usage import usage_of
+from gateway.surfaces.canonical import Call, Choice, Completion, Said, whole
 
 STOP_REASONS: Mapping[str, str] = {
     "stop": "end_turn",
@@ -43,117 +44,23 @@ TOO_LONG = "prompt is too long"
 """The words by which Claude Code knows that it must compact its conversation."""
 
 
-class Call(msgspec.Struct, frozen=True):
-    """A tool call, or some of one. `index` is its place among the calls of the answer."""
-
-    index: int
-    id: str
-    name: str
-    arguments: str
-
-
-class Thought(msgspec.Struct, frozen=True):
-    """One of the `thinking_blocks` that travel beside `reasoning_content`. `data` is what is hidden, else empty."""
-
-    text: str
-    signature: str
-    data: str
-
-
-class Said(msgspec.Struct):
-    """What a model wrote: a delta of a stream, or a whole message. Backends differ in the types of what they leave
-    out, so each member is looked at when it is read."""
-
-    content: object = None
-    reasoning_content: object = None
-    reasoning: object = None
-    refusal: object = None
-    thinking_blocks: object = None
-    tool_calls: object = None
-
-    @property
-    def text(self) -> str:
-        """Its text, by whichever form. What is refused is said in words, too."""
-        parts = [_word(part, "text") for part in _objects(self.content) if part.get("type") == "text"]
-        return _string(self.content) + "".join(parts) + _string(self.refusal)
-
-    @property
-    def thought(self) -> str:
-        """Its reasoning, under whichever name."""
-        return _string(self.reasoning_content) or _string(self.reasoning)
-
-    @property
-    def thoughts(self) -> list[Thought]:
-        """Its reasoning as Anthropic's models wrote it."""
-        return [
-            Thought(_word(block, "thinking"), _word(block, "signature"), _word(block, "data"))
-            for block in _objects(self.thinking_blocks)
-        ]
-
-    @property
-    def calls(self) -> list[Call]:
-        """Its tool calls. Arguments that came as an object are written as JSON."""
-        return [_call(call, at) for at, call in enumerate(_objects(self.tool_calls))]
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _word(members: Mapping[str, object], name: str) -> str:
-    return _string(members.get(name))
-
-
-def _objects(value: object) -> list[Mapping[str, object]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _call(call: Mapping[str, object], at: int) -> Call:
-    function = call.get("function")
-    inside: Mapping[str, object] = function if isinstance(function, dict) else {}
-    index, arguments = call.get("index"), inside.get("arguments")
-    if isinstance(arguments, dict):
-        arguments = msgspec.json.encode(arguments).decode()
-    return Call(index if isinstance(index, int) else at, _word(call, "id"), _word(inside, "name"), _string(arguments))
-
-
-class Choice(msgspec.Struct):
-    """One choice, streamed or not. `stop_reason` and `matched_stop` name the stop sequence (vLLM, SGLang)."""
-
-    delta: Said | None = None
-    message: Said | None = None
-    finish_reason: str | None = None
-    stop_reason: object = None
-    matched_stop: object = None
-
-
-class Completion(msgspec.Struct):
-    """A whole answer, or a chunk of one."""
-
-    id: object = None
-    model: object = None
-    choices: list[Choice] | None = None
-    usage: Raw | UnsetType = UNSET
-    error: object = None
-
-
-COMPLETION = msgspec.json.Decoder(Completion)
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _STOPS = msgspec.json.Decoder(list[str])
 
 
 def answer(body: bytes, chat: ChatRequest) -> bytes:
-    """A buffered chat completion as a message. Thoughts come first, tool calls last."""
-    read = COMPLETION.decode(body)
+    """A buffered chat completion as a message. Thoughts come first, tool calls last. Raises UpstreamError for one that
+    is no answer."""
+    read = whole(body)
     choice = read.choices[0] if read.choices else Choice()
     said = choice.message or Said()
-    id, calls, text = message_id(read.id, chat), said.calls, said.text
+    id, calls, text = message_id(read.id, chat), said.calls, said.text + said.refused
     content = [
         *_thoughts(said),
         *([{"type": "text", "text": text}] if text.strip() else []),
-        *(_tool_use(call, id) for call in calls),
+        *(_tool_use(call, id, at) for at, call in enumerate(calls)),
     ]
-    reason, sequence = stop_of(choice, chat, uses_tools=bool(calls), refused=bool(said.refusal))
+    reason, sequence = stop_of(choice, chat, uses_tools=bool(calls), refused=bool(said.refused))
     written = sum(len(each.encode()) for each in (text, said.thought, *(call.arguments for call in calls)))
     message = {
         "id": id,
@@ -180,8 +87,8 @@ def _thoughts(said: Said) -> Sequence[Mapping[str, object]]:
     return blocks or ([{"type": "thinking", "thinking": said.thought, "signature": ""}] if said.thought else [])
 
 
-def _tool_use(call: Call, message: str) -> Mapping[str, object]:
-    id = call.id or call_id(message, call.index)
+def _tool_use(call: Call, message: str, at: int) -> Mapping[str, object]:
+    id = call.id or call_id(message, at)
     return {"type": "tool_use", "id": id, "name": call.name, "input": _input(call.arguments)}
 
 
@@ -207,8 +114,10 @@ def is_object(arguments: str) -> bool:
 
 def stop_of(choice: Choice, chat: ChatRequest, *, uses_tools: bool, refused: bool) -> tuple[str, str | None]:
     """Why the answer ended, and the stop sequence that ended it where the backend says which. An answer that calls a
-    tool ends with `tool_use` whatever else it says, or agents would stop; one that calls none never does."""
-    reason = STOP_REASONS.get(choice.finish_reason or "stop", "end_turn")
+    tool ends with `tool_use` whatever else it says, or agents would stop; one that calls none never does. A reason that
+    nobody knows stays what it is: it need not be a natural end."""
+    said = choice.ended or "stop"
+    reason = STOP_REASONS.get(said, said)
     if refused:
         return "refusal", None
     if reason in ("end_turn", "tool_use") and uses_tools:

@@ -6,7 +6,6 @@ client's own bytes, `fallbacks` excepted.
 Facts: the API reference, types of anthropic 2.14, and what Claude Code 2.1.2xx sends, November 2026.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from gateway.core.chat import ChatRequest, Native
 from gateway.core.errors import Refusal, Refused
 from gateway.surfaces.messages_blocks import Block, Reasons, wrong
 from gateway.surfaces.messages_turns import Turn, conversation
+from gateway.surfaces.provider_side import asks_there, refuse_kept
 
 HARMLESS: Mapping[str, str] = {
     "cache_control": "marks a prefix for the prompt cache; the answer is the same, and other caches need no mark",
@@ -38,9 +38,7 @@ NOT_IN_CHAT: Mapping[str, tuple[str, tuple[bytes, ...]]] = {
     "billing_policy": ("names who is billed", ()),
     "compaction": ("asks for a compaction", ()),
     "container": ("uses a container", ()),
-    "inference_geo": ("names a place of processing (`inference_geo`)", (b'"global"',)),
     "mcp_servers": ("uses MCP servers", (b"[]",)),
-    "speed": ("asks for another `speed`", (b'"standard"',)),
     "thread": ("uses a thread that the server holds", ()),
 }
 """Fields that chat has no word for, with the reason and the values that ask for nothing; null never does."""
@@ -136,6 +134,7 @@ class _View(msgspec.Struct):
     tool_choice: _ToolChoice | None = None
     context_management: _ContextManagement | None = None
     service_tier: str | None = None
+    speed: str | None = None
 
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
@@ -158,12 +157,20 @@ def parse(body: bytes, arrived: int, surface: str, *, counts: bool = False) -> C
 
     Raises Refused (400) when it is not JSON, lacks a field, has one of a wrong type, or tries to redirect the call.
     """
+    try:
+        return _parse(body, arrived, surface, counts=counts)
+    except RecursionError:  # each level of documents in documents takes several of ours
+        raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
+
+
+def _parse(body: bytes, arrived: int, surface: str, *, counts: bool) -> ChatRequest:
     fields, view = _read(body)
     canonical.refuse_redirection(fields)
     hints = canonical.hints_in(fields)
     if view.max_tokens is None and not counts:
         name = "max_tokens"
         raise Refused(Refusal.MISSING_PARAMETER, f"missing required parameter: `{name}`", param=name)
+    _refuse_place_and_speed(view, fields)
     only = Reasons()
     for name in fields:
         if name not in _READ and _set(fields, name):
@@ -180,6 +187,8 @@ def parse(body: bytes, arrived: int, surface: str, *, counts: bool = False) -> C
             only.add(f"uses the context edit `{edit.type}`")
     translated = msgspec.json.encode(said)
     chat = canonical.parse(translated, arrived)
+    if str(only):  # chat has no word for content that is kept somewhere
+        refuse_kept(fields)
     # what a native backend reads beyond the canonical form is paid, too
     beyond = max(0, len(body) - len(translated)) if str(only) else 0
     native = Native(surface, fields, str(only), "messages", _runs_there(view, fields))
@@ -193,14 +202,28 @@ def _read(body: bytes) -> tuple[dict[str, Raw], _View]:
         view = _VIEW.decode(body)
     except msgspec.ValidationError as error:
         raise canonical.wrong_type(str(error)) from None
-    except RecursionError:
-        raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
     fields.pop(FALLBACKS, None)
     return fields, view
 
 
 def _set(fields: Mapping[str, Raw], name: str) -> bool:
     return name in fields and bytes(fields[name]) != _NULL
+
+
+def _refuse_place_and_speed(view: _View, fields: Mapping[str, Raw]) -> None:
+    """Even a place that asks for nothing (`global`) is one that policy did not judge."""
+    if _set(fields, "inference_geo"):
+        raise Refused(
+            Refusal.FORBIDDEN_PARAMETER,
+            "`inference_geo` is not accepted: the place is the policy's to choose; remove the field",
+            param="inference_geo",
+        )
+    if view.speed not in (None, "standard"):
+        raise Refused(
+            Refusal.UNSUPPORTED,
+            "only `standard` is supported as `speed`: others cost more than the prices that budgets are kept by",
+            param="speed",
+        )
 
 
 def _refuse_chat(name: str, value: bytes, only: Reasons) -> None:
@@ -242,7 +265,7 @@ def _tools(view: _View, fields: Mapping[str, Raw], only: Reasons) -> dict[str, o
 def _runs_there(view: _View, fields: Mapping[str, Raw]) -> bool:
     """Whether tools are offered that run at the provider."""
     types = [tool.type for tool in view.tools or () if tool.type is not None]
-    return _set(fields, "mcp_servers") or any(not type.startswith(RUN_HERE) for type in types)
+    return asks_there(fields) or any(not type.startswith(RUN_HERE) for type in types)
 
 
 def _tool(tool: _Tool, members: Mapping[str, Raw], path: str, only: Reasons) -> object:
@@ -341,7 +364,3 @@ def _check_members(name: str, raw: Raw, known: Iterable[str], only: Reasons) -> 
     for member, value in _MEMBERS.decode(raw).items():
         if member not in known and bytes(value) != _NULL:
             only.add(f"has the member `{member}` in `{name}`")
-
-
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
-_MISSING = re.compile(r"missing required field `(?P<name>\w+)`")

@@ -15,14 +15,9 @@ from gateway.core.errors import Failed
 from gateway.core.sse import Splitter, data_of
 from gateway.ports import StreamReader
 from gateway.providers.failures import unreadable
+from gateway.surfaces.canonical import Call, Calls, Choice, Completion, Said, Thought, read
 from gateway.surfaces.following import Following
 from gateway.surfaces.messages_answer import (
-    COMPLETION,
-    Call,
-    Choice,
-    Completion,
-    Said,
-    Thought,
     call_id,
     error_object,
     is_object,
@@ -87,7 +82,8 @@ class Events(Following):
         self._index = -1  # of the block that the client sees
         self._shown: _Block | None = None
         self._waiting: list[_Block] = []
-        self._calls: set[int | str] = set()  # places and ids of those that have begun
+        self._places = Calls()
+        self._calls: set[int] = set()  # places of those that have begun
         self._blank = ""  # text before any that shows: a block of it alone would be refused in the next turn
         self._last = Choice()
         self._refused = False
@@ -108,40 +104,40 @@ class Events(Following):
             return PING if self._begun else event  # a sign of life: a comment, which every reader skips
         if data.startswith(b"[DONE]"):
             return self._end()
-        try:
-            read = COMPLETION.decode(data)
-        except (msgspec.DecodeError, RecursionError):
-            self.done, self.failed = True, unreadable("the backend sent an event that is no chunk of a chat completion")
+        if (chunk := read(data)) is None:
+            return self._fail(unreadable("the backend sent an event that is no chunk of a chat completion"))
+        if chunk.error and self.failed is not None:
             return self._fail(self.failed)
-        if read.error and self.failed is not None:
-            return self._fail(self.failed)
-        return self._chunk(read)
+        return self._chunk(chunk)
 
     def _fail(self, failed: Failed) -> bytes:
         """The end of a stream that broke: nothing says that it is complete."""
-        self._ended = True
+        self.done = self._ended = True
+        self.failed = failed
         return _event("error", {"error": error_object(failed.status, failed.error)})
 
-    def _chunk(self, read: Completion) -> bytes:
-        if not read.choices:
+    def _chunk(self, chunk: Completion) -> bytes:
+        if not chunk.choices:
             return b""  # usage, which the reader keeps, or what a filter says of the prompt
-        out = [] if self._begun else [self._begin(read)]
-        choice = read.choices[0]
+        out = [] if self._begun else [self._begin(chunk)]
+        choice = chunk.choices[0]
         if choice.delta is not None:
             self._place(choice.delta)
-        if choice.finish_reason is not None:
+        if choice.failed is not None:
+            return b"".join([*out, *self._show(all_of_it=False), self._fail(choice.failed)])
+        if choice.ended is not None:
             self._last = choice
-        out += self._show(all_of_it=choice.finish_reason is not None)
+        out += self._show(all_of_it=choice.ended is not None)
         return b"".join(out)
 
-    def _begin(self, read: Completion) -> bytes:
+    def _begin(self, chunk: Completion) -> bytes:
         self._begun = True
-        self._id = message_id(read.id, self._chat)
+        self._id = message_id(chunk.id, self._chat)
         message: Mapping[str, object] = {
             "id": self._id,
             "type": "message",
             "role": "assistant",
-            "model": model_of(read, self._chat),
+            "model": model_of(chunk, self._chat),
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
@@ -155,8 +151,8 @@ class Events(Following):
             self._think(self._open("thinking"), thought)
         for each in said.thoughts:
             self._place_thought(each, said_beside=bool(thought))
-        if text := said.text:
-            self._refused = self._refused or bool(said.refusal)
+        if text := said.text + said.refused:
+            self._refused = self._refused or bool(said.refused)
             if self._newest("text") is None and not (self._blank + text).strip():
                 self._blank += text
             else:
@@ -199,15 +195,15 @@ class Events(Following):
         return block
 
     def _call(self, call: Call) -> _Block | None:
-        """The block of a tool call. None: it is over, its arguments were whole, so what follows can but be spaces.
-        Another id at the same place is another call."""
+        """The block of a tool call. None: it is over, its arguments were whole, so what follows can but be spaces."""
+        place = self._places.place(call)
         for block in (*reversed(self._waiting), self._shown):
-            if block is not None and block.call == call.index and (not call.id or block.id in ("", call.id)):
+            if block is not None and block.call == place:
                 return block
-        if call.index in self._calls and (not call.id or call.id in self._calls):
+        if place in self._calls:
             return None
-        self._calls |= {call.index, call.id}
-        block = _Block("tool_use", call.index)
+        self._calls.add(place)
+        block = _Block("tool_use", place)
         self._waiting.append(block)
         return block
 

@@ -105,7 +105,7 @@ def _prompts(raw: Raw, name: str) -> int:
     (400)."""
     try:
         prompts = msgspec.json.decode(raw)
-    except RecursionError:
+    except (msgspec.DecodeError, RecursionError):  # a number may be too large, too
         prompts = None
     if isinstance(prompts, str):
         return 1

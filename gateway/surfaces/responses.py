@@ -7,10 +7,13 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gateway.core.catalog import HOSTED_TOOLS
 from gateway.core.chat import ChatRequest, Native, hints_in, parse, refuse_redirection
 from gateway.ports import StreamReader
 from gateway.surfaces.responses_answer import answered
-from gateway.surfaces.responses_request import fields_of, left_out, offer_of, request_of, runs_there, translated
+from gateway.surfaces.responses_items import sendable
+from gateway.surfaces.responses_reading import present
+from gateway.surfaces.responses_request import fields_of, left_out, offer_of, request_of, translated
 from gateway.surfaces.responses_stream import Stream
 
 
@@ -28,12 +31,14 @@ class Responses(msgspec.Struct, frozen=True):
         fields = fields_of(body)
         refuse_redirection(fields)
         hints = hints_in(fields)
+        if present(fields.get("input")):
+            fields["input"] = sendable(fields["input"])
         said = translated(fields, request_of(body))
         chat = parse(said.body, arrived)
         beyond = max(0, len(body) - len(said.body)) if said.only else 0
         return msgspec.structs.replace(
             chat,
-            native=Native(self.name, fields, said.only, hosted=runs_there(offer_of(fields))),
+            native=Native(self.name, fields, said.only, hosted=said.hosted or HOSTED_TOOLS in chat.needs),
             attached_bytes=chat.attached_bytes + beyond,
             hints=hints,
         )

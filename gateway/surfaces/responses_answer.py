@@ -13,8 +13,9 @@ from msgspec import Raw
 from gateway.core.chat import ChatRequest
 from gateway.core.usage import Usage
 from gateway.providers.usage import usage_of
+from gateway.surfaces.canonical import Call, Choice, Completion, Said, whole
 from gateway.surfaces.responses_items import Carried, seal
-from gateway.surfaces.responses_reading import ABSENT, present
+from gateway.surfaces.responses_reading import present
 from gateway.surfaces.responses_request import Reasoning, left_out, offer_of
 from gateway.surfaces.responses_tools import Called, input_of
 
@@ -22,6 +23,9 @@ Item = dict[str, object]
 
 INCOMPLETE: Mapping[str, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """Finish reasons of chat for an answer that is not whole, as Responses calls them."""
+
+WHOLE = (None, "stop", "tool_calls", "function_call")
+"""Those of an answer that is."""
 
 _DEFAULTS: Mapping[str, object] = {
     "instructions": None,
@@ -51,69 +55,6 @@ class _Type(msgspec.Struct):
 
 
 _TYPE = msgspec.json.Decoder(_Type)
-
-
-class Function(msgspec.Struct):
-    """What a tool call calls; in a stream, pieces of it."""
-
-    name: str | None = None
-    arguments: str | None = None
-
-
-class ToolCall(msgspec.Struct):
-    """A tool call of chat; in a stream, pieces of it."""
-
-    index: int = 0
-    id: str | None = None
-    function: Function | None = None
-    extra_content: Raw = ABSENT
-
-
-class Said(msgspec.Struct):
-    """A message of chat, or a delta of one."""
-
-    content: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: object = None
-    tool_calls: list[ToolCall] | None = None
-    thinking_blocks: list[Raw] | None = None
-
-    @property
-    def thought(self) -> str:
-        """The reasoning, by whichever name the server has for it."""
-        return self.reasoning_content or (self.reasoning if isinstance(self.reasoning, str) else "")
-
-
-class Logprobs(msgspec.Struct):
-    """How likely each token of the text was: chat and Responses write that alike."""
-
-    content: list[Raw] | None = None
-
-
-class Choice(msgspec.Struct):
-    """One answer of a completion."""
-
-    index: int = 0
-    message: Said | None = None
-    delta: Said | None = None
-    finish_reason: str | None = None
-    logprobs: Logprobs | None = None
-
-
-class Completion(msgspec.Struct):
-    """A completion or a chunk of one, as far as it is told."""
-
-    id: object = None
-    created: object = None
-    model: object = None
-    choices: list[Choice] | None = None
-    usage: Raw = ABSENT
-    service_tier: object = None
-    error: Raw = ABSENT
-
-
-COMPLETION = msgspec.json.Decoder(Completion)
 
 
 class Told:
@@ -152,7 +93,7 @@ class Told:
         """The id of an item, by the place of it."""
         return f"{kind}_{self._base}_{index}"
 
-    def call_id(self, call: ToolCall, place: int) -> str:
+    def call_id(self, call: Call, place: int) -> str:
         """The id of a call, made up where the server has none."""
         return call.id or f"call_{self._base}_{place}"
 
@@ -210,7 +151,7 @@ class Told:
         return {"id": self.id("fc", index), "type": "function_call", **common, "arguments": arguments}
 
 
-def text_part(text: str, logprobs: Sequence[Raw] = ()) -> Item:
+def text_part(text: str, logprobs: Sequence[object] = ()) -> Item:
     """Text of a message."""
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": list(logprobs)}
 
@@ -245,36 +186,36 @@ def usage_object(usage: Usage) -> dict[str, object]:
     }
 
 
+def why_incomplete(ended: str | None) -> str | None:
+    """Why an answer that ended so is not whole. None: it is. A reason that nobody knows stays what it is."""
+    return None if ended in WHOLE else INCOMPLETE.get(ended or "", ended)
+
+
 def answered(body: bytes, chat: ChatRequest) -> bytes:
-    """A buffered completion, as a response."""
-    told = Told(chat)
-    try:
-        completion = COMPLETION.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        error = {"code": "server_error", "message": "the backend answered with something that nobody can read"}
-        return msgspec.json.encode(told.response("failed", [], error=error))
+    """A buffered completion, as a response. Raises UpstreamError for one that is no answer."""
+    told, completion = Told(chat), whole(body)
     told.learn(completion)
     told.serve(completion)
     choice = next(iter(completion.choices or ()), Choice())
     said = choice.message or Said()
-    reason = INCOMPLETE.get(choice.finish_reason or "")
+    reason = why_incomplete(choice.ended)
     output: list[Item] = []
-    if said.thought:
-        output.append(told.reasoning(0, said.thought, "completed"))
-    parts = [text_part(said.content, (choice.logprobs and choice.logprobs.content) or ())] if said.content else []
-    parts += [refusal_part(said.refusal)] if said.refusal else []
+    if thought := said.thought:
+        output.append(told.reasoning(0, thought, "completed"))
+    parts = [text_part(text, choice.likely)] if (text := said.text) else []
+    parts += [refusal_part(said.refused)] if said.refused else []
     if parts:
         output.append(told.message(len(output), parts, "completed"))
-    carried = Carried(said.thinking_blocks or [])
-    for place, call in enumerate(said.tool_calls or ()):
-        function, call_id = call.function or Function(), told.call_id(call, place)
-        if present(call.extra_content):
-            carried.extra[call_id] = call.extra_content
-        output.append(told.call(len(output), call_id, function.name or "", function.arguments or "", "completed"))
+    carried = Carried([Raw(msgspec.json.encode(block)) for block in said.blocks])
+    for place, call in enumerate(said.calls):
+        call_id = told.call_id(call, place)
+        if call.extra is not None:
+            carried.extra[call_id] = Raw(msgspec.json.encode(call.extra))
+        output.append(told.call(len(output), call_id, call.name, call.arguments, "completed"))
     if reason is not None and output:
         output[-1]["status"] = "incomplete"
     if carried.thinking or carried.extra:
         output.append(told.sealed(len(output), carried))
-    usage = usage_of(completion.usage) if present(completion.usage) else None
+    usage = usage_of(completion.usage)
     status = "completed" if reason is None else "incomplete"
     return msgspec.json.encode(told.response(status, output, usage, reason=reason))

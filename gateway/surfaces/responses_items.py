@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from gateway.core.errors import Refusal, Refused
 from gateway.providers.response_wire import SEALED
+from gateway.surfaces.provider_side import kept
 from gateway.surfaces.responses_reading import ABSENT, missing, present, read
 from gateway.surfaces.responses_tools import arguments_of, function_name
 
@@ -71,15 +72,22 @@ class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Messages(msgspec.Struct, frozen=True):
-    """A chat. `only` says why chat cannot say all of it; `tools` are lists of tools among the items, with paths."""
+    """A chat. `only` says why chat cannot say all of it."""
 
     messages: list[Mapping[str, object]]
     only: str = ""
-    tools: tuple[tuple[str, Raw], ...] = ()
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """Lists of tools among the items, each with its path: those that are `offered`, and those that a search `found`."""
+
+    offered: tuple[tuple[str, Raw], ...] = ()
+    found: tuple[tuple[str, Raw], ...] = ()
 
 
 class _Tools(msgspec.Struct):
-    tools: Raw
+    type: str | None = None
+    tools: Raw = ABSENT
 
 
 _INPUT = msgspec.json.Decoder(str | list[Raw])
@@ -88,7 +96,7 @@ _SAID = msgspec.json.Decoder(_Said)
 _CALL = msgspec.json.Decoder(_Call)
 _RESULT = msgspec.json.Decoder(_Result)
 _THOUGHT = msgspec.json.Decoder(_Thought)
-_TOOLS = msgspec.json.Decoder(_Tools)
+_TOOLS = msgspec.json.Decoder(str | list[_Tools])
 _CARRIED = msgspec.json.Decoder(Carried)
 _TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 _INSTRUCTING = ("system", "developer")
@@ -146,7 +154,6 @@ class _Chat:
     def __init__(self, instructions: str | None) -> None:
         self.messages: list[Mapping[str, object]] = []
         self.only = ""
-        self.tools: list[tuple[str, Raw]] = []
         self._leading = [instructions] if instructions else []
         self._began = False
         self._turn: _Turn | None = None
@@ -209,7 +216,40 @@ def messages_of(raw: Raw, instructions: str | None) -> Messages:
         for index, item in enumerate(given):
             _take(chat, item, f"input[{index}]")
         chat.pause()
-    return Messages(chat.messages, chat.only, tuple(chat.tools))
+    return Messages(chat.messages, chat.only)
+
+
+def tools_in(raw: Raw) -> Listed:
+    """The lists of tools among the items of an input. Raises Refused (400)."""
+    items = read(_TOOLS, raw, "input")
+    if isinstance(items, str):
+        return Listed()
+    lists: dict[str, list[tuple[str, Raw]]] = {"additional_tools": [], "tool_search_output": []}
+    for index, item in enumerate(items):
+        if item.type in lists:
+            path = f"input[{index}].tools"
+            if not present(item.tools):
+                raise missing(path)
+            lists[item.type].append((path, item.tools))
+    return Listed(tuple(lists["additional_tools"]), tuple(lists["tool_search_output"]))
+
+
+def sendable(raw: Raw) -> Raw:
+    """An input without reasoning of which there is only an id. Nothing is lost by that: the thoughts themselves were
+    never there, and a provider would look the id up in an account that other callers share."""
+    given = read(_INPUT, raw, "input")
+    if isinstance(given, str):
+        return raw
+    said = [item for index, item in enumerate(given) if not _hollow(item, f"input[{index}]")]
+    return raw if len(said) == len(given) else Raw(msgspec.json.encode(said))
+
+
+def _hollow(raw: Raw, path: str) -> bool:
+    if read(_HEAD, raw, path).type != "reasoning":
+        return False
+    thought = read(_THOUGHT, raw, path)
+    texts = [part.text for part in (*(thought.content or ()), *(thought.summary or ()))]
+    return not thought.encrypted_content and not any(texts)
 
 
 def _take(chat: _Chat, raw: Raw, path: str) -> None:
@@ -234,7 +274,7 @@ def _take(chat: _Chat, raw: Raw, path: str) -> None:
             texts = [str(part["text"]) for part in parts if part["type"] == "text"]
             chat.result(result.call_id, "\n\n".join(texts), [part for part in parts if part["type"] != "text"])
         case "additional_tools":
-            chat.tools.append((f"{path}.tools", read(_TOOLS, raw, path).tools))
+            pass  # see `tools_in`
         case "item_reference":
             raise Refused(
                 Refusal.UNSUPPORTED,
@@ -256,6 +296,7 @@ def _message(chat: _Chat, said: _Said, path: str) -> None:
         )
     content = said.content
     if said.role == "assistant":
+        _refuse_kept(content, f"{path}.content")
         parts = [Part("output_text", content)] if isinstance(content, str) else content
         turn = chat.turn()
         if text := "".join([part.text or "" for part in parts if part.type in _TEXTS]):
@@ -274,10 +315,17 @@ def _message(chat: _Chat, said: _Said, path: str) -> None:
         chat.say({"role": said.role, "content": texts[0] if len(parts_said) == len(texts) == 1 else parts_said})
 
 
+def _refuse_kept(parts: str | Sequence[Part], where: str) -> None:
+    for index, part in enumerate(() if isinstance(parts, str) else parts):
+        if part.file_id:
+            raise kept(f"{where}[{index}].file_id")
+
+
 def _parts(chat: _Chat, parts: str | Sequence[Part], where: str) -> list[dict[str, object]]:
     """Parts as chat has them, without those that it cannot have."""
     if isinstance(parts, str):
         return [{"type": "text", "text": parts}]
+    _refuse_kept(parts, where)
     said: list[dict[str, object]] = []
     for index, part in enumerate(parts):
         path = f"{where}[{index}]"
@@ -288,13 +336,11 @@ def _parts(chat: _Chat, parts: str | Sequence[Part], where: str) -> list[dict[st
         elif part.type == "input_image" and part.image_url is not None:
             image = {"url": part.image_url, **({"detail": part.detail} if part.detail else {})}
             said.append({"type": "image_url", "image_url": image})
-        elif part.type == "input_file" and (part.file_data is not None or part.file_id is not None):
-            told = {"filename": part.filename, "file_data": part.file_data, "file_id": part.file_id}
+        elif part.type == "input_file" and part.file_data is not None:
+            told = {"filename": part.filename, "file_data": part.file_data}
             said.append({"type": "file", "file": {name: value for name, value in told.items() if value is not None}})
         elif part.type == "input_audio" and present(part.input_audio):
             said.append({"type": "input_audio", "input_audio": part.input_audio})
-        elif part.type == "input_image" and part.file_id is not None:
-            chat.cannot("refers to an image that is stored at the provider")
         elif part.type == "input_file" and part.file_url is not None:
             chat.cannot("refers to a file by its address")
         elif part.type in ("input_image", "input_file", "input_audio"):

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Meta, Raw
 
 from gateway.core.errors import Refusal, Refused
-from gateway.surfaces.responses_items import messages_of
+from gateway.surfaces.provider_side import asks_there, refuse_kept
+from gateway.surfaces.responses_items import Listed, messages_of, tools_in
 from gateway.surfaces.responses_reading import ABSENT, missing, present, read
 from gateway.surfaces.responses_tools import AMBIENT, Offer, choice_of, offered
 
@@ -126,28 +127,18 @@ class Request(msgspec.Struct):
 
 
 class Translated(msgspec.Struct, frozen=True):
-    """The body for chat, and why it does not say all that is asked; empty: it does."""
+    """The body for chat, and why it does not say all that is asked; empty: it does. `hosted`: something is asked that
+    runs at the provider."""
 
     body: bytes
     only: str
+    hosted: bool
 
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _REQUEST = msgspec.json.Decoder(Request)
-_HEADS = msgspec.json.Decoder(str | list[Raw])
-_TOOLS_ITEM = b'"additional_tools"'
-
-
-class _Listed(msgspec.Struct):
-    type: str | None = None
-    tools: Raw = ABSENT
-
-
-_LISTED = msgspec.json.Decoder(_Listed)
-
-
-_RUN_HERE = ("local_shell", "shell", "apply_patch", "computer", "tool_search")
-"""How the types of tools begin that the client runs itself, or that only look for other tools."""
+_CHOICE = msgspec.json.Decoder(object)
+_NULL = Raw(b"null")
 
 
 def fields_of(body: bytes) -> dict[str, Raw]:
@@ -163,28 +154,19 @@ def request_of(body: bytes) -> Request:
 def offer_of(fields: Mapping[str, Raw]) -> Offer:
     """The tools of a request, wherever in it they stand. Raises Refused (400)."""
     lists = [("tools", fields["tools"])] if present(fields.get("tools")) else []
-    if _TOOLS_ITEM in (given := bytes(fields.get("input", b""))):
-        items = _HEADS.decode(given)
-        for index, raw in enumerate(() if isinstance(items, str) else items):
-            if _TOOLS_ITEM in bytes(raw):
-                item = read(_LISTED, raw, f"input[{index}]")
-                if item.type == "additional_tools" and present(item.tools):
-                    lists.append((f"input[{index}].tools", item.tools))
-    return offered(lists)
-
-
-def runs_there(offer: Offer) -> bool:
-    """Whether any of the tools goes out from the provider, or costs by the call there."""
-    return any(not type.startswith(_RUN_HERE) for type in offer.hosted)
+    listed = tools_in(fields["input"]) if present(fields.get("input")) else Listed()
+    offer = offered([*lists, *listed.offered])
+    there = any(offered([found]).there for found in listed.found)  # each may repeat what is offered
+    return msgspec.structs.replace(offer, there=offer.there or there)
 
 
 def left_out(fields: Mapping[str, Raw], offer: Offer) -> tuple[str, ...]:
     """The tools that run at the provider and that a chat can do without: the model is free not to use them, and has
     tools of the client besides; or it may not use them at all. None of them can be called, so nobody waits for them."""
-    choice = bytes(fields.get("tool_choice", Raw(b'"auto"')))
-    if choice in (b'"auto"', b"null"):
+    choice = read(_CHOICE, fields.get("tool_choice", _NULL), "tool_choice")
+    if choice in ("auto", None):
         return offer.hosted if offer.functions and AMBIENT.issuperset(offer.hosted) else ()
-    return () if choice == b'"required"' else offer.hosted
+    return () if choice == "required" else offer.hosted
 
 
 def translated(fields: Mapping[str, Raw], request: Request) -> Translated:
@@ -204,7 +186,10 @@ def translated(fields: Mapping[str, Raw], request: Request) -> Translated:
         said["max_completion_tokens"] = request.max_output_tokens
     reasons += [f"asks for `{name}`" for name in NATIVE_ONLY if present(fields.get(name))]
     reasons += [_tools(said, fields, offer), _reasoning(said, request), _text(said, request), _logprobs(said, request)]
-    return Translated(msgspec.json.encode(said), next(filter(None, reasons), ""))
+    only = next(filter(None, reasons), "")
+    if only or offer.hosted:  # else all was said in chat, which has no word for content that is kept somewhere
+        refuse_kept(fields)
+    return Translated(msgspec.json.encode(said), only, offer.there or asks_there(fields))
 
 
 def _refuse_state(fields: Mapping[str, Raw], request: Request) -> None:

@@ -5,7 +5,7 @@ write several at a time, and text between. Free text for a custom tool comes out
 that is complete. The last event has the whole response, with the usage.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Raw
@@ -15,22 +15,18 @@ from gateway.core.errors import Failed, FailureKind
 from gateway.core.sse import Splitter, data_of
 from gateway.ports import StreamReader
 from gateway.providers.failures import unreadable
+from gateway.surfaces.canonical import Call, Calls, Choice, Said, read
 from gateway.surfaces.following import Following
 from gateway.surfaces.responses_answer import (
-    COMPLETION,
-    INCOMPLETE,
-    Choice,
     Item,
-    Said,
     Told,
-    ToolCall,
     reasoning_part,
     refusal_part,
     summary_part,
     text_part,
+    why_incomplete,
 )
 from gateway.surfaces.responses_items import Carried
-from gateway.surfaces.responses_reading import present
 
 
 class _Words(msgspec.Struct):
@@ -39,7 +35,7 @@ class _Words(msgspec.Struct):
     kind: str
     index: int
     parts: dict[str, list[str]] = {}
-    logprobs: list[Raw] = []
+    logprobs: list[object] = []
 
 
 class _Calling(msgspec.Struct):
@@ -74,6 +70,7 @@ class Stream(Following):
         self._ended = False
         self._output: list[Item] = []  # as they stand: an open item is there from its beginning
         self._words: _Words | None = None
+        self._places = Calls()
         self._calls: dict[int, _Calling] = {}
         self._carried = Carried()
         self._reason: str | None = None
@@ -92,11 +89,9 @@ class Stream(Following):
             return event if event.startswith(b":") else b""
         if data.startswith(b"[DONE]"):
             return self._end()
-        try:
-            chunk = COMPLETION.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        if (chunk := read(data)) is None:
             return self._fail(unreadable("the backend sent an event that is no chunk of a chat completion"))
-        if present(chunk.error):
+        if chunk.error:
             return self._fail(self.failed)
         if not self._begun:
             self._told.learn(chunk)  # the first one names the answer, so that no item changes its id
@@ -105,25 +100,27 @@ class Stream(Following):
             return b""  # usage, or what Azure says of the prompt
         out = self._begin()
         for choice in chunk.choices:
-            if choice.index == 0:
+            if choice.index in (0, None) and not self._ended:
                 out += self._take_choice(choice)
         return out
 
     def _take_choice(self, choice: Choice) -> bytes:
         said = choice.delta or Said()
         out = b""
-        if said.thought:
-            out += self._say("reasoning", "summary" if self._told.summarised else "reasoning", said.thought, ())
-        if said.content:
-            out += self._say("message", "text", said.content, (choice.logprobs and choice.logprobs.content) or ())
-        if said.refusal:
-            out += self._say("message", "refusal", said.refusal, ())
-        for call in said.tool_calls or ():
+        if thought := said.thought:
+            out += self._say("reasoning", "summary" if self._told.summarised else "reasoning", thought, ())
+        if text := said.text:
+            out += self._say("message", "text", text, choice.likely)
+        if refused := said.refused:
+            out += self._say("message", "refusal", refused, ())
+        for call in said.calls:
             out += self._call(call)
-        for block in said.thinking_blocks or ():
-            _add_thinking(self._carried.thinking, block)
-        if choice.finish_reason is not None:
-            self._reason = INCOMPLETE.get(choice.finish_reason)
+        for block in said.blocks:
+            _add_thinking(self._carried.thinking, Raw(msgspec.json.encode(block)))
+        if choice.failed is not None:
+            return out + self._fail(choice.failed)
+        if choice.ended is not None:
+            self._reason = why_incomplete(choice.ended)
             out += self._close()
         return out
 
@@ -136,7 +133,7 @@ class Stream(Following):
             "response.in_progress", {"response": response}
         )
 
-    def _say(self, kind: str, part: str, text: str, logprobs: tuple[()] | list[Raw]) -> bytes:
+    def _say(self, kind: str, part: str, text: str, logprobs: Sequence[object]) -> bytes:
         """Some more of a reasoning item or of a message."""
         out = b""
         words = self._words
@@ -184,27 +181,26 @@ class Stream(Following):
         number = "summary_index" if part == "summary" else "content_index"
         return {**place, number: list(words.parts).index(part)}
 
-    def _call(self, piece: ToolCall) -> bytes:
+    def _call(self, piece: Call) -> bytes:
         """Some more of a tool call."""
         out = b""
-        call = self._calls.get(piece.index)
+        place = self._places.place(piece)
+        call = self._calls.get(place)
         if call is None:
-            call = self._calls[piece.index] = _Calling(self._told.call_id(piece, len(self._output)))
-        if present(piece.extra_content):
-            self._carried.extra[call.call_id] = piece.extra_content
-        if piece.function is None:
-            return out
+            call = self._calls[place] = _Calling(self._told.call_id(piece, len(self._output)))
+        if piece.extra is not None:
+            self._carried.extra[call.call_id] = Raw(msgspec.json.encode(piece.extra))
         waiting = list(call.arguments) if call.index is None else []
-        if piece.function.arguments:
-            call.arguments.append(piece.function.arguments)
-            waiting.append(piece.function.arguments)
-        if call.index is None and piece.function.name:
+        if piece.arguments:
+            call.arguments.append(piece.arguments)
+            waiting.append(piece.arguments)
+        if call.index is None and piece.name:
             out += self._close_words()
-            call.name, call.index = piece.function.name, len(self._output)
+            call.name, call.index = piece.name, len(self._output)
             out += self._add(self._told.call(call.index, call.call_id, call.name, "", "in_progress"))
         if call.index is not None and waiting and self._output[call.index]["type"] == "function_call":
-            place = {"item_id": self._output[call.index]["id"], "output_index": call.index}
-            out += self._event("response.function_call_arguments.delta", {**place, "delta": "".join(waiting)})
+            where = {"item_id": self._output[call.index]["id"], "output_index": call.index}
+            out += self._event("response.function_call_arguments.delta", {**where, "delta": "".join(waiting)})
         return out
 
     def _close_calls(self) -> bytes:

@@ -20,6 +20,12 @@ AMBIENT = frozenset({"web_search", "image_generation", "tool_search"})
 DEFAULT_NAMESPACE = "functions"
 """The namespace of what has none: Codex writes it out for newer models. Its tools keep their names."""
 
+RUN_HERE = frozenset(
+    {"local_shell", "shell", "apply_patch", "computer", "computer_use", "computer_use_preview", "tool_search"}
+)
+"""Types of tools that the client runs itself, or that only look for other tools. A `shell` may run there, too: see its
+environment."""
+
 LONGEST_NAME = 64
 """Characters of a function's name, as OpenAI and most others take them."""
 
@@ -48,6 +54,11 @@ class Tool(msgspec.Struct):
     format: Raw = ABSENT
     tools: Raw = ABSENT
     allowed_callers: list[str] | None = None
+    environment: Raw = ABSENT
+
+
+class _Environment(msgspec.Struct):
+    type: str = ""
 
 
 class Called(msgspec.Struct, frozen=True):
@@ -61,12 +72,14 @@ class Called(msgspec.Struct, frozen=True):
 class Offer(msgspec.Struct, frozen=True):
     """What a request offers to a model. `functions` are chat's, `called` says which tool each name stands for.
 
-    `hosted` are the tools that run at the provider, by their types; `only` says what else chat cannot say.
+    `hosted` are the tools that only a server of Responses knows, by their types; `there` says whether one of them runs
+    at the provider; `only` says what else chat cannot say.
     """
 
     functions: tuple[Mapping[str, object], ...] = ()
     called: Mapping[str, Called] = {}
     hosted: tuple[str, ...] = ()
+    there: bool = False
     only: str = ""
 
 
@@ -86,6 +99,7 @@ class _Choice(msgspec.Struct):
 
 _RAWS = msgspec.json.Decoder(list[Raw])
 _TOOL = msgspec.json.Decoder(Tool)
+_ENVIRONMENT = msgspec.json.Decoder(_Environment)
 _GRAMMAR = msgspec.json.Decoder(Grammar)
 _CHOICE = msgspec.json.Decoder(str | _Choice)
 
@@ -105,10 +119,12 @@ def offered(lists: Iterable[tuple[str, Raw]]) -> Offer:
     functions: list[Mapping[str, object]] = []
     called: dict[str, Called] = {}
     hosted: list[str] = []
+    there = False
     only = ""
     for path, tool, namespace in _each(lists):
         if tool.type not in ("function", "custom"):
             hosted.append(tool.type)
+            there = there or _runs_there(tool, path)
             continue
         if tool.name is None:
             raise missing(f"{path}.name")
@@ -123,7 +139,14 @@ def offered(lists: Iterable[tuple[str, Raw]]) -> Offer:
             )
         called[name] = Called(tool.name, tool.type == "custom", namespace)
         functions.append({"type": "function", "function": _function(name, tool, path)})
-    return Offer(tuple(functions), called, tuple(dict.fromkeys(hosted)), only)
+    return Offer(tuple(functions), called, tuple(dict.fromkeys(hosted)), there, only)
+
+
+def _runs_there(tool: Tool, path: str) -> bool:
+    """Whether a tool goes out from the provider, or costs by the call there."""
+    if tool.type == "shell" and present(tool.environment):
+        return read(_ENVIRONMENT, tool.environment, f"{path}.environment").type != "local"
+    return tool.type not in RUN_HERE
 
 
 def _each(lists: Iterable[tuple[str, Raw]], namespace: str = "") -> Iterable[tuple[str, Tool, str]]:

@@ -67,7 +67,9 @@ def test_azures_older_paths_name_the_model(gateway, upstream, key):
     assert upstream.seen[0].json == {**body, "model": "a"}
     del body["model"]
     assert httpx2.post(gateway.base + path, json=body, headers={"api-key": key}).status_code == 200
-    assert httpx2.post(gateway.base + path, content=b"[", headers={"api-key": key}).status_code == 400
+    for unreadable, code in ((b"[", "invalid_type"), (b'{"\xff":1}', "invalid_json")):
+        refused = httpx2.post(gateway.base + path, content=unreadable, headers={"api-key": key})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, code)
     unknown = gateway.base + "/openai/deployments/a/nothing"
     assert httpx2.post(unknown, json=body, headers={"api-key": key}).status_code == 404
 

@@ -70,3 +70,10 @@ def test_an_estimate_errs_high_and_counts_tools():
         < json.loads(CountTokens().unasked(CountTokens().parse(json.dumps(said).encode(), 0)))["input_tokens"]
         < 1400
     )
+
+
+def test_an_estimate_counts_what_is_attached():
+    source = {"type": "base64", "media_type": "application/pdf", "data": "A" * 90_000}
+    said = {**BODY, "messages": [{"role": "user", "content": [{"type": "document", "source": source}]}]}
+    estimate = json.loads(CountTokens().unasked(CountTokens().parse(json.dumps(said).encode(), 0)))
+    assert estimate["input_tokens"] > 90_000

@@ -7,9 +7,10 @@ from support.vectors import all_recorded
 
 from gateway.core.tokens import prompt_expected
 from gateway.core.usage import Usage
+from gateway.ports import UpstreamError
+from gateway.surfaces.canonical import Choice
 from gateway.surfaces.messages import Messages
 from gateway.surfaces.messages_answer import (
-    Choice,
     answer,
     call_id,
     error_object,
@@ -163,7 +164,9 @@ CALLS = {"tool_calls": [call("{}")]}
         ({"content": "a"}, "length", "max_tokens"),
         ({"content": "a"}, "content_filter", "refusal"),
         ({"content": "a"}, "tool_calls", "end_turn"),
-        ({"content": "a"}, "unheard_of", "end_turn"),
+        ({"content": "a"}, "unheard_of", "unheard_of"),
+        ({"content": "a"}, "sensitive", "refusal"),
+        ({"content": "a"}, "", "end_turn"),
         ({"content": "a"}, None, "end_turn"),
         ({"content": "a", **CALLS}, "tool_calls", "tool_use"),
         ({"content": "a", **CALLS}, "function_call", "tool_use"),
@@ -271,3 +274,11 @@ ERRORS = {
 def test_errors(name):
     error, expected = ERRORS[name]
     assert error_object(400, error) == {"type": "invalid_request_error", **expected}
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[]", b'{"id":"\xff"}', b"[" * 100_000, b'{"choices":[{"finish_reason":"network_error"}]}']
+)
+def test_what_is_no_answer_is_a_failed_call(body):
+    with pytest.raises(UpstreamError):
+        answer(body, chat())

@@ -178,6 +178,7 @@ HARMLESS_NOW = {
     **{name: json.loads(nothing[0]) for name, (_, nothing) in NOT_IN_CHAT.items() if nothing},
     "thread": None,
     "unheard_of": None,
+    "speed": "standard",
 }
 
 
@@ -213,8 +214,8 @@ ONLY = {
         "only code may call",
     ),
     "a block of theirs": (
-        {"messages": [{"role": "user", "content": [{"type": "container_upload", "file_id": "f"}]}]},
-        "type `container_upload`",
+        {"messages": [{"role": "user", "content": [{"type": "browser_state"}]}]},
+        "type `browser_state`",
     ),
 }
 
@@ -246,6 +247,64 @@ def test_models_that_would_answer_unseen_are_taken_out_for_everybody(value):
 @pytest.mark.parametrize("name", [name for name in REDIRECTING if name != "fallbacks"])
 def test_a_body_cannot_redirect_the_call(name):
     assert refused({**LEAST, name: "x"}).refusal is Refusal.FORBIDDEN_PARAMETER
+
+
+@pytest.mark.parametrize(
+    ("more", "refusal", "why"),
+    [
+        ({"inference_geo": "global"}, Refusal.FORBIDDEN_PARAMETER, "the place is the policy's to choose"),
+        ({"inference_geo": "us"}, Refusal.FORBIDDEN_PARAMETER, "the place is the policy's to choose"),
+        ({"speed": "fast"}, Refusal.UNSUPPORTED, "cost more than the prices"),
+    ],
+)
+def test_neither_the_place_nor_a_dearer_speed_is_the_callers_to_choose(more, refusal, why):
+    error = refused({**LEAST, **more})
+    assert (error.refusal, error.param) == (refusal, next(iter(more)))
+    assert why in error.message
+    assert ask(**dict.fromkeys(more)).native.only == ""
+
+
+FILE = {"type": "file", "file_id": "f_1"}
+
+
+def user(*blocks):
+    return {"messages": [{"role": "user", "content": list(blocks)}]}
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"container": "container_1"}, "container"),
+        ({"container": {"id": "container_1"}}, "container"),
+        (user({"type": "image", "source": FILE}), "messages[0].content[0].source.file_id"),
+        (user({"type": "document", "source": FILE}), "messages[0].content[0].source.file_id"),
+        (user({"type": "container_upload", "file_id": "f_1"}), "messages[0].content[0].file_id"),
+        (
+            user({"type": "tool_result", "tool_use_id": "a", "content": [{"type": "document", "source": FILE}]}),
+            "messages[0].content[0].content[0].source.file_id",
+        ),
+    ],
+)
+def test_what_is_kept_at_the_provider_cannot_be_named(more, param):
+    error = refused({**LEAST, **more})
+    assert (error.refusal, error.param) == (Refusal.UNSUPPORTED, param)
+    assert "send the content itself" in error.message
+
+
+@pytest.mark.parametrize(
+    ("more", "hosted"),
+    [
+        ({"mcp_servers": [{"type": "url", "url": "https://x"}]}, True),
+        ({"container": {"skills": [{"type": "anthropic", "skill_id": "pptx"}]}}, True),
+        ({"plugins": [{"id": "web"}]}, True),
+        ({"data_sources": [{"type": "azure_search"}]}, True),
+        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, True),
+        ({"tools": [{"type": "bash_20250124", "name": "bash"}, TOOL]}, False),
+        ({"mcp_servers": [], "plugins": None, "container": None}, False),
+    ],
+)
+def test_what_runs_at_the_provider_is_noticed(more, hosted):
+    assert ask(**more).native.hosted is hosted
 
 
 WRONG = {
@@ -408,3 +467,11 @@ def test_any_conversation_is_said_or_refused(some):
         assert error.refusal.status == 400  # noqa: PT017, any other exception fails
         return
     assert {message.role for message in chat.view.messages} <= {"system", "user", "assistant", "tool"}
+
+
+@pytest.mark.parametrize("depth", [250, 300, 5000])
+def test_documents_in_documents_without_end_are_refused(depth):
+    inner = b'{"type":"document","source":{"type":"content","content":['
+    blocks = inner * depth + b"]}}" * depth
+    body = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[%b]}]}' % blocks
+    assert refused(body).refusal is Refusal.INVALID_JSON

@@ -14,6 +14,7 @@ from gateway.core.errors import FailureKind
 from gateway.core.tokens import prompt_expected
 from gateway.providers.failures import unreadable
 from gateway.providers.openai import OpenAI
+from gateway.surfaces.canonical import FAILURES
 from gateway.surfaces.messages import Messages
 
 STREAMS = [
@@ -295,7 +296,8 @@ STOPS = {
     "a call cut off": ({"finish": "length"}, [call(0, "{", id="c", name="f")], ("max_tokens", None)),
     "calls announced, none made": ({"finish": "tool_calls"}, [{"content": "a"}], ("end_turn", None)),
     "a refusal": ({"finish": "stop"}, [{"refusal": "no"}], ("refusal", None)),
-    "unknown": ({"finish": "whatever"}, [{"content": "a"}], ("end_turn", None)),
+    "unknown": ({"finish": "whatever"}, [{"content": "a"}], ("whatever", None)),
+    "sensitive": ({"finish": "sensitive"}, [{"content": "a"}], ("refusal", None)),
 }
 
 
@@ -437,3 +439,28 @@ def test_any_order_of_deltas_is_a_message_and_loses_nothing(some, tell):
         if not "".join(pieces).startswith("{}"):  # what follows a whole object is no part of it
             assert block["input"] == "".join(pieces)
     assert all(one["type"] != "text" or other["type"] != "text" for one, other in pairwise(whole["content"]))
+
+
+def test_bytes_that_are_no_text_end_the_stream():
+    reader = Messages().follow(Odd(), chat())
+    out = reader.feed(delta("a") + b'data: {"id":"\xff","choices":[]}\n\n' + DONE)
+    assert failure(out)["type"] == "api_error"
+    assert (reader.done, reader.failed.kind) == (True, FailureKind.BROKEN)
+
+
+@pytest.mark.parametrize("reason", sorted(FAILURES))
+def test_an_answer_that_the_backend_broke_off_is_an_error(reason):
+    reader = Messages().follow(Odd(), chat())
+    out = reader.feed(delta("a") + delta("b", finish=reason) + DONE)
+    assert reason in failure(out)["message"]
+    assert (reader.done, reader.failed.kind) == (True, FailureKind.BROKEN)
+
+
+def test_an_empty_finish_reason_is_none():
+    out = (
+        Messages()
+        .follow(Odd(), chat())
+        .feed(delta("a", finish="") + delta("b", finish="") + delta(finish="length") + DONE)
+    )
+    assert (message(out)["stop_reason"], message(out)["content"]) == ("max_tokens", [{"type": "text", "text": "ab"}])
+    assert [each["type"] for each in events(out)].count("content_block_start") == 1

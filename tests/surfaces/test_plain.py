@@ -75,3 +75,13 @@ def test_a_limit_that_nobody_says_is_said():
 
 def test_each_document_is_read_beside_the_query():
     assert parse("rerank", query="x" * 1000, documents=["y"] * 50).text_bytes > 50 * 1000
+
+
+@pytest.mark.parametrize(
+    ("surface", "name"), [(each.name, each.asks) for each in SURFACES.values() if hasattr(each, "asks")]
+)
+@pytest.mark.parametrize("value", [b"[1e999]", b"1e999", b'["x", {"y": -1e999}]'])
+def test_a_number_that_nobody_can_hold_is_refused(surface, name, value):
+    with pytest.raises(Refused) as refused:
+        SURFACES[surface].parse(b'{"model": "m", "%b": %b}' % (name.encode(), value), 0)
+    assert (refused.value.refusal.status, refused.value.param) == (400, name)

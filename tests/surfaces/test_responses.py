@@ -45,6 +45,31 @@ def test_left_out_tools_can_be_told():
     assert SURFACE.drops(SURFACE.parse(asked(), 0)) == ()
 
 
+@pytest.mark.parametrize(
+    ("fields", "hosted"),
+    [
+        ({"plugins": [{"id": "web"}]}, True),
+        ({"web_search_options": {}}, True),
+        ({"data_sources": [{}]}, True),
+        ({"tools": [{"type": "shell", "environment": {"type": "container_auto"}}]}, True),
+        ({"tools": [{"type": "shell"}], "plugins": []}, False),
+        ({"tools": [SHELL]}, False),
+    ],
+)
+def test_what_runs_at_the_provider_wants_a_backend_that_says_so(fields, hosted):
+    chat = SURFACE.parse(asked(**fields), 0)
+    assert chat.native is not None
+    assert chat.native.hosted is hosted
+
+
+def test_reasoning_that_is_an_id_alone_goes_to_nobody():
+    chat = SURFACE.parse(
+        asked(input=[{"type": "reasoning", "id": "rs_1", "summary": []}, {"role": "user", "content": "a"}]), 0
+    )
+    assert chat.native is not None
+    assert json.loads(bytes(chat.native.fields["input"])) == [{"role": "user", "content": "a"}]
+
+
 @pytest.mark.parametrize("name", ["api_base", "models"])
 def test_nothing_sends_the_call_elsewhere(name):
     with pytest.raises(Refused) as refused:

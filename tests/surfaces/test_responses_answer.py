@@ -7,6 +7,7 @@ from openai.types.responses import Response
 from support.vectors import all_recorded
 
 from gateway.core.usage import Usage
+from gateway.ports import UpstreamError
 from gateway.providers.openai import OpenAI
 from gateway.providers.response_wire import SEALED
 from gateway.surfaces.responses import Responses
@@ -143,12 +144,20 @@ def test_a_refusal_is_a_part_of_the_message():
         ("tool_calls", "completed", None),
         ("length", "incomplete", "max_output_tokens"),
         ("content_filter", "incomplete", "content_filter"),
+        ("sensitive", "incomplete", "content_filter"),
+        ("", "completed", None),
     ],
 )
 def test_how_an_answer_ends(finish, status, reason):
     told = answered({"content": "x"}, finish)
     assert told["status"] == told["output"][-1]["status"] == status
     assert told["incomplete_details"] == (None if reason is None else {"reason": reason})
+
+
+def test_an_end_that_nobody_knows_is_not_a_natural_one():
+    chat = SURFACE.parse(b'{"model":"m","input":"hi"}', 0)
+    told = json.loads(SURFACE.answer(b'{"choices":[{"message":{"content":"x"},"finish_reason":"new"}]}', chat))
+    assert (told["status"], told["incomplete_details"]) == ("incomplete", {"reason": "new"})
 
 
 def test_an_empty_answer_has_no_items():
@@ -179,11 +188,19 @@ def test_what_the_backend_wants_back_comes_back():
     assert turn["tool_calls"] == said["tool_calls"]
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"choices":[{"message":{"content":[]}}]}'])
-def test_what_nobody_can_read_is_a_failed_response(body):
-    told = json.loads(SURFACE.answer(body, SURFACE.parse(b'{"model":"m","input":"hi"}', 5)))
-    assert (told["status"], told["error"]["code"], told["id"]) == ("failed", "server_error", "resp_5")
-    Response.model_validate(told)
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b'{"id":"\xff"}', b'{"choices":[{"finish_reason":"insufficient_system_resource"}]}']
+)
+def test_what_is_no_answer_is_a_failed_call(body):
+    with pytest.raises(UpstreamError):
+        SURFACE.answer(body, SURFACE.parse(b'{"model":"m","input":"hi"}', 5))
+
+
+def test_an_answer_may_be_written_in_parts_and_objects():
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "x"}]
+    made = {"index": None, "id": "c", "function": {"name": "shell", "arguments": {"a": 1}}}
+    thought, said, call = answered({"content": parts, "tool_calls": [made]}, "tool_calls")["output"]
+    assert (thought["content"][0]["text"], said["content"][0]["text"], call["arguments"]) == ("hm", "x", '{"a":1}')
 
 
 def test_usage_in_the_words_of_responses():

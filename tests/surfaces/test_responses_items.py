@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from gateway.core.errors import Refused
 from gateway.providers.response_wire import SEALED
-from gateway.surfaces.responses_items import Carried, Messages, messages_of, seal, unseal
+from gateway.surfaces.responses_items import Carried, Listed, Messages, messages_of, seal, sendable, tools_in, unseal
 
 PIXEL = "data:image/png;base64,AAAA"
 
@@ -91,7 +91,6 @@ CASES = {
                     {"type": "input_image", "image_url": PIXEL, "detail": "high"},
                     {"type": "input_image", "image_url": PIXEL},
                     {"type": "input_file", "filename": "a.pdf", "file_data": "AAAA"},
-                    {"type": "input_file", "file_id": "file-1"},
                     {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
                 ],
             }
@@ -104,7 +103,6 @@ CASES = {
                     {"type": "image_url", "image_url": {"url": PIXEL, "detail": "high"}},
                     {"type": "image_url", "image_url": {"url": PIXEL}},
                     {"type": "file", "file": {"filename": "a.pdf", "file_data": "AAAA"}},
-                    {"type": "file", "file": {"file_id": "file-1"}},
                     {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
                 ],
             }
@@ -220,7 +218,6 @@ def test_items_as_messages(case):
         ({"type": "computer_call_output", "output": {"type": "computer_screenshot"}}, "`computer_call_output`"),
         ({"type": "local_shell_call", "action": {}}, "`local_shell_call`"),
         ({"type": "compaction", "encrypted_content": "x"}, "`compaction`"),
-        ({"role": "user", "content": [{"type": "input_image", "file_id": "file-1"}]}, "stored at the provider"),
         ({"role": "user", "content": [{"type": "input_file", "file_url": "https://x/y"}]}, "by its address"),
         ({"role": "user", "content": [{"type": "input_video"}]}, "`input_video`"),
         ({"role": "assistant", "content": [{"type": "output_audio"}]}, "`output_audio`"),
@@ -244,7 +241,10 @@ def test_what_chat_has_no_word_for_is_for_native_backends_only(item, why):
         ({"role": "user", "content": [{"type": "input_image", "image_url": {"url": "x"}}]}, None),
         ({"type": "function_call", "name": "x"}, "input[1].call_id"),
         ({"type": "function_call_output", "call_id": "x"}, "input[1].output"),
-        ({"type": "additional_tools"}, "input[1].tools"),
+        ({"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}, "input[1].content[0].file_id"),
+        ({"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}, "input[1].content[0].file_id"),
+        ({"role": "assistant", "content": [{"type": "other", "file_id": "f"}]}, "input[1].content[0].file_id"),
+        (output("c", [{"type": "input_file", "file_id": "f"}]), "input[1].output[0].file_id"),
         (7, "input[1]"),
     ],
 )
@@ -254,10 +254,41 @@ def test_what_is_wrong_is_refused_by_its_path(item, param):
     assert refused.value.param == (param or "input[1].content[0].image_url")
 
 
-def test_tools_among_the_items_are_found():
-    assert chat([{"type": "additional_tools", "role": "developer", "tools": []}]).tools == (
-        ("input[0].tools", Raw(b"[]")),
-    )
+def test_tools_among_the_items_are_found_however_they_are_written():
+    raw = b'[{"type":"additional\\u005ftools","tools":[1]},{"role":"user","content":"x","tools":[2]},'
+    raw += b'{"type":"tool_search_output","tools":[3]}]'
+    listed = tools_in(Raw(raw))
+    assert listed == Listed((("input[0].tools", Raw(b"[1]")),), (("input[2].tools", Raw(b"[3]")),))
+    assert tools_in(Raw(b'"additional_tools"')) == Listed()
+
+
+@pytest.mark.parametrize("type", ["additional_tools", "tool_search_output"])
+def test_an_item_of_tools_has_some(type):
+    with pytest.raises(Refused) as refused:
+        tools_in(Raw(json.dumps([user("a"), {"type": type}]).encode()))
+    assert refused.value.param == "input[1].tools"
+
+
+@pytest.mark.parametrize(
+    ("more", "stays"),
+    [
+        ({}, False),
+        ({"summary": [], "content": None, "encrypted_content": None}, False),
+        ({"summary": [{"type": "summary_text", "text": ""}], "encrypted_content": ""}, False),
+        ({"summary": [{"type": "summary_text", "text": "x"}]}, True),
+        ({"content": [{"type": "reasoning_text", "text": "x"}]}, True),
+        ({"encrypted_content": "x"}, True),
+    ],
+)
+def test_reasoning_that_is_an_id_alone_is_not_sent(more, stays):
+    items = [user("a"), {"type": "reasoning", "id": "rs_1", **more}, user("b")]
+    left = json.loads(bytes(sendable(Raw(json.dumps(items).encode()))))
+    assert left == (items if stays else [items[0], items[2]])
+
+
+def test_what_is_sendable_keeps_its_bytes():
+    for raw in (b'"hi"', b'[{"role": "user",  "content": "x"}]'):
+        assert bytes(sendable(Raw(raw))) == raw
 
 
 BLOCK = {"type": "thinking", "thinking": "hm", "signature": "s"}
@@ -298,3 +329,4 @@ def test_any_input_is_messages_or_a_refusal(given_input):
     except Refused:
         return
     assert all("role" in message for message in made.messages)
+    sendable(Raw(json.dumps(given_input).encode()))

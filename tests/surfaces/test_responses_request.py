@@ -235,6 +235,53 @@ def test_tools_among_the_items_are_offered():
     assert "tools" not in chat(input=talk)
 
 
+@pytest.mark.parametrize("name", ["additional_tools", "additional\\u005ftools"])
+def test_a_tool_of_the_provider_is_seen_however_its_list_is_written(name):
+    body = b'{"model":"m","input":[{"type":"%b","tools":[{"type":"mcp","server_url":"https://x"}]}]}' % name.encode()
+    said = translated(fields_of(body), request_of(body))
+    assert (said.only, said.hosted) == ("uses the server tool `mcp`", True)
+
+
+def test_tools_that_a_search_found_are_seen():
+    items = [{"type": "tool_search_output", "tools": [{"type": "mcp"}, SHELL]}]
+    body = json.dumps({"model": "m", "input": items, "tools": [SHELL]}).encode()
+    assert translated(fields_of(body), request_of(body)).hosted
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"), [(b'"\\u0061uto"', ()), (b'"requ\\u0069red"', ()), (b'"non\\u0065"', ("mcp",))]
+)
+def test_a_tool_choice_is_read_however_it_is_written(choice, names):
+    tools = json.dumps([SHELL, {"type": "mcp"}]).encode()
+    read = fields_of(b'{"model":"m","input":"hi","tools":%b,"tool_choice":%b}' % (tools, choice))
+    assert left_out(read, offer_of(read)) == names
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"tools": [{"type": "file_search", "vector_store_ids": ["v"]}]}, "tools[0].vector_store_ids"),
+        ({"tools": [{"type": "code_interpreter", "container": "c"}]}, "tools[0].container"),
+        (
+            {"tools": [{"type": "shell", "environment": {"type": "container_reference", "container_id": "c"}}]},
+            "tools[0].environment.container_id",
+        ),
+        (
+            {"tools": [SHELL, {"type": "image_generation", "input_image_mask": {"file_id": "f"}}]},
+            "tools[1].input_image_mask.file_id",
+        ),
+        (
+            {"input": [{"type": "computer_call_output", "output": {"type": "computer_screenshot", "file_id": "f"}}]},
+            "input[0].output.file_id",
+        ),
+    ],
+)
+def test_what_is_kept_at_the_provider_cannot_be_named(fields, param):
+    with pytest.raises(Refused, match="send the content itself") as refused:
+        asked(**fields)
+    assert refused.value.param == param
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

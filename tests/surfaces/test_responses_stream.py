@@ -17,6 +17,7 @@ from support.vectors import all_recorded
 
 from gateway.core.errors import Failed, FailureKind
 from gateway.providers.openai import OpenAI
+from gateway.surfaces.canonical import FAILURES
 from gateway.surfaces.following import Following
 from gateway.surfaces.responses import Responses
 
@@ -242,7 +243,7 @@ def test_what_the_backend_wants_back_is_the_last_item():
         ((delta(content="x"), event({"error": {"message": "m", "type": "t"}})), "server_error", "", "m"),
         ((delta(content="x"), event({"error": "broken"})), "server_error", "", "broken"),
         ((call(0, "{", id="c", name="n"), b"data: {\n\n"), "server_error", "", "no chunk"),
-        ((delta(reasoning_content="x"), delta(content=["y"])), "server_error", "", "no chunk"),
+        ((delta(reasoning_content="x"), event({"choices": [{"finish_reason": 5}]})), "server_error", "", "no chunk"),
         ((delta(content="x"),), "server_error", "", "before the answer was complete"),
         ((), "server_error", "", "before the answer was complete"),
     ],
@@ -306,7 +307,9 @@ def test_the_first_chunk_with_an_answer_names_it():
 
 
 def test_nothing_follows_what_nobody_can_read_in_the_same_block():
-    events = told(delta(content="x") + delta(content=["y"]) + delta(content="z") + delta("stop") + DONE)
+    events = told(
+        delta(content="x") + event({"choices": [{"finish_reason": 5}]}) + delta(content="z") + delta("stop") + DONE
+    )
     assert last(events)["output"][0]["content"][0]["text"] == "x"
 
 
@@ -379,3 +382,37 @@ def test_whatever_order_a_backend_writes_in_the_events_hold_together(pieces, fin
     out = play([stream[at : at + size] for at in range(0, len(stream), size)], tools=[SHELL, PATCH])
     assert out == play([stream], tools=[SHELL, PATCH])
     assert read(out)[-1]["type"] == ("response.incomplete" if finish == "length" else "response.completed")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        [[{"index": 0, "id": "a"}], [{"index": 0, "id": "b"}]],
+        [[{"id": "a"}, {"id": "b"}]],
+        [[{"index": None, "id": "a"}], [{"index": None, "id": "b"}]],
+    ],
+)
+def test_another_id_is_another_call(made):
+    functions = {"a": {"name": "shell", "arguments": '{"a":1}'}, "b": {"name": "shell", "arguments": {"b": 2}}}
+    blocks = [delta(tool_calls=[{**each, "function": functions[each["id"]]} for each in calls]) for calls in made]
+    items = last(told(*blocks, delta("tool_calls"), DONE))["output"]
+    assert [(each["call_id"], each["arguments"]) for each in items] == [("a", '{"a":1}'), ("b", '{"b":2}')]
+
+
+@pytest.mark.parametrize("reason", sorted(FAILURES))
+def test_an_answer_that_the_backend_broke_off_has_failed(reason):
+    chat = SURFACE.parse(b'{"model":"m","input":"hi","stream":true}', 0)
+    reader = SURFACE.follow(OpenAI().reader(chat), chat)
+    events = read(reader.feed(delta(content="x") + delta(reason) + DONE))
+    assert events[-1]["type"] == "response.failed"
+    assert reader.failed is not None
+
+
+def test_an_empty_finish_reason_is_none():
+    events = told(delta("", content="x"), delta("", content="y"), delta("stop"), DONE)
+    assert [item["content"][0]["text"] for item in last(events)["output"]] == ["xy"]
+
+
+def test_an_end_that_nobody_knows_is_not_a_natural_one():
+    assert b'"reason":"new"' in play([delta(content="x"), delta("new"), DONE])
+    assert b"response.incomplete" in play([delta(content="x"), delta("new"), DONE])

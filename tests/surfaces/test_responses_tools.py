@@ -11,6 +11,7 @@ from msgspec import Raw
 from gateway.core.errors import Refused
 from gateway.surfaces.responses_tools import (
     LONGEST_NAME,
+    RUN_HERE,
     Called,
     Offer,
     arguments_of,
@@ -78,6 +79,28 @@ def test_tools_of_the_provider_are_named_once():
 
 
 @pytest.mark.parametrize(
+    ("tool", "there"),
+    [
+        (SHELL, False),
+        ({"type": "shell"}, False),
+        ({"type": "shell", "environment": None}, False),
+        ({"type": "shell", "environment": {"type": "local"}}, False),
+        ({"type": "shell", "environment": {"type": "container_auto"}}, True),
+        ({"type": "shell", "environment": {"type": "container_reference", "container_id": "c"}}, True),
+        ({"type": "shell", "environment": {}}, True),
+        ({"type": "shell_there"}, True),
+        *(({"type": type}, False) for type in sorted(RUN_HERE)),
+        ({"type": "web_search"}, True),
+        ({"type": "code_interpreter", "container": {"type": "auto"}}, True),
+        ({"type": "unheard_of"}, True),
+        ({"type": "namespace", "name": "n", "tools": [{"type": "mcp"}]}, True),
+    ],
+)
+def test_what_runs_at_the_provider(tool, there):
+    assert offer(tool).there is there
+
+
+@pytest.mark.parametrize(
     ("tools", "param"),
     [
         ([{"type": "function"}], "tools[0].name"),
@@ -87,6 +110,7 @@ def test_tools_of_the_provider_are_named_once():
         ([SHELL, SHELL], "tools[1]"),
         ([{**SHELL, "name": "a__b"}, {"type": "namespace", "name": "a", "tools": [{**SHELL, "name": "b"}]}], None),
         ([{"name": "x"}], "tools[0].type"),
+        ([{"type": "shell", "environment": {"type": 1}}], "tools[0].environment.type"),
         ([{**PATCH, "format": {"type": 1}}], "tools[0].format.type"),
     ],
 )

@@ -290,9 +290,7 @@ def _loosely_named(sight: Sight) -> Iterator[Hit]:
     for match in _LONG.finditer(text):
         start, end = match.span()
         name = _name_before(text, start) or sight.key.lower()
-        if not _LOOSE_NAME.search(name) or (
-            _ABOUT.search(name) and not name.endswith(("reporter_id", *_SESSIONS))
-        ):
+        if not _LOOSE_NAME.search(name) or (_ABOUT.search(name) and not name.endswith(("reporter_id", *_SESSIONS))):
             continue
         if name.endswith(_SESSIONS) and _UUID.fullmatch(text, start, end):
             continue  # agents count their own sessions so; what lets somebody in is called a session, too, but is longer
