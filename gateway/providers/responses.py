@@ -1,7 +1,8 @@
 """The Responses dialect: the request of a client of OpenAI's Responses API, sent on to a backend that speaks it, too.
 
-Requests and answers pass through as bytes. Events that come before anything is generated are held until something is,
-or the stream ends: OpenAI reports that it has no room only after them, and until then another backend can be asked.
+Requests and answers pass through as bytes, save that nothing is stored. Events that come before anything is generated
+are held until something is, or the stream ends: OpenAI reports that it has no room only after them, and until then
+another backend can be asked.
 """
 
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ from gateway.providers.response_wire import (
 
 _LIMIT = msgspec.json.Decoder(int | None)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_NOT_STORED = Raw(b"false")
 _NO_OUTCOME = Outcome()
 
 
@@ -75,9 +77,11 @@ class Responses(msgspec.Struct, frozen=True):
         return ()
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
-        """The client's body with the backend's model name, and a lower limit where the canonical form has one."""
+        """The client's body with the backend's model name, and a lower limit where the canonical form has one. Nothing
+        is stored at the backend, which many do unasked: there it would belong to every caller."""
         fields: dict[str, Raw] = chat.native.fields if chat.native is not None else {}
-        changed = {"model": Raw(msgspec.json.encode(backend.model)), **_without_foreign(fields, open_too=self.seals)}
+        changed = {"model": Raw(msgspec.json.encode(backend.model)), "store": _NOT_STORED}
+        changed |= _without_foreign(fields, open_too=self.seals)
         view = chat.view
         most = view.max_completion_tokens if view.max_completion_tokens is not None else view.max_tokens
         if most is not None and not 0 <= _limit(fields.get("max_output_tokens")) <= most:

@@ -67,7 +67,14 @@ BODY = b'{"model":"alias","x":{"b":1,"a":[ 1.50 ]},"input":"\\u00e9","n":9007199
     ],
 )
 def test_only_the_model_and_a_higher_limit_are_replaced(limit, view, sent):
-    assert DIALECT.encode(ask(BODY % limit, **view), BACKEND) == BODY.replace(b"alias", b"served-name") % sent
+    encoded = DIALECT.encode(ask(BODY.replace(b"%b", b',"store":true%b') % limit, **view), BACKEND)
+    assert encoded == BODY.replace(b"alias", b"served-name").replace(b"%b", b',"store":false%b') % sent
+
+
+@pytest.mark.parametrize("store", [b"", b',"store":true', b',"store":null', b',"store":false', b',"st\\u006fre":true'])
+def test_nothing_is_stored_whatever_the_client_says(store):
+    sent = DIALECT.encode(ask(b'{"model":"m","input":"x"%b}' % store), BACKEND)
+    assert (json.loads(sent)["store"], sent.count(b'"store"')) == (False, 1)
 
 
 def test_it_goes_to_responses_and_leaves_nothing_out():
