@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, UnsetType
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.price import USUAL
 from gateway.core.usage import NOTHING, Usage
+from gateway.providers.reader import UNREADABLE
 from gateway.providers.usage import Count
 
 FINISH: Mapping[str, str] = {
@@ -97,10 +98,10 @@ class _UsageWire(_Counts):
 _NO_CREATION, _NO_DETAILS = _CacheCreation(), _OutputDetails()
 _NONE: tuple[int, ...] = (0,) * 6
 _USUAL_PLACES = USUAL | {"global", "not_available"}
-_APART = frozenset({"compaction", "advisor_message"})
+_APART = ("compaction", "advisor_message")
 """Passes that the figures of a message leave out."""
 
-_OTHER_MODELS = frozenset({"advisor_message", "fallback_message"})
+_OTHER_MODELS = ("advisor_message", "fallback_message")
 """Passes of another model than the one that was asked."""
 
 _PASSES = msgspec.json.Decoder(list[_Iteration] | None)
@@ -139,7 +140,7 @@ class Reported:
             return None
         try:
             wire = _USAGE.decode(raw)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return None
         if wire.input_tokens is None and wire.output_tokens is None:
             return None
@@ -167,14 +168,14 @@ class Reported:
             self._words[wire.speed] = None
         if isinstance(wire.inference_geo, str) and wire.inference_geo not in _USUAL_PLACES:
             self._words[wire.inference_geo] = None
-        self._words |= {each: None for each in sorted(_OTHER_MODELS) if any(one.type == each for one in passes)}
+        self._words |= {each: None for each in _OTHER_MODELS if any(one.type == each for one in passes)}
 
 
 def _passes(raw: Raw | UnsetType) -> list[_Iteration]:
     """What each pass took. None where nobody can read it: the figures of the message stand all the same."""
     try:
         return [] if isinstance(raw, UnsetType) else _PASSES.decode(raw) or []
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return []
 
 

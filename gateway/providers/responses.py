@@ -14,7 +14,7 @@ from gateway.core.catalog import Backend, Endpoint
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed
 from gateway.providers.failures import classify, unreadable
-from gateway.providers.reader import Answer, Reader
+from gateway.providers.reader import UNREADABLE, Answer, Reader
 from gateway.providers.response_wire import (
     BEGINNING,
     EVENT,
@@ -24,7 +24,6 @@ from gateway.providers.response_wire import (
     OUTCOME,
     SEALED,
     UNFINISHED,
-    UNREADABLE,
     Event,
     Outcome,
     failed_in,
@@ -118,7 +117,7 @@ def _without_foreign(fields: Mapping[str, Raw], *, open_too: bool) -> dict[str, 
     try:
         items = _ITEMS.decode(given)
         kept = [item for item in items if not _is_foreign(_REASONING.decode(item), open_too)]
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {}  # the backend says what is wrong with it
     return {"input": Raw(msgspec.json.encode(kept))} if len(kept) < len(items) else {}
 
@@ -190,7 +189,10 @@ class Stream(Reader):
         self.used(usage_in(outcome.usage))
         if read.type in FAILED or present(outcome.error) or outcome.status in NOT_ANSWERED:
             self.failed = failed_in(data if isinstance(read.response, UnsetType) else read.response)
-            event = _told(data, self.failed)
+            try:
+                event = _told(data, self.failed)
+            except UNREADABLE:
+                event = self.broke_off(self.failed)
         return self._freed() + event
 
     def _complete(self) -> bool:

@@ -30,8 +30,8 @@ from gateway.core.catalog import HOSTED_TOOLS, Backend, Endpoint
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed, Refusal, Refused
 from gateway.providers.failures import classify
-from gateway.providers.reader import Answer
-from gateway.providers.response_wire import UNREADABLE, present
+from gateway.providers.reader import UNREADABLE, Answer
+from gateway.providers.response_wire import present
 from gateway.providers.responses_input import (
     hosted,
     input_items,

@@ -21,7 +21,8 @@ from msgspec import Raw
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Refusal, Refused
 from gateway.core.view import Part
-from gateway.providers.response_wire import UNREADABLE, present
+from gateway.providers.reader import UNREADABLE
+from gateway.providers.response_wire import present
 
 _NONE = Raw(b"null")
 _NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')

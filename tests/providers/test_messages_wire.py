@@ -131,7 +131,10 @@ COMPACTED_TOO = Usage(input_uncached=203, cache_read=7, cache_write_long=5, outp
             Usage(input_uncached=23 + 823, output=10 + 1612),
         ),
         (({**MESSAGE, "iterations": [{"type": "message", **MESSAGE}]},), Usage(input_uncached=23, output=10)),
-        *((({**MESSAGE, "iterations": odd},), Usage(23, output=10)) for odd in (None, [], 7, [None], [{"type": None}])),
+        *(
+            (({**MESSAGE, "iterations": odd},), Usage(23, output=10))
+            for odd in (None, [], 7, [None], [{"type": None}], [{"type": []}])
+        ),
         (({},), None),
         ((None,), None),
         (({"input_tokens": "10"},), None),
