@@ -39,6 +39,8 @@ MAX_ANSWER_BYTES = 256_000_000
 _MONOTONIC = time.perf_counter
 _NO_HEADERS: Headers = []
 _NOTHING: frozenset[str] = frozenset()
+_UNCOUNTED = ("images",)
+"""Operations whose answers only the provider can count in tokens."""
 
 
 class Hop:
@@ -310,12 +312,14 @@ class Hop:
         return self.tried("released", NOTHING, 0, failure)
 
     def ended(self) -> Tried:
-        """Answered, or broken off by anyone: what went by is owed. Of an answer that never came nobody knows; what was
-        never sent costs nothing."""
+        """Answered, or broken off by anyone: what went by is owed. Of an answer that never came nobody knows, nor of
+        one that has no text and was not counted; what was never sent costs nothing."""
         if not self.permit.sent:
             return self.tried("released", NOTHING, 0)
         if self.reader is None and self.answer is None:
             return self.tried("uncertain", NOTHING, self.most)
+        if self.chat.operation in _UNCOUNTED and ((told := self.reported) is None or told.total == told.read):
+            return self.tried("uncertain", self._used(), self.bound.most)  # no limit shortens it
         broken = self.reader.failed if self.reader is not None else None
         return self._owed(self._used(), broken.kind if broken is not None else None)
 

@@ -35,7 +35,7 @@ from gateway.ports import UpstreamError
 from gateway.providers import DIALECTS
 from gateway.providers.failures import error_object
 from gateway.stream import Stream
-from gateway.surfaces import CHAT
+from gateway.surfaces import CHAT, SURFACES
 
 DIALECT = DIALECTS["openai-compatible"]["chat"]
 NOTHING = SCANNING.scan(Snapshot([]), b"{}")
@@ -158,6 +158,31 @@ async def test_what_has_no_price_of_its_own_stays_uncertain():
 async def test_an_answer_without_usage_is_owed_as_counted():
     one, _ = await opened(answering(json.dumps({**OK, "usage": None}).encode()))
     assert one.ended().usage == Usage(PROMPT, output=2, source="estimated")
+
+
+IMAGE = {"created": 1, "data": [{"b64_json": "aaaa"}]}
+
+
+@pytest.mark.parametrize(
+    ("usage", "state", "cost"),
+    [
+        ({}, "uncertain", None),
+        ({"usage": None}, "uncertain", None),
+        ({"usage": {"total_tokens": 7}}, "uncertain", None),
+        ({"usage": {"input_tokens": 7, "output_tokens": 0}}, "uncertain", None),
+        ({"usage": {"input_tokens": 7, "output_tokens": 90, "total_tokens": 97}}, "settled", 97_000_000),
+    ],
+)
+async def test_images_that_nobody_counted_are_owed_at_their_bound(usage, state, cost):
+    draws = backend("a", capabilities=frozenset({"images"}))
+    surface = SURFACES["images"]
+    request = surface.parse(b'{"model":"a","prompt":"a cat"}', 0)
+    one = Hop(permit_for(draws), Form(request, FACTS, {}), NOTHING, surface, DIALECTS, None)
+    assert await one.open(Calls({"a": answering(json.dumps({**IMAGE, **usage}).encode())}), {}) is None
+    tried = one.ended()
+    assert (tried.state, tried.cost_pico_usd) == (state, one.most if cost is None else cost)
+    assert one.most > 1_000_000_000 > 97_000_000
+    assert tried.usage.total > 0
 
 
 async def test_a_stream_is_held_until_its_first_event_is_known_to_be_one():

@@ -24,7 +24,7 @@ class Anthropic(msgspec.Struct, frozen=True):
     target: Endpoint = ANTHROPIC
     takes: str = "chat"
     limit_field: str = "max_tokens"
-    passes: tuple[str, ...] = ("anthropic-beta",)
+    passes: tuple[str, ...] = ()  # a header of the client could switch on what no field of it may ask for
 
     def endpoint(self, chat: ChatRequest, backend: Backend) -> Endpoint:
         """Where the call goes. What a model shall do with earlier thinking can only be said with a header."""

@@ -13,11 +13,11 @@ from gateway.providers.anthropic_request import JSON_TOOL
 from gateway.providers.completion import Chunks, completion, error_event
 from gateway.providers.failures import classify, unreadable
 from gateway.providers.messages_wire import FINISH, Reported, billed
-from gateway.providers.reader import Answer, Reader
+from gateway.providers.reader import UNREADABLE, Answer, Reader
 
 _PING = b": ping\n\n"
+_NO_MESSAGE = unreadable("the backend answered with something that is no message")
 _NOTHING = (b"{}", b"null", b"")
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Block(msgspec.Struct):
@@ -152,13 +152,11 @@ class Stream(Reader):
             return event if event.startswith(b":") else b""
         try:
             read = _EVENT.decode(data)
-        except _UNREADABLE:
+            if read.type == "error" or not isinstance(read.error, UnsetType):
+                return self.broke_off(classify(200, data))
+            return _PING if read.type == "ping" else self._read(read)
+        except UNREADABLE:
             return self.broke_off(unreadable("the backend sent an event that is no part of a message"))
-        if read.type == "error" or not isinstance(read.error, UnsetType):
-            return self.broke_off(classify(200, data))
-        if read.type == "ping":
-            return _PING
-        return self._read(read)
 
     def _read(self, read: _Event) -> bytes:
         if read.type == "message_start" and read.message is not None:
@@ -251,8 +249,8 @@ def answer(body: bytes, chat: ChatRequest) -> Answer:
     """What a whole message says, as a chat completion."""
     try:
         read = _MESSAGE.decode(body)
-    except _UNREADABLE:
-        return Answer(b"", None, 0, unreadable("the backend answered with something that is no message"))
+    except UNREADABLE:
+        return Answer(b"", None, 0, _NO_MESSAGE)
     reported = Reported()
     usage = reported.add(read.usage)
     if read.type == "error" or not isinstance(read.error, UnsetType):
@@ -261,7 +259,10 @@ def answer(body: bytes, chat: ChatRequest) -> Answer:
     calls = [each for each in read.content or () if each.type == "tool_use" and not form.is_content(each)]
     if read.content is None or read.stop_reason is None:
         return Answer(b"", usage, 0, unreadable("the backend answered without content, or without saying why it ended"))
-    message, written = _whole(form, read.content, calls, _refusal(read.stop_reason, read.stop_details))
+    try:
+        message, written = _whole(form, read.content, calls, _refusal(read.stop_reason, read.stop_details))
+    except UNREADABLE:
+        return Answer(b"", usage, 0, _NO_MESSAGE)
     choice = (message, form.finish(read.stop_reason, len(calls)))
     usage = billed(usage, read.stop_reason, written)
     return Answer(completion(chat, read.id, read.model, [choice], usage), usage, written, None, reported.service)
@@ -290,6 +291,6 @@ def _refusal(stop_reason: str, raw: Raw | UnsetType) -> str | None:
         return None
     try:
         details = msgspec.json.decode(raw, type=_Details | None)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     return (details.explanation or None) if details is not None else None

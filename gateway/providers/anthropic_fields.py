@@ -48,12 +48,21 @@ LACKING: Mapping[str, str] = {
 """Parameters that nothing stands for, in words that go on after the backend's name."""
 
 OWN = frozenset(
-    (
-        *("thinking", "output_config", "top_k", "cache_control", "container", "context_management", "diagnostics"),
-        *("inference_geo", "mcp_servers", "speed", "user_profile_id"),
-    )
+    ("thinking", "output_config", "top_k", "cache_control", "context_management", "diagnostics", "mcp_servers")
 )
 """Anthropic's own fields. They are passed on as they came."""
 
-KNOWN = TRANSLATED | OWN | {*HARMLESS, *TOLD, *LACKING}
+HOSTED: Mapping[str, bytes] = {"mcp_servers": b"[]"}
+"""Those of them that let tools run at Anthropic, with the value that lets none."""
+
+NOT_OURS: Mapping[str, str] = {
+    "container": "does not take a `container`: what is in one belongs to the gateway's account",
+    "inference_geo": "does not take `inference_geo`: the policy says where a request may be served",
+    "speed": "does not take `speed`: another one has another price",
+    "user_profile_id": "does not take a `user_profile_id`: profiles belong to the gateway's account",
+}
+"""Anthropic's own fields that are not passed on, in words that go on after the backend's name. What is stored in the
+account of the gateway is everybody's there: a caller could name what is another's."""
+
+KNOWN = TRANSLATED | OWN | {*HARMLESS, *TOLD, *LACKING, *NOT_OURS}
 """All of them. Another field would be refused by the API, so a model is said not to know it."""

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from gateway.core.catalog import Backend
+from gateway.core.catalog import HOSTED_TOOLS, Backend
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Refusal, Refused
 from gateway.providers.anthropic_attached import Block, File, invalid
 from gateway.providers.anthropic_content import READABLE, Said, said
-from gateway.providers.anthropic_fields import KNOWN, LACKING, OWN, TOLD
+from gateway.providers.anthropic_fields import HOSTED, KNOWN, LACKING, NOT_OURS, OWN, TOLD
 from gateway.providers.anthropic_models import Abilities, abilities
 from gateway.providers.anthropic_tools import Function, Tool, choice, functions, is_forced, tools
 from gateway.providers.messages_wire import LEAST_BUDGET
@@ -74,6 +74,7 @@ class Request:
     def __init__(self, chat: ChatRequest, backend: Backend) -> None:
         self._chat = chat
         self._model = backend.model
+        self._hosts = HOSTED_TOOLS in backend.capabilities
         self._able: Abilities = abilities(backend.model)
         wanted = [name for name in _Asked.__struct_fields__ if name in chat.fields]
         body = b",".join([b'"%b":%b' % (name.encode(), bytes(chat.fields[name])) for name in wanted])
@@ -104,6 +105,10 @@ class Request:
                 continue
             if name in LACKING and name in self._chat.asks:
                 yield LACKING[name]
+            elif name in NOT_OURS:
+                yield NOT_OURS[name]
+            elif name in HOSTED and not self._hosts and bytes(fields[name]) != HOSTED[name]:
+                yield f"runs no tools itself, so it does not take `{name}`"
             elif name not in KNOWN:
                 yield f"does not know the field `{name[:64]}`"
         if (tier := self._asked.service_tier) is not None and tier not in _TIERS:
@@ -117,7 +122,7 @@ class Request:
         if self._forced and not self._able.forced:
             name = "response_format" if self._json_tool else "tool_choice"
             yield f"cannot be made to call a tool, so it does not take this `{name}`"
-        if any(tool.type not in ("function", "") for tool in self._asked.tools or ()):
+        if any(tool.type != "function" for tool in self._asked.tools or ()):
             yield "takes only tools of the type `function`"
         if not self._able.schemas and any(tool.get("strict") for tool in self._tools):
             yield "does not take `strict` tools"

@@ -14,7 +14,7 @@ from gateway.core.chat import ChatRequest
 from gateway.core.usage import Usage
 from gateway.providers.failures import unreadable
 from gateway.providers.plain import Plain
-from gateway.providers.reader import Answer
+from gateway.providers.reader import UNREADABLE, Answer
 from gateway.providers.usage import Count
 
 _BASE64 = Raw(b'"base64"')
@@ -56,7 +56,7 @@ class Embeddings(Plain, frozen=True):
             members = _MEMBERS.decode(body)
             vectors = _in_form(members, packed=_asks_base64(chat))
             usage = _USAGE.decode(members["usage"]) if "usage" in members else None
-        except (msgspec.DecodeError, KeyError, ValueError, OverflowError, struct.error):
+        except (*UNREADABLE, KeyError, ValueError, OverflowError, struct.error):
             return Answer(b"", None, 0, unreadable("the backend answered with something that is no list of embeddings"))
         read = None if usage is None else usage.prompt_tokens if usage.prompt_tokens is not None else usage.total_tokens
         return Answer(vectors or body, None if read is None else Usage(input_uncached=read), 0, None)

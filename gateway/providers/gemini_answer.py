@@ -17,7 +17,7 @@ from gateway.core.usage import Usage
 from gateway.providers.completion import Chunks, completion, error_event
 from gateway.providers.failures import unreadable
 from gateway.providers.gemini_errors import blocked, broken_end, failure_of
-from gateway.providers.reader import Answer, Reader
+from gateway.providers.reader import UNREADABLE, Answer, Reader
 from gateway.providers.usage import Count
 
 FINISHES: Mapping[str, str] = {
@@ -38,6 +38,7 @@ FINISHES: Mapping[str, str] = {
 }
 """How an answer ended, in OpenAI's words. Any other reason is a failure: see `gemini_errors.broken_end`."""
 
+_NOT_GEMINIS = unreadable("the backend answered with something that Gemini does not say")
 _NONE = Raw(b"{}")
 _ABSENT = Raw(b"null")
 
@@ -164,7 +165,7 @@ def usage_of(raw: Raw) -> Usage | None:
             reasoning=wire.thoughts_token_count + max(0, wire.total_token_count - read - written),
             audio_output=spoken,
         )
-    except (msgspec.DecodeError, ValueError):
+    except (*UNREADABLE, ValueError):
         return None
 
 
@@ -176,7 +177,7 @@ def _service(raw: Raw) -> str | None:
     """The service tier that the usage names."""
     try:
         return _TIER.decode(raw).service_tier
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -284,8 +285,8 @@ def answer_of(body: bytes, chat: ChatRequest) -> Answer:
     """A buffered answer with status 200, as a chat completion, or how it failed."""
     try:
         read = _BODY.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Answer(b"", None, 0, unreadable("the backend answered with something that Gemini does not say"))
+    except UNREADABLE:
+        return Answer(b"", None, 0, _NOT_GEMINIS)
     usage, service = usage_of(read.usage_metadata), _service(read.usage_metadata)
     if read.error != _ABSENT:
         return Answer(b"", usage, 0, failure_of(200, {}, body), service)
@@ -297,9 +298,12 @@ def answer_of(body: bytes, chat: ChatRequest) -> Answer:
     written, choices, logprobs = 0, list[tuple[dict[str, Any], str]](), dict[int, object]()
     for position, candidate in enumerate(sorted(read.candidates, key=lambda each: each.index)):
         choice, message = _Choice(id, position), dict[str, Any]()
-        for delta, size in choice.take(candidate):
-            written += size
-            _merge(message, delta)
+        try:
+            for delta, size in choice.take(candidate):
+                written += size
+                _merge(message, delta)
+        except UNREADABLE:
+            return Answer(b"", usage, written, _NOT_GEMINIS, service)
         if choice.finish is None:
             return Answer(b"", usage, written, _unfinished(choice.reason, candidate.finish_message), service)
         choices.append(({**message, **choice.annotations()}, choice.finish))
@@ -340,31 +344,39 @@ class Stream(Reader):
             return b""  # a comment, or a bare field
         try:
             read = _BODY.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return self.broke_off(unreadable("the backend sent an event that Gemini does not say"))
         if not self.started:
             self._id, model = _named(read, self._chat)
             self._chunks = Chunks(self._chat, self._id, model)
         self.started = True
         self.service = _service(read.usage_metadata) or self.service
-        out, failed = [], _blocked(read)
-        for candidate in read.candidates or ():
-            choice = self._choices.setdefault(candidate.index, _Choice(self._id, candidate.index))
-            logprobs = _logprobs(candidate.logprobs_result)
-            for delta, size in choice.take(candidate):
-                self.wrote(size)
-                out.append(self._chunks.delta(delta, candidate.index, logprobs))
-                logprobs = None
-            if logprobs is not None:
-                out.append(self._chunks.delta({}, candidate.index, logprobs))
-            if choice.reason is not None and choice.finish is None:
-                failed = _unfinished(choice.reason, candidate.finish_message)
+        out, failed = list[bytes](), _blocked(read)
+        try:
+            for candidate in read.candidates or ():
+                out += self._taken(candidate)
+                choice = self._choices[candidate.index]
+                if choice.reason is not None and choice.finish is None:
+                    failed = _unfinished(choice.reason, candidate.finish_message)
+        except UNREADABLE:
+            failed = _NOT_GEMINIS
         self.used(usage_of(read.usage_metadata))  # of all that came so far, this event's text included
         if read.error != _ABSENT:
             failed = failure_of(200, {}, data)
         if failed is not None:
             out.append(self.broke_off(failed))
         return b"".join(out)
+
+    def _taken(self, candidate: _Candidate) -> Iterable[bytes]:
+        """The chunks that a candidate becomes."""
+        choice = self._choices.setdefault(candidate.index, _Choice(self._id, candidate.index))
+        logprobs = _logprobs(candidate.logprobs_result)
+        for delta, size in choice.take(candidate):
+            self.wrote(size)
+            yield self._chunks.delta(delta, candidate.index, logprobs)
+            logprobs = None
+        if logprobs is not None:
+            yield self._chunks.delta({}, candidate.index, logprobs)
 
     def _complete(self) -> bool:
         return bool(self._choices) and all(choice.finish for choice in self._choices.values())

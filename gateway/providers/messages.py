@@ -16,7 +16,7 @@ from gateway.core.errors import Failed
 from gateway.core.usage import NOTHING
 from gateway.providers.failures import classify, unreadable
 from gateway.providers.messages_wire import LEAST_BUDGET, Reported, billed, error_event
-from gateway.providers.reader import Answer, Reader
+from gateway.providers.reader import UNREADABLE, Answer, Reader
 from gateway.providers.usage import Count
 
 VERSION = (("anthropic-version", "2023-06-01"),)
@@ -77,7 +77,6 @@ class _Event(msgspec.Struct):
 
 _EVENT = msgspec.json.Decoder(_Event)
 _MESSAGE = msgspec.json.Decoder(_Message)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Messages(msgspec.Struct, frozen=True):
@@ -119,7 +118,7 @@ class Messages(msgspec.Struct, frozen=True):
         """What a buffered answer with status 200 says. It is the client's only if nothing failed."""
         try:
             read = _MESSAGE.decode(body)
-        except _UNREADABLE:
+        except UNREADABLE:
             return Answer(b"", None, 0, unreadable("the backend answered with something that is no message"))
         reported = Reported()
         usage = reported.add(read.usage)
@@ -148,7 +147,7 @@ class Stream(Reader):
             return event  # a comment, or a bare field
         try:
             read = _EVENT.decode(data)
-        except _UNREADABLE:
+        except UNREADABLE:
             return self.broke_off(unreadable("the backend sent an event that is no part of a message"))
         if read.type == "error" or not isinstance(read.error, UnsetType):
             return self.broke_off(classify(200, data))
@@ -197,7 +196,7 @@ def _lowered(fields: Mapping[str, Raw], chat: ChatRequest) -> dict[str, Raw]:
     changed = {"max_tokens": Raw(b"%d" % ours)}
     try:
         thinking = _MEMBERS.decode(fields.get("thinking", Raw(b"{}")))
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return changed
     budget = _figure(thinking.get("budget_tokens"))
     if budget is not None and budget >= ours > LEAST_BUDGET:
@@ -221,7 +220,7 @@ def _without_unsigned(fields: Mapping[str, Raw]) -> dict[str, Raw]:
                 if len(kept) < len(blocks):
                     turn["content"] = Raw(msgspec.json.encode(kept or [_EMPTY_TURN]))
                     changed = True
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {}  # the backend says what is wrong with it
     return {"messages": Raw(msgspec.json.encode(turns))} if changed else {}
 
@@ -234,7 +233,7 @@ def _is_unsigned(block: Raw) -> bool:
 def _figure(raw: Raw | None) -> int | None:
     try:
         return None if raw is None else msgspec.json.decode(raw, type=int)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None  # the backend says what is wrong with it
 
 
@@ -279,7 +278,7 @@ class CountTokens(msgspec.Struct, frozen=True):
         """The count, as it came."""
         try:
             msgspec.json.decode(body, type=_Count)
-        except _UNREADABLE:
+        except UNREADABLE:
             return Answer(b"", None, 0, unreadable("the backend answered with something that is no count of tokens"))
         return Answer(body, NOTHING, 0, None)
 

@@ -3,13 +3,16 @@
 Facts: platform.claude.com/docs/en/api/messages and the types of Anthropic's SDK 2.14, November 2026.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import add
 
 import msgspec
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from gateway.core.errors import Failed, FailureKind
+from gateway.core.price import USUAL
 from gateway.core.usage import NOTHING, Usage
+from gateway.providers.reader import UNREADABLE
 from gateway.providers.usage import Count
 
 FINISH: Mapping[str, str] = {
@@ -57,56 +60,97 @@ class _OutputDetails(msgspec.Struct):
     thinking_tokens: Count | None = None
 
 
-class _UsageWire(msgspec.Struct):
+class _Counts(msgspec.Struct):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cache_read_input_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
     cache_creation: _CacheCreation | None = None
     output_tokens_details: _OutputDetails | None = None
+
+    def told(self) -> tuple[int, ...]:
+        """The figures, in the order that `Reported` keeps."""
+        created, details = self.cache_creation or _NO_CREATION, self.output_tokens_details or _NO_DETAILS
+        long, short = created.ephemeral_1h_input_tokens or 0, created.ephemeral_5m_input_tokens or 0
+        return (
+            self.input_tokens or 0,
+            self.cache_read_input_tokens or 0,
+            max(self.cache_creation_input_tokens or 0, long + short),
+            long,
+            self.output_tokens or 0,
+            details.thinking_tokens or 0,
+        )
+
+
+class _Iteration(_Counts):
+    """What one pass of the model took, of several that made the message."""
+
+    type: object = "message"
+
+
+class _UsageWire(_Counts):
+    iterations: Raw | UnsetType = UNSET
     service_tier: object = None
+    speed: object = None
+    inference_geo: object = None
 
 
+_NO_CREATION, _NO_DETAILS = _CacheCreation(), _OutputDetails()
+_NONE: tuple[int, ...] = (0,) * 6
+_USUAL_PLACES = USUAL | {"global", "not_available"}
+_APART = ("compaction", "advisor_message")
+"""Passes that the figures of a message leave out."""
+
+_OTHER_MODELS = ("advisor_message", "fallback_message")
+"""Passes of another model than the one that was asked."""
+
+_PASSES = msgspec.json.Decoder(list[_Iteration] | None)
 _USAGE = msgspec.json.Decoder(_UsageWire)
 
 
 class Reported:
     """What a message has reported of its usage so far. Figures are cumulative, and a later event may leave some out,
-    or say 0 for them; so of each the highest counts."""
+    or say 0 for them; so of each the highest counts.
 
-    __slots__ = ("_counts", "service")
+    A higher speed, a place and another model have prices of their own, so each is a word of the service beside the
+    tier, where it is not the usual one.
+    """
+
+    __slots__ = ("_apart", "_counts", "_passes", "_tier", "_words")
 
     def __init__(self) -> None:
-        self._counts = [0] * 6
-        self.service: str | None = None
+        self._counts, self._apart, self._passes = _NONE, _NONE, _NONE
+        self._tier: str | None = None
+        self._words: dict[str, None] = {}
+
+    @property
+    def service(self) -> str | None:
+        """The words of what it was served at, None: it does not say."""
+        unusual = () if self._tier is None or self._tier in USUAL else (self._tier,)
+        return "+".join((*unusual, *self._words)) or self._tier
 
     def add(self, raw: Raw | UnsetType) -> Usage | None:
         """The usage with a report, as the protocol writes it, added. None: there is none that can be read.
 
         `input_tokens` are those that no cache was asked for; tokens read from a cache and written to one are apart.
+        Compaction and advice are only in `iterations`, and so are the models that declined before another answered: on
+        the bill is the sum of all.
         """
         if isinstance(raw, UnsetType) or bytes(raw) in _NULL:
             return None
         try:
             wire = _USAGE.decode(raw)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return None
         if wire.input_tokens is None and wire.output_tokens is None:
             return None
-        if isinstance(wire.service_tier, str):
-            self.service = wire.service_tier
-        created, details = wire.cache_creation or _CacheCreation(), wire.output_tokens_details or _OutputDetails()
-        long, short = created.ephemeral_1h_input_tokens or 0, created.ephemeral_5m_input_tokens or 0
-        told = (
-            wire.input_tokens or 0,
-            wire.cache_read_input_tokens or 0,
-            max(wire.cache_creation_input_tokens or 0, long + short),
-            long,
-            wire.output_tokens or 0,
-            details.thinking_tokens or 0,
-        )
-        self._counts = [max(before, now) for before, now in zip(self._counts, told, strict=True)]
-        fresh, cached, made, made_long, wrote, thought = self._counts
+        passes = _passes(wire.iterations)
+        self._serve(wire, passes)
+        self._counts = _highest(self._counts, wire.told())
+        self._apart = _highest(self._apart, _sum(each for each in passes if each.type in _APART))
+        self._passes = _highest(self._passes, _sum(passes))
+        told = _highest(self._passes, tuple(map(add, self._counts, self._apart)))
+        fresh, cached, made, made_long, wrote, thought = told
         thought = min(thought, wrote)
         return Usage(
             input_uncached=fresh,
@@ -116,6 +160,31 @@ class Reported:
             output=wrote - thought,
             reasoning=thought,
         )
+
+    def _serve(self, wire: _UsageWire, passes: Iterable[_Iteration]) -> None:
+        if isinstance(wire.service_tier, str):
+            self._tier = wire.service_tier
+        if isinstance(wire.speed, str) and wire.speed not in USUAL:
+            self._words[wire.speed] = None
+        if isinstance(wire.inference_geo, str) and wire.inference_geo not in _USUAL_PLACES:
+            self._words[wire.inference_geo] = None
+        self._words |= {each: None for each in _OTHER_MODELS if any(one.type == each for one in passes)}
+
+
+def _passes(raw: Raw | UnsetType) -> list[_Iteration]:
+    """What each pass took. None where nobody can read it: the figures of the message stand all the same."""
+    try:
+        return [] if isinstance(raw, UnsetType) else _PASSES.decode(raw) or []
+    except UNREADABLE:
+        return []
+
+
+def _highest(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(max, one, other))
+
+
+def _sum(passes: Iterable[_Counts]) -> tuple[int, ...]:
+    return tuple(map(sum, zip(_NONE, *(each.told() for each in passes), strict=True)))
 
 
 def usage_object(usage: Usage) -> dict[str, object]:

@@ -11,7 +11,7 @@ from gateway.core.errors import Failed
 from gateway.core.usage import Usage
 from gateway.ports import StreamReader
 from gateway.providers.failures import classify, unreadable
-from gateway.providers.reader import Answer
+from gateway.providers.reader import UNREADABLE, Answer
 from gateway.providers.usage import Count, usage_of
 
 _NOTHING = (b"null", b'""', b"[]", b"{}")
@@ -62,7 +62,7 @@ class Plain(msgspec.Struct, frozen=True):
         """What a buffered answer with status 200 says."""
         try:
             members = _MEMBERS.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             members = {}
         if bytes(members.get("error", b"null")) not in _NOTHING:
             return Answer(b"", None, 0, classify(200, body))
@@ -82,7 +82,7 @@ def _used(raw: Raw | UnsetType) -> Usage | None:
         return usage
     try:
         tokens = _TOKENS.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     read = tokens.total_tokens if tokens.input_tokens is None else tokens.input_tokens
     return None if read is None else Usage(input_uncached=read, output=tokens.output_tokens)

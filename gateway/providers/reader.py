@@ -7,6 +7,10 @@ from gateway.core.sse import EventTooLarge, Splitter, data_of
 from gateway.core.usage import Usage
 from gateway.providers.failures import unreadable
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading raises for bytes that are not what they should be. What is kept raw is not looked at before it is read,
+so its bytes may be of no text at all."""
+
 
 class Answer(msgspec.Struct, frozen=True):
     """A buffered answer: what the client is to see of it, what it used, how many bytes of text it wrote, or how it

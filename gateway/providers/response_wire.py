@@ -12,6 +12,7 @@ from gateway.core.errors import Failed
 from gateway.core.price import AUTO
 from gateway.core.usage import Usage
 from gateway.providers.failures import classify
+from gateway.providers.reader import UNREADABLE
 from gateway.providers.usage import Count
 
 SEALED = "gateway.1."
@@ -26,10 +27,10 @@ FAILED = frozenset({"response.failed", "response.cancelled"})
 LAST = FAILED | {"response.completed", "response.incomplete"}
 """Events that end a stream. What they came to is in their response."""
 
-NOT_ANSWERED = frozenset({"failed", "cancelled"})
+NOT_ANSWERED = ("failed", "cancelled")
 """Statuses of a response that is no answer."""
 
-UNFINISHED = frozenset({"queued", "in_progress"})
+UNFINISHED = ("queued", "in_progress")
 """Statuses of a response that is still being made."""
 
 _CALLERS_FAULT = ("image", "policy", "invalid_prompt")
@@ -148,11 +149,8 @@ _ITEM = msgspec.json.Decoder(Item)
 _TYPE = msgspec.json.Decoder(_Type)
 _USAGE = msgspec.json.Decoder(_Usage)
 _ERROR = msgspec.json.Decoder(_Error)
-_READABLE = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
+_READABLE = ("message", "reasoning", "function_call", "custom_tool_call")
 _NO_READ, _NO_WROTE = _Read(), _Wrote()
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises for bytes that are not what they should be."""
 
 
 def present(raw: Raw | UnsetType) -> bool:

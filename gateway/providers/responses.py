@@ -1,7 +1,8 @@
 """The Responses dialect: the request of a client of OpenAI's Responses API, sent on to a backend that speaks it, too.
 
-Requests and answers pass through as bytes. Events that come before anything is generated are held until something is,
-or the stream ends: OpenAI reports that it has no room only after them, and until then another backend can be asked.
+Requests and answers pass through as bytes, save that nothing is stored. Events that come before anything is generated
+are held until something is, or the stream ends: OpenAI reports that it has no room only after them, and until then
+another backend can be asked.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from gateway.core.catalog import Backend, Endpoint
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed
 from gateway.providers.failures import classify, unreadable
-from gateway.providers.reader import Answer, Reader
+from gateway.providers.reader import UNREADABLE, Answer, Reader
 from gateway.providers.response_wire import (
     BEGINNING,
     EVENT,
@@ -23,7 +24,6 @@ from gateway.providers.response_wire import (
     OUTCOME,
     SEALED,
     UNFINISHED,
-    UNREADABLE,
     Event,
     Outcome,
     failed_in,
@@ -35,6 +35,7 @@ from gateway.providers.response_wire import (
 
 _LIMIT = msgspec.json.Decoder(int | None)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_NOT_STORED = Raw(b"false")
 _NO_OUTCOME = Outcome()
 
 
@@ -75,9 +76,11 @@ class Responses(msgspec.Struct, frozen=True):
         return ()
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
-        """The client's body with the backend's model name, and a lower limit where the canonical form has one."""
+        """The client's body with the backend's model name, and a lower limit where the canonical form has one. Nothing
+        is stored at the backend, which many do unasked: there it would belong to every caller."""
         fields: dict[str, Raw] = chat.native.fields if chat.native is not None else {}
-        changed = {"model": Raw(msgspec.json.encode(backend.model)), **_without_foreign(fields, open_too=self.seals)}
+        changed = {"model": Raw(msgspec.json.encode(backend.model)), "store": _NOT_STORED}
+        changed |= _without_foreign(fields, open_too=self.seals)
         view = chat.view
         most = view.max_completion_tokens if view.max_completion_tokens is not None else view.max_tokens
         if most is not None and not 0 <= _limit(fields.get("max_output_tokens")) <= most:
@@ -114,7 +117,7 @@ def _without_foreign(fields: Mapping[str, Raw], *, open_too: bool) -> dict[str, 
     try:
         items = _ITEMS.decode(given)
         kept = [item for item in items if not _is_foreign(_REASONING.decode(item), open_too)]
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {}  # the backend says what is wrong with it
     return {"input": Raw(msgspec.json.encode(kept))} if len(kept) < len(items) else {}
 
@@ -186,7 +189,10 @@ class Stream(Reader):
         self.used(usage_in(outcome.usage))
         if read.type in FAILED or present(outcome.error) or outcome.status in NOT_ANSWERED:
             self.failed = failed_in(data if isinstance(read.response, UnsetType) else read.response)
-            event = _told(data, self.failed)
+            try:
+                event = _told(data, self.failed)
+            except UNREADABLE:
+                event = self.broke_off(self.failed)
         return self._freed() + event
 
     def _complete(self) -> bool:

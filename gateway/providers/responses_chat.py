@@ -10,7 +10,7 @@ What becomes of each field of a chat completion request; of messages and tools `
 | reasoning_effort | reasoning.effort, with a summary asked for unless there is to be none |
 | verbosity | text.verbosity |
 | response_format | text.format (Perplexity: as it came) |
-| tools, tool_choice | flat |
+| tools, tool_choice | flat; those that run at the backend only where its row in the catalog says that it runs any |
 | web_search_options | the tool `web_search` |
 | logprobs | include: message.output_text.logprobs |
 | stream_options | include_obfuscation goes on; usage is always told |
@@ -24,17 +24,19 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
-from gateway.core.catalog import Backend, Endpoint
+from gateway.core.catalog import HOSTED_TOOLS, Backend, Endpoint
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed, Refusal, Refused
 from gateway.providers.failures import classify
-from gateway.providers.reader import Answer
-from gateway.providers.response_wire import UNREADABLE, present
+from gateway.providers.reader import UNREADABLE, Answer
+from gateway.providers.response_wire import present
 from gateway.providers.responses_input import (
+    hosted,
     input_items,
     names_speakers,
+    names_stored,
     text_format,
     tool,
     tool_choice,
@@ -114,7 +116,16 @@ class ResponsesChat(msgspec.Struct, frozen=True):
         for name in sorted(MEANT_OTHERWISE & chat.fields.keys()):
             if present(chat.fields[name]):
                 return f"does not take `{name}` in a chat completion"
-        return unsaid(chat)
+        return self._tools_lack(chat, backend) or unsaid(chat)
+
+    def _tools_lack(self, chat: ChatRequest, backend: Backend) -> str:
+        there = [raw for raw in chat.view.tools or () if hosted(raw)]
+        if any(names_stored(raw) for raw in there):
+            return "does not take tools that name what is stored: that belongs to the gateway's account"
+        searches = present(chat.fields.get("web_search_options", UNSET))
+        if (there or searches) and HOSTED_TOOLS not in backend.capabilities:
+            return f"runs no tools itself, so it does not take {'these `tools`' if there else '`web_search_options`'}"
+        return ""
 
     def drops(self, chat: ChatRequest, backend: Backend) -> tuple[str, ...]:
         """What is not sent: parameters that it has but one value for, and the names of speakers."""

@@ -21,7 +21,8 @@ from msgspec import Raw
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Refusal, Refused
 from gateway.core.view import Part
-from gateway.providers.response_wire import UNREADABLE, present
+from gateway.providers.reader import UNREADABLE
+from gateway.providers.response_wire import present
 
 _NONE = Raw(b"null")
 _NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
@@ -79,6 +80,10 @@ class _Allowed(msgspec.Struct):
     mode: str = "auto"
 
 
+class _Tool(msgspec.Struct):
+    type: object = "function"
+
+
 class _Search(msgspec.Struct):
     search_context_size: Raw = _NONE
     user_location: dict[str, Raw] | None = None
@@ -90,7 +95,14 @@ _DETAILS = msgspec.json.Decoder(list[_Detail])
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _IMAGE = msgspec.json.Decoder(_Image | str)
 _ALLOWED = msgspec.json.Decoder(_Allowed)
+_TOOL = msgspec.json.Decoder(_Tool)
 _SEARCH = msgspec.json.Decoder(_Search)
+
+_KINDS = ("function", "custom")
+"""Types of tools that the client runs."""
+
+_STORED = frozenset({"vector_store_ids", "file_ids", "file_id", "container_id", "skill_id"})
+"""Members of tools that run at the backend by which they name what was stored there before."""
 
 Members = dict[str, object]
 
@@ -104,6 +116,8 @@ def unsaid(chat: ChatRequest) -> str:
             return "does not take messages of a role that it does not know"
         if isinstance(message.content, list) and any(_heard(part) for part in message.content):
             return "does not take `input_audio`"
+    if _attached_by_id(chat):
+        return "does not take files by a `file_id`: they belong to the gateway's account; send the file itself"
     for mark in _marks(chat, b'"audio"', b'"function_call"'):
         if present(mark.audio):
             return "does not take the `audio` of an earlier answer"
@@ -119,6 +133,29 @@ def names_speakers(chat: ChatRequest) -> bool:
 
 def _heard(part: Part) -> bool:
     return part.type == "input_audio" or bool(bytes(part.input_audio))
+
+
+def _attached_by_id(chat: ChatRequest) -> bool:
+    """Whether a part names a file that was stored before: every caller could name another's."""
+    if all(isinstance(each.content, str) or _is_text(each.content) for each in chat.view.messages):
+        return False
+    try:
+        contents = [each.content for each in _MESSAGES.decode(chat.fields["messages"])]
+    except UNREADABLE:
+        return False  # it is refused
+    return any(_is_by_id(part) for content in contents if isinstance(content, list) for part in content)
+
+
+def _is_by_id(part: Mapping[str, Raw]) -> bool:
+    try:
+        inside = _MEMBERS.decode(part["file"]) if "file" in part else part
+    except UNREADABLE:
+        inside = part
+    return present(part.get("file_id", _NONE)) or present(inside.get("file_id", _NONE))
+
+
+def _is_text(parts: list[Part] | None) -> bool:
+    return all(part.type == "text" for part in parts or ())
 
 
 def _marks(chat: ChatRequest, *said: bytes) -> list[_Mark]:
@@ -218,6 +255,34 @@ def _part(part: Mapping[str, Raw], way: str) -> Members:
     return dict(part)
 
 
+def hosted(raw: Raw) -> bool:
+    """Whether a tool is none that the client runs."""
+    try:
+        kind = _TOOL.decode(raw).type
+    except UNREADABLE:
+        return False  # it is refused
+    return kind not in _KINDS
+
+
+def names_stored(raw: Raw) -> bool:
+    """Whether a tool names what was stored at the backend before: every caller could name another's."""
+    try:
+        return _stored_in(msgspec.json.decode(raw))
+    except UNREADABLE:
+        return False  # it is refused
+
+
+def _stored_in(value: object) -> bool:
+    if isinstance(value, list):
+        return any(_stored_in(each) for each in value)
+    if not isinstance(value, dict):
+        return False
+    named = any(
+        (name in _STORED and each) or (name == "container" and isinstance(each, str)) for name, each in value.items()
+    )
+    return named or any(_stored_in(each) for each in value.values())
+
+
 def tool(raw: Raw) -> Members:
     """A tool, flat. A kind that chat does not have goes on as it came: a backend's own, such as a search.
 
@@ -226,7 +291,7 @@ def tool(raw: Raw) -> Members:
     members = _MEMBERS.decode(raw)
     kind = members.get("type")
     name = "function" if kind is None else msgspec.json.decode(kind, type=str)
-    if name not in ("function", "custom") or name not in members:
+    if name not in _KINDS or name not in members:
         return dict(members)
     rest = {each: value for each, value in members.items() if each != name}
     said: Members = {**rest, "type": name, **_MEMBERS.decode(members[name])}
@@ -265,7 +330,7 @@ def tool_choice(raw: Raw) -> object:
 def _chosen(members: Mapping[str, Raw]) -> Members:
     """A named tool, flat."""
     kind = msgspec.json.decode(members.get("type", b'""'), type=str)
-    inner = _MEMBERS.decode(members[kind]) if kind in ("function", "custom") and kind in members else {}
+    inner = _MEMBERS.decode(members[kind]) if kind in _KINDS and kind in members else {}
     return {**{name: value for name, value in members.items() if name != kind}, **inner, "type": kind}
 
 

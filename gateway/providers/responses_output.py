@@ -12,12 +12,11 @@ from msgspec import Raw, UnsetType
 from gateway.core.chat import ChatRequest
 from gateway.providers.completion import completion
 from gateway.providers.failures import unreadable
-from gateway.providers.reader import Answer
+from gateway.providers.reader import UNREADABLE, Answer
 from gateway.providers.response_wire import (
     NOT_ANSWERED,
     OUTCOME,
     UNFINISHED,
-    UNREADABLE,
     Item,
     Outcome,
     failed_in,

@@ -13,7 +13,7 @@ from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed
 from gateway.providers.completion import Chunks, error_event
 from gateway.providers.failures import unreadable
-from gateway.providers.reader import Reader
+from gateway.providers.reader import UNREADABLE, Reader
 from gateway.providers.response_wire import (
     BEGINNING,
     EVENT,
@@ -22,7 +22,6 @@ from gateway.providers.response_wire import (
     NOT_ANSWERED,
     OUTCOME,
     TEXT,
-    UNREADABLE,
     Event,
     Item,
     Outcome,

@@ -55,7 +55,7 @@ def usage_of(raw: Raw | UnsetType, cached_beside: int = 0) -> Usage | None:
         return None
     try:
         wire = _USAGE.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     read = wire.prompt_tokens_details or _NO_DETAILS
     wrote = wire.completion_tokens_details or _NO_DETAILS

@@ -70,7 +70,7 @@ def test_where_calls_go():
     assert bound == structs.replace(ANTHROPIC, headers=(*ANTHROPIC.headers, BINDING))
     assert DIALECT.endpoint(chat("hi", signed, "on"), backend("claude-opus-5")) is ANTHROPIC
     assert DIALECT.endpoint(chat({**signed, "role": "king"}), backend()) is ANTHROPIC
-    assert (DIALECT.takes, DIALECT.limit_field, DIALECT.passes) == ("chat", "max_tokens", ("anthropic-beta",))
+    assert (DIALECT.takes, DIALECT.limit_field, DIALECT.passes) == ("chat", "max_tokens", ())
     assert DIALECT.base_url == "https://api.anthropic.com/v1"
 
 

@@ -366,3 +366,16 @@ def test_events_in_any_order_end_in_an_error_or_finish_once(parts):
     assert stream.done
     assert (events(out) or [""])[-1] == "[DONE]" or stream.failed is not None
     assert stream.failed is not None or whole["finish"] in REASONS
+
+
+@pytest.mark.parametrize("given", [b'{"a":"\xff"}', b'{"\xff":1}'])
+def test_arguments_that_are_no_text_are_a_failure(given):
+    call = b'{"type":"tool_use","id":"c","name":"f","input":%b}' % given
+    whole = b'{"type":"message","content":[%b],"stop_reason":"tool_use"}' % call
+    reader = Stream(chat(stream=True))
+    reader.feed(event(type="message_start", message={"id": "m", "model": "m"}))
+    reader.feed(b'data: {"type":"content_block_start","index":0,"content_block":%b}\n\n' % call)
+    reader.feed(event(type="content_block_stop", index=0))
+    for failed in (answer(whole, chat()).failed, reader.failed):
+        assert failed is not None
+        assert failed.kind is FailureKind.BROKEN

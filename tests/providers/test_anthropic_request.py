@@ -6,11 +6,13 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from support.anthropic_vectors import backend, chat
 
+from gateway.core.catalog import HOSTED_TOOLS
 from gateway.core.chat import parse
 from gateway.core.errors import Refused
-from gateway.providers.anthropic_fields import KNOWN, OWN
+from gateway.providers.anthropic_fields import KNOWN, NOT_OURS, OWN
 from gateway.providers.anthropic_models import abilities
 from gateway.providers.anthropic_request import JSON_TOOL, Request
 
@@ -90,8 +92,8 @@ def test_the_limit_that_must_be_there(model, fields, declared, limit):
         ({"n": 1, "logprobs": False, "presence_penalty": 0, "logit_bias": {}, "verbosity": "medium"}, {}),
         ({"modalities": ["text"], "response_format": {"type": "text"}, "seed": 7, "unknown": None}, {}),
         (
-            {"cache_control": {"type": "ephemeral"}, "inference_geo": "us", "speed": None},
-            {"cache_control": {"type": "ephemeral"}, "inference_geo": "us"},
+            {"cache_control": {"type": "ephemeral"}, "mcp_servers": [], "inference_geo": None, "speed": None},
+            {"cache_control": {"type": "ephemeral"}, "mcp_servers": []},
         ),
         ({"tools": TOOLS}, {"tools": [F]}),
         ({"tools": []}, {}),
@@ -276,6 +278,13 @@ def test_a_schema_keeps_its_bytes():
         (NEW, {"web_search_options": {}}, "does not take `web_search_options`"),
         (NEW, {"moderation": {"model": "x"}}, "does not take `moderation`"),
         (NEW, {"chat_template_kwargs": {}}, "does not know the field `chat_template_kwargs`"),
+        (NEW, {"mcp_servers": [{"url": "x"}]}, "runs no tools itself, so it does not take `mcp_servers`"),
+        (NEW, {"container": "c"}, NOT_OURS["container"]),
+        (NEW, {"inference_geo": "us"}, NOT_OURS["inference_geo"]),
+        (NEW, {"speed": "fast"}, NOT_OURS["speed"]),
+        (NEW, {"user_profile_id": "p"}, NOT_OURS["user_profile_id"]),
+        (NEW, {"tools": [{"type": "web_search_20250305", "name": "w"}]}, "takes only tools of the type `function`"),
+        (NEW, {"tools": [{"type": "", "name": "w"}]}, "takes only tools of the type `function`"),
         (NEW, {"service_tier": "flex"}, "does not have this `service_tier`"),
         (NEW, {"reasoning_effort": "huge"}, "does not know this `reasoning_effort`"),
         (NEW, FORCED, "cannot be made to call a tool, so it does not take this `tool_choice`"),
@@ -297,6 +306,14 @@ def test_a_schema_keeps_its_bytes():
 )
 def test_what_cannot_be_done_is_said(model, fields, reason):
     assert Request(chat(**fields), backend(model)).lacks() == reason
+
+
+def test_tools_run_at_the_backend_only_where_its_row_says_so():
+    hosts = structs.replace(backend(NEW), capabilities=frozenset({"chat", HOSTED_TOOLS}))
+    servers = [{"type": "url", "url": "https://x", "name": "n"}]
+    request = Request(chat(mcp_servers=servers), hosts)
+    assert (request.lacks(), json.loads(request.encode())["mcp_servers"]) == ("", servers)
+    assert Request(chat(container="c"), hosts).lacks() == NOT_OURS["container"]
 
 
 @pytest.mark.parametrize(

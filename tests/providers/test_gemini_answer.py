@@ -375,3 +375,14 @@ def test_any_bodies_are_an_answer_or_a_failure(bodies, size):
     assert stream.done
     assert (stream.failed is None) == (b"[DONE]" in out)
     assert out == play(VECTORS["text"], [raw])[0]
+
+
+@pytest.mark.parametrize("args", [b'{"a":"\xff"}', b'{"\xff":1}'])
+def test_arguments_that_are_no_text_are_a_failure(args):
+    body = b'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":%b}}]},"finishReason":"STOP"}]}'
+    asked = parse(b'{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}')
+    reader = Stream(asked)
+    reader.feed(b"data: " + body % args + b"\n\n")
+    for failed in (answer_of(body % args, asked).failed, reader.failed):
+        assert failed is not None
+        assert failed.kind is FailureKind.BROKEN

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from msgspec import UNSET, Raw
 
@@ -23,6 +24,18 @@ def reported(*wires) -> Usage | None:
     for wire in wires:
         usage = told.add(Raw(json.dumps(wire).encode())) or usage
     return usage
+
+
+MESSAGE = {"input_tokens": 23, "output_tokens": 10}
+COMPACTED = {
+    "type": "compaction",
+    "input_tokens": 180,
+    "output_tokens": 4,
+    "output_tokens_details": {"thinking_tokens": 1},
+    "cache_read_input_tokens": 7,
+    "cache_creation": {"ephemeral_1h_input_tokens": 5},
+}
+COMPACTED_TOO = Usage(input_uncached=203, cache_read=7, cache_write_long=5, output=13, reasoning=1)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +90,51 @@ def reported(*wires) -> Usage | None:
             ({"input_tokens": 10, "output_tokens": 1, "server_tool_use": {"web_search_requests": 2}},),
             Usage(10, output=1),
         ),
+        # passes of the model: compaction and advice are left out of the figures, and so are models that declined
+        (
+            ({"input_tokens": 23, "output_tokens": 10, "iterations": [COMPACTED, {"type": "message", **MESSAGE}]},),
+            Usage(input_uncached=23 + 180, cache_read=7, cache_write_long=5, output=10 + 3, reasoning=1),
+        ),
+        (({"input_tokens": 23, "output_tokens": 10, "iterations": [COMPACTED]},), COMPACTED_TOO),
+        (
+            ({"input_tokens": 0, "output_tokens": 0, "iterations": [COMPACTED]},),
+            Usage(input_uncached=180, cache_read=7, cache_write_long=5, output=3, reasoning=1),
+        ),
+        (
+            ({"input_tokens": 25, "output_tokens": 1}, {**MESSAGE, "iterations": [COMPACTED]}, {"output_tokens": 10}),
+            msgspec.structs.replace(COMPACTED_TOO, input_uncached=25 + 180),
+        ),
+        (
+            (
+                {
+                    "input_tokens": 412,
+                    "output_tokens": 264,
+                    "iterations": [
+                        {"type": "message", "input_tokens": 408, "output_tokens": 9},
+                        {"type": "fallback_message", "input_tokens": 412, "output_tokens": 264},
+                    ],
+                },
+            ),
+            Usage(input_uncached=820, output=273),
+        ),
+        (
+            (
+                {
+                    **MESSAGE,
+                    "iterations": [
+                        {"type": "message", "input_tokens": 11, "output_tokens": 4},
+                        {"type": "advisor_message", "input_tokens": 823, "output_tokens": 1612},
+                        {"type": "message", "input_tokens": 12, "output_tokens": 6},
+                    ],
+                },
+            ),
+            Usage(input_uncached=23 + 823, output=10 + 1612),
+        ),
+        (({**MESSAGE, "iterations": [{"type": "message", **MESSAGE}]},), Usage(input_uncached=23, output=10)),
+        *(
+            (({**MESSAGE, "iterations": odd},), Usage(23, output=10))
+            for odd in (None, [], 7, [None], [{"type": None}], [{"type": []}])
+        ),
         (({},), None),
         ((None,), None),
         (({"input_tokens": "10"},), None),
@@ -93,10 +151,24 @@ def test_no_report_is_no_usage():
     assert Reported().add(UNSET) is None
 
 
-@pytest.mark.parametrize(("wire", "service"), [({"service_tier": "priority"}, "priority"), ({"service_tier": 7}, None)])
-def test_the_service_tier_is_read(wire, service):
+@pytest.mark.parametrize(
+    ("wires", "service"),
+    [
+        (({"service_tier": "priority"},), "priority"),
+        (({"service_tier": 7, "speed": 7, "inference_geo": 7},), None),
+        (({"service_tier": "standard", "speed": "standard", "inference_geo": "not_available"},), "standard"),
+        (({"service_tier": "standard", "speed": "fast", "inference_geo": "global"},), "fast"),
+        (({"service_tier": "standard", "inference_geo": "us"},), "us"),
+        (({"service_tier": "batch", "speed": "fast", "inference_geo": "us"},), "batch+fast+us"),
+        (({"service_tier": "standard", "speed": "fast"}, {"service_tier": "standard"}, {}), "fast"),
+        (({"service_tier": "standard"}, {"iterations": [{"type": "compaction"}]}), "standard"),
+        (({"service_tier": "standard"}, {"iterations": [{"type": "fallback_message"}]}), "fallback_message"),
+    ],
+)
+def test_what_it_was_served_at_is_read(wires, service):
     told = Reported()
-    told.add(Raw(json.dumps({"input_tokens": 1, **wire}).encode()))
+    for wire in wires:
+        told.add(Raw(json.dumps({"input_tokens": 1, **wire}).encode()))
     assert told.service == service
 
 

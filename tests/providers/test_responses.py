@@ -67,7 +67,14 @@ BODY = b'{"model":"alias","x":{"b":1,"a":[ 1.50 ]},"input":"\\u00e9","n":9007199
     ],
 )
 def test_only_the_model_and_a_higher_limit_are_replaced(limit, view, sent):
-    assert DIALECT.encode(ask(BODY % limit, **view), BACKEND) == BODY.replace(b"alias", b"served-name") % sent
+    encoded = DIALECT.encode(ask(BODY.replace(b"%b", b',"store":true%b') % limit, **view), BACKEND)
+    assert encoded == BODY.replace(b"alias", b"served-name").replace(b"%b", b',"store":false%b') % sent
+
+
+@pytest.mark.parametrize("store", [b"", b',"store":true', b',"store":null', b',"store":false', b',"st\\u006fre":true'])
+def test_nothing_is_stored_whatever_the_client_says(store):
+    sent = DIALECT.encode(ask(b'{"model":"m","input":"x"%b}' % store), BACKEND)
+    assert (json.loads(sent)["store"], sent.count(b'"store"')) == (False, 1)
 
 
 def test_it_goes_to_responses_and_leaves_nothing_out():
@@ -167,6 +174,14 @@ def test_a_response_that_completed_as_failed_is_told_as_failed():
     out = play(reader, sse(CREATED, DELTA, {"type": "response.completed", "response": {"status": "failed"}}))
     assert reader.failed.kind is FailureKind.SERVER_ERROR
     assert b"response.completed" not in out
+
+
+def test_a_failed_response_that_nobody_can_tell_again_is_an_error():
+    end = b'data: {"type":"response.failed","response":{"status":"failed","usage":%b,"\xff":1}}\n\n'
+    reader = Stream()
+    out = play(reader, end % json.dumps(USED).encode())
+    assert (out.startswith(b"event: error\n"), kind_of(reader.failed)) == (True, "server_error")
+    assert reader.usage == Usage(input_uncached=3, output=2)
 
 
 def test_what_comes_after_the_end_is_dropped():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 from support.response_vectors import GOOD_STREAMS, chat, kind_of, play, vector
 
-from gateway.core.catalog import Backend
+from gateway.core.catalog import HOSTED_TOOLS, Backend
 from gateway.core.chat import OPTIONAL, ChatRequest, parse
 from gateway.core.decision import Obligation
 from gateway.core.discharge import discharged
@@ -20,6 +20,7 @@ from gateway.providers.responses_chat import MEANT_OTHERWISE, NOT_HERE, SAME, TR
 
 BACKEND = Backend("b", "openai", "http://u/v1", "served-name", {})
 REASONING = msgspec.structs.replace(BACKEND, capabilities=frozenset({"chat", "reasoning"}))
+HOSTS = msgspec.structs.replace(BACKEND, capabilities=frozenset({"chat", HOSTED_TOOLS}))
 OPENAI = ResponsesChat("https://api.openai.com/v1", kept_as="openai-responses-v1")
 PERPLEXITY = ResponsesChat(
     "https://api.perplexity.ai/v1",
@@ -106,8 +107,35 @@ def test_a_plain_request_asks_for_nothing_that_nobody_asked_for():
     ],
 )
 def test_fields_become(fields, said):
-    assert OPENAI.lacks(ask(**fields), BACKEND) == ""
+    assert OPENAI.lacks(ask(**fields), HOSTS) == ""
     assert sent(**fields) == said
+
+
+SEARCH = {"type": "web_search"}
+RUN_THERE = "runs no tools itself, so it does not take these `tools`"
+STORED = "does not take tools that name what is stored: that belongs to the gateway's account"
+
+
+@pytest.mark.parametrize(
+    ("fields", "here", "hosted"),
+    [
+        ({"web_search_options": {"x": 1}}, "runs no tools itself, so it does not take `web_search_options`", ""),
+        ({"tools": [SEARCH]}, RUN_THERE, ""),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}, SEARCH]}, RUN_THERE, ""),
+        ({"tools": [{"type": "mcp", "server_url": "https://x"}]}, RUN_THERE, ""),
+        ({"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]}, RUN_THERE, ""),
+        ({"tools": [{"type": 7}]}, RUN_THERE, ""),
+        ({"tools": [{"type": "code_interpreter", "container": "cntr_1"}]}, STORED, STORED),
+        ({"tools": [{"type": "code_interpreter", "container": {"file_ids": ["f"]}}]}, STORED, STORED),
+        ({"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}, STORED, STORED),
+        ({"tools": [{"type": "shell", "environment": {"skills": [{"skill_id": "s"}]}}]}, STORED, STORED),
+        ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "", ""),
+        ({"tools": [{"function": {"name": "f", "parameters": {"properties": {"file_ids": {"x": 1}}}}}]}, "", ""),
+    ],
+)
+def test_tools_run_at_the_backend_only_where_its_row_says_so(fields, here, hosted):
+    assert OPENAI.lacks(ask(**fields), BACKEND) == here
+    assert OPENAI.lacks(ask(**fields), HOSTS) == hosted
 
 
 @pytest.mark.parametrize("name", sorted(SAME - {"stream"}))
@@ -191,7 +219,7 @@ def test_nothing_is_left_out_in_silence():
     ],
 )
 def test_a_provider_has_quirks(fields, said):
-    assert PERPLEXITY.lacks(ask(**fields), BACKEND) == ""
+    assert PERPLEXITY.lacks(ask(**fields), HOSTS) == ""
     assert sent(PERPLEXITY, **fields) == said
 
 

@@ -188,6 +188,23 @@ def test_what_cannot_be_said_is_named(message, why):
     assert bool(why) == bool(said)
 
 
+@pytest.mark.parametrize(
+    ("part", "by_id"),
+    [
+        ({"type": "file", "file": {"file_id": "file-1"}}, True),
+        ({"type": "file", "file": {"file_data": "x", "file_id": None}}, False),
+        ({"type": "input_file", "file_id": "file-1"}, True),
+        ({"type": "image_url", "image_url": {"url": "https://x"}, "file": 7, "file_id": "file-1"}, True),
+        ({"type": "image_url", "image_url": {"url": "https://x"}}, False),
+        ({"type": "text", "text": "file_id"}, False),
+    ],
+)
+def test_files_that_were_stored_before_are_anybodys(part, by_id):
+    request = chat(messages=[{"role": "user", "content": [{"type": "file", "file": None}, part]}])
+    assert ("does not take files by a `file_id`" in unsaid(request)) == by_id
+    assert unsaid(chat(messages=[{"role": "user", "content": [part]}])).startswith("does not take files") == by_id
+
+
 def test_speakers_are_noticed():
     assert names_speakers(chat(messages=[{"role": "user", "content": "x", "name": "Ann"}]))
     assert not names_speakers(chat(messages=[{"role": "user", "content": '"name"', "name": None}]))
