@@ -475,24 +475,52 @@ def failure_of(surface: str, body: bytes) -> dict:
 
 def looks_finished(surface: str, body: bytes) -> bool:
     """Whether a client takes a stream for complete."""
-    if surface == "messages":
-        return b"message_stop" in body
-    if surface == "responses":
-        return any(data.get("type") in ("response.completed", "response.incomplete") for _, data in data_of(body))
-    return b"[DONE]" in body
+    events = [each for each in SSEDecoder().iter_bytes(iter([body])) if each.data]
+    if surface in ("chat", "completions"):
+        return any(each.data.startswith("[DONE]") for each in events)
+    ends = ("message_stop", "response.completed", "response.incomplete")
+    return any(json.loads(each.data).get("type") in ends for each in events)
 
 
-def official(surface: str, body: bytes) -> None:
-    """Reads every event of a stream into the types of the official SDK, strictly where the surface is ours."""
+def official(surface: str, body: bytes, *, strict: bool = True) -> None:
+    """Reads every event of a stream into the types of the official SDK. `strict`: more strictly than it does itself,
+    which takes values of any type where a backend's own go on, such as log probabilities."""
     for _, data in data_of(body):
         if "error" in data and surface in ("chat", "completions"):
             continue
-        if surface == "responses":
+        if surface == "responses" and strict:
             _EVENT.validate_python(data)
+        elif surface == "responses":
+            construct_type(value=data, type_=ResponseStreamEvent)
         elif surface == "messages":
             assert isinstance(data["type"], str)
         else:
             construct_type(value=data, type_=ChatCompletionChunk if surface == "chat" else Completion)
+
+
+def read_strictly(events: list[tuple[str | None, dict]], *, finished: bool) -> None:
+    """Holds the chunks of a stream that we wrote ourselves to all that clients rely on."""
+    begun: set[int] = set()
+    ended: set[int] = set()
+    calls: set[tuple[int, int]] = set()
+    for _, data in events:
+        if "error" in data:
+            continue
+        construct_type(value=data, type_=ChatCompletionChunk)
+        for choice in data["choices"]:
+            index, delta = choice["index"], choice["delta"]
+            assert ("role" in delta) == (index not in begun)
+            begun.add(index)
+            for call in delta.get("tool_calls", ()):
+                first = (index, call["index"]) not in calls
+                assert ("id" in call) == first
+                assert not first or call["index"] == sum(1 for of, _ in calls if of == index)
+                calls.add((index, call["index"]))
+            if choice["finish_reason"] is not None:
+                assert index not in ended
+                assert choice["finish_reason"] in {"stop", "length", "tool_calls", "content_filter", "function_call"}
+                ended.add(index)
+    assert not finished or ended == begun
 
 
 @cache  # it takes a fifth of a second to make
