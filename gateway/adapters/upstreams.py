@@ -31,6 +31,8 @@ _ONE_WRITE_BYTES = 65_536
 _KEY_SECONDS = 30.0
 """How long a key from a file is used before the file is read again: tokens of clouds live for an hour."""
 _NEVER = float("inf")
+_PART_BYTES = 8_192
+"""How much of a stream is read in one turn of the loop: small events take a few milliseconds then."""
 _NO_HEADERS: Headers = []
 _MESSAGES = {
     FailureKind.UNREACHABLE: "the backend cannot be reached",
@@ -216,7 +218,10 @@ class AiohttpOpened:
     """An answer under way. Its first event must come in time, each block within `idle` of being asked for, all within
     `total`. The clock of a block runs only while it is waited for: a slow client is not the upstream's fault."""
 
-    __slots__ = ("_connection", "_content", "_deadline", "_deadlines", "_first", "_idle", "_until", "headers", "status")
+    __slots__ = (
+        *("_connection", "_content", "_deadline", "_deadlines", "_first", "_idle", "_rest", "_until"),
+        *("headers", "status"),
+    )
 
     def __init__(
         self,
@@ -229,6 +234,7 @@ class AiohttpOpened:
     ) -> None:
         self._connection = connection
         self._content = content
+        self._rest = b""  # of a block that is handed on in parts
         self._deadline = deadline
         self._deadlines = deadlines
         self._first, deadline.at = deadline.at, _NEVER
@@ -263,9 +269,14 @@ class AiohttpOpened:
             if ended.done():
                 return
             try:
-                while block := content.read_nowait():
-                    if not take(block):
+                while block := self._rest or content.read_nowait():
+                    self._rest = block[_PART_BYTES:]
+                    if not take(block[:_PART_BYTES]):
                         ended.set_result(False)
+                        return
+                    if self._rest:  # an upstream that is faster than we are leaves others their turn
+                        deadline.at = min(self._deadlines.now + self._idle, self._until)
+                        link.loop.call_soon(came)
                         return
                 if content.at_eof():
                     ended.set_result(True)

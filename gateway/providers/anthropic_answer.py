@@ -162,6 +162,8 @@ class Stream(Reader):
         if read.type == "message_start" and read.message is not None:
             self.started = True
             self._use(read.message.usage)
+            if self._chunks is not None:
+                return b""  # said again: a client is told of one beginning
             self._chunks = Chunks(self._chat, read.message.id, read.message.model)
             return self._chunks.delta({})
         chunks = self._chunks

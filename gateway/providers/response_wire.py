@@ -39,15 +39,19 @@ _CALLERS_FAULT = ("image", "policy", "invalid_prompt")
 _NOTHING = (b"", b"null", b'""', b"[]", b"{}")
 
 
+Scalar = str | int | float | bool | None
+"""What is compared and looked up: a list or an object in its place is unreadable."""
+
+
 class Event(msgspec.Struct):
     """One event of a stream. What only one dialect reads is left as it came."""
 
     type: str = ""
     sequence_number: object = None
-    output_index: object = None
-    content_index: object = None
-    summary_index: object = None
-    item_id: object = None
+    output_index: Scalar = None
+    content_index: Scalar = None
+    summary_index: Scalar = None
+    item_id: Scalar = None
     delta: Raw | UnsetType = UNSET
     logprobs: Raw | UnsetType = UNSET
     annotation: Raw | UnsetType = UNSET
@@ -59,7 +63,7 @@ class Event(msgspec.Struct):
 class Incomplete(msgspec.Struct):
     """Why an answer is not whole."""
 
-    reason: object = None
+    reason: Scalar = None
 
 
 class Outcome(msgspec.Struct):
@@ -67,7 +71,7 @@ class Outcome(msgspec.Struct):
 
     id: object = None
     model: object = None
-    status: object = None
+    status: Scalar = None
     service_tier: object = None
     incomplete_details: Incomplete | None = None
     output: list[Raw] | None = None
@@ -112,7 +116,7 @@ class Item(msgspec.Struct):
 
 
 class _Type(msgspec.Struct):
-    type: object = "message"
+    type: Scalar = "message"
 
 
 class _Read(msgspec.Struct):

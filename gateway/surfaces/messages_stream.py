@@ -101,7 +101,8 @@ class Events(Following):
         if self._ended:
             return b""
         if not data or data.isspace():
-            return PING if self._begun else event  # a sign of life: a comment, which every reader skips
+            # a sign of life: a comment, which every reader skips; an event without data none can read
+            return PING if self._begun else event if event.startswith(b":") else b""
         if data.startswith(b"[DONE]"):
             return self._end()
         if (chunk := read(data)) is None:

@@ -165,6 +165,31 @@ async def test_an_endless_answer_is_cut_at_the_limit(client, scripts):
     opened.close()
 
 
+async def test_a_large_block_leaves_others_their_turn_and_loses_nothing(client, scripts):
+    sent = bytes(range(250)) * 800
+    scripts.scripts["u"] = [STREAM_HEAD, chunk(sent), STREAM_END]
+    opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)
+    loop, turns, got = asyncio.get_running_loop(), [0], []
+
+    def turn() -> None:
+        turns[0] += 1
+        ticking[0] = loop.call_soon(turn)
+
+    ticking = [loop.call_soon(turn)]
+
+    def take(block: bytes) -> bool:
+        got.append((len(block), turns[0], block))
+        return len(got) % 5 != 0  # now and then the client is slow
+
+    while not await opened.pass_on(take):
+        pass
+    ticking[0].cancel()
+    opened.close()
+    assert b"".join(block for _, _, block in got) == sent
+    assert max(size for size, _, _ in got) <= 8_192
+    assert len({turn for _, turn, _ in got}) >= len(got) // 2
+
+
 async def test_a_cancelled_call_hangs_up_and_stays_cancelled(client, scripts):
     scripts.scripts["u"] = [HANG]
     task = asyncio.create_task(

@@ -290,6 +290,12 @@ def test_a_message_that_begins_in_the_middle_is_broken():
     assert b"in the middle" in stream.feed(block(0, {"type": "text", "text": "a"}))
 
 
+def test_a_message_that_begins_twice_begins_once_for_the_client():
+    stream = Stream(chat(stream=True))
+    assert len(chunks_of(stream.feed(START))) == 1
+    assert stream.feed(START) == b""
+
+
 def test_a_stream_without_its_last_event_is_given_an_end():
     stream = Stream(chat(**WITH_USAGE))
     out = play(stream, [START + ended("end_turn")])

@@ -312,6 +312,8 @@ def test_an_answer_that_was_cut_never_looks_whole(end, reason):
         sse({"type": "response.output_text.delta"}),
         sse(delta("output_text", 7)),
         sse(item("done", type="message", content=7)),
+        sse(item("done", type={"no": "word"})),
+        sse({**delta("output_text", "x"), "content_index": [0]}),
         sse({"type": "response.completed", "response": {"output": 7}}),
         sse({"type": "response.created", "response": 7}),
         sse({"type": "response.cancelled", "response": {"status": "cancelled"}}),

@@ -146,6 +146,10 @@ def test_a_sign_of_life_before_the_first_chunk_stays_a_comment():
     assert play([b": alive\n\n", delta("a"), DONE])[0].startswith(b": alive\n\nevent: message_start\n")
 
 
+def test_an_event_without_data_is_told_to_nobody():
+    assert play([b"data\n\n", delta("a"), DONE])[0].startswith(b"event: message_start\n")
+
+
 CASES = {
     "text": ([{"role": "assistant", "content": ""}, {"content": "a"}, {"content": "b"}], [("text", "ab")]),
     "nothing": ([{"role": "assistant", "content": ""}], []),
