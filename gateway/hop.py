@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.asked import Form, watched_tags
 from gateway.core import tokens
+from gateway.core.bound import NOTHING as FREE
 from gateway.core.bound import bound, prompt_tokens
 from gateway.core.budget import Reserved
 from gateway.core.catalog import Endpoint
@@ -96,7 +97,7 @@ class Hop:
         self._taken = form.taken
         self._watched = watched_tags(do) if do else _NOTHING
         self._task = task
-        self.bound = bound(self.backend, self.chat.demand)
+        self.bound = bound(self.backend, self.chat.demand) if self._generates else FREE
         self.room: Reserved | None = None  # what was reserved for it
         self.shortened: int | None = None  # tokens that a choice may have, where a budget leaves no more
         self._sent = 0.0
@@ -106,6 +107,11 @@ class Hop:
         self.answer: Answer | None = None  # a buffered answer
         self.body = b""
         self.cut: Verdict | None = None  # why we broke it off
+
+    @property
+    def _generates(self) -> bool:
+        """Whether anything is generated, or read for money: to count tokens is free."""
+        return self.dialect.takes != "count_tokens"
 
     @property
     def most(self) -> int:

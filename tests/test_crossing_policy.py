@@ -200,7 +200,7 @@ def test_a_secret_is_taken_out_and_comes_back(house, key, scripts, upstream, sur
 
 
 NATIVE_ONLY = {
-    "messages": {"container": "c_1"},
+    "messages": {"tools": [{"type": "bash_20250124", "name": "bash"}]},
     "responses": {"context_management": [{"type": "compaction"}]},
 }
 

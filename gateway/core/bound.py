@@ -4,7 +4,7 @@ import msgspec
 
 from gateway.core import tokens
 from gateway.core.catalog import ASSUMED_CONTEXT, Backend
-from gateway.core.chat import Demand
+from gateway.core.chat import WRITING, Demand
 from gateway.core.price import dearest
 
 ENOUGH_OUTPUT = 4096
@@ -14,11 +14,12 @@ that breaks off early costs money and helps nobody."""
 
 class Bound(msgspec.Struct, frozen=True):
     """The bound of one call. `prompt` is pico-USD; `token` is what one more written token of every choice costs, in
-    pico-USD; `written` is how many tokens a choice can have."""
+    pico-USD; `written` is how many tokens a choice can have. `whole`: its answer cannot be cut short."""
 
     prompt: int
     token: int
     written: int
+    whole: bool = False
 
     @property
     def most(self) -> int:
@@ -28,7 +29,7 @@ class Bound(msgspec.Struct, frozen=True):
     @property
     def least(self) -> int:
         """The most that it can cost once its answer is cut as short as it may be."""
-        return self.prompt + min(self.written, ENOUGH_OUTPUT) * self.token
+        return self.most if self.whole else self.prompt + min(self.written, ENOUGH_OUTPUT) * self.token
 
     def written_for(self, pico_usd: int) -> int:
         """How many tokens a choice can have for so much money."""
@@ -47,7 +48,8 @@ def bound(backend: Backend, demand: Demand) -> Bound:
     written = longest if demand.output_limit is None else min(demand.output_limit, longest)
     prompt = prompt_tokens(backend, demand)
     read, wrote = dearest(price, prompt, demand.service, audio="audio" in demand.needs)
-    return Bound(prompt * read, demand.choices * wrote, written)
+    whole = demand.needs.isdisjoint(WRITING)
+    return Bound(prompt * read, demand.choices * wrote, written, whole)
 
 
 def prompt_tokens(backend: Backend, demand: Demand) -> int:

@@ -37,13 +37,15 @@ _SPELLED: Mapping[str, str] = {
     "guardrail_intervened": "content_filter",
 }
 
-_FAILED: Mapping[str, str] = {
+FAILED: Mapping[str, str] = {
     "error": "the backend failed while it wrote the answer",
     "network_error": "the backend lost its own connection while it wrote the answer",
     "insufficient_system_resource": "the backend ran out of resources while it wrote the answer",
     "abort": "the backend aborted the answer",
+    "aborted": "the backend aborted the answer",
     "malformed_function_call": "the model wrote a tool call that cannot be read",
 }
+"""Reasons by which an answer broke off, and what we say then."""
 
 
 def reason(spelled: str) -> str:
@@ -54,4 +56,4 @@ def reason(spelled: str) -> str:
 
 def failure(spelled: str) -> str:
     """What went wrong, if a reason says that the answer is none; else empty."""
-    return _FAILED.get(spelled.lower(), "")
+    return FAILED.get(spelled.lower(), "")

@@ -9,22 +9,8 @@ from msgspec import UNSET, Raw, UnsetType
 
 from gateway.core.errors import Failed
 from gateway.ports import UpstreamError
+from gateway.providers import finish
 from gateway.providers.failures import unreadable
-
-KNOWN_AS: Mapping[str, str] = {
-    "end_turn": "stop",
-    "eos": "stop",
-    "eos_token": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_length": "length",
-    "sensitive": "content_filter",
-    "tool_use": "tool_calls",
-}
-"""Finish reasons of some servers, by OpenAI's."""
-
-FAILURES = frozenset({"abort", "aborted", "error", "insufficient_system_resource", "network_error"})
-"""Finish reasons of some servers by which an answer broke off."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -130,15 +116,14 @@ class Choice(msgspec.Struct):
 
     @property
     def ended(self) -> str | None:
-        """Why it ended, by OpenAI's word if there is one. None: it has not; some servers write "" for that."""
-        return KNOWN_AS.get(self.finish_reason, self.finish_reason[:64]) if self.finish_reason else None
+        """Why it ended, by OpenAI's word. None: it has not; some servers write "" for that."""
+        return finish.reason(self.finish_reason) if self.finish_reason else None
 
     @property
     def failed(self) -> Failed | None:
         """How it broke off, by its finish reason."""
-        if self.finish_reason not in FAILURES:
-            return None
-        return unreadable(f"the backend broke the answer off (`{self.finish_reason}`)")
+        why = finish.failure(self.finish_reason or "")
+        return unreadable(why) if why else None
 
     @property
     def likely(self) -> list[object]:

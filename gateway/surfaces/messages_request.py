@@ -186,9 +186,9 @@ def _parse(body: bytes, arrived: int, surface: str, *, counts: bool) -> ChatRequ
         if not edit.type.startswith(EDITS):
             only.add(f"uses the context edit `{edit.type}`")
     translated = msgspec.json.encode(said)
-    chat = canonical.parse(translated, arrived)
     if str(only):  # chat has no word for content that is kept somewhere
         refuse_kept(fields)
+    chat = canonical.parse(translated, arrived)
     # what a native backend reads beyond the canonical form is paid, too
     beyond = max(0, len(body) - len(translated)) if str(only) else 0
     native = Native(surface, fields, str(only), "messages", _runs_there(view, fields))

@@ -14,7 +14,7 @@ from gateway.core.usage import Usage
 
 
 def demand(output_limit=None, choices=1, input_bytes=300, messages=2):
-    return Demand(frozenset(), input_bytes, messages, output_limit, choices)
+    return Demand(frozenset({"chat"}), input_bytes, messages, output_limit, choices)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,13 @@ def test_a_cut_answer_costs_no_more_than_was_granted(prompt, token, written, dat
     cut = whole.written_for(granted)
     assert min(written, ENOUGH_OUTPUT) <= cut <= written
     assert prompt + cut * token <= granted
+
+
+@pytest.mark.parametrize(
+    ("operation", "whole"), [("chat", False), ("completions", False), ("images", True), ("embeddings", True)]
+)
+def test_what_cannot_be_cut_short_wants_all_that_it_can_cost(operation, whole):
+    asked = msgspec.structs.replace(demand(), needs=frozenset({operation}))
+    made = bound(backend("a", max_output=100_000), asked)
+    assert made.whole is whole
+    assert (made.least == made.most) is whole

@@ -54,7 +54,14 @@ def catalog(upstream, **more) -> dict:
         name: backend(
             upstream.url(name),
             **{key: value for key, value in kind.items() if key != "speaks"},
-            capabilities=["chat", "tools", "vision", "json_schema", *kind.get("speaks", ())],
+            capabilities=[
+                "chat",
+                "tools",
+                "vision",
+                "json_schema",
+                *kind.get("speaks", ()),
+                *(["hosted_tools"] if "speaks" in kind else []),
+            ],
             **{"max_output": 1000, "price": PRICE, **more},
         )
         for name, kind in KINDS.items()

@@ -4,7 +4,8 @@ import pytest
 
 from gateway.core.errors import FailureKind
 from gateway.ports import UpstreamError
-from gateway.surfaces.canonical import FAILURES, KNOWN_AS, Call, Calls, Choice, Said, read, whole
+from gateway.providers.finish import FAILED
+from gateway.surfaces.canonical import Call, Calls, Choice, Said, read, whole
 
 
 @pytest.mark.parametrize(
@@ -33,14 +34,22 @@ def test_calls_are_read_in_any_form():
 
 
 @pytest.mark.parametrize(
-    ("reason", "ended"), [(None, None), ("", None), ("stop", "stop"), ("new", "new"), *KNOWN_AS.items()]
+    ("reason", "ended"),
+    [
+        (None, None),
+        ("", None),
+        ("stop", "stop"),
+        ("new", "stop"),
+        ("tool_use", "tool_calls"),
+        ("sensitive", "content_filter"),
+    ],
 )
 def test_why_it_ended(reason, ended):
     choice = Choice(finish_reason=reason)
     assert (choice.ended, choice.failed) == (ended, None)
 
 
-@pytest.mark.parametrize("reason", sorted(FAILURES))
+@pytest.mark.parametrize("reason", sorted(FAILED))
 def test_reasons_that_say_failure(reason):
     assert Choice(finish_reason=reason).failed.kind is FailureKind.BROKEN
     with pytest.raises(UpstreamError):

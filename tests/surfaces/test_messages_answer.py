@@ -164,7 +164,7 @@ CALLS = {"tool_calls": [call("{}")]}
         ({"content": "a"}, "length", "max_tokens"),
         ({"content": "a"}, "content_filter", "refusal"),
         ({"content": "a"}, "tool_calls", "end_turn"),
-        ({"content": "a"}, "unheard_of", "unheard_of"),
+        ({"content": "a"}, "unheard_of", "end_turn"),
         ({"content": "a"}, "sensitive", "refusal"),
         ({"content": "a"}, "", "end_turn"),
         ({"content": "a"}, None, "end_turn"),

@@ -156,8 +156,8 @@ def test_how_an_answer_ends(finish, status, reason):
 
 def test_an_end_that_nobody_knows_is_not_a_natural_one():
     chat = SURFACE.parse(b'{"model":"m","input":"hi"}', 0)
-    told = json.loads(SURFACE.answer(b'{"choices":[{"message":{"content":"x"},"finish_reason":"new"}]}', chat))
-    assert (told["status"], told["incomplete_details"]) == ("incomplete", {"reason": "new"})
+    told = json.loads(SURFACE.answer(b'{"choices":[{"message":{"content":"x"},"finish_reason":"sensitive"}]}', chat))
+    assert (told["status"], told["incomplete_details"]) == ("incomplete", {"reason": "content_filter"})
 
 
 def test_an_empty_answer_has_no_items():

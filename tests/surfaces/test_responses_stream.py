@@ -16,8 +16,8 @@ from support.upstream import event
 from support.vectors import all_recorded
 
 from gateway.core.errors import Failed, FailureKind
+from gateway.providers.finish import FAILED
 from gateway.providers.openai import OpenAI
-from gateway.surfaces.canonical import FAILURES
 from gateway.surfaces.following import Following
 from gateway.surfaces.responses import Responses
 
@@ -399,7 +399,7 @@ def test_another_id_is_another_call(made):
     assert [(each["call_id"], each["arguments"]) for each in items] == [("a", '{"a":1}'), ("b", '{"b":2}')]
 
 
-@pytest.mark.parametrize("reason", sorted(FAILURES))
+@pytest.mark.parametrize("reason", sorted(FAILED))
 def test_an_answer_that_the_backend_broke_off_has_failed(reason):
     chat = SURFACE.parse(b'{"model":"m","input":"hi","stream":true}', 0)
     reader = SURFACE.follow(OpenAI().reader(chat), chat)
@@ -411,8 +411,3 @@ def test_an_answer_that_the_backend_broke_off_has_failed(reason):
 def test_an_empty_finish_reason_is_none():
     events = told(delta("", content="x"), delta("", content="y"), delta("stop"), DONE)
     assert [item["content"][0]["text"] for item in last(events)["output"]] == ["xy"]
-
-
-def test_an_end_that_nobody_knows_is_not_a_natural_one():
-    assert b'"reason":"new"' in play([delta(content="x"), delta("new"), DONE])
-    assert b"response.incomplete" in play([delta(content="x"), delta("new"), DONE])
