@@ -177,10 +177,10 @@ def _beside(key_header: str = "Authorization", *, seals: bool = False) -> tuple[
     return (
         OpenAI(takes="completions", target=Endpoint("/completions", key_header), rewrites=()),
         Embeddings(target=Endpoint("/embeddings", key_header)),
-        Plain("moderations", Endpoint("/moderations", key_header), "results"),
-        Plain("images", Endpoint("/images/generations", key_header), "data"),
-        Plain("rerank", Endpoint("/rerank", key_header), "results"),
-        Responses(seals, target=Endpoint("/responses", key_header)),
+        Plain(takes="moderations", target=Endpoint("/moderations", key_header), member="results"),
+        Plain(takes="images", target=Endpoint("/images/generations", key_header), member="data"),
+        Plain(takes="rerank", target=Endpoint("/rerank", key_header), member="results"),
+        Responses(seals=seals, target=Endpoint("/responses", key_header)),
         Messages(target=Endpoint("/messages", key_header, VERSION), signed=False),
     )
 

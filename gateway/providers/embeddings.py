@@ -32,7 +32,7 @@ _FLOATS = msgspec.json.Decoder(list[float])
 _TEXT = msgspec.json.Decoder(str)
 
 
-class Embeddings(Plain, frozen=True):
+class Embeddings(Plain, frozen=True, kw_only=True):
     """The dialect. `packs`: the server can answer in base64, else it is asked for numbers."""
 
     takes: str = "embeddings"

@@ -16,6 +16,7 @@ from gateway.core.errors import Failed
 from gateway.core.usage import NOTHING
 from gateway.providers.failures import classify, unreadable
 from gateway.providers.messages_wire import LEAST_BUDGET, Reported, billed, error_event
+from gateway.providers.passing import Passing
 from gateway.providers.reader import UNREADABLE, Answer, Reader
 from gateway.providers.usage import Count
 
@@ -79,30 +80,17 @@ _EVENT = msgspec.json.Decoder(_Event)
 _MESSAGE = msgspec.json.Decoder(_Message)
 
 
-class Messages(msgspec.Struct, frozen=True):
-    """The dialect. `base_url` is the provider's default, None: it has none. `target` says where the key goes.
+class Messages(Passing, frozen=True, kw_only=True):
+    """The dialect. `target` says where the key goes.
 
     `signed`: it takes no thinking without its own signature, so that of other models is left out.
     """
 
-    base_url: str | None = None
+    takes: str = "messages"
     target: Endpoint = ANTHROPIC
     signed: bool = True
-    takes: str = "messages"
     limit_field: str = "max_tokens"
     passes: tuple[str, ...] = ("anthropic-beta",)
-
-    def endpoint(self, chat: ChatRequest, backend: Backend) -> Endpoint:
-        """Where the call goes."""
-        return self.target
-
-    def lacks(self, chat: ChatRequest, backend: Backend) -> str:
-        """Nothing: what it does not know it refuses itself."""
-        return ""
-
-    def drops(self, chat: ChatRequest, backend: Backend) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The client's own body with the backend's model, and with our limit where that is lower."""
@@ -128,10 +116,6 @@ class Messages(msgspec.Struct, frozen=True):
             return Answer(b"", usage, 0, unreadable("the backend answered without content"))
         written = sum(block.size for block in read.content)
         return Answer(body, billed(usage, read.stop_reason, written), written, None, reported.service)
-
-    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
-        """What an answer with another status says."""
-        return classify(status, body, headers)
 
 
 class Stream(Reader):
@@ -242,27 +226,14 @@ def _object(members: Mapping[str, Raw]) -> bytes:
     return b"{" + inside + b"}"
 
 
-class CountTokens(msgspec.Struct, frozen=True):
+class CountTokens(Passing, frozen=True, kw_only=True):
     """The dialect in which the tokens of a request are counted: that costs nothing, and nothing is generated."""
 
-    base_url: str | None = None
+    takes: str = "count_tokens"
     target: Endpoint = COUNTING
     signed: bool = True
-    takes: str = "count_tokens"
     limit_field: str = "max_tokens"
     passes: tuple[str, ...] = ("anthropic-beta",)
-
-    def endpoint(self, chat: ChatRequest, backend: Backend) -> Endpoint:
-        """Where the call goes."""
-        return self.target
-
-    def lacks(self, chat: ChatRequest, backend: Backend) -> str:
-        """Nothing."""
-        return ""
-
-    def drops(self, chat: ChatRequest, backend: Backend) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The client's own body with the backend's model."""
@@ -281,10 +252,6 @@ class CountTokens(msgspec.Struct, frozen=True):
         except UNREADABLE:
             return Answer(b"", None, 0, unreadable("the backend answered with something that is no count of tokens"))
         return Answer(body, NOTHING, 0, None)
-
-    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
-        """What an answer with another status says."""
-        return classify(status, body, headers)
 
 
 class _Count(msgspec.Struct):

@@ -1,16 +1,14 @@
 """Operations that are one JSON object in and one out, and pass through: moderations, reranking, images."""
 
-from collections.abc import Mapping
-
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from gateway.core.catalog import Backend, Endpoint
+from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
-from gateway.core.errors import Failed
 from gateway.core.usage import Usage
 from gateway.ports import StreamReader
 from gateway.providers.failures import classify, unreadable
+from gateway.providers.passing import Passing
 from gateway.providers.reader import UNREADABLE, Answer
 from gateway.providers.usage import Count, usage_of
 
@@ -29,26 +27,10 @@ class _Tokens(msgspec.Struct):
 _TOKENS = msgspec.json.Decoder(_Tokens)
 
 
-class Plain(msgspec.Struct, frozen=True):
+class Plain(Passing, frozen=True, kw_only=True):
     """The dialect of one operation. `member` is what an answer has, if it is one."""
 
-    takes: str
-    target: Endpoint
     member: str
-    limit_field: str = ""
-    passes: tuple[str, ...] = ()
-
-    def endpoint(self, chat: ChatRequest, backend: Backend) -> Endpoint:
-        """Where the call goes."""
-        return self.target
-
-    def lacks(self, chat: ChatRequest, backend: Backend) -> str:
-        """Nothing: what a server does not know it refuses itself."""
-        return ""
-
-    def drops(self, chat: ChatRequest, backend: Backend) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The client's body with the backend's model name."""
@@ -69,10 +51,6 @@ class Plain(msgspec.Struct, frozen=True):
         if self.member not in members:
             return Answer(b"", None, 0, unreadable(f"the backend answered without `{self.member}`"))
         return Answer(body, _used(members.get("usage", UNSET)), 0, None)
-
-    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
-        """What an answer with another status says."""
-        return classify(status, body, headers)
 
 
 def _used(raw: Raw | UnsetType) -> Usage | None:

@@ -13,7 +13,8 @@ from msgspec import Raw, UnsetType
 from gateway.core.catalog import Backend, Endpoint
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed
-from gateway.providers.failures import classify, unreadable
+from gateway.providers.failures import unreadable
+from gateway.providers.passing import Passing
 from gateway.providers.reader import UNREADABLE, Answer, Reader
 from gateway.providers.response_wire import (
     BEGINNING,
@@ -51,7 +52,7 @@ _REASONING = msgspec.json.Decoder(_Reasoning)
 _ITEMS = msgspec.json.Decoder(list[Raw])
 
 
-class Responses(msgspec.Struct, frozen=True):
+class Responses(Passing, frozen=True, kw_only=True):
     """The dialect of backends that take such requests as they are.
 
     `seals`: reasoning is told in sealed form only, so what other models told in the open is not taken.
@@ -60,20 +61,7 @@ class Responses(msgspec.Struct, frozen=True):
     seals: bool = False
     takes: str = "responses"
     limit_field: str = "max_completion_tokens"  # of the canonical form, where limits are lowered
-    passes: tuple[str, ...] = ()
     target: Endpoint = Endpoint("/responses")
-
-    def endpoint(self, chat: ChatRequest, backend: Backend) -> Endpoint:
-        """Where the call goes."""
-        return self.target
-
-    def lacks(self, chat: ChatRequest, backend: Backend) -> str:
-        """Nothing: what it does not know it refuses itself."""
-        return ""
-
-    def drops(self, chat: ChatRequest, backend: Backend) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The client's body with the backend's model name, and a lower limit where the canonical form has one. Nothing
@@ -103,10 +91,6 @@ class Responses(msgspec.Struct, frozen=True):
         if read.output is None or read.status in UNFINISHED:
             return Answer(b"", used, 0, unreadable("the backend answered with a response that is not finished"))
         return Answer(body, used, written_in(read.output), None, service_in(read))
-
-    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
-        """What an answer with another status says."""
-        return classify(status, body, headers)
 
 
 def _without_foreign(fields: Mapping[str, Raw], *, open_too: bool) -> dict[str, Raw]:

@@ -15,11 +15,11 @@ _ROWS: tuple[Surface, ...] = (
     Responses(),
     Messages(),
     CountTokens(),
-    Plain("completions", "prompt", streams=True, limit=16),  # what OpenAI writes where nobody says how much
-    Plain("embeddings", "input"),
-    Plain("moderations", "input"),
-    Plain("images", "prompt"),
-    Plain("rerank", "query"),
+    Plain(name="completions", asks="prompt", streams=True, limit=16),  # what OpenAI writes where nobody says how much
+    Plain(name="embeddings", asks="input"),
+    Plain(name="moderations", asks="input"),
+    Plain(name="images", asks="prompt"),
+    Plain(name="rerank", asks="query"),
 )
 
 SURFACES: Mapping[str, Surface] = {surface.name: surface for surface in _ROWS}

@@ -2,7 +2,6 @@
 translated, and only a backend that has the operation as a capability serves it."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -11,7 +10,7 @@ from msgspec import Meta, Raw
 from gateway.core.chat import ChatRequest, asked_of, hints_in, read_fields, refuse_redirection, wrong_type
 from gateway.core.errors import Refusal, Refused
 from gateway.core.view import StreamOptions, View
-from gateway.ports import StreamReader
+from gateway.surfaces.untranslated import Untranslated
 
 _ABSENT = Raw(b"")
 
@@ -36,15 +35,13 @@ _BODY = msgspec.json.Decoder(_Body)
 _TOKENS = re.compile(rb"\[[\[\s]*[0-9]")
 
 
-class Plain(msgspec.Struct, frozen=True):
+class Plain(Untranslated, frozen=True, kw_only=True):
     """The surface of one operation. `asks` is the member that a body must have, `streams` says whether an answer can
     be a stream, `limit` how many tokens an answer may have that nobody limited (None: as many as the model can)."""
 
-    name: str
     asks: str
     streams: bool = False
     limit: int | None = None
-    id_headers: tuple[bytes, ...] = (b"x-request-id",)
 
     def parse(self, body: bytes, arrived: int) -> ChatRequest:
         """The request in a body. Raises Refused (400)."""
@@ -78,26 +75,6 @@ class Plain(msgspec.Struct, frozen=True):
             size += len(bytes(read.query)) * max(0, len(read.documents or ()) - 1)
         needs = frozenset({self.name})
         return ChatRequest(fields, view, needs, size, 0, asked_of(fields), self.name, None, arrived, prompts, hints)
-
-    def follow(self, reader: StreamReader, chat: ChatRequest) -> StreamReader:
-        """The reader itself."""
-        return reader
-
-    def answer(self, body: bytes, chat: ChatRequest) -> bytes:
-        """The answer itself."""
-        return body
-
-    def drops(self, chat: ChatRequest) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
-    def unasked(self, chat: ChatRequest) -> bytes | None:
-        """None: a backend is always asked."""
-        return None
-
-    def error(self, status: int, error: Mapping[str, object], request_id: str) -> bytes:
-        """The OpenAI envelope."""
-        return msgspec.json.encode({"error": error})
 
 
 def _prompts(raw: Raw, name: str) -> int:

@@ -14,7 +14,7 @@ from gateway.core.usage import Usage
 from gateway.providers.embeddings import Embeddings
 from gateway.surfaces.plain import Plain
 
-SURFACE = Plain("embeddings", "input")
+SURFACE = Plain(name="embeddings", asks="input")
 
 
 def asked(**fields):

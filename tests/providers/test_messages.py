@@ -5,7 +5,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
 from support.anthropic_vectors import (
     ANSWERS,
     COUNT,
@@ -285,10 +284,6 @@ def test_a_count_costs_nothing_and_passes():
     body = b'{"model":"name","messages":[],"invented":1}'
     assert CountTokens().encode(native(body), backend("m")) == body.replace(b'"name"', b'"m"')
     assert CountTokens().reader(chat()).close() != b""
-
-
-def test_the_dialect_is_a_value():
-    assert structs.asdict(Messages("http://u/v1", BEARER))["base_url"] == "http://u/v1"
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from gateway.core.usage import Usage
 from gateway.providers.plain import Plain
 from gateway.surfaces.plain import Plain as Surface
 
-RERANK = Plain("rerank", Endpoint("/rerank"), "results")
+RERANK = Plain(takes="rerank", target=Endpoint("/rerank"), member="results")
 BODY = b'{"query": "q", "model":"name", "x":[ 1.50 ]}'
-CHAT = Surface("rerank", "query").parse(BODY, 0)
+CHAT = Surface(name="rerank", asks="query").parse(BODY, 0)
 
 
 def test_a_body_goes_with_the_backends_model_and_is_untouched():

@@ -344,4 +344,4 @@ def test_reasoning_of_other_models_is_left_out_where_it_would_be_refused(seals, 
     asked = {"role": "user", "content": "x"}
     body = {"model": "m", "input": [asked, OPEN, OURS, THEIRS, asked]}
     chat = SURFACES["responses"].parse(json.dumps(body).encode(), 0)
-    assert json.loads(Responses(seals).encode(chat, backend("a")))["input"] == [asked, *left, asked]
+    assert json.loads(Responses(seals=seals).encode(chat, backend("a")))["input"] == [asked, *left, asked]
