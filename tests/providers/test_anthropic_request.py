@@ -324,11 +324,6 @@ def test_tools_run_at_the_backend_only_where_its_row_says_so():
             [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}],
             "does not take content of the type `input_audio`",
         ),
-        (
-            NEW,
-            [{"role": "user", "content": [{"type": "file", "file": {"file_id": "x"}}]}],
-            "does not know files by a `file_id`: send the `file_data`",
-        ),
         (NEW, [{"role": "user", "content": [{"type": "file", "file": {"file_data": "JVBERi0="}}]}], ""),
         (NEW, [{"role": "user", "content": [{"type": "file", "file": 7}]}], ""),
         (NEW, ["hi", {"role": "assistant", "content": "so"}], "does not go on from a last message of the assistant"),

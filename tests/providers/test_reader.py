@@ -173,7 +173,11 @@ def test_whatever_a_server_sends_is_read_or_fails(data):
 @given(st.data())
 def test_whatever_a_server_answers_to_an_operation_is_read_or_fails(data):
     packed = msgspec.structs.replace(ASKED, fields={**ASKED.fields, "encoding_format": msgspec.Raw(b'"base64"')})
-    plain = (Plain("images", Endpoint("/x"), "data"), Plain("rerank", Endpoint("/x"), "results"), Embeddings())
+    plain = (
+        Plain(takes="images", target=Endpoint("/x"), member="data"),
+        Plain(takes="rerank", target=Endpoint("/x"), member="results"),
+        Embeddings(),
+    )
     answer = data.draw(st.sampled_from(plain)).answer(
         _mutated(data, json.dumps(PLAIN).encode()), data.draw(st.sampled_from([ASKED, packed]))
     )

@@ -72,7 +72,6 @@ SAID_PATCH = {"type": "custom_tool_call", "call_id": "p", "name": "patch", "inpu
                         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA", "detail": "low"}},
                         {"type": "image_url", "image_url": "https://u/y.png"},
                         {"type": "file", "file": {"filename": "x.pdf", "file_data": "data:application/pdf;base64,AA"}},
-                        {"type": "file", "file": {"file_id": "file-1"}},
                         {"type": "video_url", "video_url": {"url": "https://u/v"}},
                     ],
                 }
@@ -86,7 +85,6 @@ SAID_PATCH = {"type": "custom_tool_call", "call_id": "p", "name": "patch", "inpu
                         {"type": "input_image", "image_url": "data:image/png;base64,AA", "detail": "low"},
                         {"type": "input_image", "image_url": "https://u/y.png", "detail": "auto"},
                         {"type": "input_file", "filename": "x.pdf", "file_data": "data:application/pdf;base64,AA"},
-                        {"type": "input_file", "file_id": "file-1"},
                         {"type": "video_url", "video_url": {"url": "https://u/v"}},
                     ],
                 )
@@ -191,7 +189,6 @@ def test_what_cannot_be_said_is_named(message, why):
 @pytest.mark.parametrize(
     ("part", "by_id"),
     [
-        ({"type": "file", "file": {"file_id": "file-1"}}, True),
         ({"type": "file", "file": {"file_data": "x", "file_id": None}}, False),
         ({"type": "input_file", "file_id": "file-1"}, True),
         ({"type": "image_url", "image_url": {"url": "https://x"}, "file": 7, "file_id": "file-1"}, True),
