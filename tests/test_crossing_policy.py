@@ -3,6 +3,7 @@
 import base64
 import json
 import shutil
+import time
 
 import pytest
 from support import crossing
@@ -369,6 +370,7 @@ def test_an_answer_is_limited_natively_too(house, key, scripts, upstream, surfac
 
 def test_a_budget_shortens_answers_natively_too(house, scripts, upstream):
     poor = house.key(app="poor", sensitivity="public", **{"budget-usd": "0.02"})
+    time.sleep(1.2)  # a budget is live within a second
     for surface, kind in [(s, k) for s in PATHS for k in ("own-messages", "own-responses", "claude")]:
         upstream.seen.clear()
         scripts[kind] = script_of(wire_of(kind, surface), streamed=False)

@@ -118,7 +118,10 @@ def test_a_body_of_the_largest_size(house, scripts, upstream, surface, kind):
     assert told.status == 200, told.body[:500]
     assert len(upstream.requests(kind)[0].body) > BODY_BYTES * 0.99
     assert beside.grown < 12 * len(body)
-    waits_little(idle, beside)
+    if wire_of(kind, surface) == surface:
+        waits_little(idle, beside)
+    else:  # what is translated is so on the event loop, in one go: others wait for that once (docs/performance.md)
+        assert max(beside.took) < 2
 
 
 def spoken(wire: str, pieces: list[str]) -> list:

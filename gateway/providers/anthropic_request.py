@@ -250,8 +250,8 @@ class Request:
         effort, able = self._effort, self._able
         if self._off:
             return {"type": able.off}
-        if effort is None or effort == "none" or able.thinking == "never" or self._forced or self._budget_lost:
-            return {}
+        if effort not in _BUDGETS or able.thinking == "never" or self._forced or self._budget_lost:
+            return {}  # `none`, or a word that nobody knows: see `lacks`
         if able.thinking == "adaptive":
             return {"type": "adaptive", **({"display": "summarized"} if able.quiet else {})}
         budget = min(_BUDGETS[effort], max(LEAST_BUDGET, self._limit // 2))
