@@ -24,9 +24,6 @@ VERSION = (("anthropic-version", "2023-06-01"),)
 ANTHROPIC = Endpoint("/messages", "x-api-key", VERSION)
 """Where Anthropic takes messages."""
 
-BEARER = Endpoint("/messages", headers=VERSION)
-"""Where vLLM, llama.cpp, Ollama and LM Studio take them, and brokers."""
-
 COUNTING = Endpoint("/messages/count_tokens", "x-api-key", VERSION)
 """Where Anthropic counts the tokens of a request."""
 

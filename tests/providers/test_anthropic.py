@@ -6,10 +6,11 @@ import pytest
 from msgspec import structs
 from support.anthropic_vectors import VECTORS, backend, chat, chunks_of, play
 
+from gateway.core.catalog import Endpoint
 from gateway.core.chat import parse
 from gateway.core.errors import FailureKind, Refused
 from gateway.providers.anthropic import BINDING, Anthropic
-from gateway.providers.messages import ANTHROPIC, BEARER
+from gateway.providers.messages import ANTHROPIC, VERSION
 
 DIALECT = Anthropic()
 
@@ -64,7 +65,8 @@ def test_an_error_means_what_it_says():
 
 def test_where_calls_go():
     assert DIALECT.endpoint(chat(), backend()) is ANTHROPIC
-    assert Anthropic("http://u/v1", BEARER).endpoint(chat(), backend()) is BEARER
+    bearer = Endpoint("/messages", headers=VERSION)
+    assert Anthropic("http://u/v1", bearer).endpoint(chat(), backend()) is bearer
     signed = {"role": "assistant", "thinking_blocks": [{"type": "redacted_thinking", "data": "d"}], "content": "so"}
     bound = DIALECT.endpoint(chat("hi", signed, "on"), backend())
     assert bound == structs.replace(ANTHROPIC, headers=(*ANTHROPIC.headers, BINDING))

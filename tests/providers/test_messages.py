@@ -24,8 +24,11 @@ from support.anthropic_vectors import (
 from gateway.core.catalog import Endpoint
 from gateway.core.errors import FailureKind
 from gateway.core.usage import NOTHING, Usage
-from gateway.providers.messages import ANTHROPIC, BEARER, CountTokens, Messages
+from gateway.providers.messages import ANTHROPIC, VERSION, CountTokens, Messages
 from gateway.surfaces import SURFACES
+
+BEARER = Endpoint("/messages", headers=VERSION)
+"""Where servers of one's own take messages."""
 
 DIALECT = Messages()
 USED = {
