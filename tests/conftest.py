@@ -16,6 +16,8 @@ from support.upstream import Upstream
 from gateway.adapters import demo_model
 from gateway.core.catalog import CAPABILITIES
 
+pytest_plugins = ["support.assurance"]
+
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing on a busy one
 settings.load_profile("any machine")
 
