@@ -1,6 +1,7 @@
 """Fixtures: the scripted upstream, one gateway for all tests that need no special one, and the real model."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ from gateway.adapters import demo_model
 from gateway.core.catalog import CAPABILITIES
 
 pytest_plugins = ["support.assurance"]
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # gateways are started by the hundred: each would be compiled anew
 
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing on a busy one
 settings.load_profile("any machine")

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from gateway.cli import backends, budgets, imports, keys, policy, prices, quickstart, scan, serve, spend
+from gateway.cli.deferred import defer
 
 app = typer.Typer(
     help="A self-hosted, OpenAI-compatible gateway: policy decides, cost orders, the ledger is true.",
@@ -12,16 +12,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("serve")(serve.serve)
-app.command("quickstart")(quickstart.quickstart)
-app.add_typer(policy.app, name="policy")
-app.add_typer(backends.app, name="backends")
-app.add_typer(keys.app, name="keys")
-app.add_typer(budgets.app, name="budgets")
-app.add_typer(prices.app, name="prices")
-app.command("scan")(scan.scan)
-app.add_typer(spend.app, name="spend")
-app.add_typer(imports.app, name="import")
+COMMANDS = {
+    "serve": ("serve:serve", "Run the server."),
+    "quickstart": (
+        "quickstart:quickstart",
+        "Start a real local model and the gateway before it, and print how to call it.",
+    ),
+    "scan": ("scan:scan", "Find what must not leave: what it is, where, and what found it."),
+    "policy": ("policy:app", "Routing policy: check it, ask it, prove it, see what a change changes."),
+    "backends": ("backends:app", "Backends: which are in force, and whether they are as the catalog says."),
+    "keys": ("keys:app", "Keys of callers."),
+    "budgets": ("budgets:app", "Budgets and rates, beside those of the policy tree."),
+    "prices": ("prices:app", "The price book: what is in force, and whether others agree with it."),
+    "spend": ("spend:app", "Show what was spent."),
+    "import": ("imports:app", "Carry over what another gateway was configured with."),
+}
+defer(app, __name__, COMMANDS)
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from gateway.review.served import Served
 from gateway.settings import Settings
 
 app = typer.Typer(
-    help="Backends: which are in force, whether they are as the catalog says, and switching one off at once.",
+    help="Backends: which are in force, and whether they are as the catalog says; switching one off at once.",
     no_args_is_help=True,
 )
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NoReturn
 import msgspec
 import typer
 
-from gateway.adapters import policy_files, state
+from gateway.adapters import state
 from gateway.adapters.books import LedgerUnreadable
 from gateway.adapters.budget_store import EACH, RULE, BudgetStore
 from gateway.adapters.budgets_local import LocalBudgets
@@ -26,7 +26,6 @@ from gateway.cli.common import (
 from gateway.core.budget import EVERYTHING, Limit, Standing, utc, window_at
 from gateway.core.price import pico_usd, usd
 from gateway.core.rate import UNITS
-from gateway.policy.decide import Eligibility
 from gateway.settings import Settings
 
 app = typer.Typer(
@@ -254,6 +253,9 @@ def _row(standing: Standing) -> Row:
 
 def _of_policy(settings: Settings) -> tuple[Limit, ...]:
     """The limits of the policy tree, none where there is no tree that loads."""
+    from gateway.adapters import policy_files  # half a second; most commands here need no policy
+    from gateway.policy.decide import Eligibility
+
     try:
         parsed = policy_files.parse_files(settings.policies, settings.extra_catalog)
     except policy_files.Unreadable:

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.adapters import policy_files, state
+from gateway.adapters import state
 from gateway.adapters.keys import Keys
 from gateway.cli.budgets import WINDOWS, amount_of, open_store, window_of
 from gateway.cli.common import Format, Policies, StateDir, cannot_run, print_json, settings_of, table
@@ -93,6 +93,8 @@ def create(
 
 def _check_words(words: dict[str, list[str]], policies: object) -> None:
     """A word that no policy knows would be denied everywhere; better to say so now."""
+    from gateway.adapters import policy_files  # half a second, which only `create` needs
+
     settings = settings_of(policies=policies)
     try:
         parsed = policy_files.parse_files(settings.policies, settings.extra_catalog)

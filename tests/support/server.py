@@ -13,19 +13,28 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from gateway.cli import app as commands
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 _given: set[int] = set()
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 def free_port() -> int:
-    """One that nobody listens on and that was not given before: the system may offer one again as soon as it is closed."""
+    """One that nobody listens on and that was not given before: the system may offer one again as soon as it is closed.
+
+    Test processes that run side by side share the numbers out, in pairs: Linux gives listeners one of each pair only.
+    """
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        if port not in _given:
+        if port not in _given and port // 2 % _WORKERS == _WORKER:
             _given.add(port)
             return port
 
@@ -90,9 +99,11 @@ class Server:
         )
 
     def key(self, *, team: str = "t", app: str = "a", **options: str) -> str:
+        """A new key, made by the command in this process: a start-up each would be a good part of the whole suite."""
         more = [part for name, value in options.items() for part in (f"--{name}", value)]
-        made = self.cli("keys", "create", "--team", team, "--app", app, "--format", "json", *more)
-        assert made.returncode == 0, made.stderr
+        command = ["keys", "create", "--team", team, "--app", app, "--format", "json", *more]
+        made = CliRunner().invoke(commands, command, env=self.environment)
+        assert made.exit_code == 0, made.stderr
         return json.loads(made.stdout)["key"]
 
     def ledger(self) -> list[dict]:

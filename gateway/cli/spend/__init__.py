@@ -2,9 +2,13 @@
 
 import typer
 
-from gateway.cli.spend import forecast, reconcile, show
+from gateway.cli.deferred import defer
+from gateway.cli.spend import show
 
 app = typer.Typer(invoke_without_command=True)
 app.callback()(show.spend)
-app.command("forecast")(forecast.forecast)
-app.command("reconcile")(reconcile.reconcile)
+COMMANDS = {
+    "forecast": ("forecast:forecast", "Show where the month will end, and how long each limit lasts."),
+    "reconcile": ("reconcile:reconcile", "Compare the ledger with a provider's invoice, per model and day."),
+}
+defer(app, __name__, COMMANDS)

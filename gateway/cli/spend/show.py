@@ -32,7 +32,6 @@ from gateway.cli.common import (
     settings_of,
     table,
 )
-from gateway.cli.policy.common import written
 from gateway.cli.spend.chart import Bar, chart, without_gaps
 from gateway.cli.spend.printed import percent
 from gateway.core.price import usd
@@ -113,6 +112,8 @@ def _asked(since: str, until: str | None, where: list[str]) -> Asked:
 
 
 def _savings(books: Books, dimensions: list[str], asked: Asked, baseline: str, policies: Path | None) -> Savings:
+    from gateway.cli.policy.common import written  # half a second, for this option only
+
     bundle, _ = written(policies)
     prices = {backend.id: backend.price for backend in bundle.backends if backend.price is not None}
     if baseline != REQUESTED and baseline not in prices:
