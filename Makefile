@@ -5,14 +5,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes --only-binary :all:
 LOCKS := deploy/locks
+# Test processes side by side: one a core. What measures time is marked `alone`, and comes after them.
+WORKERS ?= logical
+PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run test check nightly privileged lock bench clients clean
+.PHONY: run test check nightly privileged servers sbom audit lock bench clients clean
 
 run: .venv/run
 	@$(BIN)/gateway quickstart
 
-test: .venv/dev
-	$(BIN)/python -m pytest
+test: .venv/dev servers
+	$(PYTEST) -m "not alone" --numprocesses $(WORKERS) --dist loadfile
+	$(PYTEST) -m alone
 
 check: .venv/dev
 	$(BIN)/ruff format --check gateway tests
@@ -22,11 +26,21 @@ check: .venv/dev
 	$(BIN)/gateway policy check routing_policies
 	$(BIN)/gateway policy schema --check routing_policies
 
-nightly: .venv/dev ## the full amounts; bounded, hours at most
-	GATEWAY_TEST_AMOUNTS=full $(BIN)/python -m pytest --timeout 3600
+nightly: .venv/dev servers ## the full amounts; bounded, hours at most. Run again, it goes on where it was stopped; FRESH=1: from the start
+	$(BIN)/python tests/nightly.py $(if $(FRESH),--fresh)
 
-privileged: .venv/dev ## what needs root or namespaces: nothing does yet
-	$(BIN)/python -m pytest -m privileged || test $$? -eq 5
+privileged: .venv/dev ## what needs root, namespaces, cgroups or a full disk; each says why where it cannot
+	$(PYTEST) -m privileged -rs || test $$? -eq 5
+
+servers: # real servers that some tests put before the gateway; without them those tests say why they are skipped
+	@sh tests/support/servers.sh nginx haproxy strace
+
+sbom: .cache/audit/ready ## what is inside the image, as CycloneDX: dist/sbom.cdx.json; the same lock gives the same bytes
+	@mkdir -p dist
+	.cache/audit/bin/cyclonedx-py requirements $(LOCKS)/runtime.txt --pyproject pyproject.toml --short-PURLs --output-reproducible -o dist/sbom.cdx.json
+
+audit: .cache/audit/ready ## is anything known against what is locked? Fails, too, where nobody can be asked
+	for lock in runtime build signatures; do .cache/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $(LOCKS)/$$lock.txt || exit 1; done
 
 bench: .venv/dev ## BENCH=DIR: the folder of the side-by-side benchmark
 	$(BIN)/python tests/bench/side_by_side.py $(BENCH) $(OPTIONS)
@@ -47,11 +61,17 @@ clients: .venv/dev ## real clients before a gateway, from PyPI and npm (needs No
 	$(PIP) --quiet -r $(LOCKS)/dev.txt
 	@touch $@
 
+.cache/audit/ready: $(LOCKS)/audit.txt
+	$(PYTHON) -m venv .cache/audit
+	.cache/audit/bin/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: -r $(LOCKS)/audit.txt
+	@touch $@
+
 lock: ## renew the locks; needs uv
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml -o $(LOCKS)/runtime.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --group build -c $(LOCKS)/runtime.txt -o $(LOCKS)/build.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --group dev -c $(LOCKS)/runtime.txt -o $(LOCKS)/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra signatures -c $(LOCKS)/dev.txt -o $(LOCKS)/signatures.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --group audit -o $(LOCKS)/audit.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --no-deps --group demo -o $(LOCKS)/demo.txt
 
 clean:

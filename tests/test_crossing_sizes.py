@@ -107,6 +107,7 @@ def waits_little(idle: Beside, beside: Beside) -> None:
 
 
 @pytest.mark.parametrize(("surface", "kind"), BODIES)
+@pytest.mark.alone
 def test_a_body_of_the_largest_size(house, scripts, upstream, surface, kind):
     scripts[kind] = script_of(wire_of(kind, surface), streamed=False)
     body = json.dumps(body_of(surface, kind, text_of(BODY_BYTES))).encode()
@@ -151,10 +152,12 @@ def check_answer(house, scripts, surface: str, kind: str, pieces: list[str]) -> 
 
 
 @pytest.mark.parametrize(("surface", "kind"), ANSWERS)
+@pytest.mark.alone
 def test_one_large_delta(house, scripts, surface, kind):
     check_answer(house, scripts, surface, kind, [text_of(DELTA_BYTES)])
 
 
 @pytest.mark.parametrize(("surface", "kind"), MANY)
+@pytest.mark.alone
 def test_many_small_deltas(house, scripts, surface, kind):
     check_answer(house, scripts, surface, kind, ["ab "] * PIECES)

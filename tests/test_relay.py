@@ -99,6 +99,7 @@ def test_a_stream_shows_usage_to_a_client_that_asks(gateway, upstream, key):
     assert response.content == delta("hello", "stop") + USAGE_EVENT + DONE
 
 
+@pytest.mark.alone
 def test_the_first_event_is_out_before_the_second_is_in(gateway, upstream, key):
     upstream.scripts["a"] = [STREAM_HEAD, chunk(delta("first")), 0.5, chunk(delta("second", "stop") + DONE), STREAM_END]
     body = {"model": "a", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
@@ -223,6 +224,7 @@ def test_a_stream_that_breaks_off_never_looks_finished(gateway, upstream, key, e
     assert b"[DONE]" not in b"".join(lines)
 
 
+@pytest.mark.alone
 def test_an_upstream_that_stalls_in_mid_stream_is_given_up(gateway, upstream, key):
     upstream.scripts["a"] = [STREAM_HEAD, chunk(delta("hel")), HANG]
     started = time.monotonic()
@@ -233,6 +235,7 @@ def test_an_upstream_that_stalls_in_mid_stream_is_given_up(gateway, upstream, ke
 
 
 @pytest.mark.parametrize(("streamed", "least", "most"), [(True, 0.9, 3), (False, 4.5, 7)], ids=["first_byte", "total"])
+@pytest.mark.alone
 def test_a_long_silence_before_the_first_byte_is_a_timeout(gateway, upstream, key, streamed, least, most):
     upstream.scripts["a"] = [HANG]
     started = time.monotonic()

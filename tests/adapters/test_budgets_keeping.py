@@ -220,6 +220,7 @@ async def test_another_server_that_took_over_with_older_accounts_is_not_believed
     assert account(books) == (74, 0)
 
 
+@pytest.mark.alone
 async def test_a_slow_server_is_waited_for_once_and_what_it_did_late_is_given_back(server, replica):
     books = await replica(WALL)
     assert isinstance(await books.budgets.reserve(ask(1), 0), Reserved)
@@ -237,6 +238,7 @@ async def test_a_slow_server_is_waited_for_once_and_what_it_did_late_is_given_ba
     assert account(books) == (0, 1)
 
 
+@pytest.mark.alone
 async def test_behind_a_server_that_hangs_nobody_waits_for_those_before(server, replica):
     books = await replica(WALL)
     os.kill(server._process.pid, signal.SIGSTOP)
@@ -283,6 +285,7 @@ async def test_a_lock_whose_answer_was_lost_holds_up_nobody(replica):
     assert books.client.get("{gw}:lock") is None
 
 
+@pytest.mark.alone
 async def test_a_server_that_is_down_denies_and_what_ended_meanwhile_is_counted(server, replica):
     books = await replica(WALL)
     room = await books.budgets.reserve(ask(50), 0)

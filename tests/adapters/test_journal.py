@@ -225,6 +225,7 @@ async def settle(ledger: Ledger, name: str, amount: int) -> None:
 
 
 @pytest.mark.parametrize("fault", ["down", "frozen"])
+@pytest.mark.alone
 async def test_what_ends_while_postgres_is_away_is_there_once_when_it_is_back(
     server, shared, quick, monkeypatch, fault
 ):

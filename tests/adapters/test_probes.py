@@ -153,6 +153,7 @@ def test_several_megabytes_are_read(server):
 @pytest.mark.parametrize(
     "reply", [Reply(b'{"data": []}', pause=30), Reply(b'{"data": []}' * 9, drip=0.3)], ids=["silent", "dribbling"]
 )
+@pytest.mark.alone
 def test_a_slow_server_is_given_up_in_time(server, reply):
     server.answers["/v1/models"] = reply
     began = time.monotonic()
@@ -162,6 +163,7 @@ def test_a_slow_server_is_given_up_in_time(server, reply):
     assert "in time" in answer.words
 
 
+@pytest.mark.alone
 def test_a_head_that_dribbles_does_not_hold_the_check():
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

@@ -120,6 +120,7 @@ async def test_one_text_waits_and_the_others_are_left_out(heard):
     assert heard.skipped == [""] * 4
 
 
+@pytest.mark.alone
 async def test_offering_takes_no_time(heard):
     begun = time.perf_counter()
     heard.offer("req-1", "Slow " + "x" * 90_000)
@@ -138,6 +139,7 @@ async def test_what_goes_wrong_is_told_without_text_and_the_next_one_is_looked_a
     assert (heard.found, heard.skipped) == ([("req-2", {"person": 1})], [why])
 
 
+@pytest.mark.alone
 async def test_closing_does_not_wait_for_it(heard):
     heard.offer("req-1", "Slow")
     heard.offer("req-2", "Slow")

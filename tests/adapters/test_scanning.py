@@ -64,6 +64,7 @@ async def test_only_what_is_small_or_clean_is_looked_at_here(scanner):
         await elsewhere
 
 
+@pytest.mark.alone
 async def test_a_large_body_does_not_stop_the_loop(scanner):
     text = "".join(f"line {number}: call +44 20 7946 {number % 10000:04d}\n" for number in range(60_000))
     data = body(text)

@@ -108,6 +108,7 @@ async def test_a_key_in_a_file_is_read_again(scripts, monkeypatch):
     assert used == [b"sk-1", b"sk-1", b"sk-1", b"sk-2"]
 
 
+@pytest.mark.alone
 async def test_the_first_block_is_out_before_the_second_is_in(client, scripts):
     scripts.scripts["u"] = [STREAM_HEAD, chunk(b"one"), 0.2, chunk(b"two"), STREAM_END]
     opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)
@@ -146,6 +147,7 @@ async def test_nobody_there_is_unreachable(client):
         assert raised.value.failed.kind is FailureKind.UNREACHABLE
 
 
+@pytest.mark.alone
 async def test_total_ends_a_stream_that_never_ends(client, scripts):
     scripts.scripts["u"] = [STREAM_HEAD, *[part for _ in range(40) for part in (chunk(b"x"), 0.1)]]
     opened = await client.open(to(scripts.url("u"), timeouts=Timeouts(0.5, 0.4, 0.4, 0.6)), PATH, b"{}", streamed=True)

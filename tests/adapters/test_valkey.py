@@ -47,6 +47,7 @@ async def test_a_connection_that_was_closed_meanwhile_is_replaced(server, valkey
 
 
 @pytest.mark.parametrize("url", ["valkey://127.0.0.1:1", "redis://nowhere.invalid:6379", "unix:///nonexistent"])
+@pytest.mark.alone
 async def test_nobody_there_is_down_at_once(url):
     began = time.monotonic()
     with pytest.raises(Down):
@@ -54,6 +55,7 @@ async def test_nobody_there_is_down_at_once(url):
     assert time.monotonic() - began < 1.0
 
 
+@pytest.mark.alone
 async def test_a_server_that_hangs_is_waited_for_so_long_and_no_longer():
     with stores.valkey() as process:
         server = Valkey(stores.url_of(process), ECHO)
