@@ -1,35 +1,46 @@
 # syntax=docker/dockerfile:1
-FROM python:3.13-slim-bookworm AS build
+# Pinned by tag. Where your rules ask for a digest: --build-arg BASE=docker.io/library/python:3.13-slim-bookworm@sha256:...
+ARG BASE=docker.io/library/python:3.13-slim-bookworm
+
+FROM ${BASE} AS build
 # `signatures`: also what it takes to load signed policy trees (GATEWAY_POLICY_KEY)
 ARG LOCK=runtime
 WORKDIR /src
 COPY deploy/locks deploy/locks
-RUN python -m venv /opt/gateway \
-    && /opt/gateway/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r deploy/locks/$LOCK.txt \
-    && python -m venv /opt/build \
-    && /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r deploy/locks/build.txt
+RUN python -m venv /opt/gateway && \
+    /opt/gateway/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r deploy/locks/${LOCK}.txt && \
+    python -m venv /opt/build && \
+    /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r deploy/locks/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
-RUN /opt/build/bin/hatchling build --target wheel \
-    && /opt/gateway/bin/pip install --no-cache-dir --no-deps dist/*.whl \
-    && /opt/gateway/bin/pip uninstall --yes pip
+# pip goes when it has done its work: the image can install nothing.
+RUN /opt/build/bin/hatchling build --target wheel && \
+    /opt/gateway/bin/pip install --no-cache-dir --no-deps dist/*.whl && \
+    /opt/gateway/bin/pip uninstall --yes pip && \
+    install --directory --mode 0700 /state
 
-FROM python:3.13-slim-bookworm
-RUN groupadd --system --gid 10001 gateway \
-    && useradd --system --uid 10001 --gid gateway --home-dir /var/lib/gateway --shell /usr/sbin/nologin gateway \
-    && install --directory --owner gateway --group gateway --mode 0700 /var/lib/gateway
+FROM ${BASE}
+LABEL org.opencontainers.image.title="gateway" \
+      org.opencontainers.image.description="A self-hosted, OpenAI-compatible LLM gateway" \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/gateway /opt/gateway
+COPY --from=build --chown=10001:10001 /state /var/lib/gateway
 COPY routing_policies /etc/gateway/routing_policies
 ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1 \
+    PYTHONUNBUFFERED=1 \
     GATEWAY_HOST=0.0.0.0 \
     GATEWAY_POLICIES=/etc/gateway/routing_policies \
     GATEWAY_STATE_DIR=/var/lib/gateway
+# Numbers, which an orchestrator can check; nothing here needs a name, a home or a shell.
 USER 10001:10001
 WORKDIR /var/lib/gateway
-VOLUME /var/lib/gateway
+# The only place that is written: the rest may be mounted read-only.
+VOLUME ["/var/lib/gateway"]
 EXPOSE 8080
+STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
-ENTRYPOINT ["gateway"]
+    CMD ["/opt/gateway/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+ENTRYPOINT ["/opt/gateway/bin/python", "-m", "gateway"]
 CMD ["serve"]
