@@ -89,6 +89,7 @@ def test_the_sdk_lists_models(client):
     assert client.models.retrieve("smol").id == "smol"
 
 
+@pytest.mark.alone
 def test_a_client_that_leaves_frees_the_models_slot(client, real, llama):
     stream = client.chat.completions.create(**{**ASK, "max_tokens": 2000}, stream=True, extra_body={"ignore_eos": True})
     next(iter(stream))

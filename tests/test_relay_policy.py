@@ -434,6 +434,7 @@ async def test_the_loop_has_its_turns_while_calls_are_looked_at(monkeypatch):
     await asyncio.gather(*(task for task, _ in started))
 
 
+@pytest.mark.alone
 async def test_thousands_of_calls_are_cut_within_a_second():
     house, started = with_streams(2000)
     await turns_of_the_loop()

@@ -86,6 +86,7 @@ async def test_another_server_is_not_taken_for_the_one_that_is_known():
         await server.disconnect()
 
 
+@pytest.mark.alone
 async def test_many_at_once_keep_few_connections(server):
     await asyncio.gather(*(server.ask([("PING",)]) for _ in range(50)))
     assert 0 < len(server._idle) <= 16

@@ -71,7 +71,7 @@ class Server:
                 stdout=log,
                 cwd=self.directory,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60  # a busy machine takes its time
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
