@@ -16,7 +16,7 @@ run: .venv/run
 
 test: .venv/dev servers
 	$(PYTEST) -m "not alone" --numprocesses $(WORKERS) --dist loadfile
-	$(PYTEST) -m alone
+	$(PYTEST) -m alone $$(grep -rl --include='test_*.py' 'mark[.]alone' tests)
 
 check: .venv/dev
 	$(BIN)/ruff format --check gateway tests
