@@ -68,6 +68,8 @@ def key(shared_gateway: Server) -> str:
 
 @pytest.fixture
 def gateway(shared_gateway: Server, upstream: Upstream) -> Server:
+    if upstream.scripts:
+        shared_gateway.ask_again()
     upstream.scripts.clear()
     upstream.seen.clear()
     return shared_gateway
