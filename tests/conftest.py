@@ -68,8 +68,7 @@ def key(shared_gateway: Server) -> str:
 
 @pytest.fixture
 def gateway(shared_gateway: Server, upstream: Upstream) -> Server:
-    if upstream.scripts:
-        shared_gateway.ask_again()
+    shared_gateway.ask_again(("down", *upstream.scripts))
     upstream.scripts.clear()
     upstream.seen.clear()
     return shared_gateway

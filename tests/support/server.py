@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,6 @@ class Server:
     def __init__(self, directory: Path, policies: Path, catalog: dict | None = None, **settings: str) -> None:
         self.directory = directory
         self.state = directory / "state"
-        self.catalog = catalog or {}
         self.port, self.admin_port = free_port(), free_port()
         extra = directory / "extra"
         extra.mkdir(parents=True, exist_ok=True)
@@ -97,9 +96,9 @@ class Server:
         assert made.returncode == 0, made.stderr
         return json.loads(made.stdout)["key"]
 
-    def ask_again(self) -> None:
-        """Forgets how calls failed, so that no backend is left alone for what an earlier test had it do."""
-        for id in self.catalog:
+    def ask_again(self, ids: Iterable[str]) -> None:
+        """Forgets how calls to these failed, so that none is left alone for what an earlier test had it do."""
+        for id in ids:
             with contextlib.suppress(urllib.error.HTTPError):
                 url = f"http://127.0.0.1:{self.admin_port}/admin/backends/{id}/resume"
                 urllib.request.urlopen(urllib.request.Request(url, b"", method="POST"), timeout=5).close()
