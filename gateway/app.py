@@ -21,6 +21,8 @@ from gateway.adapters import policy_files, recognizer, state, suspensions
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
 from gateway.adapters.keys import Keys
+from gateway.adapters.lane_metrics import LaneSeries
+from gateway.adapters.lanes import Lanes
 from gateway.adapters.logs import Log
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.outbox import Outbox
@@ -109,6 +111,8 @@ class Gateway:
             on_failure=self._not_loaded,
             suspended=self.suspensions.in_force,
         )
+        self.lanes = Lanes(self._lane_changed)
+        self.metrics.registry.register(LaneSeries(self.lanes.states))
         self.upstreams = AiohttpUpstreams(find)
         self.outbox = Outbox((self.metrics, self.log, self.decisions))
         self.relay = Relay(
@@ -120,6 +124,7 @@ class Gateway:
             Conversations(),
             self.spending.budgets,
             self.scanning,
+            self.lanes,
         )
         self.calls = Calls(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
         self.public = public_app(
@@ -160,7 +165,10 @@ class Gateway:
         self.metrics.policy_loaded(digest, backends)
         self.log.event("policy_loaded", digest=digest, backends=len(backends))
         if self.relay is not None:
-            self.relay.policy_changed()
+            self.relay.running.policy_changed()
+
+    def _lane_changed(self, backend: str, closed: bool) -> None:
+        self.log.event("backend_asked_again" if closed else "backend_left_alone", backend=backend)
 
     def _not_scanned(self, why: str) -> None:
         self.metrics.scanner_failed()
@@ -233,7 +241,7 @@ class Gateway:
             now = self.policies.moment()
             if self.relay is not None and self.policies.current.closes(before, now):
                 self.log.event("exception_ended")
-                self.relay.policy_changed()
+                self.relay.running.policy_changed()
             before = now
 
     async def _keep_alive(self) -> None:
@@ -241,7 +249,7 @@ class Gateway:
         while True:
             await asyncio.sleep(_SILENCE_SECONDS)
             if self.relay is not None:
-                self.relay.keep_alive()
+                self.relay.running.keep_alive()
 
     async def _follow_orders(self) -> None:
         for order in self.suspensions.news():
@@ -265,9 +273,10 @@ class Gateway:
         await self._follow_orders()
 
     async def resume(self, id: str, reason: str) -> None:
-        """Ends a suspension by order of the admin listener."""
-        if not await asyncio.to_thread(self._order, id, suspended=False, reason=reason):
-            raise Refused(Refusal.NOT_FOUND, f"`{id}` is not suspended by order")
+        """Ends a suspension by order of the admin listener. A backend that is left alone is asked again, too."""
+        forgotten = self.lanes.forget(id)
+        if not await asyncio.to_thread(self._order, id, suspended=False, reason=reason) and not forgotten:
+            raise Refused(Refusal.NOT_FOUND, f"`{id}` is not suspended by order, and not left alone")
         await self._follow_orders()
 
     def _order(self, id: str, *, suspended: bool, reason: str) -> bool:

@@ -16,6 +16,7 @@ from gateway.core.decision import Decision, Obligation, Verdict
 from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.findings import UNKNOWN
+from gateway.core.lane import Passage
 from gateway.core.permit import Permit
 from gateway.core.price import UNPRICED, charge, dearest, service_of
 from gateway.core.rate import pace_headers
@@ -52,6 +53,7 @@ class Hop:
     """
 
     __slots__ = (
+        "_passage",
         "_scanned",
         "_sent",
         "_surface",
@@ -67,6 +69,7 @@ class Hop:
         "dialect",
         "facts",
         "held",
+        "lost",
         "opened",
         "permit",
         "reader",
@@ -82,6 +85,7 @@ class Hop:
         surface: Surface,
         dialects: Dialects,
         task: "Task[object] | None",
+        passage: Passage | None = None,
     ) -> None:
         self.permit = permit
         self.backend = permit.backend
@@ -107,6 +111,8 @@ class Hop:
         self.answer: Answer | None = None  # a buffered answer
         self.body = b""
         self.cut: Verdict | None = None  # why we broke it off
+        self._passage = passage
+        self.lost: Failed | None = None  # how it failed before it was known to be an answer
 
     @property
     def _generates(self) -> bool:
@@ -178,7 +184,10 @@ class Hop:
                 raise
             failed = _REVOKED
         if failed is not None:
+            self.lost = failed
             self.close()
+        elif self._passage is not None:
+            self._passage.answered(self.backend.allowed(streamed=chat.streamed), _MONOTONIC())
         return failed
 
     def _followed(self, reader: StreamReader) -> StreamReader:
@@ -203,6 +212,11 @@ class Hop:
             if not reader.done:
                 opened.close()
                 stream.last = reader.broke_off(_REVOKED)
+
+    def leave(self) -> None:
+        """Makes room at the backend. May be told twice."""
+        if self._passage is not None:
+            self._passage.end(self.reader.failed if self.reader is not None else self.lost, _MONOTONIC())
 
     async def drain(self) -> None:
         """Takes the end that follows a complete answer, if it comes at once."""

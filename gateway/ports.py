@@ -9,6 +9,7 @@ from gateway.core.chat import ChatRequest
 from gateway.core.decision import Facts, Project, Ruling
 from gateway.core.errors import Failed
 from gateway.core.findings import Found, Redacted
+from gateway.core.lane import Held, Passage
 from gateway.core.permit import Permit
 from gateway.core.rate import Pace, Throttled
 from gateway.core.record import Entry, Record
@@ -270,6 +271,20 @@ class Budgets(Protocol):
 
     def pace(self, spender: Mapping[str, str], moment: float) -> Awaitable[Pace | None] | Pace | None:
         """What the rates leave to a caller, None: there are none."""
+
+
+class Lanes(Protocol):
+    """Which backends are asked now: not those that fail, and none more than it keeps up with. Moments are monotonic
+    seconds."""
+
+    def rank(self, backend: str, moment: float) -> int:
+        """When a backend is asked among those that may be: those with room first (0)."""
+
+    def enter(
+        self, backend: Backend, hop: int, allowed: float, moment: float
+    ) -> Passage | Held | Awaitable[Passage | Held]:
+        """Lets a call through that may take so many seconds until it is answered, or says why not. At once, or when
+        there is room. Calls beyond the first for a request (`hop`) are few while they fail."""
 
 
 class Sink(Protocol):

@@ -15,6 +15,7 @@ from gateway.core.decision import Decision, Project, Ruling
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 from gateway.core.fallback import MAX_ATTEMPTS, Attempt, next_step
 from gateway.core.findings import Classified, Found
+from gateway.core.lane import Held, Passage
 from gateway.core.permit import mint
 from gateway.core.price import usd
 from gateway.core.rate import Throttled
@@ -25,6 +26,7 @@ from gateway.hop import Hop
 from gateway.ports import (
     Budgets,
     Conversations,
+    Lanes,
     Ledger,
     Policies,
     Policy,
@@ -37,6 +39,7 @@ from gateway.ports import (
 from gateway.routing.plan import (
     DENIED,
     exhausted,
+    held_up,
     narrowed,
     plan,
     planned_again,
@@ -46,14 +49,13 @@ from gateway.routing.plan import (
     without,
 )
 from gateway.routing.spoken import Dialects, lacking
+from gateway.running import Running
 from gateway.sensitivity.classify import classify, facts_of
 from gateway.stream import Stream
 
 _MONOTONIC = time.perf_counter
 _NO_HEADERS: Mapping[str, str] = {}
 _BROKEN_BY_US = {FailureKind.REVOKED: End.REVOKED, FailureKind.BLOCKED: End.BLOCKED}
-_SLICE_SECONDS = 0.002
-"""How long running calls are looked at in one go, once the policy has changed."""
 
 
 class Relay:
@@ -69,6 +71,7 @@ class Relay:
         conversations: Conversations,
         budgets: Budgets,
         scanning: Scanning,
+        lanes: Lanes,
     ) -> None:
         self._policies = policies
         self._upstreams = upstreams
@@ -78,8 +81,8 @@ class Relay:
         self._conversations = conversations
         self._budgets = budgets
         self._scanning = scanning
-        self._running: set[Hop] = set()  # those that may be cut
-        self._streams: set[Stream] = set()
+        self._lanes = lanes
+        self.running = Running(policies)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(
@@ -92,6 +95,7 @@ class Relay:
         demand: Demand | None = None
         classified: Classified | None = None
         decision: Decision | None = None
+        passage: Passage | None = None
         hop: Hop | None = None
         done: list[Tried] = []
         failures: tuple[Failed, ...] = ()
@@ -126,21 +130,30 @@ class Relay:
 
             most = MAX_ATTEMPTS if chat.hints.allow_fallbacks else 1
             while isinstance(step := next_step(decision, failures, most), Attempt):
-                newest = pinned
-                if failures or self._policies.current is not policy:
+                if passage is not None:  # of one that was not sent after all
+                    passage.end(None, _MONOTONIC())
+                    passage = None
+                entered_at, backend = _MONOTONIC(), step.candidate.backend
+                entered = self._lanes.enter(backend, step.hop, backend.allowed(streamed=chat.streamed), entered_at)
+                if queued := isinstance(entered, Awaitable):
+                    entered = await entered
+                    waited += _MONOTONIC() - entered_at
+                if isinstance(entered, Held):
+                    decision = held_up(decision, backend, entered)
+                    continue
+                passage, newest = entered, pinned
+                if failures or queued or self._policies.current is not policy:
                     pinned, newest = self._ask_again(policy, request)
-                    id = step.candidate.backend.id
-                    narrower = narrowed(
-                        decision, step, pinned.verdicts.get(id, DENIED), newest.verdicts.get(id, DENIED)
-                    )
+                    said = pinned.verdicts.get(backend.id, DENIED), newest.verdicts.get(backend.id, DENIED)
+                    narrower = narrowed(decision, step, *said)
                     if narrower is not decision:
                         decision = narrower
                         continue
                 if (form := request.form_for(step.candidate)) is None:
-                    decision = without(decision, step.candidate.backend, DENIED)
+                    decision = without(decision, backend, DENIED)
                     continue
                 permit = mint(call.id, decision, step, pinned, newest)
-                asked = Hop(permit, form, scanned, surface, self._dialects, self._task())
+                asked = Hop(permit, form, scanned, surface, self._dialects, self._task(), passage)
                 if (told := asked.unasked) is not None:
                     await answer(reply, asked.headers(decision, []), call, surface, told)
                     first_byte, end, status = _MONOTONIC(), End.COMPLETE, 200
@@ -157,7 +170,7 @@ class Relay:
                     continue
                 self._intend(call, decision, asked, purpose, project)
                 hop, sensitivity = asked, asked.sensitivity
-                self._running.add(hop)
+                self.running.hops.add(hop)
                 sent_at = _MONOTONIC()
                 try:
                     failed = await hop.open(self._upstreams, passed)
@@ -165,7 +178,7 @@ class Relay:
                     waited += _MONOTONIC() - sent_at
                 if failed is None:
                     break
-                self._running.discard(hop)
+                self.running.hops.discard(hop)
                 self._settle(hop, hop.failed(failed.kind), done)
                 if hop.cut is not None and failed.kind is FailureKind.REVOKED:
                     raise revocation(decision, hop.cut)
@@ -187,7 +200,7 @@ class Relay:
             warnings = [rule for rule in watched if rule in policy.warns] if watched else []
             headers = hop.headers(decision, warnings)
             if hop.reader is None:  # a buffered answer
-                self._running.discard(hop)
+                self.running.hops.discard(hop)
                 settled = self._settle(hop, hop.ended(), done)
                 headers.append((b"x-gateway-cost-usd", usd(settled.cost_pico_usd).encode()))
                 await self._seal()
@@ -200,9 +213,9 @@ class Relay:
             headers += [(name, call.id.encode()) for name in surface.id_headers]
             await reply.start(200, headers)  # the point of no return: from here on no fallback
             stream = Stream(hop.reader, reply, hop.held)
-            self._streams.add(stream)
+            self.running.streams.add(stream)
             await hop.relay(reply, stream)
-            self._running.discard(hop)
+            self.running.hops.discard(hop)
             self._settle(hop, hop.ended(), done)  # what is over is paid now, however slowly the client takes it
             await self._seal()
             await reply.end(stream.last)
@@ -225,9 +238,9 @@ class Relay:
             now = _MONOTONIC()
             first_token = stream.first_token if stream is not None else first_byte
             if stream is not None:
-                self._streams.discard(stream)
+                self.running.streams.discard(stream)
             if hop is not None:
-                self._running.discard(hop)
+                self.running.hops.discard(hop)
                 hop.close()
                 if not done or done[-1].hop != hop.permit.hop:
                     self._settle(hop, hop.ended(), done)
@@ -248,37 +261,11 @@ class Relay:
                 demand=demand,
                 classified=classified,
             )
+            if passage is not None:
+                passage.end(None, now)
             if done:
                 self._ledger.settle(entries(record))
             self._sink.put(record)
-
-    def keep_alive(self) -> None:
-        """Tells the clients of streams that have been silent since the last time that they are still under way."""
-        for stream in self._streams:
-            stream.keep_alive()
-
-    def policy_changed(self) -> None:
-        """Cuts the running calls that the snapshot in force revokes. Called by the loop, once a new one is in force.
-
-        A stream gets an error event, what has not begun a 403. They are looked at a slice at a time, from this turn of
-        the loop on, so that a thousand calls do not stop it.
-        """
-        if self._running:
-            asyncio.get_running_loop().call_soon(self._cut_revoked, list(self._running))
-
-    def _cut_revoked(self, running: list[Hop]) -> None:
-        policy, moment = self._policies.current, self._policies.moment()
-        until = _MONOTONIC() + _SLICE_SECONDS
-        while running:
-            hop = running.pop()
-            if hop in self._running:
-                verdict = policy.ask(hop.facts, moment).verdicts.get(hop.backend.id, DENIED)
-                if verdict.revokes:
-                    self._running.discard(hop)
-                    hop.revoke(verdict)
-            if _MONOTONIC() > until:
-                asyncio.get_running_loop().call_soon(self._cut_revoked, running)
-                return
 
     def _decide(
         self, policy: Policy, ruling: Ruling, requested: str, demand: Demand, call: Call, request: Asked
@@ -301,6 +288,7 @@ class Relay:
             not_offered=policy.not_offered,
             redactions=request.redactions,
             lacks=lambda backend, do: lacking(request.came.chat, do, backend, self._dialects),
+            rank=lambda backend: self._lanes.rank(backend, _MONOTONIC()),
         )
 
     def _classify(self, call: Call, project: Project, chat: ChatRequest, found: Found, opaque_as: str) -> Classified:
@@ -357,6 +345,7 @@ class Relay:
     def _settle(self, hop: Hop, tried: Tried, done: list[Tried]) -> Tried:
         """Keeps what has become of a call, and gives back what was reserved for it."""
         done.append(tried)
+        hop.leave()
         self._give_back(hop, tried.cost_pico_usd, tried.usage.total)
         return tried
 

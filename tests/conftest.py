@@ -71,6 +71,7 @@ def key(shared_gateway: Server) -> str:
 
 @pytest.fixture
 def gateway(shared_gateway: Server, upstream: Upstream) -> Server:
+    shared_gateway.ask_again(("down", *upstream.scripts))
     upstream.scripts.clear()
     upstream.seen.clear()
     return shared_gateway

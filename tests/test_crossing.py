@@ -68,7 +68,8 @@ def house_key(house):
 
 
 @pytest.fixture
-def scripts(upstream):
+def scripts(upstream, house):
+    house.ask_again(upstream.scripts)
     upstream.scripts.clear()
     upstream.seen.clear()
     return upstream.scripts

@@ -69,7 +69,8 @@ def key(house):
 
 
 @pytest.fixture(autouse=True)
-def scripts(upstream):
+def scripts(upstream, house):
+    house.ask_again(upstream.scripts)
     upstream.scripts.clear()
     upstream.seen.clear()
     return upstream.scripts

@@ -353,7 +353,9 @@ def test_metrics_and_ledger_say_the_same(gateway, upstream):
         )
 
     assert total("gateway_requests_total") == 40
-    assert len(rows) == 60
+    failed = [row for row in rows if row["backend"] == "a"]
+    assert 5 <= len(failed) <= 20  # then it is left alone
+    assert len(rows) == 40 + len(failed)
     assert round(total("gateway_cost_usd_total") * 1e12) == sum(row["cost_pico_usd"] for row in rows) == 40 * 15_000_000
     assert total("gateway_tokens_total", bucket="output") == sum(row["output"] for row in rows) == 200
 

@@ -5,16 +5,12 @@ The relay alone, with stand-ins around it, so that any moment of a request can b
 
 import asyncio
 import json
-from pathlib import Path
 
 import pytest
 from support.doubles import (
     HANG,
-    SCANNING,
     YES,
     Answering,
-    Books,
-    Calls,
     Snapshot,
     Snapshots,
     Told,
@@ -24,61 +20,17 @@ from support.doubles import (
     failing,
     streaming,
 )
+from support.house import House, turns_of_the_loop
 from support.upstream import DONE, delta
 
-from gateway.adapters.books import Books as Ledgers
-from gateway.adapters.budgets_local import LocalBudgets
-from gateway.adapters.conversations import Conversations
 from gateway.core.budget import Limit, Spend
 from gateway.core.decision import Obligation, Project, Verdict
-from gateway.core.errors import Refused
 from gateway.core.record import End
-from gateway.providers import DIALECTS
-from gateway.relay import Relay
-from gateway.surfaces import CHAT
 
 A, B, C = backend("a"), backend("b"), backend("c")
 NO = Verdict(("p",), ("stop",))
 CUT = Verdict(("p",), ("off",), revokes=True)
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-
-
-class House:
-    """A relay with everything around it."""
-
-    def __init__(self, snapshot: Snapshot, answers: dict | None = None, before=None) -> None:
-        self.policies = Snapshots(snapshot)
-        self.upstreams = Calls(answers, before)
-        self.books = Books()
-        self.conversations = Conversations()
-        self.budgets = LocalBudgets(Ledgers(Path("/nonexistent")))
-        self.relay = Relay(
-            self.policies, self.upstreams, DIALECTS, self.books, self.books, self.conversations, self.budgets, SCANNING
-        )
-
-    async def ask(self, model="auto", text="hi", *, told=None, of=None, messages=None, **fields):
-        """Sends one request. Returns what the client got: what it would be told, or how it was refused."""
-        body = {"model": model, "messages": messages or [{"role": "user", "content": text}], **fields}
-        told = told or Told()
-        try:
-            await self.relay.serve(CHAT, of or call(), json.dumps(body).encode(), told)
-        except Refused as refused:
-            return refused
-        return told
-
-    def start(self, model="auto", **fields):
-        """Sends one request and returns its task, what the client is told, and which comes when something is sent."""
-        told = Told()
-        return asyncio.create_task(self.ask(model, told=told, **fields)), told
-
-    @property
-    def record(self):
-        return self.books.records[-1]
-
-
-async def turns_of_the_loop(count=10):
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 # Every hop is decided again.
@@ -302,7 +254,7 @@ def cutting(id="a"):
 
 async def put_in_force(house, snapshot):
     house.policies.current = snapshot
-    house.relay.policy_changed()
+    house.relay.running.policy_changed()
     await turns_of_the_loop()
 
 
@@ -380,7 +332,7 @@ async def test_a_call_is_cut_once_however_often_the_policy_changes():
     await turns_of_the_loop()
     house.policies.current = cutting()
     for _ in range(3):
-        house.relay.policy_changed()
+        house.relay.running.policy_changed()
     await turns_of_the_loop()
     assert task.done()
     assert house.record.end is End.REVOKED
@@ -391,7 +343,7 @@ async def test_a_client_that_hangs_up_while_it_is_cut_has_hung_up():
     task, told = house.start(stream=True)
     await turns_of_the_loop()
     house.policies.current = cutting()
-    house.relay.policy_changed()
+    house.relay.running.policy_changed()
     asyncio.get_running_loop().call_soon(lambda: (setattr(told, "gone", True), task.cancel()))
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -411,42 +363,6 @@ async def test_an_answer_that_is_complete_when_it_would_be_cut_is_complete():
     assert task.done()
     assert told.body == delta("hi") + delta("", "stop") + DONE
     assert house.record.end is End.COMPLETE
-
-
-def with_streams(count):
-    """A house in which so many streams are running, and their tasks."""
-    house = House(Snapshot([A]))
-    house.upstreams.before = lambda _: house.upstreams.answers.update(a=streaming(delta("hello "), HANG))
-    return house, [house.start(stream=True) for _ in range(count)]
-
-
-async def test_the_loop_has_its_turns_while_calls_are_looked_at(monkeypatch):
-    monkeypatch.setattr("gateway.relay._SLICE_SECONDS", 0.0)
-    house, started = with_streams(5)
-    await turns_of_the_loop()
-    house.policies.current = cutting()
-    house.relay.policy_changed()
-    left = []
-    while house.relay._running:
-        left.append(len(house.relay._running))
-        await asyncio.sleep(0)
-    assert left == [5, 4, 3, 2, 1]
-    await asyncio.gather(*(task for task, _ in started))
-
-
-@pytest.mark.alone
-async def test_thousands_of_calls_are_cut_within_a_second():
-    house, started = with_streams(2000)
-    await turns_of_the_loop()
-    assert len(house.relay._running) == 2000
-    loop = asyncio.get_running_loop()
-    house.policies.current = cutting()
-    house.relay.policy_changed()
-    begun = loop.time()
-    await asyncio.gather(*(task for task, _ in started))
-    assert loop.time() - begun < 1
-    assert {record.end for record in house.books.records} == {End.REVOKED}
-    assert house.relay._running == set()
 
 
 @pytest.mark.parametrize("streamed", [True, False])
@@ -472,25 +388,6 @@ async def test_a_cut_hangs_up_before_it_waits_for_anything():
     assert answer.closed
     house.books.sealing.set_result(None)
     await task
-
-
-async def test_nothing_stays_registered(monkeypatch):
-    house = House(Snapshot([A, B]), {"a": failing()})
-    await house.ask()
-    await house.ask(stream=True)
-    house.upstreams.answers = {"a": streaming(b"data: not json\n\n"), "b": failing(422)}
-    await house.ask(stream=True)
-    house.upstreams.answers = {"a": HANG}
-    task, _ = house.start()
-    await turns_of_the_loop()
-    assert len(house.relay._running) == 1
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert house.relay._running == set()
-
-
-async def test_a_policy_may_change_while_nothing_runs():
-    House(Snapshot([A])).relay.policy_changed()
 
 
 # Every call has its permit.

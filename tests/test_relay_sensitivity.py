@@ -23,6 +23,7 @@ from support.upstream import DONE, OK, delta
 from gateway.adapters.books import Books as Ledgers
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
+from gateway.adapters.lanes import Lanes
 from gateway.core.decision import Obligation, Project, Verdict
 from gateway.core.errors import Refusal, Refused
 from gateway.core.findings import NOTHING_FOUND, Found
@@ -69,6 +70,7 @@ class House:
             self.conversations,
             LocalBudgets(Ledgers(Path("/nonexistent"))),
             scanning,
+            Lanes(lambda *_: None),
         )
 
     async def ask(self, text="hi", *, of=None, body=None, messages=None, **fields):

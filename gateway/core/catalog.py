@@ -85,6 +85,8 @@ class Backend(msgspec.Struct, frozen=True):
     `key_ref` is where its API key is found (`env:NAME`, `file:PATH`), never the key itself; None: it wants none.
     `context` and `max_output` are tokens, None: undeclared. `price` None: unpriced, so it is refused. `substitute` is
     the backend that is asked instead while this one is suspended or retired; `review_by` is a date (YYYY-MM-DD).
+    `max_concurrent` is how many calls it may have under way; None: any number, or of a server of our own as many as it
+    keeps up with.
     """
 
     id: str
@@ -101,6 +103,11 @@ class Backend(msgspec.Struct, frozen=True):
     price: Price | None = None
     substitute: str | None = None
     review_by: str | None = None
+    max_concurrent: int | None = None
+
+    def allowed(self, *, streamed: bool) -> float:
+        """The seconds that its answer may take to begin: a buffered one begins when it is complete."""
+        return self.timeouts.first_byte if streamed else self.timeouts.total
 
     def fact(self, name: str) -> str | frozenset[str] | None:
         """A passport fact, or None when nobody declared it."""

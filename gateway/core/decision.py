@@ -102,7 +102,7 @@ class Ruling(msgspec.Struct, frozen=True):
     order: frozenset[str]
 
 
-By = Literal["policy", "capability", "context", "price", "offer", "budget"]
+By = Literal["policy", "capability", "context", "price", "offer", "budget", "health", "load"]
 
 
 class Exclusion(msgspec.Struct, frozen=True):

@@ -12,32 +12,43 @@ import msgspec
 
 
 class FailureKind(Enum):
-    """How an attempt failed: (code, status for the client, may fall back, counts against the breaker, may be billed).
+    """How an attempt failed: (code, status for the client, may fall back, counts against the breaker, may be billed,
+    pause).
 
-    The status is used when the upstream gave none that the client should see.
+    The status is used when the upstream gave none that the client should see. The pause is the seconds for which others
+    are asked first: asked again at once, the backend would fail again.
     """
 
     UNREACHABLE = ("unreachable", 502, True, True, False)
     TIMED_OUT = ("timed_out", 504, True, True, True)
-    THROTTLED = ("throttled", 429, True, False, False)
+    THROTTLED = ("throttled", 429, True, False, False, 1.0)
     OVERLOADED = ("overloaded", 503, True, True, False)
     SERVER_ERROR = ("server_error", 502, True, True, False)
     BROKEN = ("broken", 502, True, True, True)  # an answer that nobody can read may still be on the bill
-    UNAUTHORIZED = ("unauthorized", 502, True, False, False)  # our key is refused, not the caller's
-    NO_CREDIT = ("no_credit", 502, True, False, False)  # our account is empty
-    MODEL_MISSING = ("model_missing", 502, True, False, False)  # the catalog names a model that is not there
+    UNAUTHORIZED = ("unauthorized", 502, True, False, False, 10.0)  # our key is refused, not the caller's
+    NO_CREDIT = ("no_credit", 502, True, False, False, 10.0)  # our account is empty
+    MODEL_MISSING = ("model_missing", 502, True, False, False, 10.0)  # the catalog names a model that is not there
     CONTEXT_TOO_LONG = ("context_too_long", 400, True, False, False)
     CONTENT_FILTERED = ("content_filtered", 400, False, False, False)
     REJECTED = ("rejected", 400, False, False, False)  # the caller's fault: nobody else will like it better
     BLOCKED = ("answer_blocked", 403, False, False, True)  # by us: the answer showed what policy does not let out
     REVOKED = ("policy_revoked", 403, False, False, True)  # cut by us: policy came to forbid it under way
 
-    def __init__(self, code: str, status: int, may_fall_back: bool, trips_breaker: bool, may_be_billed: bool) -> None:
+    def __init__(
+        self,
+        code: str,
+        status: int,
+        may_fall_back: bool,
+        trips_breaker: bool,
+        may_be_billed: bool,
+        pause_seconds: float = 0.0,
+    ) -> None:
         self.code = code
         self.status = status
         self.may_fall_back = may_fall_back
         self.trips_breaker = trips_breaker
         self.may_be_billed = may_be_billed
+        self.pause_seconds = pause_seconds
 
     @property
     def is_ours(self) -> bool:
@@ -74,6 +85,7 @@ class Refusal(Enum):
     NOT_FOUND = ("not_found", 404, "invalid_request_error")
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405, "invalid_request_error")
     TOO_LARGE = ("request_too_large", 413, "invalid_request_error")
+    OVERLOADED = ("overloaded", 429, "requests")
     TOO_SOON = ("rate_limit_exceeded", 429, "requests")
     INTERNAL = ("internal_error", 500, "server_error")
     STOPPING = ("server_stopping", 503, "server_error")

@@ -7,6 +7,9 @@ from gateway.core.decision import By, Facts, Redaction
 from gateway.core.record import End
 from gateway.core.usage import Usage
 
+AWAY = ("offer", "health", "load")
+"""Stages that say nothing of what is permitted: the backend was not there then, or had no room."""
+
 
 class Denied(msgspec.Struct, frozen=True):
     """A backend that was not to be asked: which stage said so, and the rules if it was the policy."""

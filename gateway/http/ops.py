@@ -28,7 +28,7 @@ class Backends(Protocol):
         """Nothing is sent to it until it is resumed."""
 
     async def resume(self, id: str, reason: str) -> None:
-        """What the catalog says of it holds again."""
+        """What the catalog says of it holds again, and how its calls failed is forgotten."""
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,7 +122,7 @@ def admin_app(
 
     @app.post("/admin/backends/{id:path}/resume")
     async def resume(id: str, request: Request) -> object:
-        """Ends a suspension, at once."""
+        """Ends a suspension, at once. One that was left alone since its calls failed is asked again."""
         await backends.resume(id, await _reason(request))
         return {"id": id, "suspended": False}
 

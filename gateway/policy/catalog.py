@@ -108,6 +108,7 @@ class _Catalog:
             price=self._price(document, path, id, entry),
             substitute=entry.substitute,
             review_by=entry.review_by,
+            max_concurrent=entry.max_concurrent,
         )
 
     def _passport(self, document: Document, path: Path, entry: files.BackendEntry) -> dict[str, str | frozenset[str]]:

@@ -84,6 +84,7 @@ class BackendEntry(_Entry):
     capabilities: list[str] = ["chat"]
     context: Annotated[int, Field(gt=0)] | None = None
     max_output: Annotated[int, Field(gt=0)] | None = None
+    max_concurrent: Annotated[int, Field(gt=0)] | None = None
     price: Annotated[
         Any, BeforeValidator(_price, json_schema_input_type=Literal["book"] | TokenPrice | MachinePrice | None)
     ] = None

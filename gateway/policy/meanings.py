@@ -73,6 +73,8 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "capabilities": "what it can do; a request that needs more is not sent to it",
         "context": "tokens that prompt and answer may have together",
         "max_output": "tokens that an answer may have",
+        "max_concurrent": "calls that it may have under way; without it, a server of our own has as many as it keeps up"
+        " with, any other any number",
         "price": "`book` (its row in prices.yaml), USD per million tokens, or what the machine costs; none: not used",
         "substitute": "the backend that answers to its name while it is suspended or retired",
         "source": "where these facts come from",

@@ -9,7 +9,7 @@ from gateway.core.buckets import key_in
 from gateway.core.catalog import AUTO
 from gateway.core.decision import Facts, Project
 from gateway.core.labels import DEFAULT_LEVEL, join
-from gateway.core.stored import Stored
+from gateway.core.stored import AWAY, Stored
 from gateway.policy.claims import USUAL, told_otherwise
 from gateway.policy.model import Bundle
 from gateway.policy.vocabulary import REQUEST, Kind
@@ -76,7 +76,7 @@ def of_decision(bundle: Bundle, stored: Stored) -> str:
     facts = msgspec.structs.replace(usual(bundle), **{field: getattr(known, field) for field in asked})
     if "source_sensitivity" not in asked:
         facts = msgspec.structs.replace(facts, source_sensitivity=facts.sensitivity)
-    permitted = [*stored.plan, *(denied.backend for denied in stored.denied if denied.by == "offer")]
+    permitted = [*stored.plan, *(denied.backend for denied in stored.denied if denied.by in AWAY)]
     expect: dict[str, object] = {"permit": sorted(permitted)}
     if rules := {each.backend: list(each.rules) for each in stored.denied if each.by == "policy"}:
         expect["deny"] = rules

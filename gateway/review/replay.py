@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.core.decision import Candidate, Decision, Facts, Project
 from gateway.core.labels import join
-from gateway.core.stored import Stored
+from gateway.core.stored import AWAY, Stored
 from gateway.policy.decide import Eligibility
 from gateway.policy.model import Bundle
 from gateway.policy.suspend import RULE as SUSPENDED
@@ -185,7 +185,7 @@ def _decide(stored: Stored, policy: Eligibility) -> Decision | None:
     backends = policy.names.get(stored.requested)
     if backends is None:
         return None
-    off = {each.backend for each in stored.denied if each.by == "offer" or SUSPENDED in each.rules}
+    off = {each.backend for each in stored.denied if each.by in AWAY or SUSPENDED in each.rules}
     project = policy.projects.get(stored.facts.project or "")
     facts = _declared(stored.facts, project)
 

@@ -13,6 +13,7 @@ from gateway.core.decision import Candidate, Decision, Exclusion, Obligation, Re
 from gateway.core.discharge import demanded, undoable
 from gateway.core.errors import Refusal, Refused
 from gateway.core.fallback import Attempt
+from gateway.core.lane import Held
 from gateway.core.price import Price, rates_of, service_of, usd
 from gateway.core.rate import Throttled, pace_headers
 
@@ -42,10 +43,12 @@ def plan(
     not_offered: Mapping[str, str],
     redactions: tuple[Redaction, ...] = (),
     lacks: Lacks | None = None,
+    rank: Callable[[str], int] | None = None,
 ) -> Decision:
     """Splits the backends behind a name into ordered candidates and exclusions, each with its reason.
 
-    `lacks` tells what a backend cannot do of this very request; None: only what is demanded is known of it."""
+    `lacks` tells what a backend cannot do of this very request; None: only what is demanded is known of it. `rank`
+    tells which backends are asked after others, whatever they cost; None: none is."""
     candidates: list[Candidate] = []
     excluded: list[Exclusion] = []
     for backend in backends:
@@ -62,6 +65,8 @@ def plan(
     if len(candidates) > 1:
         by_cost = "cost" in ruling.order
         candidates.sort(key=lambda each: (each.expected_pico_usd if by_cost else 0, each.backend.id))
+        if rank is not None:
+            candidates.sort(key=lambda each: rank(each.backend.id))
     return Decision(id, digest, requested, ruling.facts, tuple(candidates), tuple(excluded), redactions)
 
 
@@ -139,6 +144,13 @@ def exhausted(decision: Decision, backend: Backend, exceeded: Exceeded, moment: 
     return msgspec.structs.replace(decision, candidates=candidates, excluded=(*decision.excluded, excluded))
 
 
+def held_up(decision: Decision, backend: Backend, held: Held) -> Decision:
+    """The decision without a candidate that is not asked now."""
+    candidates = tuple(each for each in decision.candidates if each.backend.id != backend.id)
+    excluded = Exclusion(backend.id, held.by, (), held.reason, max(1, math.ceil(held.wait)))
+    return msgspec.structs.replace(decision, candidates=candidates, excluded=(*decision.excluded, excluded))
+
+
 def planned_again(decision: Decision, calls: int, fresh: Decision) -> Decision:
     """The decision after so many calls: those that were called, then what the facts of the next hop have made the
     plan. A backend is called once, so none of them comes a second time."""
@@ -156,6 +168,14 @@ def refusal(decision: Decision, poor: Sequence[Exceeded] = ()) -> Refused:
     that had no room."""
     by = {exclusion.by for exclusion in decision.excluded}
     named = f"model `{decision.requested}`"
+    if now := [each for each in decision.excluded if each.by in {"load", "health"}]:  # it passes soon
+        wait = min(each.wait for each in now)
+        said = "; ".join(_told(now))
+        if "load" in by:
+            message = f"every backend of {named} that may be asked is busy ({said}); try again in {wait} s"
+            return Refused(Refusal.OVERLOADED, message, retry_after=wait)
+        message = f"no permitted backend of {named} is available ({said}); try again in {wait} s"
+        return Refused(Refusal.NO_BACKEND, message, retry_after=wait)
     if "budget" in by and not all(each.limit.counted for each in poor):
         message = "what was spent cannot be read at the moment, so nothing that costs is sent; try again"
         return Refused(Refusal.BUDGETS_DOWN, message, retry_after=COUNT_AGAIN_SECONDS)

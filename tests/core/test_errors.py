@@ -99,6 +99,10 @@ def test_a_failure_has_its_status(kind, status):
                 FailureKind.BROKEN,
             },
         ),
+        (
+            "pause_seconds",
+            {FailureKind.THROTTLED, FailureKind.UNAUTHORIZED, FailureKind.NO_CREDIT, FailureKind.MODEL_MISSING},
+        ),
         ("may_be_billed", {FailureKind.TIMED_OUT, FailureKind.BROKEN, FailureKind.BLOCKED, FailureKind.REVOKED}),
     ],
 )

@@ -113,7 +113,9 @@ def test_a_price_counts_on_the_side_where_it_is_charged():
     assert found.costs[0].after_pico_usd == 1008 * 5 * 10**6 + 100 * 10 * 10**6
 
 
-@pytest.mark.parametrize("denied", [Denied("far", "offer", ()), Denied("far", "policy", ("(suspended)",))])
+@pytest.mark.parametrize(
+    "denied", [Denied("far", "offer", ()), Denied("far", "health", ()), Denied("far", "policy", ("(suspended)",))]
+)
 def test_what_was_off_then_is_off_now(denied):
     found = replay([stored(plan=("home",), denied=(denied,), backend="home")], ALL, ALL)
     assert (found.unlike, found.flows) == (0, (Flow("internal", "us", "cn", "inhouse", 1, 1),))
