@@ -80,6 +80,7 @@ class Server:
                 urllib.request.urlopen(f"{self.base}/readyz", timeout=2).close()
                 return self
             time.sleep(0.05)
+        self.stop(signal.SIGKILL)  # it would be left behind: who got no server stops none
         raise RuntimeError(f"the gateway did not start:\n{self.log.read_text()[-3000:]}")
 
     def stop(self, signal_: int = signal.SIGTERM) -> int:
