@@ -165,7 +165,7 @@ class Blind:
 
     found = Found(known=False)
 
-    def scan(self, policy, body):
+    def scan(self, policy, team, chat, body):
         return self
 
     def redacted(self, chat, tags):

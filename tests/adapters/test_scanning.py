@@ -11,15 +11,17 @@ import msgspec
 import pytest
 from support.doubles import Snapshot
 
-from gateway.adapters import scanning
-from gateway.adapters.scanning import Look, Scanning
+from gateway.adapters.desk import Look
+from gateway.adapters.scanning import Scanning
 from gateway.core.chat import parse
 from gateway.core.errors import FailureKind, Refusal, Refused
+from gateway.core.outline import LARGE_BYTES
 from gateway.core.terms import BUILT_IN
 
 KEY = "ghp_" + "q7Xv2MdK9sWbT4hZy8RcL1nJ6fPgA3eUoV5i"
 PLAIN = "The quick brown fox jumps over the lazy dog. "
 POLICY = Snapshot([])
+EMPTY = parse(b'{"model":"m","messages":[{"role":"user"}]}')
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +43,25 @@ def body(text: str, **fields) -> bytes:
     return json.dumps({"model": "auto", "messages": [{"role": "user", "content": text}], **fields}).encode()
 
 
-async def scanned(scanner, data: bytes):
-    found = scanner.scan(POLICY, data)
+def scan(scanner, data: bytes, policy=POLICY, team="t"):
+    if len(data) <= LARGE_BYTES:
+        return scanner.scan(policy, team, EMPTY, data)
+
+    async def large():
+        outline = await scanner.outlined("chat", data, 0)
+        return await scanner.scan(policy, team, outline, data)
+
+    return large()
+
+
+async def scanned(scanner, data: bytes, **how):
+    found = scan(scanner, data, **how)
     return await found if inspect.isawaitable(found) else found
+
+
+async def redacted(found, chat, *tags: str):
+    taken = found.redacted(chat, frozenset(tags))
+    return await taken if inspect.isawaitable(taken) else taken
 
 
 @pytest.mark.parametrize("size", [0, 30_000, 200_000, 3_000_000], ids=["tiny", "small", "large", "huge"])
@@ -55,11 +73,11 @@ async def test_a_body_of_any_size_gives_the_same(scanner, size):
 
 
 async def test_only_what_is_small_or_clean_is_looked_at_here(scanner):
-    assert not inspect.isawaitable(scanner.scan(POLICY, body(PLAIN)))
-    assert not inspect.isawaitable(scanner.scan(POLICY, body(KEY)))
-    assert not inspect.isawaitable(scanner.scan(POLICY, body(PLAIN * 10_000)))
+    assert not inspect.isawaitable(scan(scanner, body(PLAIN)))
+    assert not inspect.isawaitable(scan(scanner, body(KEY)))
+    assert not inspect.isawaitable(scan(scanner, body(PLAIN * 10_000)))
     for text in (PLAIN * 10_000 + KEY, PLAIN * 50_000):
-        elsewhere = scanner.scan(POLICY, body(text))
+        elsewhere = scan(scanner, body(text))
         assert inspect.isawaitable(elsewhere)
         await elsewhere
 
@@ -78,19 +96,13 @@ async def test_a_large_body_does_not_stop_the_loop(scanner):
     assert longest < (time.perf_counter() - begun) / 2
 
 
-async def test_what_was_scanned_elsewhere_can_be_redacted_here(scanner):
+async def test_what_was_scanned_elsewhere_is_redacted_there(scanner):
     data = body(PLAIN * 5_000 + KEY)
     found = await scanned(scanner, data)
-    redacted = found.redacted(parse(data), frozenset({"secret"}))
-    assert KEY not in redacted.chat.view.messages[0].content
-    assert redacted.taken == {"[SECRET_1]": KEY}
-    assert redacted.found.tags == frozenset()
-
-
-async def test_what_is_too_large_is_not_redacted(scanner, monkeypatch):
-    data = body(PLAIN + KEY)
-    monkeypatch.setattr(scanning, "REDACTED_BYTES", 10)
-    assert (await scanned(scanner, data)).redacted(parse(data), frozenset({"secret"})) is None
+    taken = await redacted(found, parse(data), "secret")
+    assert KEY not in taken.chat.view.messages[0].content
+    assert taken.taken == {"[SECRET_1]": KEY}
+    assert taken.found.tags == frozenset()
 
 
 @pytest.mark.parametrize("size", [0, 3_000_000], ids=["here", "elsewhere"])
@@ -117,11 +129,13 @@ async def test_a_scanner_that_breaks_knows_nothing_and_tells(scanner, monkeypatc
 async def test_a_process_that_dies_or_hangs_knows_nothing_and_tells(scanner):
     large = body(PLAIN * 50_000)
     await scanned(scanner, large)
-    scanner._worker._most_seconds = 0.2
-    os.kill(scanner._worker._idle.pid, signal.SIGSTOP)
-    assert not (await scanned(scanner, large)).found.known
+    worker = scanner._large._worker
+    worker._most_seconds = 0.2
+    outline = await scanner.outlined("chat", large, 0)
+    os.kill(worker._idle.pid, signal.SIGSTOP)
+    assert not (await scanner.scan(POLICY, "t", outline, large)).found.known
     assert len(scanner.told) == 1
-    scanner._worker._most_seconds = 60
+    worker._most_seconds = 60
     assert (await scanned(scanner, large)).found.known  # the next one is asked anew, terms and all
 
 
@@ -132,8 +146,7 @@ async def test_each_policy_is_looked_at_by_its_own_terms(scanner):
     )
     for text in ("bob@example.org", PLAIN * 50_000 + "bob@example.org"):
         for policy, kinds in ((POLICY, 1), (calm, 0), (POLICY, 1)):
-            found = scanner.scan(policy, body(text))
-            found = await found if inspect.isawaitable(found) else found
+            found = await scanned(scanner, body(text), policy=policy)
             assert len(found.found.kinds) == kinds
 
 
