@@ -14,6 +14,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 _STOP_SECONDS = 2.0
+_LEFT_SECONDS = 2.0
 _LENGTH_BYTES = 8
 _SLICE_BYTES = 250_000
 
@@ -41,6 +42,7 @@ class Worker:
         self._waiting = 0
         self._idle: asyncio.subprocess.Process | None = None
         self._asking = asyncio.Lock()
+        self._left: asyncio.Task[list[bytes]] | None = None  # a question whose asker has left
         self.started = 0  # how many processes there have been: what an earlier one was told, this one does not know
 
     async def ask(self, question: Callable[[], Sequence[bytes]]) -> list[bytes]:
@@ -56,20 +58,25 @@ class Worker:
 
     async def _in_turn(self, question: Callable[[], Sequence[bytes]]) -> list[bytes]:
         async with self._asking:
+            await self._forget_left()
             kept, self._idle = self._idle, None
             if kept is not None:
                 try:
-                    return await self._ask(kept, question())
+                    return await self._finish(kept, question())
                 except _Ended:
                     pass  # of this question, or long before: a fresh one will tell
             process = await self._start()
             try:
-                return await self._ask(process, question())
+                return await self._finish(process, question())
             except _Ended:
                 raise WorkerLost("the process ended half-way") from None
 
     async def close(self) -> None:
         """Ends the worker, if there is one."""
+        if self._left is not None:
+            self._left.cancel()
+            await asyncio.gather(self._left, return_exceptions=True)
+            self._left = None
         process, self._idle = self._idle, None
         if process is None:
             return
@@ -91,6 +98,25 @@ class Worker:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},  # the very modules that we run
             start_new_session=True,  # Ctrl-C is for the server, which then ends its worker
         )
+
+    async def _finish(self, process: asyncio.subprocess.Process, question: Sequence[bytes]) -> list[bytes]:
+        """The answer. Who asks may leave: the process then goes on with the question, and nobody gets what it says."""
+        asking = asyncio.create_task(self._ask(process, question))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            self._left = asking
+            raise
+
+    async def _forget_left(self) -> None:
+        """Waits for the answer to a question whose asker has left, but not for long: to begin anew takes longer than
+        most answers."""
+        if (left := self._left) is None:
+            return
+        self._left = None
+        await asyncio.wait([left], timeout=_LEFT_SECONDS)
+        left.cancel()  # if it still runs: its process ends with it
+        await asyncio.gather(left, return_exceptions=True)
 
     async def _ask(self, process: asyncio.subprocess.Process, question: Sequence[bytes]) -> list[bytes]:
         assert process.stdin is not None

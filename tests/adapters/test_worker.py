@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters import worker as module
-from gateway.adapters.worker import Worker, WorkerLost
+from gateway.adapters.worker import Worker, WorkerBusy, WorkerLost
 
 BACKWARDS = "from gateway.adapters.worker import answer; answer(lambda question: [piece[::-1] for piece in question])"
 
@@ -82,7 +82,23 @@ async def test_one_that_takes_too_long_is_given_up(worker):
     assert await gone(first)
 
 
-async def test_nobody_gets_the_answer_to_a_question_that_was_given_up(worker):
+async def test_nobody_gets_the_answer_to_a_question_whose_asker_left_and_the_process_stays():
+    slow = "import time\nfrom gateway.adapters.worker import answer\ndef find(q):\n    time.sleep(0.2)\n    return q\nanswer(find)"
+    worker = Worker(slow, 30)
+    await worker.ask(lambda: [b"a"])
+    first = worker._idle.pid
+    for at in (0.0, 0.02, 0.1, 0.25):
+        asking = asyncio.create_task(worker.ask(lambda: [b"old" * 100_000]))
+        await asyncio.sleep(at)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert await worker.ask(lambda: [b"new"]) == [b"new"]
+    assert (worker._idle.pid, worker.started) == (first, 1)
+    await worker.close()
+
+
+async def test_a_question_whose_asker_left_keeps_nobody_for_long(worker, monkeypatch):
+    monkeypatch.setattr(module, "_LEFT_SECONDS", 0.1)
     await worker.ask(lambda: [b"a"])
     os.kill(first := worker._idle.pid, signal.SIGSTOP)
     asking = asyncio.create_task(worker.ask(lambda: [b"old"]))
@@ -90,8 +106,47 @@ async def test_nobody_gets_the_answer_to_a_question_that_was_given_up(worker):
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert await gone(first)
     assert await worker.ask(lambda: [b"new"]) == [b"wen"]
+    assert await gone(first)
+
+
+async def test_one_that_is_still_asked_for_nobody_is_ended_when_it_is_closed(worker):
+    await worker.ask(lambda: [b"a"])
+    os.kill(first := worker._idle.pid, signal.SIGSTOP)
+    asking = asyncio.create_task(worker.ask(lambda: [b"old"]))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await worker.close()
+    assert await gone(first)
+
+
+async def test_no_more_wait_than_may(worker):
+    worker._most_waiting = 3
+    asking = [asyncio.create_task(worker.ask(lambda: [b"ab"])) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(WorkerBusy):
+        await worker.ask(lambda: [b"one too many"])
+    assert await asyncio.gather(*asking) == [[b"ba"]] * 3
+    assert await worker.ask(lambda: [b"ab"]) == [b"ba"]
+
+
+@pytest.mark.parametrize("pieces", [[], [b""], [b"a", b"", bytes(range(256)) * 5000, b"b"]])
+async def test_pieces_stay_what_they_are(worker, pieces):
+    assert await worker.ask(lambda: pieces) == [piece[::-1] for piece in pieces]
+
+
+async def test_one_that_has_nothing_to_do_rests(tmp_path):
+    rested = tmp_path / "rested"
+    code = f"from gateway.adapters.worker import answer\nfrom pathlib import Path\nanswer(lambda q: q, rest=lambda: Path({str(rested)!r}).touch(), rest_after_seconds=0.1)"
+    worker = Worker(code, 30)
+    assert await worker.ask(lambda: [b"a"]) == [b"a"]
+    until = time.monotonic() + 5
+    while not rested.exists() and time.monotonic() < until:  # noqa: ASYNC110  another process makes it
+        await asyncio.sleep(0.02)
+    assert rested.exists()
+    assert await worker.ask(lambda: [b"b"]) == [b"b"]
+    await worker.close()
 
 
 async def test_closing_ends_it_and_is_no_matter_where_it_never_began(worker):

@@ -28,10 +28,10 @@ PAIRS = (("chat", "openai"), ("chat", "anthropic"), ("chat", "gemini-native"), (
 
 
 def body(surface: str, text: str, size: int) -> bytes:
-    """A conversation of a hundred turns."""
+    """A conversation of 99 turns, of which the user has the last one."""
     whole = (text * (size // len(text) + 1))[:size]
-    each = max(1, size // 100)
-    turns = [whole[at : at + each] for at in range(0, size, each)]
+    each = max(1, size // 99)
+    turns = [whole[at : at + each] for at in range(0, size, each)][:99]
     roles = ("user", "assistant")
     messages = [{"role": roles[at % 2], "content": turn} for at, turn in enumerate(turns)]
     return json.dumps({"model": "auto", "messages": messages, "max_tokens": 100}).encode()
