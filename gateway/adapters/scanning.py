@@ -185,7 +185,7 @@ class _Scanned:
         scan, seen = self._scan, self._seen
         if not scan.complete:
             return None
-        if len(self._body) > REDACTED_BYTES:
+        if len(self._body) > REDACTED_BYTES or isinstance(chat, Outline):
             return self._scanning.redacted(self._look, read_of(chat, self._body), chat, tags, dict(seen))
         known = {(scan.leaves[at].text, scan.leaves[at].key): each for at, each in seen.items()}
         return redacted_of(self._look, chat, scan, tags, Again(self._look.scanner, known))

@@ -2,16 +2,20 @@
 
     python tests/bench/large_bodies.py [MOST_BYTES]
 
-CPU milliseconds of one core, best of three. Nothing leaves the process.
+CPU milliseconds of one core, best of three; then what is left of it on the event loop, where bodies are large: the most
+that its thread is at work without a break. Nothing leaves the process and its worker.
 """
 
+import asyncio
 import json
 import sys
 import time
 
 import msgspec
+import uvloop
 
-from gateway.adapters.scanning import Look
+from gateway.adapters.desk import Look
+from gateway.adapters.scanning import Scanning
 from gateway.core.catalog import Backend
 from gateway.core.terms import BUILT_IN
 from gateway.providers import DIALECTS
@@ -25,6 +29,12 @@ DENSE_BYTES = 1_000_000
 PROSE = "Could you explain how the tides work, and why there are two of them each day? I would like to understand it. "
 DENSE = "Call +44 20 7946 0018 or write to bob.miller@example.org about order 4417, IBAN DE89 3704 0044 0532 0130 00. "
 PAIRS = (("chat", "openai"), ("chat", "anthropic"), ("chat", "gemini-native"), ("messages", "openai"))
+
+
+class Policy:
+    """As much of a policy as the scanner asks for."""
+
+    sensitivity = BUILT_IN
 
 
 def body(surface: str, text: str, size: int) -> bytes:
@@ -85,6 +95,44 @@ def main() -> None:
         row(f"{name}: walk", lambda size, s=scan: s(size, lambda data: walk(msgspec.json.decode(data))))
         row(f"{name}: scan", lambda size, s=scan: s(size, lambda data: look.scanner.scan(msgspec.json.decode(data))))
         row(f"{name}: scan and redact", lambda size, s=scan: s(size, redaction))
+    uvloop.run(loop(most))
+
+
+async def loop(most: int) -> None:
+    """The same steps by way of `Scanning`, as the relay takes them."""
+    scanning = Scanning(lambda why: print("failed:", why))
+    longest = [0.0]
+
+    async def tick() -> None:
+        before = time.thread_time()
+        while True:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            longest[0], before = max(longest[0], now - before), now
+
+    ticking = asyncio.create_task(tick())
+    backend = Backend("b", "anthropic", "http://b", "claude-sonnet-4-5", {})
+    for size in (size for size in SIZES if 1_000_000 < size <= most):
+        for surface in ("chat", "messages"):
+            data = body(surface, PROSE, size)
+            told = []
+
+            async def step(name: str, work, told=told):
+                await asyncio.sleep(0.01)
+                longest[0], begun = 0.0, time.perf_counter()
+                result = await work
+                await asyncio.sleep(0)
+                told.append(f"{name} {longest[0] * 1e3:.1f} ms ({time.perf_counter() - begun:.2f} s)")
+                return result
+
+            outline = await step("read", scanning.outlined(surface, data, 0))
+            scanned = await step("scan", scanning.scan(Policy, "team", outline, data))
+            redacted = await step("redact", scanned.redacted(outline, frozenset({"secret"})))
+            await step("judge", scanned.lacking(outline, [(backend, ())]))
+            await step("encode", scanned.encoded(redacted.chat, (), backend))
+            print(f"{surface} to anthropic, {size / 1e6:.0f} MB, longest pause (all of it): {', '.join(told)}")
+    ticking.cancel()
+    await scanning.close()
 
 
 if __name__ == "__main__":
