@@ -24,8 +24,8 @@ from gateway.sensitivity.scan import Again
 from gateway.sensitivity.walk import Walked
 from gateway.surfaces.following import Following
 
-EXAMINED_CHARS = 8_000
-"""So much is examined on the event loop, of texts that are not remembered: 10 to 20 ms if it is full of findings."""
+EXAMINED_CHARS = 4_000
+"""So much is examined on the event loop, of texts that are not remembered: 5 to 20 ms if it is full of findings."""
 REDACTED_BYTES = 2_000
 """Up to this size findings are taken out there: it takes four scans."""
 MOST_MIDDLING, MOST_LARGE = 64, 8

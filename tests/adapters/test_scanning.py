@@ -175,18 +175,18 @@ async def test_a_conversation_that_comes_again_is_examined_here_and_only_what_is
 
 
 async def test_what_was_examined_elsewhere_is_known_here_the_next_time(scanner):
-    data = conversation(30)
+    data = conversation(15)
     assert len(data) > EXAMINED_CHARS * 2
     elsewhere = scan(scanner, data)
     assert inspect.isawaitable(elsewhere)
     first = await elsewhere
-    again = scan(scanner, conversation(30, KEY))
+    again = scan(scanner, conversation(15, KEY))
     assert not inspect.isawaitable(again)
     assert {**dict(first.found.kinds), "secret": 1} == dict(again.found.kinds)
 
 
 async def test_what_one_team_sent_is_new_when_another_sends_it(scanner):
-    data = conversation(30)
+    data = conversation(15)
     await scan(scanner, data, team="a")
     assert not inspect.isawaitable(scan(scanner, data, team="a"))
     elsewhere = scan(scanner, data, team="b")
@@ -195,7 +195,7 @@ async def test_what_one_team_sent_is_new_when_another_sends_it(scanner):
 
 
 async def test_a_scan_that_failed_teaches_nothing(scanner):
-    data = conversation(30)
+    data = conversation(15)
     scanner._middling._worker._most_seconds = 0.0
     assert not (await scanned(scanner, data)).found.known
     scanner._middling._worker._most_seconds = 60
