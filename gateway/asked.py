@@ -1,6 +1,6 @@
 """A request as the policy is asked about it: its facts, and the forms in which it may be sent."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 
 import msgspec
 
@@ -11,9 +11,12 @@ from gateway.core.errors import Failed, Refusal, Refused
 from gateway.core.fallback import after
 from gateway.core.findings import Classified
 from gateway.core.labels import join, level_or_highest
+from gateway.core.outline import Outline
 from gateway.core.record import Caller
 from gateway.ports import Policy, Scanned
 from gateway.routing.asking import ask, taken_out
+from gateway.routing.plan import Lacks
+from gateway.routing.spoken import Dialects, lacking
 from gateway.sensitivity.classify import with_findings
 
 
@@ -31,7 +34,7 @@ class Form:
 class Asked:
     """One request from the moment it has a label. Forms are made when a policy first asks for them."""
 
-    __slots__ = ("_classified", "_forms", "_opaque_as", "came", "scanned")
+    __slots__ = ("_classified", "_forms", "_lacking", "_opaque_as", "_wanted", "came", "scanned")
 
     def __init__(
         self, chat: ChatRequest, facts: Facts, classified: Classified, scanned: Scanned, opaque_as: str
@@ -41,15 +44,36 @@ class Asked:
         self._classified = classified
         self._opaque_as = opaque_as
         self._forms: dict[tuple[str, ...], Form | None] = {}
+        self._wanted: list[tuple[str, ...]] = []  # forms that were asked for and are still to be made
+        self._lacking: dict[tuple[str, tuple[Obligation, ...]], str] = {}
 
-    def ask(self, policy: Policy, moment: float) -> Ruling:
+    async def ask(self, policy: Policy, moment: float) -> Ruling:
         """What a policy says of the request in the form that each backend may have."""
-        return ask(policy, self.came.facts, moment, self._facts_without)
+        while True:
+            ruling = ask(policy, self.came.facts, moment, self._facts_without)
+            if not self._wanted:
+                return ruling
+            while self._wanted:
+                await self._without(self._wanted.pop())
 
-    def form_for(self, candidate: Candidate) -> Form | None:
+    async def form_for(self, candidate: Candidate) -> Form | None:
         """What a candidate is sent; None: what it may have cannot be made."""
         tags = taken_out(candidate.do)
-        return self._without(tags) if tags else self.came
+        return await self._without(tags) if tags else self.came
+
+    async def lacks(self, backends: Iterable[Backend], ruling: Ruling, dialects: Dialects) -> Lacks:
+        """What tells why a backend cannot do what is asked. Of a large request that is found out beforehand, for those
+        that a ruling permits."""
+        chat = self.came.chat
+        if not isinstance(chat, Outline):
+            return lambda backend, do: lacking(chat, do, backend, dialects)
+        permitted = [(backend, verdict) for backend in backends if (verdict := ruling.verdicts.get(backend.id))]
+        asked = [(backend, verdict.do) for backend, verdict in permitted if verdict.permitted]
+        reasons = self._lacking
+        if new := [each for each in asked if (each[0].id, each[1]) not in reasons]:
+            told = await self.scanned.lacking(chat, new)
+            reasons.update(((backend.id, do), why) for (backend, do), why in zip(new, told, strict=True))
+        return lambda backend, do: reasons[backend.id, do]
 
     @property
     def redactions(self) -> tuple[Redaction, ...]:
@@ -63,17 +87,22 @@ class Asked:
                 form.facts = after(form.facts, backend, failed)
 
     def _facts_without(self, tags: tuple[str, ...]) -> Facts | None:
-        form = self._without(tags)
+        if tags not in self._forms:
+            self._wanted.append(tags)
+            return None
+        form = self._forms[tags]
         return None if form is None else form.facts
 
-    def _without(self, tags: tuple[str, ...]) -> Form | None:
-        """The form without findings of these tags. Only the scan after redaction lowers the label."""
+    async def _without(self, tags: tuple[str, ...]) -> Form | None:
         if tags not in self._forms:
-            self._forms[tags] = self._made(tags)
+            self._forms[tags] = await self._made(tags)
         return self._forms[tags]
 
-    def _made(self, tags: tuple[str, ...]) -> Form | None:
+    async def _made(self, tags: tuple[str, ...]) -> Form | None:
+        """The form without findings of these tags. Only the scan after redaction lowers the label."""
         redacted = self.scanned.redacted(self.came.chat, frozenset(tags))
+        if isinstance(redacted, Awaitable):
+            redacted = await redacted
         if redacted is None or not redacted.found.tags.isdisjoint(tags):
             return None
         label = with_findings((), self._classified.declared, redacted.found, self._opaque_as)

@@ -17,6 +17,7 @@ from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.findings import UNKNOWN
 from gateway.core.lane import Passage
+from gateway.core.outline import Outline
 from gateway.core.permit import Permit
 from gateway.core.price import UNPRICED, charge, dearest, service_of
 from gateway.core.rate import pace_headers
@@ -53,6 +54,7 @@ class Hop:
     """
 
     __slots__ = (
+        "_dropped",
         "_passage",
         "_scanned",
         "_sent",
@@ -105,6 +107,7 @@ class Hop:
         self.room: Reserved | None = None  # what was reserved for it
         self.shortened: int | None = None  # tokens that a choice may have, where a budget leaves no more
         self._sent = 0.0
+        self._dropped: tuple[str, ...] = ()  # of a large request: what was left out when it was put into words
         self.opened: Opened | None = None
         self.reader: StreamReader | None = None  # a stream, from its first event on
         self.held = b""  # what came before it was known to be an answer
@@ -144,9 +147,8 @@ class Hop:
         """
         chat, dialect = self.chat, self.dialect
         try:
-            body = dialect.encode(chat, self.backend)
-            self._sent = _MONOTONIC()
-            endpoint, headers = dialect.endpoint(chat, self.backend), _NO_HEADERS
+            body, endpoint = await self._encoded()
+            self._sent, headers = _MONOTONIC(), _NO_HEADERS
             if passed:
                 endpoint, headers = _with(endpoint, {name: passed[name] for name in dialect.passes if name in passed})
             opened = self.opened = await upstreams.open(
@@ -189,6 +191,18 @@ class Hop:
         elif self._passage is not None:
             self._passage.answered(self.backend.allowed(streamed=chat.streamed), _MONOTONIC())
         return failed
+
+    async def _encoded(self) -> tuple[bytes, Endpoint]:
+        """What is sent, and where. A large request is put into words elsewhere. Raises Refused."""
+        chat, backend = self.chat, self.backend
+        if not isinstance(chat, Outline):
+            return self.dialect.encode(chat, backend), self.dialect.endpoint(chat, backend)
+        do = self.permit.candidate.do
+        if self.shortened is not None:
+            do += (Obligation("max_output_tokens", self.shortened),)
+        encoded = await self._scanned.encoded(chat, do, backend)
+        self._dropped = encoded.drops
+        return encoded.body, encoded.endpoint
 
     def _followed(self, reader: StreamReader) -> StreamReader:
         if self._watched or self._taken:
@@ -258,7 +272,8 @@ class Hop:
             headers.append((b"x-gateway-policy-warning", ", ".join(warnings).encode("ascii", "replace")))
         if self.reader is not None:
             headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-        dropped = self.dialect.drops(self.chat, backend)
+        chat = self.chat
+        dropped = self._dropped if isinstance(chat, Outline) else self.dialect.drops(chat, backend)
         if self._surface is not None:
             dropped += self._surface.drops(self.chat)
         if dropped:

@@ -6,10 +6,11 @@ from typing import Protocol
 from gateway.core.budget import Ask, Exceeded, Reserved, Standing, State
 from gateway.core.catalog import Backend, Endpoint
 from gateway.core.chat import ChatRequest
-from gateway.core.decision import Facts, Project, Ruling
+from gateway.core.decision import Facts, Obligation, Project, Ruling
 from gateway.core.errors import Failed
 from gateway.core.findings import Found, Redacted
 from gateway.core.lane import Held, Passage
+from gateway.core.outline import Encoded, Outline
 from gateway.core.permit import Permit
 from gateway.core.rate import Pace, Throttled
 from gateway.core.record import Entry, Record
@@ -17,6 +18,8 @@ from gateway.core.terms import ScannerTerms
 from gateway.core.usage import Usage
 
 Headers = list[tuple[bytes, bytes]]
+Asking = tuple[Backend, tuple[Obligation, ...]]
+"""A backend, and the obligations under which it would be asked."""
 
 
 class UpstreamError(Exception):
@@ -354,8 +357,15 @@ class Scanned(Protocol):
     def found(self) -> Found:
         """What the findings come to."""
 
-    def redacted(self, chat: ChatRequest, tags: frozenset[str]) -> Redacted | None:
-        """The request without findings of these tags, scanned again; None: that cannot be done."""
+    def redacted(self, chat: ChatRequest, tags: frozenset[str]) -> Redacted | Awaitable[Redacted | None] | None:
+        """The request without findings of these tags, scanned again; None: that cannot be done. At once if it is
+        small."""
+
+    async def lacking(self, chat: Outline, asked: Sequence[Asking]) -> Sequence[str]:
+        """Why each backend cannot do what a large request asks, under these obligations; empty: it can."""
+
+    async def encoded(self, chat: Outline, do: tuple[Obligation, ...], backend: Backend) -> Encoded:
+        """A large request as a backend takes it, with the obligations done. Raises Refused."""
 
     def follow(self, reader: StreamReader, watched: frozenset[str], taken: Mapping[str, str]) -> StreamReader:
         """The reader, with what it gives back changed: the answer is broken off before it shows a finding of the
@@ -368,10 +378,14 @@ class Scanned(Protocol):
 class Scanning(Protocol):
     """Looks for what is sensitive, by local means only."""
 
-    def scan(self, policy: Policy, body: bytes) -> Scanned | Awaitable[Scanned]:
+    async def outlined(self, surface: str, body: bytes, arrived: int) -> Outline:
+        """What there is to know of a large request, by its surface, beside its words. Raises Refused."""
+
+    def scan(self, policy: Policy, team: str, chat: ChatRequest, body: bytes) -> Scanned | Awaitable[Scanned]:
         """What is in a request's body, as the policy wants it scanned. At once, or elsewhere if it is large.
 
-        Never raises: where it fails, nothing is known. Raises Refused for a body that could be read in two ways.
+        What a team's texts were found to hold may be remembered, for that team. Never raises: where it fails, nothing
+        is known. Raises Refused for a body that could be read in two ways, and where too many wait.
         """
 
 

@@ -16,6 +16,7 @@ from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 from gateway.core.fallback import MAX_ATTEMPTS, Attempt, next_step
 from gateway.core.findings import Classified, Found
 from gateway.core.lane import Held, Passage
+from gateway.core.outline import LARGE_BYTES
 from gateway.core.permit import mint
 from gateway.core.price import usd
 from gateway.core.rate import Throttled
@@ -48,7 +49,7 @@ from gateway.routing.plan import (
     too_soon,
     without,
 )
-from gateway.routing.spoken import Dialects, lacking
+from gateway.routing.spoken import Dialects
 from gateway.running import Running
 from gateway.sensitivity.classify import classify, facts_of
 from gateway.stream import Stream
@@ -106,13 +107,16 @@ class Relay:
         exempt: str | None = None  # the limit that the request was downgraded by
         poor: list[Exceeded] = []  # what had no room
         try:
-            chat = surface.parse(body, int(call.time))
+            if len(body) > LARGE_BYTES:
+                chat = await self._scanning.outlined(surface.name, body, int(call.time))
+            else:
+                chat = surface.parse(body, int(call.time))
             demand, name = chat.demand, chat.view.model
             policy = self._policies.current
             purpose = granted("purpose", call.purpose_hint, call.caller.purposes)
             project = granted("project", call.project_hint, call.caller.projects)
             declared = policy.projects.get(project) or Project(project)
-            scanned = self._scanning.scan(policy, body)
+            scanned = self._scanning.scan(policy, call.caller.team, chat, body)
             if isinstance(scanned, Awaitable):
                 scanned = await scanned
             unread_as = opaque_as(call.caller, declared)
@@ -123,8 +127,8 @@ class Relay:
                 state = self._budgets.state(call.caller.spender(project), self._policies.moment())
                 facts = msgspec.structs.replace(facts, budget=state)
             request = Asked(chat, facts, classified, scanned, unread_as)
-            pinned = request.ask(policy, self._policies.moment())
-            decision = self._decide(policy, pinned, name, demand, call, request)
+            pinned = await request.ask(policy, self._policies.moment())
+            decision = await self._decide(policy, pinned, name, demand, call, request)
             if not decision.candidates:
                 raise refusal(decision)
 
@@ -143,13 +147,13 @@ class Relay:
                     continue
                 passage, newest = entered, pinned
                 if failures or queued or self._policies.current is not policy:
-                    pinned, newest = self._ask_again(policy, request)
+                    pinned, newest = await self._ask_again(policy, request)
                     said = pinned.verdicts.get(backend.id, DENIED), newest.verdicts.get(backend.id, DENIED)
                     narrower = narrowed(decision, step, *said)
                     if narrower is not decision:
                         decision = narrower
                         continue
-                if (form := request.form_for(step.candidate)) is None:
+                if (form := await request.form_for(step.candidate)) is None:
                     decision = without(decision, backend, DENIED)
                     continue
                 permit = mint(call.id, decision, step, pinned, newest)
@@ -162,7 +166,7 @@ class Relay:
                     poor.append(exceeded)
                     if exempt is None and (alias := exceeded.limit.terms.downgrade):
                         name, exempt = alias, exceeded.limit.id
-                        fresh = self._decide(policy, pinned, name, demand, call, request)
+                        fresh = await self._decide(policy, pinned, name, demand, call, request)
                         decision = planned_again(decision, len(failures), fresh)
                         if any(each.backend is asked.backend for each in decision.candidates):
                             continue
@@ -186,8 +190,8 @@ class Relay:
                 request.failed(hop.backend, failed)
                 hop = None
                 if policy.asks_hops:  # a rule may admit somebody only now
-                    pinned = request.ask(policy, self._policies.moment())
-                    fresh = self._decide(policy, pinned, name, demand, call, request)
+                    pinned = await request.ask(policy, self._policies.moment())
+                    fresh = await self._decide(policy, pinned, name, demand, call, request)
                     decision = planned_again(decision, len(failures), fresh)
 
             if hop is None:
@@ -267,7 +271,7 @@ class Relay:
                 self._ledger.settle(entries(record))
             self._sink.put(record)
 
-    def _decide(
+    async def _decide(
         self, policy: Policy, ruling: Ruling, requested: str, demand: Demand, call: Call, request: Asked
     ) -> Decision:
         """The ordered plan for a request. Raises Refused (404) for a name that nobody knows."""
@@ -287,7 +291,7 @@ class Relay:
             demand=demand,
             not_offered=policy.not_offered,
             redactions=request.redactions,
-            lacks=lambda backend, do: lacking(request.came.chat, do, backend, self._dialects),
+            lacks=await request.lacks(backends, ruling, self._dialects),
             rank=lambda backend: self._lanes.rank(backend, _MONOTONIC()),
         )
 
@@ -306,12 +310,12 @@ class Relay:
             conversations.remember(prefixes, classified.declared)
         return classified
 
-    def _ask_again(self, policy: Policy, request: Asked) -> tuple[Ruling, Ruling]:
+    async def _ask_again(self, policy: Policy, request: Asked) -> tuple[Ruling, Ruling]:
         """What the pinned and the newest snapshot say of the hop to come, at this moment: both must permit it, so a
         revocation takes effect under way, a loosening does not."""
         moment, newest = self._policies.moment(), self._policies.current
-        pinned = request.ask(policy, moment)
-        return pinned, pinned if newest is policy else request.ask(newest, moment)
+        pinned = await request.ask(policy, moment)
+        return pinned, pinned if newest is policy else await request.ask(newest, moment)
 
     def _task(self) -> "asyncio.Task[object] | None":
         if self._loop is None:

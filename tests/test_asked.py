@@ -45,53 +45,53 @@ def candidate(*do):
     return Candidate(backend("a"), ("p",), 0, do)
 
 
-def test_a_form_is_made_when_a_policy_first_asks_for_it_and_then_kept():
+async def test_a_form_is_made_when_a_policy_first_asks_for_it_and_then_kept():
     asked, scanned = request(Found())
-    assert asked.form_for(candidate()).chat is CHAT
+    assert (await asked.form_for(candidate())).chat is CHAT
     assert (scanned.asked, asked.redactions) == ([], ())
-    ruling = asked.ask(Snapshot([backend("a"), backend("b")], raw_never), 0.0)
-    asked.ask(Snapshot([backend("a")], raw_never), 0.0)
+    ruling = await asked.ask(Snapshot([backend("a"), backend("b")], raw_never), 0.0)
+    await asked.ask(Snapshot([backend("a")], raw_never), 0.0)
     assert [each.do for each in ruling.verdicts.values()] == [SECRET, SECRET]
     assert scanned.asked == [frozenset({"secret"})]
-    form = asked.form_for(candidate(*SECRET))
+    form = await asked.form_for(candidate(*SECRET))
     assert (form.chat, form.taken) == (CLEAN, {"[SECRET_1]": "secret"})
     assert (form.facts.sensitivity, form.facts.tags, form.facts.redaction) == ("internal", frozenset(), "done")
     assert [each.facts for each in asked.redactions] == [form.facts]
 
 
-def test_the_label_of_a_form_is_what_was_declared_and_what_is_still_there():
+async def test_the_label_of_a_form_is_what_was_declared_and_what_is_still_there():
     asked, _ = request(Found("confidential", frozenset({"pii"}), opaque=True), declared="public")
-    assert asked.form_for(candidate(*SECRET)).facts.sensitivity == "confidential"
-    assert asked.form_for(candidate(*SECRET)).facts.tags == {"pii"}
+    assert (await asked.form_for(candidate(*SECRET))).facts.sensitivity == "confidential"
+    assert (await asked.form_for(candidate(*SECRET))).facts.tags == {"pii"}
 
 
-def test_where_something_of_it_is_left_there_is_no_form():
+async def test_where_something_of_it_is_left_there_is_no_form():
     asked, _ = request(Found("restricted", frozenset({"secret"})))
-    assert asked.form_for(candidate(*SECRET)) is None
-    assert asked.ask(Snapshot([backend("a")], raw_never), 0.0).verdicts["a"].forbids == ("raw",)
+    assert await asked.form_for(candidate(*SECRET)) is None
+    assert (await asked.ask(Snapshot([backend("a")], raw_never), 0.0)).verdicts["a"].forbids == ("raw",)
     assert asked.redactions == ()
 
 
-def test_where_nothing_can_be_taken_out_there_is_no_form():
+async def test_where_nothing_can_be_taken_out_there_is_no_form():
     asked, _ = request(None)
-    assert asked.form_for(candidate(*SECRET)) is None
+    assert await asked.form_for(candidate(*SECRET)) is None
 
 
-def test_where_the_second_scan_failed_nothing_is_known_of_the_form():
+async def test_where_the_second_scan_failed_nothing_is_known_of_the_form():
     asked, _ = request(Found(known=False))
-    facts = asked.form_for(candidate(*SECRET)).facts
+    facts = (await asked.form_for(candidate(*SECRET))).facts
     assert (facts.sensitivity, facts.tags) == (None, None)
 
 
-def test_every_form_learns_of_a_call_that_failed():
+async def test_every_form_learns_of_a_call_that_failed():
     asked, _ = request(Found())
-    before = asked.form_for(candidate(*SECRET))
+    before = await asked.form_for(candidate(*SECRET))
     asked.failed(backend("a"), Failed(FailureKind.OVERLOADED, 503, {}))
     for form in (asked.came, before):
         assert (form.facts.attempt, form.facts.last_error) == ("2", "overloaded")
     later, _ = request(Found())
     later.failed(backend("a"), Failed(FailureKind.OVERLOADED, 503, {}))
-    assert later.form_for(candidate(*SECRET)).facts.attempt == "2"
+    assert (await later.form_for(candidate(*SECRET))).facts.attempt == "2"
 
 
 def test_what_an_answer_may_not_show_is_read_from_the_obligations():

@@ -20,13 +20,15 @@ from support.doubles import SCANNING, Snapshot, backend
 from support.response_vectors import STREAMS as RESPONSES
 from support.vectors import all_recorded, load
 
-from gateway.core.chat import ChatRequest
+from gateway.adapters.desk import redacted_of, walked_of
+from gateway.core.chat import ChatRequest, parse
 from gateway.core.decision import Obligation
 from gateway.core.discharge import discharged
 from gateway.core.errors import Refused
 from gateway.core.turns import turns
 from gateway.providers import DIALECTS
 from gateway.routing.spoken import lacking, spoken
+from gateway.sensitivity.scan import Again
 from gateway.surfaces import SURFACES
 
 FULL = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
@@ -214,18 +216,17 @@ DONE_TO_IT = [
     (Obligation("scan_answer", tags=("secret",)), Obligation("max_output_tokens", 3)),
 ]
 POLICY = Snapshot([])
+LOOK = SCANNING._look(POLICY)
+EMPTY = parse(b'{"model":"m","messages":[{"role":"user"}]}')
 
 
 def forms(chat: ChatRequest, body: bytes) -> list[tuple[ChatRequest, bool]]:
     """The request as it came, and without its secrets if it can be; and whether it is the latter."""
     try:
-        scanned = SCANNING.scan(POLICY, body)
+        scan = LOOK.scanner.examine(walked_of(body))
     except Refused:
         return [(chat, False)]
-    if not hasattr(scanned, "redacted"):  # it would be scanned in a process of its own
-        scanned.close()
-        return [(chat, False)]
-    redacted = scanned.redacted(chat, frozenset({"secret"}))
+    redacted = redacted_of(LOOK, chat, scan, frozenset({"secret"}), Again(LOOK.scanner, {}))
     return [(chat, False)] if redacted is None else [(chat, False), (redacted.chat, True)]
 
 
@@ -357,7 +358,7 @@ def played(dice: random.Random, raw: bytes, wire: str, takes: str, surface: str)
     reader = dialect.reader(chat)
     if takes == "chat":
         if dice.random() < 0.3:
-            scanned = SCANNING.scan(POLICY, b'{"model":"m","messages":[]}')
+            scanned = SCANNING.scan(POLICY, "t", EMPTY, b'{"model":"m","messages":[]}')
             reader = scanned.follow(reader, frozenset({"secret"}), {"[SECRET_1]": KEY})
         reader = SURFACES[surface].follow(reader, chat)
     out, at = b"", 0

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from support import crossing
 from support.crossing import KINDS, PATHS, WIRES, bearer, body_of, post, script_of, wire_of
-from support.server import serving
+from support.server import backend, serving
 from support.upstream import STREAM_END, STREAM_HEAD, chunk
 
 FULL = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
@@ -27,6 +27,11 @@ ALL = [
     if wire_of(kind, surface) == surface or kind in WIRES or kind == "chat"
 ]
 BODIES = ALL if FULL else [("chat", "chat"), ("messages", "chat"), ("responses", "claude")]
+KEY = "ghp_" + "q7Xv2MdK9sWbT4hZy8RcL1nJ6fPgA3eUoV5i"
+REDACTED_BYTES = 2_000_000
+ROUNDS = 4
+"""The machine is shared: what holds in one of these rounds is a property of the program, what fails in one need not be."""
+
 ANSWERS = (
     ALL if FULL else [("chat", "chat"), ("messages", "chat"), ("messages", "own-messages"), ("responses", "claude")]
 )
@@ -36,9 +41,10 @@ MANY = ALL if FULL else [("chat", "chat"), ("messages", "chat")]
 @pytest.fixture(scope="module")
 def house(upstream, tmp_path_factory):
     timeout = {"connect": "5s", "first_byte": "30s", "idle": "30s", "total": "60s"}
-    with serving(
-        tmp_path_factory.mktemp("sizes"), crossing.catalog(upstream, timeout=timeout, context=2**31)
-    ) as server:
+    rows = crossing.catalog(upstream, timeout=timeout, context=2**31)
+    vendor = {"deployment": "vendor_api", "zone": "us-vendors", "trains_on_data": "never", "audience": "anyone"}
+    rows["away"] = backend(upstream.url("away"), timeout=timeout, context=2**31, price=crossing.PRICE, **vendor)
+    with serving(tmp_path_factory.mktemp("sizes"), rows) as server:
         server.own = server.key(sensitivity="public")
         yield server
 
@@ -101,28 +107,68 @@ def text_of(size: int) -> str:
 
 
 def waits_little(idle: Beside, beside: Beside) -> None:
-    """What is measured within one run: twice as long, and a tenth of a second for what one turn of the loop may take on
-    a machine that is shared."""
-    assert beside.worst < 2 * idle.worst + 0.1, (idle.worst, beside.worst, max(beside.took), len(beside.took))
+    """What is measured within one run: twice as long, and a twentieth of a second for what the other end, which is
+    this process, has to do with bodies of such a size."""
+    assert beside.worst < 2 * idle.worst + 0.05, (idle.worst, beside.worst, max(beside.took), len(beside.took))
 
 
+@pytest.mark.assures("fault 21")
 @pytest.mark.parametrize(("surface", "kind"), BODIES)
 @pytest.mark.alone
-def test_a_body_of_the_largest_size(house, scripts, upstream, surface, kind):
-    scripts[kind] = script_of(wire_of(kind, surface), streamed=False)
+def test_a_body_of_the_largest_size(house, scripts, upstream, surface, kind, showed):
     body = json.dumps(body_of(surface, kind, text_of(BODY_BYTES))).encode()
-    with Beside(house) as idle:
-        time.sleep(0.5)
-    with Beside(house) as beside:
-        told = post(house.base, PATHS[surface], body, bearer(house.own))
-        time.sleep(0.5)
-    assert told.status == 200, told.body[:500]
+    check_body(house, scripts, surface, kind, body)
     assert len(upstream.requests(kind)[0].body) > BODY_BYTES * 0.99
-    assert beside.grown < 12 * len(body)
-    if wire_of(kind, surface) == surface:
-        waits_little(idle, beside)
-    else:  # what is translated is so on the event loop, in one go: others wait for that once (docs/performance.md)
-        assert max(beside.took) < 2
+    showed(f"a body of 32 MB, {surface} to {wire_of(kind, surface)}", "others wait less than twice as long")
+
+
+@pytest.mark.assures("fault 21")
+@pytest.mark.parametrize("surface", PATHS if FULL else ["messages"])
+def test_a_large_body_with_a_secret_in_it(house, scripts, upstream, surface, showed):
+    body = json.dumps(body_of(surface, "away", f"the key is {KEY} now. {text_of(REDACTED_BYTES)}")).encode()
+    check_body(house, scripts, surface, "away", body)
+    sent = upstream.requests("away")[0].body
+    assert b"the key is [SECRET_1] now." in sent
+    assert KEY.encode() not in sent
+    showed(f"a body of 2 MB, {surface} to chat, redacted", "others wait less than twice as long")
+
+
+@pytest.mark.assures("fault 21")
+def test_what_a_large_body_took_comes_back(house, scripts, showed):
+    scripts["chat"] = script_of("chat", streamed=False)
+    process = psutil.Process(house.process.pid)
+
+    def taken() -> int:
+        return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
+
+    body = json.dumps(body_of("messages", "chat", text_of(BODY_BYTES))).encode()
+    small = json.dumps(body_of("messages", "chat", text_of(1_100_000))).encode()
+    assert post(house.base, PATHS["messages"], small, bearer(house.own)).status == 200  # the process is there
+    assert post(house.base, PATHS["messages"], body, bearer(house.own)).status == 200
+    held, until = taken(), time.monotonic() + 60
+    while taken() > held - 2 * len(body) and time.monotonic() < until:
+        time.sleep(0.5)
+    assert taken() < held - 2 * len(body), (held, taken())
+    showed("a body of 32 MB", "the process gives its memory back once it has nothing to do")
+
+
+def check_body(house, scripts, surface: str, kind: str, body: bytes) -> None:
+    scripts[kind] = script_of(wire_of(kind, surface) if kind in KINDS else "chat", streamed=False)
+    for left in reversed(range(ROUNDS)):
+        with Beside(house) as idle:
+            time.sleep(0.5)
+        with Beside(house) as beside:
+            told = post(house.base, PATHS[surface], body, bearer(house.own))
+            time.sleep(0.5)
+        assert told.status == 200, told.body[:500]
+        assert beside.grown < 12 * len(body)
+        try:
+            waits_little(idle, beside)
+        except AssertionError:
+            if not left:
+                raise
+        else:
+            return
 
 
 def spoken(wire: str, pieces: list[str]) -> list:

@@ -38,7 +38,6 @@ from gateway.stream import Stream
 from gateway.surfaces import CHAT, SURFACES
 
 DIALECT = DIALECTS["openai-compatible"]["chat"]
-NOTHING = SCANNING.scan(Snapshot([]), b"{}")
 DECISION = Decision("dec-1", "d", "auto", FACTS, (), ())
 LOST = UpstreamError(Failed(FailureKind.BROKEN, 502, error_object("m", "server_error", "upstream_broken")))
 
@@ -49,6 +48,9 @@ def chat(**fields):
 
 def hop(request=None, of=None, task=None):
     return Hop(permit_for(of or backend("a")), Form(request or chat(), FACTS, {}), NOTHING, CHAT, DIALECTS, task)
+
+
+NOTHING = SCANNING.scan(Snapshot([]), "t", chat(), b"{}")
 
 
 async def opened(answer, streamed=False):

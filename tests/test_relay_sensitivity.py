@@ -20,10 +20,12 @@ from support.doubles import (
 )
 from support.upstream import DONE, OK, delta
 
+from gateway import relay
 from gateway.adapters.books import Books as Ledgers
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.lanes import Lanes
+from gateway.adapters.scanning import Scanning
 from gateway.core.decision import Obligation, Project, Verdict
 from gateway.core.errors import Refusal, Refused
 from gateway.core.findings import NOTHING_FOUND, Found
@@ -167,7 +169,7 @@ class Blind:
 
     found = Found(known=False)
 
-    def scan(self, policy, body):
+    def scan(self, policy, team, chat, body):
         return self
 
     def redacted(self, chat, tags):
@@ -320,3 +322,63 @@ async def test_no_text_is_kept():
     assert MAIL not in kept
     assert "Here is" not in kept
     assert NOTHING_FOUND.known
+
+
+# What is large: its words are in another process, and all else is the same.
+
+
+@pytest.fixture
+async def large(monkeypatch):
+    """Makes every request a large one, and scans by processes that are this test's own."""
+    monkeypatch.setattr(relay, "LARGE_BYTES", 10)
+    scanning = Scanning(lambda why: None)
+    scanning._keep(SCANNING._look(Snapshot([])))
+    yield scanning
+    await scanning.close()
+
+
+@pytest.mark.assures("fault 21")
+async def test_a_large_request_is_decided_redacted_and_answered_like_any_other(large, showed):
+    answer = {**OK, "choices": [{"index": 0, "message": {"role": "assistant", "content": "use [SECRET_1] now"}, "finish_reason": "stop"}]}  # fmt: skip
+    told, houses = [], []
+    for scanning in (SCANNING, large):
+        house = House(Snapshot([A], raw_never("secret")), {"a": answering(json.dumps(answer).encode())}, scanning)
+        told.append(await house.ask(ASKS, max_tokens=5, n=2))
+        houses.append(house)
+    there, here = houses[1].record, houses[0].record
+    assert houses[1].sent == houses[0].sent
+    assert houses[1].sent["messages"][0]["content"] == ASKS.replace(KEY, "[SECRET_1]")
+    assert told[1].body == told[0].body
+    assert told[1].headers["x-gateway-sensitivity"] == told[0].headers["x-gateway-sensitivity"]
+    for name in ("classified", "sensitivity", "demand", "end", "status"):
+        assert getattr(there, name) == getattr(here, name)
+    assert there.tried[0].cost_pico_usd == here.tried[0].cost_pico_usd
+    assert there.decision.redactions == here.decision.redactions
+    showed("a request whose words are in another process", "the same bytes, label, money and decision")
+
+
+async def test_a_large_request_that_is_wrong_is_refused_like_any_other(large):
+    house = House(Snapshot([A]), scanning=large)
+    refused = await house.ask(body=b'{"model":"auto","messages":[{"role":"user","content":"hi","content":"ho"}]}')
+    assert refused.refusal is Refusal.INVALID_JSON
+    refused = await house.ask(body=b'{"model":"auto"} ')
+    assert (refused.refusal, refused.param) == (Refusal.MISSING_PARAMETER, "messages")
+    assert house.upstreams.sent == []
+
+
+async def test_a_label_follows_a_conversation_that_has_become_large(large, monkeypatch):
+    house = House(Snapshot([A]), scanning=large)
+    first = [{"role": "user", "content": "hello"}]
+    monkeypatch.setattr(relay, "LARGE_BYTES", 10**6)
+    await house.ask(messages=first, of=call(sensitivity_hint="confidential"))
+    monkeypatch.setattr(relay, "LARGE_BYTES", 10)
+    await house.ask(messages=[*first, {"role": "assistant", "content": "hi"}, {"role": "user", "content": "and?"}])
+    assert house.record.sensitivity == "confidential"
+
+
+async def test_where_its_process_fails_a_large_request_is_sent_nowhere(large):
+    house = House(Snapshot([A]), scanning=large)
+    large._large._worker._most_seconds = 0.0
+    refused = await house.ask("hi")
+    assert (refused.refusal, house.upstreams.sent) == (Refusal.INTERNAL, [])
+    assert house.record.end is End.REFUSED

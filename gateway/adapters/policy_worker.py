@@ -29,7 +29,7 @@ class PolicyWorker:
     async def load(self, directory: Path, extra_catalog: Path | None) -> Parsed:
         """What `policy_files.load` says, without the texts of the files. Raises WorkerLost."""
         asked = [None if path is None else str(path) for path in (directory, extra_catalog, self._key)]
-        answer = await self._worker.ask(lambda: msgspec.json.encode(asked))
+        [answer] = await self._worker.ask(lambda: [msgspec.json.encode(asked)])
         return await asyncio.to_thread(_parsed, answer)
 
     async def close(self) -> None:
@@ -48,9 +48,9 @@ def main() -> None:
     answer(_answer, _NICE)
 
 
-def _answer(question: bytes) -> bytes:
-    directory, *others = msgspec.json.decode(question, type=tuple[str, str | None, str | None])
-    return pickle.dumps(_load(Path(directory), *(None if path is None else Path(path) for path in others)))
+def _answer(question: list[bytes]) -> list[bytes]:
+    directory, *others = msgspec.json.decode(question[0], type=tuple[str, str | None, str | None])
+    return [pickle.dumps(_load(Path(directory), *(None if path is None else Path(path) for path in others)))]
 
 
 def _load(directory: Path, *others: Path | None) -> Parsed:

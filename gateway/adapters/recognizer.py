@@ -89,7 +89,8 @@ class Recognizer:
 
     async def _look(self, id: str, body: bytes) -> None:
         try:
-            answer = _ANSWER.decode(await self._worker.ask(lambda: body))
+            [told] = await self._worker.ask(lambda: [body])
+            answer = _ANSWER.decode(told)
         except Exception as error:  # noqa: BLE001  whatever it is, no request depends on it
             answer = _Answer(error=str(error) or type(error).__name__)
         if answer.error:
@@ -139,13 +140,13 @@ def main() -> None:
     logging.disable()  # what a library logs may quote a text
     analyzers: list[Callable[[str], Sequence[Any]]] = []
 
-    def find(body: bytes) -> bytes:
+    def find(question: list[bytes]) -> list[bytes]:
         try:
             if not analyzers:
                 analyzers.append(_analyzer(_models()[0]))
-            return msgspec.json.encode(_Answer(_counts(analyzers[0](_text(body)))))
+            return [msgspec.json.encode(_Answer(_counts(analyzers[0](_text(question[0])))))]
         except Exception as error:  # noqa: BLE001  the server is told, and the next text may go well
-            return msgspec.json.encode(_Answer(error=type(error).__name__))
+            return [msgspec.json.encode(_Answer(error=type(error).__name__))]
 
     answer(find, _NICE)
 

@@ -1,87 +1,93 @@
-"""The scanner at work: small requests are looked at on the event loop, large ones in a process of their own."""
+"""The scanner at work: small requests are looked at on the event loop, large ones in a process of their own.
 
-import pickle
+What a text was found to hold is remembered, so of a conversation that comes again only what is new is examined.
+"""
+
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-import msgspec
-
-from gateway.adapters.worker import Worker, WorkerLost, answer
+from gateway.adapters.desk import Look, ToEncode, ToJudge, redacted_of, walked_of
+from gateway.adapters.elsewhere import RETRY_SECONDS, Elsewhere, Failure, Read, read_of
+from gateway.adapters.memory import Memory
+from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
+from gateway.core.decision import Obligation
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
-from gateway.core.findings import Found, Place, Redacted, Scan
-from gateway.core.kinds import Kind
-from gateway.core.members import repeats
+from gateway.core.findings import Found, Leaf, Redacted, Scan, Seen
+from gateway.core.outline import Encoded, Outline
 from gateway.core.terms import ScannerTerms
 from gateway.ports import Policy, StreamReader
 from gateway.sensitivity.answer import ERROR, Guard, check
 from gateway.sensitivity.classify import found_in
-from gateway.sensitivity.own import kinds_of, scanner_of
-from gateway.sensitivity.redact import NotRedactable, redact
 from gateway.sensitivity.restore import Restorer, restored_answer
-from gateway.sensitivity.scan import Scanner
-from gateway.sensitivity.walk import Walked, walk
+from gateway.sensitivity.scan import Again
+from gateway.sensitivity.walk import Walked
 from gateway.surfaces.following import Following
 
-GLANCED_BYTES = 1_000_000
-"""Up to this size a body is parsed, and glanced at by all triggers at once, on the event loop: about 5 ms."""
-EXAMINED_BYTES = 16_000
-"""Up to this size it is also examined there, if there is anything to examine: 15 ms if it is full of findings."""
-REDACTED_BYTES = 1_000_000
-"""A larger body is not redacted, so it is denied where a policy wants that."""
-MOST_SECONDS = 20.0
+EXAMINED_CHARS = 4_000
+"""So much is examined on the event loop, of texts that are not remembered: 5 to 20 ms if it is full of findings."""
+REDACTED_BYTES = 2_000
+"""Up to this size findings are taken out there: it takes four scans."""
+MOST_MIDDLING, MOST_LARGE = 64, 8
+"""How many requests wait for each process."""
+_SEAM_CHARS = 100
+"""What is examined of a text beside its neighbours, as a rule."""
 _REMEMBERED = 4
-_CODE = "from gateway.adapters.scanning import main; main()"
-
-
-class Look:
-    """How one policy wants requests scanned. Takes seconds to make where its dictionaries are large."""
-
-    __slots__ = ("kinds", "scanner", "terms")
-
-    def __init__(self, terms: ScannerTerms) -> None:
-        self.terms = terms
-        self.scanner: Scanner = scanner_of(terms)
-        self.kinds: Mapping[str, Kind] = kinds_of(terms)
-
-    def tagged(self, tags: frozenset[str]) -> frozenset[str]:
-        """The kinds that have any of these tags."""
-        return frozenset(name for name, kind in self.kinds.items() if kind.tag in tags)
 
 
 class Scanning:
-    """The `Scanning` port. `failed` is told, without any text, when the scanner could not do its work."""
+    """The `Scanning` port. `failed` is told, without any text, when the scanner could not do its work.
+
+    Large requests have a process of their own, so that middling ones do not wait for them.
+    """
 
     def __init__(self, failed: Callable[[str], None]) -> None:
         self._failed = failed
         self._looks: OrderedDict[str, Look] = OrderedDict()
-        self._worker = Worker(_CODE, MOST_SECONDS)
-        self._told: tuple[int, str] = (0, "")  # which process knows which terms
+        self._memory = Memory()
+        self._middling, self._large = Elsewhere(MOST_MIDDLING), Elsewhere(MOST_LARGE)
 
     def prepare(self, terms: ScannerTerms) -> Callable[[], None]:
         """Makes ready for a policy, beside the event loop; what it returns puts that in force."""
         look = self._looks.get(terms.digest) or Look(terms)
         return lambda: self._keep(look)
 
-    def scan(self, policy: Policy, body: bytes) -> "_Scanned | Awaitable[_Scanned]":
+    async def outlined(self, surface: str, body: bytes, arrived: int) -> Outline:
+        """What there is to know of a large request beside its words. Raises Refused."""
+        try:
+            return await self._large.outlined(surface, arrived, body)
+        except Failure as failure:
+            self._failed(str(failure))
+            raise Refused(
+                Refusal.INTERNAL,
+                "the gateway could not read a body as large as this; try again",
+                retry_after=RETRY_SECONDS,
+            ) from None
+
+    def scan(self, policy: Policy, team: str, chat: ChatRequest, body: bytes) -> "_Scanned | Awaitable[_Scanned]":
         """What is in a body. Where the scanner fails, nothing is known."""
         look = self._look(policy)
-        if len(body) > GLANCED_BYTES:
-            return self._elsewhere(look, body)
-        walked = _walked(body)
+        if isinstance(chat, Outline):
+            return self._examined(look, read_of(chat, body), self._large, None, {}, [])
+        walked = walked_of(body)
         try:
             if not look.scanner.concerns(walked):
-                return _Scanned(look, body, Scan((), (), bool(walked.opaque)))
-            if len(body) <= EXAMINED_BYTES:
-                return _Scanned(look, body, look.scanner.examine(walked))
+                return self._scanned(look, body, Scan(walked.leaves, (), bool(walked.opaque)), {})
+            names = self._memory.names(team, look.terms.digest, walked.leaves)
+            seen = self._memory.known(names)
+            if _effort_chars(walked.leaves, seen) <= EXAMINED_CHARS:
+                scan, fresh = look.scanner.examined(walked, seen)
+                self._memory.learn(names, fresh)
+                return self._scanned(look, body, scan, {**seen, **fresh})
         except Exception as error:  # noqa: BLE001  whatever it is, the request is refused or kept inside, not let out
             self._failed(type(error).__name__)
-            return _Scanned(look, body, _UNKNOWN)
-        return self._elsewhere(look, body)
+            return self._scanned(look, body, _UNKNOWN, {})
+        return self._examined(look, read_of(chat, body), self._middling, walked, seen, names)
 
     async def close(self) -> None:
-        """Ends the process for large requests, if there is one."""
-        await self._worker.close()
+        """Ends the processes, as far as there are any."""
+        await self._middling.close()
+        await self._large.close()
 
     def _look(self, policy: Policy) -> Look:
         look = self._looks.get(policy.sensitivity.digest)
@@ -94,51 +100,103 @@ class Scanning:
         if len(self._looks) > _REMEMBERED:
             self._looks.popitem(last=False)
 
-    async def _elsewhere(self, look: Look, body: bytes) -> "_Scanned":
-        def question() -> bytes:
-            told = self._worker.started, look.terms.digest
-            known, self._told = self._told == told, told
-            return pickle.dumps((None if known else look.terms, body))
-
+    async def _examined(
+        self,
+        look: Look,
+        read: Read,
+        elsewhere: Elsewhere,
+        walked: Walked | None,
+        seen: dict[int, Seen],
+        names: Sequence[bytes | None],
+    ) -> "_Scanned":
         try:
-            answer = _ANSWER.decode(await self._worker.ask(question))
-        except WorkerLost as error:
-            self._failed(str(error))
-            return _Scanned(look, body, _UNKNOWN)
-        if answer.refused:
-            raise Refused(Refusal[answer.refused], answer.error)
-        if answer.error:
-            self._failed(answer.error)
-            return _Scanned(look, body, _UNKNOWN)
-        return _Scanned(look, body, Scan((), answer.places, answer.opaque, answer.complete))
+            told = await elsewhere.examined(read, look, seen)
+        except Failure as failure:
+            self._failed(str(failure))
+            return self._scanned(look, read.body, _UNKNOWN, {})
+        leaves: tuple[Leaf, ...] = ()
+        if walked is not None:
+            leaves = walked.leaves
+            self._memory.learn(names, told.fresh)
+        scan = Scan(leaves, told.places, told.opaque, told.complete)
+        return self._scanned(look, read.body, scan, {**seen, **told.fresh})
+
+    def _scanned(self, look: Look, body: bytes, scan: Scan, seen: Mapping[int, Seen]) -> "_Scanned":
+        return _Scanned(self, look, body, scan, seen)
+
+    async def redacted(
+        self, look: Look, read: Read, chat: ChatRequest, tags: frozenset[str], seen: dict[int, Seen]
+    ) -> Redacted | None:
+        """The request without findings of these tags. None: that cannot be done, or the process failed."""
+        try:
+            return await self._process(read).redacted(read, chat, look, tags, seen)
+        except Failure as failure:
+            self._failed(str(failure))
+            return None
+
+    async def lacking(self, read: Read, asked: Sequence[tuple[Backend, tuple[Obligation, ...]]]) -> tuple[str, ...]:
+        """Why each backend cannot do what is asked. Where the process fails, none can."""
+        try:
+            return await self._process(read).judged(read, ToJudge(tuple(asked)))
+        except Failure as failure:
+            self._failed(str(failure))
+            return (_NOT_JUDGED,) * len(asked)
+
+    async def encoded(
+        self, look: Look, read: Read, redacted: tuple[str, ...], do: tuple[Obligation, ...], backend: Backend
+    ) -> Encoded:
+        """The request as a backend takes it. Raises Refused."""
+        try:
+            return await self._process(read).encoded(read, look, ToEncode(redacted, do, backend))
+        except Failure as failure:
+            self._failed(str(failure))
+            raise Refused(
+                Refusal.INTERNAL,
+                "the gateway could not say a request as large as this to a backend; try again",
+                retry_after=RETRY_SECONDS,
+            ) from None
+
+    def _process(self, read: Read) -> Elsewhere:
+        return self._large if read.number else self._middling
+
+
+def _effort_chars(leaves: Sequence[Leaf], seen: Mapping[int, Seen]) -> int:
+    """How many characters are to be examined, roughly: texts that nobody has seen, and what is near seams."""
+    return sum(
+        [min(len(leaf.text), _SEAM_CHARS) if number in seen else len(leaf.text) for number, leaf in enumerate(leaves)]
+    )
 
 
 class _Scanned:
     """The `Scanned` port: one request's scan, and the look that it came of."""
 
-    __slots__ = ("_body", "_look", "_scan", "found")
+    __slots__ = ("_body", "_look", "_scan", "_scanning", "_seen", "found")
 
-    def __init__(self, look: Look, body: bytes, scan: Scan) -> None:
+    def __init__(self, scanning: Scanning, look: Look, body: bytes, scan: Scan, seen: Mapping[int, Seen]) -> None:
+        self._scanning = scanning
         self._look = look
         self._body = body
         self._scan = scan
+        self._seen = seen
         self.found: Found = found_in(scan, look.kinds)
 
-    def redacted(self, chat: ChatRequest, tags: frozenset[str]) -> Redacted | None:
-        """The request without findings of these tags, scanned again."""
-        if len(self._body) > REDACTED_BYTES or not self._scan.complete:
+    def redacted(self, chat: ChatRequest, tags: frozenset[str]) -> Redacted | Awaitable[Redacted | None] | None:
+        """The request without findings of these tags, scanned again. At once, or elsewhere if it is not small."""
+        scan, seen = self._scan, self._seen
+        if not scan.complete:
             return None
-        scanner, scan = self._look.scanner, self._scan
-        if chat.native is not None:  # what is sent then is not what came
-            scan = scanner.scan(msgspec.json.decode(chat.with_fields({})))
-        if not scan.leaves:  # it was scanned elsewhere
-            scan = msgspec.structs.replace(scan, leaves=walk(msgspec.json.decode(self._body)).leaves)
-        try:
-            taken = redact(chat, scan, self._look.tagged(tags), scanner)
-        except NotRedactable:
-            return None
-        left = scanner.scan(msgspec.json.decode(taken.chat.with_fields({})))
-        return Redacted(taken.chat, taken.taken, found_in(left, self._look.kinds))
+        if len(self._body) > REDACTED_BYTES or isinstance(chat, Outline):
+            return self._scanning.redacted(self._look, read_of(chat, self._body), chat, tags, dict(seen))
+        known = {(scan.leaves[at].text, scan.leaves[at].key): each for at, each in seen.items()}
+        return redacted_of(self._look, chat, scan, tags, Again(self._look.scanner, known))
+
+    async def lacking(self, chat: Outline, asked: Sequence[tuple[Backend, tuple[Obligation, ...]]]) -> tuple[str, ...]:
+        """Why each backend cannot do what a large request asks, under these obligations; empty: it can."""
+        return await self._scanning.lacking(read_of(chat, self._body), asked)
+
+    async def encoded(self, chat: Outline, do: tuple[Obligation, ...], backend: Backend) -> Encoded:
+        """A large request as a backend takes it, with the obligations done. Raises Refused."""
+        return await self._scanning.encoded(self._look, read_of(chat, self._body), chat.redacted, do, backend)
 
     def follow(self, reader: StreamReader, watched: frozenset[str], taken: Mapping[str, str]) -> StreamReader:
         """The reader, watched, and with what was taken put back."""
@@ -176,50 +234,4 @@ class _Followed(Following):
 
 _UNKNOWN = Scan((), (), opaque=False, complete=False)
 _BLOCKED = Failed(FailureKind.BLOCKED, FailureKind.BLOCKED.status, dict(ERROR))
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    """What the process for large requests says of one. `refused` names a refusal, `error` what went wrong."""
-
-    places: tuple[Place, ...] = ()
-    opaque: bool = False
-    complete: bool = True
-    refused: str = ""
-    error: str = ""
-
-
-_ANSWER = msgspec.json.Decoder(_Answer)
-
-
-def _walked(body: bytes) -> Walked:
-    """The texts of a body. Raises Refused when it cannot be read, or could be read in two ways."""
-    try:
-        walked = walk(msgspec.json.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused(Refusal.INVALID_JSON, f"the request body is not valid JSON: {error}") from None
-    except RecursionError:
-        raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
-    if repeats(body, walked.members):
-        raise Refused(
-            Refusal.INVALID_JSON, "an object in the request body has the same name twice; send each name once"
-        )
-    return walked
-
-
-def main() -> None:
-    """The side of the process for large requests."""
-    looks: list[Look] = []
-
-    def find(question: bytes) -> bytes:
-        terms, body = pickle.loads(question)  # noqa: S301  our own server wrote it, into our own pipe
-        try:
-            if terms is not None:
-                looks[:] = [Look(terms)]
-            scan = looks[0].scanner.examine(_walked(body))
-            return msgspec.json.encode(_Answer(scan.places, scan.opaque, scan.complete))
-        except Refused as refused:
-            return msgspec.json.encode(_Answer(refused=refused.refusal.name, error=refused.message))
-        except Exception as error:  # noqa: BLE001  the server is told, and treats the request as unknown
-            return msgspec.json.encode(_Answer(error=type(error).__name__))
-
-    answer(find)
+_NOT_JUDGED = "could not be asked about, since the request is large and its process failed"

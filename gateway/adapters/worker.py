@@ -1,21 +1,30 @@
-"""A process beside the server for what takes long: one question at a time, in bytes, answered in bytes.
+"""A process beside the server for what takes long: one question at a time, in pieces of bytes, answered in such.
 
-It is started when it is first needed, and kept. Questions and answers go through its pipes, each behind its length
-(8 bytes). When its input ends, for whatever reason, it ends.
+It is started when it is first needed, and kept. Questions and answers go through its pipes: how many pieces there are,
+and each behind its length (8 bytes). When its input ends, for whatever reason, it ends. Large pieces are neither copied
+as a whole nor sent in one go, so that the server's loop goes on meanwhile.
 """
 
 import asyncio
 import os
+import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from typing import BinaryIO
 
 _STOP_SECONDS = 2.0
+_LEFT_SECONDS = 2.0
 _LENGTH_BYTES = 8
-_SLICE_BYTES = 500_000
+_SLICE_BYTES = 250_000
 
 
 class WorkerLost(Exception):
     """The worker ended, or took too long, before it had an answer. The next question starts another."""
+
+
+class WorkerBusy(Exception):
+    """So many wait for an answer already that no more are taken."""
 
 
 class _Ended(Exception):
@@ -24,33 +33,50 @@ class _Ended(Exception):
 
 class Worker:
     """The server's side. `code` is the Python text that the process runs; it calls `answer`. After `most_seconds` a
-    question is given up, and the process with it."""
+    question is given up, and the process with it. No more than `most_waiting` questions wait (None: any number)."""
 
-    def __init__(self, code: str, most_seconds: float) -> None:
+    def __init__(self, code: str, most_seconds: float, most_waiting: int | None = None) -> None:
         self._code = code
         self._most_seconds = most_seconds
+        self._most_waiting = most_waiting
+        self._waiting = 0
         self._idle: asyncio.subprocess.Process | None = None
         self._asking = asyncio.Lock()
+        self._left: asyncio.Task[list[bytes]] | None = None  # a question whose asker has left
         self.started = 0  # how many processes there have been: what an earlier one was told, this one does not know
 
-    async def ask(self, question: Callable[[], bytes]) -> bytes:
+    async def ask(self, question: Callable[[], Sequence[bytes]]) -> list[bytes]:
         """The answer to a question, which is put together anew for each process that has to be asked. Raises
-        WorkerLost."""
+        WorkerLost, and WorkerBusy at once."""
+        if self._most_waiting is not None and self._waiting >= self._most_waiting:
+            raise WorkerBusy
+        self._waiting += 1
+        try:
+            return await self._in_turn(question)
+        finally:
+            self._waiting -= 1
+
+    async def _in_turn(self, question: Callable[[], Sequence[bytes]]) -> list[bytes]:
         async with self._asking:
+            await self._forget_left()
             kept, self._idle = self._idle, None
             if kept is not None:
                 try:
-                    return await self._ask(kept, question())
+                    return await self._finish(kept, question())
                 except _Ended:
                     pass  # of this question, or long before: a fresh one will tell
             process = await self._start()
             try:
-                return await self._ask(process, question())
+                return await self._finish(process, question())
             except _Ended:
                 raise WorkerLost("the process ended half-way") from None
 
     async def close(self) -> None:
         """Ends the worker, if there is one."""
+        if self._left is not None:
+            self._left.cancel()
+            await asyncio.gather(self._left, return_exceptions=True)
+            self._left = None
         process, self._idle = self._idle, None
         if process is None:
             return
@@ -73,17 +99,33 @@ class Worker:
             start_new_session=True,  # Ctrl-C is for the server, which then ends its worker
         )
 
-    async def _ask(self, process: asyncio.subprocess.Process, question: bytes) -> bytes:
+    async def _finish(self, process: asyncio.subprocess.Process, question: Sequence[bytes]) -> list[bytes]:
+        """The answer. Who asks may leave: the process then goes on with the question, and nobody gets what it says."""
+        asking = asyncio.create_task(self._ask(process, question))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            self._left = asking
+            raise
+
+    async def _forget_left(self) -> None:
+        """Waits for the answer to a question whose asker has left, but not for long: to begin anew takes longer than
+        most answers."""
+        if (left := self._left) is None:
+            return
+        self._left = None
+        await asyncio.wait([left], timeout=_LEFT_SECONDS)
+        left.cancel()  # if it still runs: its process ends with it
+        await asyncio.gather(left, return_exceptions=True)
+
+    async def _ask(self, process: asyncio.subprocess.Process, question: Sequence[bytes]) -> list[bytes]:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             async with asyncio.timeout(self._most_seconds):
-                process.stdin.write(len(question).to_bytes(_LENGTH_BYTES, "big"))
-                for at in range(0, len(question), _SLICE_BYTES):  # others go on in between
-                    process.stdin.write(question[at : at + _SLICE_BYTES])
-                    await process.stdin.drain()
-                length = int.from_bytes(await process.stdout.readexactly(_LENGTH_BYTES), "big")
-                answer = await process.stdout.readexactly(length)
+                await _write(process.stdin, question)
+                number = await _number(process.stdout)
+                answer = [await _piece(process.stdout) for _ in range(number)]
             self._idle = process
         except TimeoutError:
             raise WorkerLost(f"it took longer than {self._most_seconds:.0f} s and was given up") from None
@@ -95,12 +137,62 @@ class Worker:
         return answer
 
 
-def answer(find: Callable[[bytes], bytes], nice: int = 0) -> None:
-    """The worker's side: answers questions until there are no more. With `nice`, others go first."""
+async def _write(stdin: asyncio.StreamWriter, pieces: Sequence[bytes]) -> None:
+    stdin.write(_length(len(pieces)))
+    for piece in pieces:
+        stdin.write(_length(len(piece)))
+        whole = memoryview(piece)
+        for at in range(0, len(piece), _SLICE_BYTES):  # others go on in between
+            stdin.write(whole[at : at + _SLICE_BYTES])
+            await stdin.drain()
+
+
+async def _number(stdout: asyncio.StreamReader) -> int:
+    return int.from_bytes(await stdout.readexactly(_LENGTH_BYTES), "big")
+
+
+async def _piece(stdout: asyncio.StreamReader) -> bytes:
+    length = await _number(stdout)
+    if length <= _SLICE_BYTES:
+        return await stdout.readexactly(length)
+    piece = BytesIO()  # its bytes are not copied once more at the end
+    while (left := length - piece.tell()) > 0:
+        block = await stdout.read(min(left, _SLICE_BYTES))
+        if not block:
+            raise asyncio.IncompleteReadError(b"", left)
+        piece.write(block)
+        await asyncio.sleep(0)  # what is there already is read without waiting
+    return piece.getvalue()
+
+
+def _length(number: int) -> bytes:
+    return number.to_bytes(_LENGTH_BYTES, "big")
+
+
+def answer(
+    find: Callable[[list[bytes]], Sequence[bytes]],
+    nice: int = 0,
+    rest: Callable[[], None] | None = None,
+    rest_after_seconds: float = 5.0,
+) -> None:
+    """The worker's side: answers questions until there are no more. With `nice`, others go first. `rest` is called once
+    no question has come for a while."""
     os.nice(nice)
+    questions = sys.stdin.buffer
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # what anything prints must not get among the answers
-        while len(length := sys.stdin.buffer.read(_LENGTH_BYTES)) == _LENGTH_BYTES:
-            found = find(sys.stdin.buffer.read(int.from_bytes(length, "big")))
-            answers.write(len(found).to_bytes(_LENGTH_BYTES, "big") + found)
+        while True:
+            if rest is not None and not select.select([questions], [], [], rest_after_seconds)[0]:
+                rest()
+            if len(head := questions.read(_LENGTH_BYTES)) < _LENGTH_BYTES:
+                return
+            found = find([_read(questions) for _ in range(int.from_bytes(head, "big"))])
+            answers.write(_length(len(found)))
+            for piece in found:
+                answers.write(_length(len(piece)))
+                answers.write(piece)
             answers.flush()
+
+
+def _read(questions: BinaryIO) -> bytes:
+    return questions.read(int.from_bytes(questions.read(_LENGTH_BYTES), "big"))

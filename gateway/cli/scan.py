@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from gateway.adapters import policy_files
-from gateway.adapters.scanning import Look
+from gateway.adapters.desk import Look
 from gateway.cli.common import Format, Policies, cannot_run, print_json, settings_of, table
 from gateway.core.findings import Leaf, Place, Scan
 from gateway.core.labels import join

@@ -62,6 +62,13 @@ class Scan(msgspec.Struct, frozen=True):
     complete: bool = True
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What one text holds by itself, whatever stands beside it, and how many characters were examined to see that."""
+
+    findings: tuple[Finding, ...]
+    examined_chars: int
+
+
 class Found(msgspec.Struct, frozen=True):
     """What findings come to: the highest level that they ask for (None: none), their tags, how many there are of each
     kind, and whether some part cannot be read. Not `known`: the scanner failed, or had more to examine than it may."""

@@ -60,7 +60,7 @@ class Part(msgspec.Struct):
         return max(PART_BYTES, FILE_BYTES * len(sent) if self.file else len(sent))
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, omit_defaults=True):
     """One message, as far as size and needed capabilities ask."""
 
     role: str
@@ -78,7 +78,7 @@ class StreamOptions(msgspec.Struct):
     continuous_usage_stats: bool | None = None
 
 
-class ResponseFormat(msgspec.Struct):
+class ResponseFormat(msgspec.Struct, omit_defaults=True):
     """The wanted shape of the answer."""
 
     type: str | None = None

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from io import BytesIO
 from random import getrandbits
 
 import msgspec
@@ -166,16 +167,16 @@ async def _read_body(reply: ConnectionReply, receive: Receive, length: bytes | N
     body: bytes = message["body"]
     if not message["more_body"] and len(body) <= limit:
         return body
-    parts, size = [body], len(body)
-    while message["more_body"] and size <= limit:
+    whole = BytesIO()  # a large body is not copied once more at the end
+    whole.write(body)
+    while message["more_body"] and whole.tell() <= limit:
         message = await receive()
         if message["type"] != "http.request":
             raise ClientGone
-        parts.append(message["body"])
-        size += len(message["body"])
-    if size > limit:
+        whole.write(message["body"])
+    if whole.tell() > limit:
         raise _too_large(limit)
-    return b"".join(parts)
+    return whole.getvalue()
 
 
 def _too_large(limit: int) -> Refused:

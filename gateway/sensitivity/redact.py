@@ -17,7 +17,7 @@ from gateway.core.findings import Leaf, Path, Place, Scan
 from gateway.core.view import View
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.restore import PLACEHOLDER
-from gateway.sensitivity.scan import Scanner
+from gateway.sensitivity.scan import Again, Scanner
 
 _FREE = frozenset({"messages", "tools", "functions", "response_format"})
 _READ = frozenset(View.__struct_fields__) - _FREE
@@ -61,7 +61,7 @@ class _Group(msgspec.Struct):
     spans: list[_Span]
 
 
-def redact(chat: ChatRequest, scan: Scan, kinds: Container[str], scanner: Scanner) -> Redacted:
+def redact(chat: ChatRequest, scan: Scan, kinds: Container[str], scanner: Scanner | Again) -> Redacted:
     """The request without the findings of these kinds. `scan` is what `scanner` found in the request's own body.
 
     Raises NotRedactable: a finding is in the name of a member or in a field that the gateway itself reads, the scan is

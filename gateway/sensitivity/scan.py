@@ -8,12 +8,12 @@ examined across their seams, so that nothing hides by being cut in two.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate, pairwise, takewhile
 
 import msgspec
 
-from gateway.core.findings import Finding, Leaf, Place, Scan
+from gateway.core.findings import Finding, Leaf, Place, Scan, Seen
 from gateway.sensitivity.canonical import REWRITES
 from gateway.sensitivity.detector import Detector
 from gateway.sensitivity.payload import PACKINGS
@@ -38,6 +38,7 @@ _NAMED = re.compile(r"[:=]\s?\S{0,40}$")
 _NAMES = 4096
 """Names of members that are remembered."""
 _SEAM = "\n\n"
+_NONE_SEEN: Mapping[int, Seen] = {}
 
 
 class _Spent(Exception):
@@ -81,20 +82,35 @@ class Scanner:
 
     def examine(self, walked: Walked) -> Scan:
         """What is in the texts of a body."""
+        return self.examined(walked, _NONE_SEEN)[0]
+
+    def examined(self, walked: Walked, seen: Mapping[int, Seen]) -> tuple[Scan, dict[int, Seen]]:
+        """What is in the texts of a body, and what each of them that was not `seen` before holds by itself.
+
+        Texts go by their numbers. One was seen before if this scanner has examined the same text in a member of the
+        same name: nothing else counts for what it holds. What stands across seams is examined each time.
+        """
         leaves, opaque = walked.leaves, bool(walked.opaque)
         budget = _Budget(sum([len(leaf.text) for leaf in leaves]) * _BUDGET_SHARE + _BUDGET_CHARS)
         triggered = self._triggers.of(_whole(walked))
         few = triggered if len(triggered) <= _FEW else None
+        places: list[Place] = []
+        fresh: dict[int, Seen] = {}
         try:
-            places = [
-                Place(number, finding)
-                for number, leaf in enumerate(leaves)
-                for finding in self._examine(leaf.text, leaf.key, budget, few)
-            ]
+            for number, leaf in enumerate(leaves):
+                known = seen.get(number)
+                if known is None:
+                    before = budget.left
+                    findings = self._examine(leaf.text, leaf.key, budget, few)
+                    known = fresh[number] = Seen(tuple(findings), before - budget.left)
+                else:
+                    budget.spend(known.examined_chars)
+                if known.findings:
+                    places += [Place(number, finding) for finding in known.findings]
             places += self._across(leaves, budget, few)
         except _Spent:
-            return Scan(leaves, (), opaque, complete=False)
-        return Scan(leaves, tuple(places), opaque)
+            return Scan(leaves, (), opaque, complete=False), {}
+        return Scan(leaves, tuple(places), opaque), fresh
 
     def scan_text(self, text: str, key: str = "") -> tuple[Finding, ...]:
         """The findings in one text. `key` is the name of the member that holds it. Raises ValueError: too much to
@@ -159,6 +175,30 @@ class Scanner:
                     yield from places
 
 
+class Again:
+    """A scanner for one request that is scanned again and again while something is taken out of it: a text that stays
+    as it was is examined once. `seen` is what is known already, by text and name of the member."""
+
+    def __init__(self, scanner: Scanner, seen: Mapping[tuple[str, str], Seen]) -> None:
+        self._scanner = scanner
+        self._seen = dict(seen)
+
+    def scan(self, document: object) -> Scan:
+        """What is in a parsed body."""
+        walked = walk(document)
+        if not self._scanner.concerns(walked):
+            return Scan((), (), bool(walked.opaque))
+        return self.examine(walked)
+
+    def examine(self, walked: Walked) -> Scan:
+        """What is in the texts of a body."""
+        named = [(leaf.text, leaf.key) for leaf in walked.leaves]
+        known = {number: seen for number, name in enumerate(named) if (seen := self._seen.get(name)) is not None}
+        scan, fresh = self._scanner.examined(walked, known)
+        self._seen.update((named[number], seen) for number, seen in fresh.items())
+        return scan
+
+
 def _whole(walked: Walked) -> str:
     """All texts as one. Triggers have no anchors: what triggers in a text, or across a seam, does so in the whole."""
     read = "".join([leaf.text for leaf in walked.leaves if not leaf.framing])
@@ -168,14 +208,14 @@ def _whole(walked: Walked) -> str:
 class _Budget:
     """Characters that may still be examined for one request."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("left",)
 
     def __init__(self, chars: int) -> None:
-        self._left = chars
+        self.left = chars
 
     def spend(self, chars: int) -> None:
-        self._left -= chars
-        if self._left < 0:
+        self.left -= chars
+        if self.left < 0:
             raise _Spent
 
 

@@ -9,17 +9,24 @@ import time
 
 import msgspec
 import pytest
-from support.doubles import Snapshot
+from support.crossing import body_of
+from support.doubles import Snapshot, backend
 
 from gateway.adapters import scanning
-from gateway.adapters.scanning import Look, Scanning
+from gateway.adapters.desk import KEPT_BODIES, Look
+from gateway.adapters.scanning import EXAMINED_CHARS, Scanning
 from gateway.core.chat import parse
+from gateway.core.decision import Obligation
 from gateway.core.errors import FailureKind, Refusal, Refused
+from gateway.core.outline import LARGE_BYTES
 from gateway.core.terms import BUILT_IN
 
+FULL = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
 KEY = "ghp_" + "q7Xv2MdK9sWbT4hZy8RcL1nJ6fPgA3eUoV5i"
 PLAIN = "The quick brown fox jumps over the lazy dog. "
 POLICY = Snapshot([])
+CLAUDE = msgspec.structs.replace(backend("c"), provider="anthropic", model="claude-opus-4-5")
+EMPTY = parse(b'{"model":"m","messages":[{"role":"user"}]}')
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +48,25 @@ def body(text: str, **fields) -> bytes:
     return json.dumps({"model": "auto", "messages": [{"role": "user", "content": text}], **fields}).encode()
 
 
-async def scanned(scanner, data: bytes):
-    found = scanner.scan(POLICY, data)
+def scan(scanner, data: bytes, policy=POLICY, team="t"):
+    if len(data) <= LARGE_BYTES:
+        return scanner.scan(policy, team, EMPTY, data)
+
+    async def large():
+        outline = await scanner.outlined("chat", data, 0)
+        return await scanner.scan(policy, team, outline, data)
+
+    return large()
+
+
+async def scanned(scanner, data: bytes, **how):
+    found = scan(scanner, data, **how)
     return await found if inspect.isawaitable(found) else found
+
+
+async def redacted(found, chat, *tags: str):
+    taken = found.redacted(chat, frozenset(tags))
+    return await taken if inspect.isawaitable(taken) else taken
 
 
 @pytest.mark.parametrize("size", [0, 30_000, 200_000, 3_000_000], ids=["tiny", "small", "large", "huge"])
@@ -55,11 +78,11 @@ async def test_a_body_of_any_size_gives_the_same(scanner, size):
 
 
 async def test_only_what_is_small_or_clean_is_looked_at_here(scanner):
-    assert not inspect.isawaitable(scanner.scan(POLICY, body(PLAIN)))
-    assert not inspect.isawaitable(scanner.scan(POLICY, body(KEY)))
-    assert not inspect.isawaitable(scanner.scan(POLICY, body(PLAIN * 10_000)))
+    assert not inspect.isawaitable(scan(scanner, body(PLAIN)))
+    assert not inspect.isawaitable(scan(scanner, body(KEY)))
+    assert not inspect.isawaitable(scan(scanner, body(PLAIN * 10_000)))
     for text in (PLAIN * 10_000 + KEY, PLAIN * 50_000):
-        elsewhere = scanner.scan(POLICY, body(text))
+        elsewhere = scan(scanner, body(text))
         assert inspect.isawaitable(elsewhere)
         await elsewhere
 
@@ -79,19 +102,13 @@ async def test_a_large_body_does_not_stop_the_loop(scanner):
     assert longest < (time.perf_counter() - begun) / 2
 
 
-async def test_what_was_scanned_elsewhere_can_be_redacted_here(scanner):
+async def test_what_was_scanned_elsewhere_is_redacted_there(scanner):
     data = body(PLAIN * 5_000 + KEY)
     found = await scanned(scanner, data)
-    redacted = found.redacted(parse(data), frozenset({"secret"}))
-    assert KEY not in redacted.chat.view.messages[0].content
-    assert redacted.taken == {"[SECRET_1]": KEY}
-    assert redacted.found.tags == frozenset()
-
-
-async def test_what_is_too_large_is_not_redacted(scanner, monkeypatch):
-    data = body(PLAIN + KEY)
-    monkeypatch.setattr(scanning, "REDACTED_BYTES", 10)
-    assert (await scanned(scanner, data)).redacted(parse(data), frozenset({"secret"})) is None
+    taken = await redacted(found, parse(data), "secret")
+    assert KEY not in taken.chat.view.messages[0].content
+    assert taken.taken == {"[SECRET_1]": KEY}
+    assert taken.found.tags == frozenset()
 
 
 @pytest.mark.parametrize("size", [0, 3_000_000], ids=["here", "elsewhere"])
@@ -118,12 +135,180 @@ async def test_a_scanner_that_breaks_knows_nothing_and_tells(scanner, monkeypatc
 async def test_a_process_that_dies_or_hangs_knows_nothing_and_tells(scanner):
     large = body(PLAIN * 50_000)
     await scanned(scanner, large)
-    scanner._worker._most_seconds = 0.2
-    os.kill(scanner._worker._idle.pid, signal.SIGSTOP)
-    assert not (await scanned(scanner, large)).found.known
+    worker = scanner._large._worker
+    worker._most_seconds = 0.2
+    outline = await scanner.outlined("chat", large, 0)
+    os.kill(worker._idle.pid, signal.SIGSTOP)
+    assert not (await scanner.scan(POLICY, "t", outline, large)).found.known
     assert len(scanner.told) == 1
-    scanner._worker._most_seconds = 60
+    worker._most_seconds = 60
     assert (await scanned(scanner, large)).found.known  # the next one is asked anew, terms and all
+
+
+# What is remembered.
+
+
+def turn(number: int) -> list[dict]:
+    text = f"call +44 20 7946 {number:04d} or bob{number}@example.org, {PLAIN * 8}"
+    return [{"role": "user", "content": text}, {"role": "assistant", "content": f"done with {number}. {PLAIN * 4}"}]
+
+
+def conversation(turns: int, more: str = "") -> bytes:
+    messages = [message for number in range(turns) for message in turn(number)]
+    return json.dumps({"model": "auto", "messages": [*messages, {"role": "user", "content": "go on " + more}]}).encode()
+
+
+@pytest.mark.assures("fault 21")
+async def test_a_conversation_that_comes_again_is_examined_here_and_only_what_is_new(scanner, look, showed):
+    texts = []
+    examine = look.scanner._examine
+    look.scanner._examine = lambda text, *how: texts.append(text) or examine(text, *how)
+    try:
+        for turns in range(1, 13):
+            found = scan(scanner, conversation(turns, KEY))
+            assert not inspect.isawaitable(found)
+            assert dict(found.found.kinds) == {"phone": turns, "email": turns, "secret": 1}
+    finally:
+        del look.scanner._examine
+    long = [text for text in texts if PLAIN in text and "\n\n" not in text]
+    assert len(long) == len(set(long)) == 24
+    showed("a conversation of 12 turns", "each text examined once, the same findings")
+
+
+async def test_what_was_examined_elsewhere_is_known_here_the_next_time(scanner):
+    data = conversation(15)
+    assert len(data) > EXAMINED_CHARS * 2
+    elsewhere = scan(scanner, data)
+    assert inspect.isawaitable(elsewhere)
+    first = await elsewhere
+    again = scan(scanner, conversation(15, KEY))
+    assert not inspect.isawaitable(again)
+    assert {**dict(first.found.kinds), "secret": 1} == dict(again.found.kinds)
+
+
+async def test_what_one_team_sent_is_new_when_another_sends_it(scanner):
+    data = conversation(15)
+    await scan(scanner, data, team="a")
+    assert not inspect.isawaitable(scan(scanner, data, team="a"))
+    elsewhere = scan(scanner, data, team="b")
+    assert inspect.isawaitable(elsewhere)
+    await elsewhere
+
+
+async def test_a_scan_that_failed_teaches_nothing(scanner):
+    data = conversation(15)
+    scanner._middling._worker._most_seconds = 0.0
+    assert not (await scanned(scanner, data)).found.known
+    scanner._middling._worker._most_seconds = 60
+    elsewhere = scan(scanner, data)
+    assert inspect.isawaitable(elsewhere)
+    assert (await elsewhere).found.known
+
+
+# What is large.
+
+
+@pytest.mark.parametrize("turns", [1, 6, 40], ids=["small", "middling", "many"])
+async def test_a_redacted_request_is_the_same_wherever_it_was_made(scanner, look, turns, monkeypatch):
+    data = conversation(turns, KEY)
+    there = await redacted(await scanned(scanner, data), parse(data), "secret", "pii")
+    monkeypatch.setattr(scanning, "REDACTED_BYTES", 10**9)
+    here = (await scanned(scanner, data)).redacted(parse(data), frozenset({"secret", "pii"}))
+    assert there.chat.with_fields({}) == here.chat.with_fields({})
+    assert (there.taken, there.found) == (here.taken, here.found)
+    assert here.found.tags == frozenset()
+
+
+async def ticking(longest: list[float]) -> None:
+    """Measures how long the loop's own thread is at work without a break: waiting for the processor does not count."""
+    before = time.thread_time()
+    while True:
+        await asyncio.sleep(0)
+        now = time.thread_time()
+        longest[0], before = max(longest[0], now - before), now
+
+
+LARGE = [(surface, 32_000_000, False) for surface in ("chat", "messages", "responses")]
+REDACTED = [(surface, 2_000_000, True) for surface in ("chat", "messages", "responses")]
+CASES = [*LARGE, *REDACTED] if FULL else [LARGE[1], REDACTED[1]]
+
+
+@pytest.mark.assures("fault 21")
+@pytest.mark.parametrize(("surface", "size", "secret"), CASES)
+async def test_the_loop_goes_on_while_a_large_request_is_read_scanned_redacted_and_encoded(
+    scanner, surface, size, secret, showed
+):
+    text = (f"the key is {KEY} now. " if secret else "") + PLAIN * (size // len(PLAIN))
+    data = json.dumps(body_of(surface, "m", text)).encode()
+    do = (Obligation("redact", tags=("secret",)),) if secret else ()
+    await scanner.outlined("chat", body(PLAIN * 30_000), 0)  # the process is there
+    longest = [0.0]
+    await asyncio.sleep(0)
+    beside = asyncio.create_task(ticking(longest))
+    rounds = []
+    for _ in range(3):
+        longest[0] = 0.0
+        outline = await scanner.outlined(surface, data, 0)
+        found = await scanner.scan(POLICY, "t", outline, data)
+        if secret:
+            taken = await found.redacted(outline, frozenset({"secret"}))
+            outline = taken.chat
+        assert await found.lacking(outline, [(CLAUDE, do)]) == ("",)
+        sent = await found.encoded(outline, do, CLAUDE)
+        rounds.append(longest[0])
+        if rounds[-1] < 0.02:
+            break
+    beside.cancel()
+    if secret:
+        assert found.found.tags == {"secret"}
+        assert taken.taken == {"[SECRET_1]": KEY}
+        assert b"the key is [SECRET_1] now." in sent.body
+        assert KEY.encode() not in sent.body
+    assert len(sent.body) > size * 0.99
+    assert scanner.told == []
+    assert min(rounds) < 0.02, rounds
+    showed(
+        f"{size / 1e6:.0f} MB of {surface} {'redacted and ' if secret else ''}translated",
+        "never 20 ms of the loop's thread at once",
+    )
+
+
+async def test_where_the_process_for_large_requests_fails_nothing_is_sent(scanner):
+    data = body(PLAIN * 30_000)
+    outline = await scanner.outlined("chat", data, 0)
+    found = await scanner.scan(POLICY, "t", outline, data)
+    scanner._large._worker._most_seconds = 0.0
+    with pytest.raises(Refused) as refused:
+        await found.encoded(outline, (), CLAUDE)
+    assert refused.value.refusal is Refusal.INTERNAL
+    with pytest.raises(Refused) as refused:
+        await scanner.outlined("chat", data, 0)
+    assert refused.value.refusal is Refusal.INTERNAL
+    assert await found.redacted(outline, frozenset({"secret"})) is None
+    [why] = await found.lacking(outline, [(CLAUDE, ())])
+    assert why
+    assert len(scanner.told) == 4
+
+
+async def test_a_body_that_the_process_has_lost_is_sent_again(scanner):
+    data = body(PLAIN * 30_000)
+    outline = await scanner.outlined("chat", data, 0)
+    found = await scanner.scan(POLICY, "t", outline, data)
+    sent = await found.encoded(outline, (), CLAUDE)
+    os.kill(scanner._large._worker._idle.pid, signal.SIGKILL)
+    assert await found.encoded(outline, (), CLAUDE) == sent
+    for _ in range(KEPT_BODIES):
+        await scanner.outlined("chat", data, 0)
+    assert await found.encoded(outline, (), CLAUDE) == sent
+
+
+async def test_too_many_at_once_are_told_to_come_again(scanner):
+    data = body(PLAIN * 30_000)
+    scanner._large._worker._most_waiting = 2
+    asked = [asyncio.create_task(scanner.outlined("chat", data, 0)) for _ in range(3)]
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    [refused] = [each for each in told if isinstance(each, Refused)]
+    assert (refused.refusal.status, refused.retry_after) == (503, 2)
 
 
 async def test_each_policy_is_looked_at_by_its_own_terms(scanner):
@@ -133,8 +318,7 @@ async def test_each_policy_is_looked_at_by_its_own_terms(scanner):
     )
     for text in ("bob@example.org", PLAIN * 50_000 + "bob@example.org"):
         for policy, kinds in ((POLICY, 1), (calm, 0), (POLICY, 1)):
-            found = scanner.scan(policy, body(text))
-            found = await found if inspect.isawaitable(found) else found
+            found = await scanned(scanner, body(text), policy=policy)
             assert len(found.found.kinds) == kinds
 
 

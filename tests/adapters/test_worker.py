@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters import worker as module
-from gateway.adapters.worker import Worker, WorkerLost
+from gateway.adapters.worker import Worker, WorkerBusy, WorkerLost
 
-BACKWARDS = "from gateway.adapters.worker import answer; answer(lambda question: question[::-1])"
+BACKWARDS = "from gateway.adapters.worker import answer; answer(lambda question: [piece[::-1] for piece in question])"
 
 
 @pytest.fixture
@@ -39,64 +39,119 @@ async def gone(pid: int) -> bool:
 
 @pytest.mark.parametrize("question", [b"", b"abc", bytes(range(256)) * 20_000], ids=["empty", "short", "5 MB"])
 async def test_it_answers_and_serves_again(worker, question):
-    assert await worker.ask(lambda: question) == question[::-1]
+    assert await worker.ask(lambda: [question]) == [question[::-1]]
     first = worker._idle.pid
-    assert await worker.ask(lambda: b"again") == b"niaga"
+    assert await worker.ask(lambda: [b"again"]) == [b"niaga"]
     assert (worker._idle.pid, worker.started) == (first, 1)
 
 
 async def test_questions_that_come_at_once_are_answered_one_by_one(worker):
     asked = [str(number).encode() for number in range(10, 60)]
-    assert await asyncio.gather(*(worker.ask(lambda q=q: q) for q in asked)) == [q[::-1] for q in asked]
+    assert await asyncio.gather(*(worker.ask(lambda q=q: [q]) for q in asked)) == [[q[::-1]] for q in asked]
     assert worker.started == 1
 
 
 async def test_one_that_died_meanwhile_is_replaced_and_nobody_notices(worker):
-    await worker.ask(lambda: b"a")
+    await worker.ask(lambda: [b"a"])
     for wait in (True, False):  # whether its end has been heard of or not
         os.kill(dead := worker._idle.pid, signal.SIGKILL)
         assert not wait or await gone(dead)
-        assert await worker.ask(lambda: b"ab") == b"ba"
+        assert await worker.ask(lambda: [b"ab"]) == [b"ba"]
         assert worker._idle.pid != dead
 
 
 async def test_a_question_is_put_together_for_each_process_that_is_asked(worker):
-    await worker.ask(lambda: b"a")
+    await worker.ask(lambda: [b"a"])
     os.kill(worker._idle.pid, signal.SIGKILL)
-    assert await worker.ask(lambda: b"process %d" % worker.started) == b"2 ssecorp"
+    assert await worker.ask(lambda: [b"process %d" % worker.started]) == [b"2 ssecorp"]
 
 
 async def test_a_question_that_kills_every_process_is_told():
     worker = Worker("import os, sys; sys.stdin.buffer.read(8); os._exit(1)", 30)
     for _ in range(2):
         with pytest.raises(WorkerLost, match="ended half-way"):
-            await worker.ask(lambda: b"a")
+            await worker.ask(lambda: [b"a"])
 
 
 async def test_one_that_takes_too_long_is_given_up(worker):
-    await worker.ask(lambda: b"a")
+    await worker.ask(lambda: [b"a"])
     os.kill(first := worker._idle.pid, signal.SIGSTOP)
     worker._most_seconds = 0.1
     with pytest.raises(WorkerLost, match="longer than 0 s"):
-        await worker.ask(lambda: b"a")
+        await worker.ask(lambda: [b"a"])
     assert await gone(first)
 
 
-async def test_nobody_gets_the_answer_to_a_question_that_was_given_up(worker):
-    await worker.ask(lambda: b"a")
+async def test_nobody_gets_the_answer_to_a_question_whose_asker_left_and_the_process_stays():
+    slow = "import time\nfrom gateway.adapters.worker import answer\ndef find(q):\n    time.sleep(0.2)\n    return q\nanswer(find)"
+    worker = Worker(slow, 30)
+    await worker.ask(lambda: [b"a"])
+    first = worker._idle.pid
+    for at in (0.0, 0.02, 0.1, 0.25):
+        asking = asyncio.create_task(worker.ask(lambda: [b"old" * 100_000]))
+        await asyncio.sleep(at)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert await worker.ask(lambda: [b"new"]) == [b"new"]
+    assert (worker._idle.pid, worker.started) == (first, 1)
+    await worker.close()
+
+
+async def test_a_question_whose_asker_left_keeps_nobody_for_long(worker, monkeypatch):
+    monkeypatch.setattr(module, "_LEFT_SECONDS", 0.1)
+    await worker.ask(lambda: [b"a"])
     os.kill(first := worker._idle.pid, signal.SIGSTOP)
-    asking = asyncio.create_task(worker.ask(lambda: b"old"))
+    asking = asyncio.create_task(worker.ask(lambda: [b"old"]))
     await asyncio.sleep(0.05)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+    assert await worker.ask(lambda: [b"new"]) == [b"wen"]
     assert await gone(first)
-    assert await worker.ask(lambda: b"new") == b"wen"
+
+
+async def test_one_that_is_still_asked_for_nobody_is_ended_when_it_is_closed(worker):
+    await worker.ask(lambda: [b"a"])
+    os.kill(first := worker._idle.pid, signal.SIGSTOP)
+    asking = asyncio.create_task(worker.ask(lambda: [b"old"]))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await worker.close()
+    assert await gone(first)
+
+
+async def test_no_more_wait_than_may(worker):
+    worker._most_waiting = 3
+    asking = [asyncio.create_task(worker.ask(lambda: [b"ab"])) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(WorkerBusy):
+        await worker.ask(lambda: [b"one too many"])
+    assert await asyncio.gather(*asking) == [[b"ba"]] * 3
+    assert await worker.ask(lambda: [b"ab"]) == [b"ba"]
+
+
+@pytest.mark.parametrize("pieces", [[], [b""], [b"a", b"", bytes(range(256)) * 5000, b"b"]])
+async def test_pieces_stay_what_they_are(worker, pieces):
+    assert await worker.ask(lambda: pieces) == [piece[::-1] for piece in pieces]
+
+
+async def test_one_that_has_nothing_to_do_rests(tmp_path):
+    rested = tmp_path / "rested"
+    code = f"from gateway.adapters.worker import answer\nfrom pathlib import Path\nanswer(lambda q: q, rest=lambda: Path({str(rested)!r}).touch(), rest_after_seconds=0.1)"
+    worker = Worker(code, 30)
+    assert await worker.ask(lambda: [b"a"]) == [b"a"]
+    until = time.monotonic() + 5
+    while not rested.exists() and time.monotonic() < until:  # noqa: ASYNC110  another process makes it
+        await asyncio.sleep(0.02)
+    assert rested.exists()
+    assert await worker.ask(lambda: [b"b"]) == [b"b"]
+    await worker.close()
 
 
 async def test_closing_ends_it_and_is_no_matter_where_it_never_began(worker):
     await Worker(BACKWARDS, 30).close()
-    await worker.ask(lambda: b"a")
+    await worker.ask(lambda: [b"a"])
     pid = worker._idle.pid
     await worker.close()
     assert not alive(pid)
@@ -104,7 +159,7 @@ async def test_closing_ends_it_and_is_no_matter_where_it_never_began(worker):
 
 async def test_one_that_does_not_listen_is_ended_all_the_same(worker, monkeypatch):
     monkeypatch.setattr(module, "_STOP_SECONDS", 0.1)
-    await worker.ask(lambda: b"a")
+    await worker.ask(lambda: [b"a"])
     os.kill(pid := worker._idle.pid, signal.SIGSTOP)
     await worker.close()
     assert not alive(pid)
@@ -116,7 +171,7 @@ import asyncio, time
 from gateway.adapters.worker import Worker
 async def main():
     worker = Worker({BACKWARDS!r}, 30)
-    await worker.ask(lambda: b"a")
+    await worker.ask(lambda: [b"a"])
     print(worker._idle.pid, flush=True)
     time.sleep(60)
 asyncio.run(main())
@@ -131,6 +186,6 @@ asyncio.run(main())
 async def test_what_is_printed_does_not_get_among_the_answers(capfd):
     code = "from gateway.adapters.worker import answer\ndef loud(q):\n    print('loud', flush=True)\n    return q\nanswer(loud)"
     worker = Worker(code, 30)
-    assert await worker.ask(lambda: b"a") == b"a"
+    assert await worker.ask(lambda: [b"a"]) == [b"a"]
     await worker.close()
     assert capfd.readouterr() == ("", "loud\n")

@@ -1,6 +1,7 @@
 """A conversation's turns read the same however they are written."""
 
 import json
+from hashlib import blake2b
 
 import pytest
 from hypothesis import given, settings
@@ -43,8 +44,8 @@ def test_another_turn_is_another(other):
 
 def test_each_message_is_one_turn_and_members_it_has_within_are_sorted():
     assert read(b'{"role":"user","content":[{"type":"text","text":"hi"}]},{"role":"user","content":"b"}') == [
-        b'{"content":[{"text":"hi","type":"text"}],"role":"user"}',
-        b'{"content":"b","role":"user"}',
+        blake2b(turn, digest_size=32).digest()
+        for turn in (b'{"content":[{"text":"hi","type":"text"}],"role":"user"}', b'{"content":"b","role":"user"}')
     ]
 
 
@@ -87,4 +88,4 @@ def test_an_operation_without_a_conversation_is_one_turn_of_all_that_it_reads():
     one, other = turn("rerank", query="q", documents=["a"]), turn("rerank", query="q", documents=["b"])
     assert len(one) == len(other) == 1
     assert one != other
-    assert turn("embeddings", input="x") == [b'"x"']
+    assert turn("embeddings", input="x") == [blake2b(b'"x"', digest_size=32).digest()]

@@ -1,8 +1,11 @@
 """The whole scanner: nothing hides in another way of writing, in a packing, in pieces, or anywhere in a body."""
 
 import base64
+import gzip
 import json
+import os
 import urllib.parse
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,9 +14,11 @@ from hypothesis import strategies as st
 
 from gateway.sensitivity.detector import pattern
 from gateway.sensitivity.detectors import DETECTORS
-from gateway.sensitivity.scan import Scanner, _Joined
+from gateway.sensitivity.scan import Again, Scanner, _Joined
 from gateway.sensitivity.walk import walk
 
+FULL = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
+DEV_SET = os.environ.get("GATEWAY_TEST_TEXTS")
 KEY = "ghp_" + "q7Xv2MdK9sWbT4hZy8RcL1nJ6fPgA3eUoV5i"
 MAIL = "bob.miller@example.org"
 SCANNER = Scanner(DETECTORS)
@@ -197,3 +202,81 @@ def test_prose_does_not_go_on_across_a_seam(one, other):
 )
 def test_what_may_go_on_is_joined(one, other):
     assert (one + other) in _Joined(walk(user(one, other)).leaves).text
+
+
+# What was seen before.
+
+
+pieces = st.sampled_from(
+    [
+        KEY,
+        MAIL,
+        KEY[:20],
+        KEY[20:],
+        "password: ",
+        "hunter2-Xy9!",
+        "4111 1111",
+        " 1111 1111",
+        "call +44 20 7946 0018",
+        "ok",
+        "",
+    ]
+) | st.text(max_size=30)
+said = st.lists(
+    pieces | st.tuples(pieces, st.sampled_from(sorted(WAYS))).map(lambda two: WAYS[two[1]](two[0])), max_size=4
+)
+messages = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant", "tool"]), "content": said.map(" ".join) | said},
+    optional={"tool_calls": said.map(lambda texts: [{"function": {"name": "f", "arguments": json.dumps(texts)}}])},
+)
+
+
+def grows(scanner: Scanner, conversation: list) -> None:
+    """Each prefix of a conversation is scanned as if nothing was seen before, and by what was seen of the one before it."""
+    seen: dict = {}
+    for turns in range(1, len(conversation) + 1):
+        walked = walk({"model": "auto", "messages": conversation[:turns]})
+        named = [(leaf.text, leaf.key) for leaf in walked.leaves]
+        known = {at: seen[name] for at, name in enumerate(named) if name in seen}
+        scan, fresh = scanner.examined(walked, known)
+        assert scan == scanner.examine(walked)
+        assert fresh.keys().isdisjoint(known)
+        seen.update((named[at], each) for at, each in fresh.items())
+
+
+@pytest.mark.assures("fault 21")
+@given(st.lists(messages, min_size=1, max_size=6))
+@settings(max_examples=2000 if FULL else 100, deadline=None)
+def test_what_was_seen_before_changes_no_finding(conversation):
+    grows(SCANNER, conversation)
+
+
+@pytest.mark.skipif(DEV_SET is None, reason="GATEWAY_TEST_TEXTS names no set of texts")
+def test_what_was_seen_before_changes_no_finding_in_real_texts():
+    lines = gzip.decompress(Path(DEV_SET).read_bytes()).splitlines()[:: 1 if FULL else 10]
+    texts = [item.get("body", item["text"]) for item in map(json.loads, lines)]
+    for at in range(0, len(texts), 6):
+        grows(SCANNER, [{"role": "user", "content": text} for text in texts[at : at + 6]])
+
+
+def test_what_was_seen_before_costs_as_much_of_the_budget():
+    packed = base64.b64encode(base64.b64encode(b"x" * 20_000)).decode()
+    walked = walk(user(*[packed + str(number) for number in range(30)]))
+    scan, fresh = SCANNER.examined(walked, {})
+    tight = msgspec.structs.replace(next(iter(fresh.values())), examined_chars=10**9)
+    assert not SCANNER.examined(walked, {**fresh, 0: tight})[0].complete
+    assert SCANNER.examined(walked, fresh) == (scan, {})
+
+
+def test_a_request_that_is_scanned_again_has_each_text_examined_once():
+    texts = []
+    scanner = Scanner(DETECTORS)
+    examine = scanner._examine
+    scanner._examine = lambda text, *how: texts.append(text) or examine(text, *how)
+    again, document = Again(scanner, {}), user(f"one {KEY}", f"two {MAIL}")
+    first = again.scan(document)
+    document["messages"][0]["content"] = "one [SECRET_1]"
+    second = again.scan(document)
+    assert first == SCANNER.scan(user(f"one {KEY}", f"two {MAIL}"))
+    assert second == SCANNER.scan(document)
+    assert texts.count(f"two {MAIL}") == 1

@@ -1,0 +1,337 @@
+"""The work on the words of requests, which is not for the event loop where they are large: reading, scanning, taking
+out, saying them as a backend takes them. On the loop the same functions are used where they are small.
+
+The process's side. It keeps the bodies that it was last asked about, and what came of them, until nobody has asked
+anything for some seconds. It can do without: who asks about a body that is not here sends it again.
+"""
+
+import ctypes
+import gc
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+import msgspec
+from msgspec import Raw
+
+from gateway.adapters.worker import answer
+from gateway.core.catalog import Backend, Endpoint
+from gateway.core.chat import ChatRequest
+from gateway.core.decision import Obligation
+from gateway.core.discharge import discharged
+from gateway.core.errors import Refusal, Refused
+from gateway.core.findings import Found, Place, Redacted, Scan, Seen
+from gateway.core.kinds import Kind
+from gateway.core.members import repeats
+from gateway.core.outline import Outline, outline
+from gateway.core.terms import ScannerTerms
+from gateway.core.turns import turns
+from gateway.core.view import Message
+from gateway.providers import DIALECTS
+from gateway.routing.spoken import lacking, spoken
+from gateway.sensitivity.classify import found_in
+from gateway.sensitivity.own import kinds_of, scanner_of
+from gateway.sensitivity.redact import NotRedactable, redact
+from gateway.sensitivity.scan import Again, Scanner
+from gateway.sensitivity.walk import Walked, walk
+from gateway.surfaces import SURFACES
+
+KEPT_BODIES, KEPT_BYTES = 4, 64_000_000
+REST_SECONDS = 5.0
+"""What is kept is forgotten when no question has come for so long."""
+
+
+class Look:
+    """How one policy wants requests scanned. Takes seconds to make where its dictionaries are large."""
+
+    __slots__ = ("kinds", "scanner", "terms")
+
+    def __init__(self, terms: ScannerTerms) -> None:
+        self.terms = terms
+        self.scanner: Scanner = scanner_of(terms)
+        self.kinds: Mapping[str, Kind] = kinds_of(terms)
+
+    def tagged(self, tags: frozenset[str]) -> frozenset[str]:
+        """The kinds that have any of these tags."""
+        return frozenset(name for name, kind in self.kinds.items() if kind.tag in tags)
+
+
+def walked_of(body: bytes) -> Walked:
+    """The texts of a body. Raises Refused when it cannot be read, or could be read in two ways."""
+    try:
+        walked = walk(msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(Refusal.INVALID_JSON, f"the request body is not valid JSON: {error}") from None
+    except RecursionError:
+        raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
+    if repeats(body, walked.members):
+        raise Refused(
+            Refusal.INVALID_JSON, "an object in the request body has the same name twice; send each name once"
+        )
+    return walked
+
+
+def redacted_of(look: Look, chat: ChatRequest, scan: Scan, tags: frozenset[str], again: Again) -> Redacted | None:
+    """A request without findings of these tags, scanned again; None: that cannot be done. `scan` is of the body as it
+    came, with its texts."""
+    if not scan.complete:
+        return None
+    if chat.native is not None:  # what is sent then is not what came
+        scan = again.scan(msgspec.json.decode(chat.with_fields({})))
+    try:
+        taken = redact(chat, scan, look.tagged(tags), again)
+    except NotRedactable:
+        return None
+    left = again.scan(msgspec.json.decode(taken.chat.with_fields({})))
+    return Redacted(taken.chat, taken.taken, found_in(left, look.kinds))
+
+
+class ToOutline(msgspec.Struct, frozen=True):
+    """Read it, and say what there is to know of it beside the words."""
+
+
+class ToExamine(msgspec.Struct, frozen=True):
+    """Scan it. `seen` is what some of its texts, by number, are known to hold."""
+
+    seen: dict[int, Seen]
+
+
+class ToRedact(msgspec.Struct, frozen=True):
+    """Take out the findings of these tags. `whole`: all that has changed is wanted, not an outline."""
+
+    tags: tuple[str, ...]
+    seen: dict[int, Seen]
+    whole: bool
+
+
+class ToJudge(msgspec.Struct, frozen=True):
+    """Say why each of these backends cannot do what is asked, under these obligations; empty: it can."""
+
+    asked: tuple[tuple[Backend, tuple[Obligation, ...]], ...]
+
+
+class ToEncode(msgspec.Struct, frozen=True):
+    """Say it as a backend takes it, without the findings of these tags and with the obligations done."""
+
+    redacted: tuple[str, ...]
+    do: tuple[Obligation, ...]
+    backend: Backend
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What is asked, and about which body: `number` names it, 0: it comes along and need not be kept. `surface` and
+    `arrived` are what it is read with, `terms` what is looked for from now on, None: the same as before."""
+
+    number: int
+    surface: str
+    arrived: int
+    terms: ScannerTerms | None
+    ask: ToOutline | ToExamine | ToRedact | ToJudge | ToEncode
+
+
+class Told(msgspec.Struct, frozen=True):
+    """How it went. `refused` names a refusal, `error` says what went wrong, without any text. `unknown`: the body is
+    not here. What was asked for follows only where all of it is empty."""
+
+    refused: str = ""
+    message: str = ""
+    param: str | None = None
+    error: str = ""
+    unknown: bool = False
+
+
+class Outlined(msgspec.Struct, frozen=True):
+    """An outline, and how many messages it stands for."""
+
+    outline: Outline
+    messages: int
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """What was found, and what each text that was not seen before holds by itself."""
+
+    places: tuple[Place, ...]
+    opaque: bool
+    complete: bool
+    fresh: dict[int, Seen]
+
+
+class TakenOut(msgspec.Struct, frozen=True):
+    """A request with findings taken out: an outline, or the fields that have changed."""
+
+    taken: dict[str, str]
+    found: Found
+    outlined: Outlined | None = None
+    changed: dict[str, Raw] = {}
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """What goes beside the body that a backend takes."""
+
+    endpoint: Endpoint
+    drops: tuple[str, ...]
+
+
+class _Body:
+    """A body, and what was made of it so far."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.chat: ChatRequest | None = None
+        self.look: Look | None = None  # which one the rest is by
+        self.scan: Scan | None = None
+        self.again: Again | None = None
+        self.forms: dict[tuple[str, ...], Redacted | None] = {}
+
+
+class Desk:
+    """Answers questions. Holds what it was told before, which is the caller's to know."""
+
+    def __init__(self) -> None:
+        self._look: Look | None = None
+        self._bodies: OrderedDict[int, _Body] = OrderedDict()
+
+    def find(self, pieces: list[bytes]) -> list[bytes]:
+        """The answer to a question: how it went, and what was asked for."""
+        try:
+            question = pickle.loads(pieces[0])  # noqa: S301  our own server wrote it, into our own pipe
+            if question.terms is not None:
+                self._look = None  # if they cannot be used, nothing is scanned by others
+                self._look = Look(question.terms)
+            body = self._body(question.number, pieces[1:])
+            if body is None:
+                return [msgspec.json.encode(Told(unknown=True))]
+            return [_WELL, *_DOES[type(question.ask)](self, question, body)]
+        except Refused as refused:
+            told = Told(refused=refused.refusal.name, message=refused.message, param=refused.param)
+            return [msgspec.json.encode(told)]
+        except Exception as error:  # noqa: BLE001  the server is told, and treats the request as unknown
+            return [msgspec.json.encode(Told(error=type(error).__name__))]
+
+    def rest(self) -> None:
+        """Forgets all bodies, and gives their memory back."""
+        if self._bodies:
+            self._bodies.clear()
+            gc.collect()
+            _give_back()
+
+    def _body(self, number: int, sent: list[bytes]) -> _Body | None:
+        if not number:
+            return _Body(sent[0])
+        if sent:
+            self._bodies[number] = _Body(sent[0])
+        if number not in self._bodies:
+            return None
+        self._bodies.move_to_end(number)
+        while len(self._bodies) > 1 and (
+            len(self._bodies) > KEPT_BODIES or sum(len(body.raw) for body in self._bodies.values()) > KEPT_BYTES
+        ):
+            self._bodies.popitem(last=False)
+        return self._bodies[number]
+
+    def _chat(self, question: Question, body: _Body) -> ChatRequest:
+        if body.chat is None:
+            body.chat = SURFACES[question.surface].parse(body.raw, question.arrived)
+        return body.chat
+
+    def _outline(self, question: Question, body: _Body) -> list[bytes]:
+        chat = self._chat(question, body)
+        return [msgspec.json.encode(_outlined(chat, question.number, (), tuple(turns(chat))))]
+
+    def _scanned(self, body: _Body, seen: Mapping[int, Seen]) -> tuple[Look, Scan, Again, dict[int, Seen]]:
+        look = self._look
+        assert look is not None, "no terms were told"
+        if body.scan is not None and body.again is not None and body.look is look:
+            return look, body.scan, body.again, {}
+        walked = walked_of(body.raw)
+        body.look, body.forms = look, {}
+        if look.scanner.concerns(walked):
+            body.scan, fresh = look.scanner.examined(walked, seen)
+        else:
+            body.scan, fresh = Scan(walked.leaves, (), bool(walked.opaque)), {}
+        leaves = walked.leaves
+        body.again = Again(
+            look.scanner, {(leaves[at].text, leaves[at].key): each for at, each in {**seen, **fresh}.items()}
+        )
+        return look, body.scan, body.again, fresh
+
+    def _examine(self, question: Question, body: _Body) -> list[bytes]:
+        ask = question.ask
+        assert isinstance(ask, ToExamine)
+        _, scan, _, fresh = self._scanned(body, ask.seen)
+        return [msgspec.json.encode(Examined(scan.places, scan.opaque, scan.complete, fresh))]
+
+    def _form(
+        self, question: Question, body: _Body, tags: tuple[str, ...], seen: Mapping[int, Seen]
+    ) -> Redacted | None:
+        look, scan, again, _ = self._scanned(body, seen)
+        if tags not in body.forms:
+            body.forms[tags] = redacted_of(look, self._chat(question, body), scan, frozenset(tags), again)
+        return body.forms[tags]
+
+    def _redact(self, question: Question, body: _Body) -> list[bytes]:
+        ask = question.ask
+        assert isinstance(ask, ToRedact)
+        form, came = self._form(question, body, ask.tags, ask.seen), self._chat(question, body)
+        if form is None:
+            return [msgspec.json.encode(None)]
+        taken = dict(form.taken)
+        if ask.whole:
+            changed = {name: raw for name, raw in form.chat.fields.items() if raw != came.fields.get(name)}
+            return [msgspec.json.encode(TakenOut(taken, form.found, changed=changed))]
+        outlined = _outlined(form.chat, question.number, ask.tags, ())
+        return [msgspec.json.encode(TakenOut(taken, form.found, outlined))]
+
+    def _judge(self, question: Question, body: _Body) -> list[bytes]:
+        ask, chat = question.ask, self._chat(question, body)
+        assert isinstance(ask, ToJudge)
+        return [msgspec.json.encode([lacking(chat, do, backend, DIALECTS) for backend, do in ask.asked])]
+
+    def _encode(self, question: Question, body: _Body) -> list[bytes]:
+        ask, chat = question.ask, self._chat(question, body)
+        assert isinstance(ask, ToEncode)
+        backend = ask.backend
+        if ask.redacted:
+            form = self._form(question, body, ask.redacted, {})
+            if form is None:
+                raise RuntimeError("what was redacted before cannot be now")
+            chat = form.chat
+        dialect = spoken(chat, ask.do, backend, DIALECTS)
+        if dialect is None:
+            raise RuntimeError("planned for what it does not serve")
+        chat = discharged(chat, ask.do, dialect.limit_field)
+        beside = Spoken(dialect.endpoint(chat, backend), dialect.drops(chat, backend))
+        return [msgspec.json.encode(beside), dialect.encode(chat, backend)]
+
+
+_WELL = msgspec.json.encode(Told())
+_DOES: Mapping[type, Callable[[Desk, Question, _Body], list[bytes]]] = {
+    ToOutline: Desk._outline,  # noqa: SLF001  the table of its own methods
+    ToExamine: Desk._examine,  # noqa: SLF001
+    ToRedact: Desk._redact,  # noqa: SLF001
+    ToJudge: Desk._judge,  # noqa: SLF001
+    ToEncode: Desk._encode,  # noqa: SLF001
+}
+
+
+def _outlined(chat: ChatRequest, number: int, redacted: tuple[str, ...], said: tuple[bytes, ...]) -> Outlined:
+    one = msgspec.structs.replace(chat.view, messages=[SOMEBODY])
+    short = msgspec.structs.replace(outline(chat, number, redacted, said), view=one)
+    return Outlined(short, len(chat.view.messages))
+
+
+SOMEBODY = Message("user")
+"""Stands for each message in an outline."""
+
+
+def _give_back() -> None:
+    """Has the C library return what it holds in reserve, where it is one that can (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def main() -> None:
+    """The process's side."""
+    desk = Desk()
+    answer(desk.find, rest=desk.rest, rest_after_seconds=REST_SECONDS)
