@@ -338,11 +338,11 @@ class Hop:
         )
 
     def failed(self, failure: FailureKind) -> Tried:
-        """Not billed, or nobody knows: then the upper bound stands until somebody does. What was written before an
-        error is owed all the same."""
+        """Not sent, not billed, or nobody knows: then the upper bound stands until somebody does. What was written
+        before an error is owed all the same."""
         if self.reported is not None or (self.reader is not None and self.reader.content_seen):
             return self._owed(self._used(), failure)
-        if failure.may_be_billed:
+        if failure.may_be_billed and self.permit.sent:
             return self.tried("uncertain", NOTHING, self.most, failure)
         return self.tried("released", NOTHING, 0, failure)
 

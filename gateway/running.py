@@ -26,7 +26,8 @@ class Running:
             stream.keep_alive()
 
     def policy_changed(self) -> None:
-        """Cuts the calls that the snapshot in force revokes. Called by the loop, once a new one is in force.
+        """Cuts the calls that the snapshot in force revokes, and those not sent yet that it does not permit: a large
+        body is put into words for a while after it was decided. Called by the loop, once a new one is in force.
 
         A stream gets an error event, what has not begun a 403. They are looked at a slice at a time, from this turn of
         the loop on, so that a thousand calls do not stop it.
@@ -41,7 +42,7 @@ class Running:
             hop = hops.pop()
             if hop in self.hops:
                 verdict = policy.ask(hop.facts, moment).verdicts.get(hop.backend.id, DENIED)
-                if verdict.revokes:
+                if verdict.revokes or not (verdict.permitted or hop.permit.sent):
                     self.hops.discard(hop)
                     hop.revoke(verdict)
             if time.perf_counter() > until:

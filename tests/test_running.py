@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.doubles import HANG, Snapshot, backend, failing, streaming
+from support.doubles import HANG, Calls, Snapshot, backend, failing, streaming
 from support.house import House, turns_of_the_loop
 from support.upstream import delta
 
@@ -48,6 +48,28 @@ async def test_thousands_of_calls_are_cut_within_a_second():
     assert loop.time() - begun < 1
     assert {record.end for record in house.books.records} == {End.REVOKED}
     assert house.relay.running.hops == set()
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_call_that_was_not_sent_yet_is_not_sent_any_more(sent):
+    class Connecting(Calls):
+        async def open(self, permit, *args, **more):
+            permit.sent = sent
+            return await asyncio.get_running_loop().create_future()
+
+    house = House(Snapshot([A]))
+    house.relay._upstreams = Connecting()
+    task, _ = house.start()
+    await turns_of_the_loop()
+    house.policies.current = Snapshot([A], lambda *_: Verdict(("p",), ("off",)), digest="newest")
+    house.relay.running.policy_changed()
+    await turns_of_the_loop()
+    assert task.done() is not sent
+    if not sent:
+        assert task.result().refusal.code == "policy_denied"
+        assert house.record.tried[0].state == "released"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_nothing_stays_registered():
