@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from gateway.cli import backends, budgets, imports, keys, policy, prices, quickstart, scan, serve, spend
+from gateway.cli import audit, backends, budgets, imports, keys, policy, prices, quickstart, scan, serve, spend
 
 app = typer.Typer(
     help="A self-hosted, OpenAI-compatible gateway: policy decides, cost orders, the ledger is true.",
@@ -21,6 +21,7 @@ app.add_typer(budgets.app, name="budgets")
 app.add_typer(prices.app, name="prices")
 app.command("scan")(scan.scan)
 app.add_typer(spend.app, name="spend")
+app.add_typer(audit.app, name="audit")
 app.add_typer(imports.app, name="import")
 
 

@@ -161,7 +161,7 @@ LEAVES = frozenset(leaves(Record, "")) | frozenset(leaves(Entry, ""))
 
 WORDS = {
     "Call": "id sensitivity_hint purpose_hint project_hint client_request_id",
-    "Caller": "key team app projects purposes floor person opaque_as",
+    "Caller": "key team app projects purposes floor person opaque_as scopes models",
     "Classified": "sensitivity tags provenance declared kinds",
     "Redaction": "tags",
     "Facts": "sensitivity tags purpose project team app key source_sensitivity redaction jurisdiction person budget attempt"
