@@ -67,6 +67,15 @@ class Settings(BaseSettings):
         """Whether only this machine reaches metrics and admin."""
         return _is_loopback(self.admin_host)
 
+    def exposed(self, *, admin_key: bool) -> str:
+        """Why the admin listener may not begin, if others could reach it without a key; `admin_key`: there is one."""
+        if self.admin_is_loopback or admin_key:
+            return ""
+        return (
+            f"admin_host: others can reach {self.admin_host}, and no admin key guards it; use 127.0.0.1, or make one:"
+            " `gateway keys create --team TEAM --app APP --scope admin:read --scope admin:write` (GATEWAY_ADMIN_HOST)"
+        )
+
     @property
     def ledger_url(self) -> str:
         """Where the ledger is kept, in the clear; empty: in the state directory."""

@@ -114,7 +114,11 @@ def test_admin_may_listen_on_any_loopback(host):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org", "192.168.1.5", "127.0.0.1.example.org"])
 def test_what_others_can_reach_is_known_as_such(host):
-    assert not load(admin_host=host).admin_is_loopback
+    settings = load(admin_host=host)
+    assert not settings.admin_is_loopback
+    assert settings.exposed(admin_key=True) == ""
+    assert "gateway keys create" in settings.exposed(admin_key=False)
+    assert load().exposed(admin_key=False) == ""
 
 
 def test_an_unknown_name_in_the_file_is_refused(tmp_path):

@@ -39,6 +39,7 @@ _MIGRATIONS = (
 """One statement each. `former` are the digests of secrets that were rotated out, until they end."""
 
 _NEVER = float("inf")
+_NOBODY: tuple[None, float] = (None, 0.0)
 _NONE = "no such key in force"
 _OF_CALLER = "id, team, app, projects, purposes, floor, person, opaque_as, scopes, models"
 
@@ -238,7 +239,8 @@ class Keys:
                 f"SELECT secret, ends, {_OF_CALLER} FROM"
                 " (SELECT digest AS secret, id AS owner, expires AS ends FROM keys"
                 " UNION ALL SELECT digest, id, ends FROM former)"
-                " JOIN keys ON keys.id = owner WHERE revoked IS NULL"
+                " JOIN keys ON keys.id = owner WHERE revoked IS NULL AND (ends IS NULL OR ends > ?)",
+                (time.time(),),
             )
             self._callers = {digest: (_caller(*row), _NEVER if ends is None else ends) for digest, ends, *row in found}
             self._version = version
@@ -257,8 +259,11 @@ class Keys:
         self._db.close()
 
     def _taken(self, digest: bytes) -> Caller | None:
-        found = self._callers.get(digest)
-        return found[0] if found is not None and time.time() < found[1] else None
+        caller, ends = self._callers.get(digest, _NOBODY)
+        if time.time() < ends:
+            return caller
+        self._callers.pop(digest, None)  # from now on it is like one that never was, also by the clock
+        return None
 
     def _new(self) -> tuple[str, bytes, str]:
         """A fresh secret, its digest, and how it is shown."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -14,6 +14,9 @@ from gateway.core.errors import Refusal, Refused
 from gateway.http import errors
 from gateway.http.calls import request_id
 from gateway.http.routes import Admit, Endpoints, caller_of, serve
+
+_BARE: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None, "redirect_slashes": False}
+"""Nothing but our own routes; and no address is made out of a Host header."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -41,9 +44,7 @@ class GatewayApp(FastAPI):
     """FastAPI, with routes that go past its middleware: calls of models, by path; all are POST."""
 
     def __init__(self, hot: Callable[[str], ASGIApp | None], lifespan: Lifespan) -> None:
-        super().__init__(
-            title="gateway", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
-        )
+        super().__init__(title="gateway", version=__version__, lifespan=lifespan, **_BARE)
         self._hot = hot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,7 +115,7 @@ def admin_app(
         await backends.resume(id, await _reason(request), caller_of(request).key)
         return {"id": id, "suspended": False}
 
-    app = FastAPI(title="gateway admin", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="gateway admin", version=__version__, **_BARE)
     endpoints: Endpoints = {
         ("GET", "/metrics"): scrape,
         ("GET", "/admin/policies"): policies,
