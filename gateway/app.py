@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from gateway import __version__, providers
 from gateway.adapters import metrics as metrics_adapter
 from gateway.adapters import policy_files, recognizer, state, suspensions
+from gateway.adapters.audit import Audit, Notes
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
 from gateway.adapters.keys import Keys
@@ -35,19 +36,21 @@ from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
 from gateway.core.errors import Refusal, Refused
+from gateway.http.callers import AdminGuard, ClientGuard
 from gateway.http.calls import Calls
 from gateway.http.connection import Connection
-from gateway.http.models import models_router
+from gateway.http.models import models_endpoints
 from gateway.http.ops import admin_app, public_app
 from gateway.http.paths import Paths
-from gateway.http.usage import usage_router
+from gateway.http.usage import usage_endpoints
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem, render, suggestion
 from gateway.relay import Relay
 from gateway.settings import Settings
 from gateway.spending import Spending
 
-_REFRESH_SECONDS = 0.5
+_REFRESH_SECONDS = 0.25
+"""What another process did is seen within a second, also under load."""
 _SILENCE_SECONDS = 10.0
 """How often silent streams are looked at: the first comment comes within twice as long."""
 _BEHIND_SECONDS = 2.0
@@ -82,6 +85,9 @@ class Gateway:
             raise CannotStart(f"the policies are not put in force: {why}")
         with _readable(settings.state_dir, "keys.sqlite"):
             self.keys = Keys(settings.state_dir)
+        if why := settings.exposed(admin_key=self.keys.admin_in_force):
+            raise CannotStart(why)
+        self.notes = Notes(Audit(settings.state_dir), lambda why: self.log.event("act_not_noted", error=why))
         try:
             with _readable(settings.state_dir, "ledger.sqlite", "budgets.sqlite"):
                 self.spending = Spending(settings, self.log.event)
@@ -96,7 +102,12 @@ class Gateway:
         with _readable(settings.state_dir, "suspensions.sqlite"):
             self.suspensions = Suspensions(settings.state_dir)
         self._orders_due = False  # some are known, and not yet in force
-        self.decisions = Decisions(settings.state_dir, self._not_kept)
+        self.decisions = Decisions(
+            settings.state_dir,
+            self._not_kept,
+            lambda name, head: self.notes.note("decisions_begun", name, detail=head),
+            lambda name: self.notes.note("decisions_forgotten", name),
+        )
         self.worker = PolicyWorker(settings.policy_key)
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
@@ -129,10 +140,11 @@ class Gateway:
         self.calls = Calls(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
         self.public = public_app(
             Paths(self.calls),
-            [
-                models_router(self.policies, self.keys.find, int(time.time())),
-                usage_router(self.keys.find, self.policies, self.spending.budgets, self.spending.spent),
-            ],
+            {
+                **models_endpoints(self.policies, int(time.time())),
+                **usage_endpoints(self.policies, self.spending.budgets, self.spending.spent),
+            },
+            ClientGuard(self.keys.find),
             self.policies.summary,
             self._lifespan,
         )
@@ -142,7 +154,12 @@ class Gateway:
             metrics_adapter.CONTENT_TYPE,
             self.policies.summary,
             self,
-            token.get_secret_value() if token else None,
+            AdminGuard(
+                self.keys.find,
+                lambda: self.keys.guards_admin,
+                token.get_secret_value() if token else None,
+                loopback=settings.admin_is_loopback,
+            ),
         )
 
     async def _scrape(self) -> bytes:
@@ -164,6 +181,7 @@ class Gateway:
     def _loaded(self, digest: str, backends: tuple[Backend, ...]) -> None:
         self.metrics.policy_loaded(digest, backends)
         self.log.event("policy_loaded", digest=digest, backends=len(backends))
+        self.notes.note("policy_loaded", digest)
         if self.relay is not None:
             self.relay.running.policy_changed()
 
@@ -190,6 +208,7 @@ class Gateway:
     def _not_loaded(self, problems: tuple[Problem, ...]) -> None:
         self.metrics.policy_failed()
         self.log.event("policy_not_loaded", problems=[str(problem) for problem in problems])
+        self.notes.note("policy_refused", str(self.settings.policies), "refused", str(next(iter(problems), "")))
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -204,6 +223,7 @@ class Gateway:
         loops.append(asyncio.create_task(self._follow_exceptions()))
         loops.append(asyncio.create_task(self._keep_alive()))
         self.log.event("started", version=__version__, port=self.settings.port, admin_port=self.settings.admin_port)
+        self.notes.note("started", __version__)
         try:
             yield
         finally:
@@ -221,6 +241,8 @@ class Gateway:
             self.keys.close()
             self.suspensions.close()
             self.log.event("stopped")
+            self.notes.note("stopped", __version__)
+            self.notes.close()
 
     async def _follow_state(self) -> None:
         """Sees keys, suspensions and budgets that another process made or ended."""
@@ -264,27 +286,27 @@ class Gateway:
         policy = self.policies.current
         return suspensions.shown(policy.bundle.backends, policy.not_offered, self.suspensions.in_force)
 
-    async def suspend(self, id: str, reason: str) -> None:
+    async def suspend(self, id: str, reason: str, by: str) -> None:
         """Suspends a backend by order of the admin listener; in force when this returns."""
         known = {backend.id for backend in self.policies.current.bundle.backends}
         if id not in known:
             raise Refused(Refusal.NOT_FOUND, f"no backend `{id}` in the catalog{suggestion(id, known)}")
-        await asyncio.to_thread(self._order, id, suspended=True, reason=reason)
+        await asyncio.to_thread(self._order, id, by, suspended=True, reason=reason)
         await self._follow_orders()
 
-    async def resume(self, id: str, reason: str) -> None:
+    async def resume(self, id: str, reason: str, by: str) -> None:
         """Ends a suspension by order of the admin listener. A backend that is left alone is asked again, too."""
         forgotten = self.lanes.forget(id)
-        if not await asyncio.to_thread(self._order, id, suspended=False, reason=reason) and not forgotten:
+        if not await asyncio.to_thread(self._order, id, by, suspended=False, reason=reason) and not forgotten:
             raise Refused(Refusal.NOT_FOUND, f"`{id}` is not suspended by order, and not left alone")
         await self._follow_orders()
 
-    def _order(self, id: str, *, suspended: bool, reason: str) -> bool:
+    def _order(self, id: str, by: str, *, suspended: bool, reason: str) -> bool:
         """Keeps an order, as another process would: what is on disk is what is in force."""
         with contextlib.closing(Suspensions(self.settings.state_dir)) as orders:
             if not suspended:
-                return orders.resume(id, by="admin", reason=reason)
-            orders.suspend(id, by="admin", reason=reason)
+                return orders.resume(id, by=by, reason=reason)
+            orders.suspend(id, by=by, reason=reason)
             return True
 
     def _log_order(self, order: suspensions.Order) -> None:

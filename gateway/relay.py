@@ -12,7 +12,7 @@ from gateway.asked import Asked, granted, opaque_as
 from gateway.core.budget import Ask, Exceeded
 from gateway.core.chat import ChatRequest, Demand
 from gateway.core.decision import Decision, Project, Ruling
-from gateway.core.errors import Failed, FailureKind, Refusal, Refused
+from gateway.core.errors import Failed, FailureKind, Refusal, Refused, unknown_model
 from gateway.core.fallback import MAX_ATTEMPTS, Attempt, next_step
 from gateway.core.findings import Classified, Found
 from gateway.core.lane import Held, Passage
@@ -111,7 +111,7 @@ class Relay:
                 chat = await self._scanning.outlined(surface.name, body, int(call.time))
             else:
                 chat = surface.parse(body, int(call.time))
-            demand, name = chat.demand, chat.view.model
+            demand, name = chat.demand, call.caller.named(chat.view.model)
             policy = self._policies.current
             purpose = granted("purpose", call.purpose_hint, call.caller.purposes)
             project = granted("project", call.project_hint, call.caller.projects)
@@ -277,11 +277,7 @@ class Relay:
         """The ordered plan for a request. Raises Refused (404) for a name that nobody knows."""
         backends = policy.names.get(requested)
         if backends is None:
-            raise Refused(
-                Refusal.MODEL_NOT_FOUND,
-                "the requested model does not exist; GET /v1/models lists the names that this key may use",
-                param="model",
-            )
+            raise unknown_model()
         return plan(
             id="dec-" + call.id.removeprefix("req-"),
             digest=policy.digest,

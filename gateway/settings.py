@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     port: Port = 8080
     """Port that clients reach."""
     admin_host: str = "127.0.0.1"
-    """Address of metrics and admin; loopback only."""
+    """Address of metrics and admin. One that is not loopback wants admin keys."""
     admin_port: Port = 8081
     """Port of metrics and admin."""
     policies: Path = Path("routing_policies")
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 32_000_000
     """Largest request body."""
     scrape_token: SecretStr | None = None
-    """When set, /metrics wants it as a bearer token."""
+    """When set, /metrics wants it as a bearer token, or a key with the scope `metrics`."""
     workers: Annotated[int, Field(ge=1)] = 1
     """Processes. One: more gateways are started each by itself, and share Valkey and PostgreSQL."""
     baseline: str = ""
@@ -61,6 +61,20 @@ class Settings(BaseSettings):
     """A further recogniser that tells what it finds and decides nothing. Empty: none."""
     grace_seconds: Annotated[int, Field(ge=0)] = 30
     """How long running requests may go on after SIGTERM."""
+
+    @property
+    def admin_is_loopback(self) -> bool:
+        """Whether only this machine reaches metrics and admin."""
+        return _is_loopback(self.admin_host)
+
+    def exposed(self, *, admin_key: bool) -> str:
+        """Why the admin listener may not begin, if others could reach it without a key; `admin_key`: there is one."""
+        if self.admin_is_loopback or admin_key:
+            return ""
+        return (
+            f"admin_host: others can reach {self.admin_host}, and no admin key guards it; use 127.0.0.1, or make one:"
+            " `gateway keys create --team TEAM --app APP --scope admin:read --scope admin:write` (GATEWAY_ADMIN_HOST)"
+        )
 
     @property
     def ledger_url(self) -> str:
@@ -104,10 +118,6 @@ class Settings(BaseSettings):
             )
         if self.port == self.admin_port and self.host == self.admin_host:
             problems.append("admin_port: the same as port; set GATEWAY_ADMIN_PORT")
-        if not _is_loopback(self.admin_host):
-            problems.append(
-                f"admin_host: {self.admin_host} is not a loopback address, and no admin keys guard it; use 127.0.0.1"
-            )
         if self.policy_key is not None and self.extra_catalog is not None:
             problems.append("extra_catalog: it is not signed, so it does not go with policy_key; leave one of them out")
         if self.ledger_url and not self.ledger_url.startswith(("postgresql://", "postgres://")):

@@ -228,8 +228,8 @@ def test_a_suspension_is_live_within_a_second_cuts_what_runs_and_survives_a_rest
     assert told == [
         ("backend_suspended", "cli", "court order"),
         ("backend_suspended", "cli", "court order"),  # said again by the server that started with it
-        ("backend_resumed", "admin", ""),
-        ("backend_suspended", "admin", "again"),
+        ("backend_resumed", "loopback", ""),
+        ("backend_suspended", "loopback", "again"),
         ("backend_resumed", "cli", ""),
     ]
     digests = {stored.policy_digest for stored in read(server.state, 0)}

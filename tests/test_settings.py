@@ -44,8 +44,6 @@ def test_every_problem_is_told_at_once(monkeypatch):
     ("flags", "said"),
     [
         ({"workers": 2}, "workers: a process serves for itself; use 1"),
-        ({"admin_host": "0.0.0.0"}, "admin_host: 0.0.0.0 is not a loopback address"),
-        ({"admin_host": "example.org"}, "admin_host: example.org is not a loopback address"),
         ({"port": 9000, "admin_port": 9000}, "admin_port: the same as port"),
         ({"database_url": "mysql://db/ledger"}, "database_url: not the URL of a PostgreSQL database"),
         ({"retention_days": 0}, "retention_days"),
@@ -110,7 +108,17 @@ def test_a_url_that_parses_is_taken(name, url):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
 def test_admin_may_listen_on_any_loopback(host):
-    assert load(admin_host=host).admin_host == host
+    settings = load(admin_host=host)
+    assert (settings.admin_host, settings.admin_is_loopback) == (host, True)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org", "192.168.1.5", "127.0.0.1.example.org"])
+def test_what_others_can_reach_is_known_as_such(host):
+    settings = load(admin_host=host)
+    assert not settings.admin_is_loopback
+    assert settings.exposed(admin_key=True) == ""
+    assert "gateway keys create" in settings.exposed(admin_key=False)
+    assert load().exposed(admin_key=False) == ""
 
 
 def test_an_unknown_name_in_the_file_is_refused(tmp_path):

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.adapters.audit import Audit, whoever
 from gateway.adapters.sqlite_files import opened
 from gateway.core.budget import Limit, Spend
+from gateway.core.price import usd
 from gateway.core.rate import Rate
 
 EACH = "*"
@@ -40,32 +42,44 @@ class Set(msgspec.Struct, frozen=True):
 
 
 class BudgetStore:
-    """The budgets of a state directory. Any number of processes may hold one; what one writes the others see."""
+    """The budgets of a state directory. Any number of processes may hold one; what one writes the others see.
+
+    What is set or removed is noted in the audit trail, as done by whoever runs the process. Raises OSError when it
+    cannot be noted, and then it is not done.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._db = opened(directory / "budgets.sqlite", _MIGRATIONS)
+        self._audit = Audit(directory)
         self._version = -1
 
     def set_budget(self, per: str, whose: str, window: str, pico_usd: int, *, soft: bool) -> None:
         """Sets a budget of one value of `per` (`EACH`: of each). One of the same window is replaced."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO budgets VALUES (?, ?, ?, ?, ?, ?)",
-            (per, whose, window, str(pico_usd), soft, time.time()),  # 64 bits end at 9 million USD
-        )
+        said = f"{usd(pico_usd)} USD a {window}{' (soft)' if soft else ''}"
+        with self._audit.during(whoever(), "budget_set", f"{per} {whose}", said):
+            self._db.execute(
+                "INSERT OR REPLACE INTO budgets VALUES (?, ?, ?, ?, ?, ?)",
+                (per, whose, window, str(pico_usd), soft, time.time()),  # 64 bits end at 9 million USD
+            )
 
     def set_rate(self, per: str, whose: str, unit: str, a_minute: int) -> None:
         """Sets a rate. One of the same unit is replaced."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO rates VALUES (?, ?, ?, ?, ?)", (per, whose, unit, a_minute, time.time())
-        )
+        with self._audit.during(whoever(), "rate_set", f"{per} {whose}", f"{a_minute} {unit} a minute"):
+            self._db.execute(
+                "INSERT OR REPLACE INTO rates VALUES (?, ?, ?, ?, ?)", (per, whose, unit, a_minute, time.time())
+            )
 
     def remove(self, per: str, whose: str, window: str | None = None) -> int:
         """Removes what was set of one value: the budget of a window, or (None) all its budgets and rates. How many."""
         where, values = "per = ? AND whose = ?", [per, whose]
-        if window is not None:
-            return self._db.execute(f"DELETE FROM budgets WHERE {where} AND window = ?", [*values, window]).rowcount
-        tables = ("budgets", "rates")
-        return sum(self._db.execute(f"DELETE FROM {table} WHERE {where}", values).rowcount for table in tables)
+        with self._audit.during(whoever(), "budget_removed", f"{per} {whose}", window or "all") as noted:
+            if window is not None:
+                gone = self._db.execute(f"DELETE FROM budgets WHERE {where} AND window = ?", [*values, window]).rowcount
+            else:
+                tables = ("budgets", "rates")
+                gone = sum(self._db.execute(f"DELETE FROM {table} WHERE {where}", values).rowcount for table in tables)
+            noted.outcome = "done" if gone else "nothing to remove"
+        return gone
 
     def news(self) -> bool:
         """Whether another process may have set something since this was last read."""

@@ -3,19 +3,21 @@
 They are appended to a file a day, as lines of JSON, one write for a batch: on this side of a thread a line costs a few
 microseconds, where a row of a database cost that and a fight for the interpreter's lock. Most requests ask what many
 asked before, so all that decisions share is a line of its own, written once a file and referred to by its number. What
-a crash loses is the last batch, or its last line: the ledger has the money.
+a crash loses is the last batch, or its last line: the ledger has the money. Each batch is sealed with all before it, so
+that what is changed later shows: `gateway audit verify`.
 """
 
 import contextlib
 import heapq
-import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from gateway.adapters.day_files import DayFiles, check, day_of, files
+from gateway.core.chain import Walk
 from gateway.core.chat import Demand
 from gateway.core.decision import Decision, Facts, Redaction
 from gateway.core.findings import Classified
@@ -77,33 +79,36 @@ _DECODE_SHARED = msgspec.json.Decoder(_Shared).decode
 _DECODE_LINE = msgspec.json.Decoder(_Line).decode
 
 
+NAME = "decisions"
+"""Of the folder."""
+
+
 def _folder(directory: Path) -> Path:
-    return directory / "decisions"
+    return directory / NAME
 
 
-def _day(moment: float) -> str:
-    """The day of a moment (UTC), by which a file's name begins."""
-    return time.strftime("%Y-%m-%d", time.gmtime(moment))
-
-
-def _files(directory: Path, since: str = "") -> list[Path]:
-    """All files since a day, oldest first."""
-    return sorted(path for path in _folder(directory).glob("*.jsonl") if path.name >= since)
+def _nothing(*_: str) -> None:
+    """Who is told where nobody asked."""
 
 
 class Decisions:
     """A projection of records into a state directory. One process at a time may hold it.
 
-    `on_loss` is told how many records could not be kept, and why.
+    `on_loss` is told how many records could not be kept, and why; `on_begin` of each file that is begun, and what it is
+    begun behind; `on_forgotten` of each that is deleted because of its age.
     """
 
-    def __init__(self, directory: Path, on_loss: Callable[[int, str], None]) -> None:
-        self._directory = directory
-        _folder(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(
+        self,
+        directory: Path,
+        on_loss: Callable[[int, str], None],
+        on_begin: Callable[[str, str], None] = _nothing,
+        on_forgotten: Callable[[str], None] = _nothing,
+    ) -> None:
+        self._folder = _folder(directory)
+        self._files = DayFiles(self._folder, on_begin)
         self._on_loss = on_loss
-        self._fd: int | None = None
-        self._day = ""  # that the file is of
-        self._torn = False
+        self._on_forgotten = on_forgotten
         self._last = 0
         self._numbers: dict[object, int] = {}  # what the file has as shared, by its parts and by its bytes
         self._closing = threading.Event()
@@ -113,13 +118,14 @@ class Decisions:
     def take(self, records: Sequence[Record]) -> None:
         """Keeps the records of requests that have ended, those that reached a decision."""
         try:
-            self._begin_day()
+            if self._files.begin():
+                self._numbers.clear()
             lines: list[bytes] = []
             for record in records:
                 if record.decision is not None and record.demand is not None:
                     self._put(record, record.decision, record.demand, lines)
             if lines:
-                self._write(b"\n".join(lines) + b"\n")
+                self._files.append(b"\n".join(lines) + b"\n")
         except OSError as error:
             self._numbers.clear()  # what was shared may be lost, too
             self._on_loss(len(records), str(error))
@@ -128,30 +134,7 @@ class Decisions:
         """Stops. Everything that was taken is written."""
         self._closing.set()
         self._thread.join(timeout=30)
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-
-    def _begin_day(self) -> None:
-        """A file for each day and start, so that no other has to be read before this one can be written."""
-        today = _day(time.time())
-        if self._fd is not None and today == self._day:
-            return
-        number = 1 + max((int(path.stem.rpartition(".")[2]) for path in _files(self._directory, today)), default=0)
-        path = _folder(self._directory) / f"{today}.{number:06d}.jsonl"
-        opened = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
-        if self._fd is not None:
-            os.close(self._fd)
-        self._fd, self._day, self._torn = opened, today, False
-        self._numbers.clear()
-
-    def _write(self, lines: bytes) -> None:
-        assert self._fd is not None
-        if self._torn:
-            lines = b"\n" + lines
-        self._torn = os.write(self._fd, lines) < len(lines)
-        if self._torn:
-            raise OSError("the disk took only a part")
+        self._files.close()
 
     def _put(self, record: Record, decision: Decision, demand: Demand, lines: list[bytes]) -> None:
         usage = record.usage
@@ -204,10 +187,11 @@ class Decisions:
     def _forget(self) -> None:
         """The thread: deletes what is too old, when it starts and every hour; a large file takes a while."""
         while True:
-            oldest = _day(time.time() - KEPT_DAYS * _DAY_SECONDS)
-            for path in _files(self._directory):
+            oldest = day_of(time.time() - KEPT_DAYS * _DAY_SECONDS)
+            for path in files(self._folder):
                 if path.name < oldest:
                     with contextlib.suppress(OSError):  # in an hour, then
+                        self._on_forgotten(path.name)  # first: one that is gone unsaid looks like somebody's act
                         path.unlink()
             if self._closing.wait(_IDLE_SECONDS):
                 return
@@ -215,15 +199,20 @@ class Decisions:
 
 def read(directory: Path, since: float) -> Iterator[Stored]:
     """The decisions of a state directory since a time (Unix seconds), oldest first. From any process."""
-    files = _files(directory, _day(since))
-    yield from _in_order(stored for stored in _read(files) if stored.time >= since)
+    found = files(_folder(directory), day_of(since))
+    yield from _in_order(stored for stored in _read(found) if stored.time >= since)
 
 
 def find(directory: Path, decision_id: str) -> Stored | None:
     """One decision, None if it is not kept. From any process."""
     quoted = msgspec.json.encode(decision_id)
-    found = _read(reversed(_files(directory)), lambda line: quoted in line)
+    found = _read(reversed(files(_folder(directory))), lambda line: quoted in line)
     return next((stored for stored in found if stored.decision_id == decision_id), None)
+
+
+def follow(directory: Path, walk: Walk, begun: Mapping[str, str]) -> None:
+    """Has a walk look whether what is kept is what was written. `begun` are the files that must be there."""
+    check(_folder(directory), walk, begun, NAME)
 
 
 def _in_order(found: Iterable[Stored]) -> Iterator[Stored]:
@@ -249,7 +238,7 @@ def _read(paths: Iterable[Path], wanted: Callable[[bytes], bool] = lambda _: Tru
                     if line.startswith(b"{"):
                         common = _DECODE_SHARED(line)
                         shared[common.number] = common
-                    elif wanted(line):
+                    elif line.startswith(b"[") and wanted(line):  # else it is a link
                         row = _DECODE_LINE(line)
                         if row.shared in shared:
                             yield _stored(row, shared[row.shared])

@@ -1,5 +1,10 @@
-"""Keys of callers. A key is shown once and kept nowhere: the store has an HMAC, under a pepper in a file of its own."""
+"""Keys of callers. A key is shown once and kept nowhere: the store has an HMAC, under a pepper in a file of its own.
 
+A key that is rotated keeps its id, and with it budgets, grants and history. It has a new secret; the one before it ends
+after an overlap, so that callers can be given the new one without a pause.
+"""
+
+import contextlib
 import hmac
 import os
 import secrets
@@ -9,9 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.adapters.audit import Audit, whoever
 from gateway.adapters.sqlite_files import opened
 from gateway.core.labels import DEFAULT_LEVEL
 from gateway.core.record import Caller
+from gateway.core.scopes import ADMIN_SCOPES, DEFAULT_SCOPES
 
 PREFIX = "sk-gw-"
 _KEY_BYTES = 24  # 192 random bits
@@ -24,15 +31,26 @@ _MIGRATIONS = (
     """,
     "ALTER TABLE keys ADD COLUMN person TEXT",
     "ALTER TABLE keys ADD COLUMN opaque_as TEXT",
+    """ALTER TABLE keys ADD COLUMN scopes TEXT NOT NULL DEFAULT '["inference","models","usage"]'""",
+    "ALTER TABLE keys ADD COLUMN models TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE keys ADD COLUMN expires REAL",
+    "CREATE TABLE former (digest BLOB PRIMARY KEY, id TEXT NOT NULL, ends REAL NOT NULL)",
 )
-"""One statement each."""
+"""One statement each. `former` are the digests of secrets that were rotated out, until they end."""
+
+_NEVER = float("inf")
+_NOBODY: tuple[None, float] = (None, 0.0)
+_NONE = "no such key in force"
+_OF_CALLER = "id, team, app, projects, purposes, floor, person, opaque_as, scopes, models"
 
 
 class KeyRow(msgspec.Struct, frozen=True):
     """A key as it may be shown: `shown` is its prefix and last four. Unix seconds; `revoked` None: in force.
 
     `person` is what kind of person it is for, None: nobody said, so it is unknown. `opaque_as` is the level that parts
-    count as which nobody can read, None: nobody said, so it follows from the floor.
+    count as which nobody can read, None: nobody said, so it follows from the floor. `scopes` are what it is for,
+    `models` the names that it may use (empty: all). `expires` None: it does not. `overlaps` is until when the secret
+    before it is taken, too; None: there is none that is.
     """
 
     id: str
@@ -46,16 +64,29 @@ class KeyRow(msgspec.Struct, frozen=True):
     revoked: float | None
     person: str | None = None
     opaque_as: str | None = None
+    scopes: tuple[str, ...] = DEFAULT_SCOPES
+    models: tuple[str, ...] = ()
+    expires: float | None = None
+    overlaps: float | None = None
+
+    def in_force(self, moment: float) -> bool:
+        """Whether a server takes it at a moment (Unix seconds)."""
+        return self.revoked is None and moment < (_NEVER if self.expires is None else self.expires)
 
 
 class Keys:
-    """The key store of a state directory. Any number of processes may hold one."""
+    """The key store of a state directory. Any number of processes may hold one.
+
+    What is made, rotated or revoked is noted in the audit trail, as done by whoever runs the process. Raises OSError
+    when it cannot be noted, and then it is not done.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._mac = hmac.new(_pepper(directory / "pepper"), digestmod="sha256")  # copied for each key: half the cost
         self._db = opened(directory / "keys.sqlite", _MIGRATIONS)
-        self._callers: dict[bytes, Caller] = {}
-        self._version = -1
+        self._audit = Audit(directory)
+        self._callers: dict[bytes, tuple[Caller, float]] = {}  # with the moment at which the secret ends
+        self._version = -1  # of what `_callers` holds; -1: another
 
     def create(
         self,
@@ -67,70 +98,177 @@ class Keys:
         floor: str = DEFAULT_LEVEL,
         person: str | None = None,
         opaque_as: str | None = None,
+        scopes: Sequence[str] = DEFAULT_SCOPES,
+        models: Sequence[str] = (),
+        expires: float | None = None,
     ) -> tuple[str, str]:
         """A new key: (id, key). The key cannot be had again."""
-        key = PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+        key, digest, shown = self._new()
         id = "key_" + secrets.token_hex(6)
-        self._db.execute(
-            "INSERT INTO keys (id, digest, shown, team, app, projects, purposes, floor, created, person,"
-            " opaque_as) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                id,
-                self._digest(key.encode()),
-                f"{PREFIX}…{key[-4:]}",
-                team,
-                app,
-                msgspec.json.encode(projects).decode(),
-                msgspec.json.encode(purposes).decode(),
-                floor,
-                time.time(),
-                person,
-                opaque_as,
-            ),
-        )
+        with self._audit.during(whoever(), "key_created", id, f"{team}/{app}: {', '.join(scopes)}"):
+            self._db.execute(
+                f"INSERT INTO keys ({_OF_CALLER}, expires, digest, shown, created)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    id,
+                    team,
+                    app,
+                    *(msgspec.json.encode(words).decode() for words in (projects, purposes)),
+                    floor,
+                    person,
+                    opaque_as,
+                    *(msgspec.json.encode(words).decode() for words in (scopes, models)),
+                    expires,
+                    digest,
+                    shown,
+                    time.time(),
+                ),
+            )
+        self._version = -1
         return id, key
 
     def rows(self) -> list[KeyRow]:
         """All keys, oldest first."""
+        now = time.time()
         found = self._db.execute(
-            "SELECT id, shown, team, app, projects, purposes, floor, created, revoked, person,"
-            " opaque_as FROM keys ORDER BY created, id"
+            f"SELECT {_OF_CALLER}, expires, shown, created, revoked, (SELECT MAX(ends) FROM former"
+            " WHERE former.id = keys.id AND ends > ?) FROM keys ORDER BY created, id",
+            (now,),
         )
         return [
-            KeyRow(id, shown, team, app, _words(projects), _words(purposes), floor, created, revoked, *more)
-            for id, shown, team, app, projects, purposes, floor, created, revoked, *more in found
+            KeyRow(
+                id,
+                shown,
+                team,
+                app,
+                _words(projects),
+                _words(purposes),
+                floor,
+                created,
+                revoked,
+                person,
+                opaque_as,
+                _words(scopes),
+                _words(models),
+                expires,
+                overlaps if revoked is None else None,
+            )
+            for (
+                id,
+                team,
+                app,
+                projects,
+                purposes,
+                floor,
+                person,
+                opaque_as,
+                scopes,
+                models,
+                expires,
+                shown,
+                created,
+                revoked,
+                overlaps,
+            ) in found
         ]
 
     def revoke(self, id: str) -> bool:
-        """Revokes a key. False: there is no such key in force."""
-        done = self._db.execute("UPDATE keys SET revoked = ? WHERE id = ? AND revoked IS NULL", (time.time(), id))
+        """Revokes a key, with every secret of it. False: there is no such key in force."""
+        with self._audit.during(whoever(), "key_revoked", id) as noted:
+            done = self._db.execute("UPDATE keys SET revoked = ? WHERE id = ? AND revoked IS NULL", (time.time(), id))
+            if done.rowcount == 0:
+                noted.outcome = _NONE
+        self._version = -1
         return done.rowcount == 1
+
+    def rotate(self, id: str, overlap_seconds: float, expires: float | None = None) -> str | None:
+        """A new secret for a key, which cannot be had again; None: there is no such key in force.
+
+        Those before it end after the overlap, or when they would have anyway. `expires` is the key's new end (Unix
+        seconds), None: as it was.
+        """
+        key, digest, shown = self._new()
+        with self._audit.during(whoever(), "key_rotated", id, f"overlap {overlap_seconds:.0f} s") as noted:
+            if self._rotate(id, digest, shown, overlap_seconds, expires):
+                self._version = -1
+                return key
+            noted.outcome = _NONE
+        return None
+
+    def _rotate(self, id: str, digest: bytes, shown: str, overlap_seconds: float, expires: float | None) -> bool:
+        now = time.time()
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            found = self._db.execute(
+                "SELECT digest, expires FROM keys"
+                " WHERE id = ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)",
+                (id, now),
+            ).fetchone()
+            if found is None:
+                return False
+            before, until = found
+            ends = now + overlap_seconds
+            self._db.execute("UPDATE former SET ends = MIN(ends, ?) WHERE id = ?", (ends, id))
+            self._db.execute("DELETE FROM former WHERE ends <= ?", (now,))
+            self._db.execute(
+                "INSERT INTO former (digest, id, ends) VALUES (?, ?, ?)",
+                (before, id, min(ends, _NEVER if until is None else until)),
+            )
+            self._db.execute(
+                "UPDATE keys SET digest = ?, shown = ?, expires = COALESCE(?, expires) WHERE id = ?",
+                (digest, shown, expires, id),
+            )
+        return True
+
+    @property
+    def guards_admin(self) -> bool:
+        """Whether a key for the admin listener was ever made here. One that has ended opens nothing again."""
+        return any(ADMIN_SCOPES.intersection(row.scopes) for row in self.rows())
+
+    @property
+    def admin_in_force(self) -> bool:
+        """Whether there is a key that the admin listener takes now."""
+        now = time.time()
+        return any(ADMIN_SCOPES.intersection(row.scopes) and row.in_force(now) for row in self.rows())
 
     def refresh(self) -> None:
         """Rereads the store if another process changed it."""
         (version,) = self._db.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             found = self._db.execute(
-                "SELECT digest, id, team, app, projects, purposes, floor, person, opaque_as FROM keys"
-                " WHERE revoked IS NULL"
+                f"SELECT secret, ends, {_OF_CALLER} FROM"
+                " (SELECT digest AS secret, id AS owner, expires AS ends FROM keys"
+                " UNION ALL SELECT digest, id, ends FROM former)"
+                " JOIN keys ON keys.id = owner WHERE revoked IS NULL AND (ends IS NULL OR ends > ?)",
+                (time.time(),),
             )
-            self._callers = {
-                digest: Caller(id, team, app, _words(projects), _words(purposes), *more)
-                for digest, id, team, app, projects, purposes, *more in found
-            }
+            self._callers = {digest: (_caller(*row), _NEVER if ends is None else ends) for digest, ends, *row in found}
             self._version = version
 
     def find(self, key: bytes) -> Caller | None:
-        """The caller behind a key, None for any other. Looked up by digest: no comparison touches the key itself."""
-        caller = self._callers.get(digest := self._digest(key))
-        if caller is None:
+        """The caller behind a key, None for any other. Looked up by the digest of all of it: no comparison touches the
+        key itself. One that is unknown, one that was revoked and one that has ended take the same steps."""
+        digest = self._digest(key)
+        if (caller := self._taken(digest)) is None:
             self.refresh()  # perhaps it was made just now
-            caller = self._callers.get(digest)
+            caller = self._taken(digest)
         return caller
 
     def close(self) -> None:
         """Closes the store."""
         self._db.close()
+
+    def _taken(self, digest: bytes) -> Caller | None:
+        caller, ends = self._callers.get(digest, _NOBODY)
+        if time.time() < ends:
+            return caller
+        self._callers.pop(digest, None)  # from now on it is like one that never was, also by the clock
+        return None
+
+    def _new(self) -> tuple[str, bytes, str]:
+        """A fresh secret, its digest, and how it is shown."""
+        key = PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+        return key, self._digest(key.encode()), f"{PREFIX}…{key[-4:]}"
 
     def _digest(self, key: bytes) -> bytes:
         mac = self._mac.copy()
@@ -138,16 +276,50 @@ class Keys:
         return mac.digest()
 
 
+def _caller(
+    id: str,
+    team: str,
+    app: str,
+    projects: str,
+    purposes: str,
+    floor: str,
+    person: str | None,
+    opaque_as: str | None,
+    scopes: str,
+    models: str,
+) -> Caller:
+    return Caller(
+        id,
+        team,
+        app,
+        _words(projects),
+        _words(purposes),
+        floor,
+        person,
+        opaque_as,
+        frozenset(_words(scopes)),
+        frozenset(_words(models)),
+    )
+
+
 def _words(text: str) -> tuple[str, ...]:
     return msgspec.json.decode(text, type=tuple[str, ...])
 
 
 def _pepper(path: Path) -> bytes:
-    """The pepper of this store, made at first use. Whoever loses it has to issue all keys anew."""
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
+    """The pepper of this store, made at first use. Whoever loses it has to issue all keys anew.
+
+    It is there whole or not at all: of two processes that start at once, none hashes with half of it.
+    """
+    with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(pepper := secrets.token_bytes(32))
-    return pepper
+        file.write(secrets.token_bytes(32))
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(partial, path)
+    finally:
+        partial.unlink()
+    return path.read_bytes()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.adapters.audit import Audit
 from gateway.adapters.sqlite_files import opened
 from gateway.core.catalog import Backend
 from gateway.policy.document import plain
@@ -37,11 +38,13 @@ class Order(msgspec.Struct, frozen=True):
 class Suspensions:
     """The orders of a state directory. Any number of processes may hold one; what one writes the others see.
 
-    `in_force` are the suspensions in force, by backend, as last read.
+    `in_force` are the suspensions in force, by backend, as last read. An order is noted in the audit trail; one that
+    cannot be is not taken, and OSError says so.
     """
 
     def __init__(self, directory: Path) -> None:
         self._db = opened(directory / "suspensions.sqlite", _MIGRATIONS)
+        self._audit = Audit(directory)
         (self._seen,) = self._db.execute("SELECT COALESCE(MAX(number), 0) FROM orders").fetchone()
         self._version = -1
         self.in_force = self._in_force()
@@ -80,10 +83,11 @@ class Suspensions:
         return {row[0]: _order(row[:5]) for row in last if row[1]}
 
     def _add(self, backend: str, *, suspended: bool, by: str, reason: str) -> None:
-        self._db.execute(
-            f"INSERT INTO orders ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
-            (backend, suspended, time.time(), plain(by), plain(reason)[:MAX_REASON]),
-        )
+        with self._audit.during(by, "backend_suspended" if suspended else "backend_resumed", backend, reason):
+            self._db.execute(
+                f"INSERT INTO orders ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+                (backend, suspended, time.time(), plain(by), plain(reason)[:MAX_REASON]),
+            )
         self.in_force = self._in_force()
 
 

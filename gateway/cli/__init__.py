@@ -25,6 +25,7 @@ COMMANDS = {
     "budgets": ("budgets:app", "Budgets and rates, beside those of the policy tree."),
     "prices": ("prices:app", "The price book: what is in force, and whether others agree with it."),
     "spend": ("spend:app", "Show what was spent."),
+    "audit": ("audit:app", "The trail of who did what, and whether it is as it was written."),
     "import": ("imports:app", "Carry over what another gateway was configured with."),
 }
 defer(app, __name__, COMMANDS)

@@ -1,7 +1,5 @@
 """`gateway backends`"""
 
-import getpass
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,9 +12,10 @@ import msgspec
 import typer
 
 from gateway.adapters import local_servers, policy_files, probes, state
+from gateway.adapters.audit import whoever
 from gateway.adapters.secrets import find, not_offered
 from gateway.adapters.suspensions import Shown, Suspensions, shown
-from gateway.cli.common import Policies, StateDir, cannot_run, print_json, settings_of, table
+from gateway.cli.common import Policies, StateDir, cannot_run, noting, print_json, settings_of, table
 from gateway.core.catalog import OUT_OF_USE, Backend, names
 from gateway.core.day import SECONDS, date_of
 from gateway.policy.document import plain, render, suggestion
@@ -50,7 +49,8 @@ def suspend(id: Id, reason: Reason = "", state_dir: StateDir = None, policies: P
     settings = settings_of(state_dir=state_dir, policies=policies)
     backend = _find(id, settings)
     orders = _open(settings)
-    orders.suspend(id, by=_whoever(), reason=reason)
+    with noting():
+        orders.suspend(id, by=whoever(), reason=reason)
     orders.close()
     typer.echo(f"suspended {id}")
     if backend is not None:
@@ -66,7 +66,8 @@ def suspend(id: Id, reason: Reason = "", state_dir: StateDir = None, policies: P
 def resume(id: Id, reason: Reason = "", state_dir: StateDir = None) -> None:
     """End a suspension. What the catalog says of the backend holds again."""
     orders = _open(settings_of(state_dir=state_dir))
-    ended = orders.resume(id, by=_whoever(), reason=reason)
+    with noting():
+        ended = orders.resume(id, by=whoever(), reason=reason)
     known = orders.in_force
     orders.close()
     if not ended:
@@ -273,10 +274,3 @@ def _find(id: str, settings: Settings) -> Backend | None:
     if id not in backends:
         cannot_run(f"no backend `{id}` in the catalog{suggestion(id, backends)}")
     return backends[id]
-
-
-def _whoever() -> str:
-    try:
-        return f"cli {getpass.getuser()}"
-    except (OSError, KeyError):  # a user id without a name, as containers have
-        return f"cli uid {os.getuid()}"

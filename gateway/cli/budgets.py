@@ -18,6 +18,7 @@ from gateway.cli.common import (
     StateDir,
     books_of,
     cannot_run,
+    noting,
     print_json,
     print_rows,
     settings_of,
@@ -83,13 +84,14 @@ def set_budget(
     if (rpm or tpm) and dimension not in PACED:
         cannot_run(f"a rate is for a {', '.join(PACED[:-1])} or {PACED[-1]}, not for the {dimension}")
     store = open_store(settings)
-    if ceiling is not None:
-        store.set_budget(dimension, whose, per, ceiling, soft=soft)
-        typer.echo(f"{_named(dimension, whose)}: {usd(ceiling)} USD a {per}{' (soft)' if soft else ''}")
-    for unit, a_minute in zip(UNITS, (rpm, tpm), strict=True):
-        if a_minute is not None:
-            store.set_rate(dimension, whose, unit, a_minute)
-            typer.echo(f"{_named(dimension, whose)}: {a_minute} {unit} a minute")
+    with noting():
+        if ceiling is not None:
+            store.set_budget(dimension, whose, per, ceiling, soft=soft)
+            typer.echo(f"{_named(dimension, whose)}: {usd(ceiling)} USD a {per}{' (soft)' if soft else ''}")
+        for unit, a_minute in zip(UNITS, (rpm, tpm), strict=True):
+            if a_minute is not None:
+                store.set_rate(dimension, whose, unit, a_minute)
+                typer.echo(f"{_named(dimension, whose)}: {a_minute} {unit} a minute")
     store.close()
 
 
@@ -112,7 +114,8 @@ def remove(
     if per is not None:
         window_of(per)
     store = open_store(settings)
-    removed = store.remove(dimension, whose, per)
+    with noting():
+        removed = store.remove(dimension, whose, per)
     store.close()
     if not removed:
         typer.echo(f"nothing is set for {_named(dimension, whose)}; `gateway budgets list` shows what is", err=True)

@@ -1,10 +1,11 @@
 """What the commands share: settings, output, and how they fail."""
 
+import contextlib
 import csv
 import io
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -14,6 +15,7 @@ import typer
 
 from gateway.adapters.books import Books
 from gateway.core.day import SECONDS, day_of
+from gateway.policy.document import plain
 from gateway.settings import BadSettings, Settings, load
 
 
@@ -56,9 +58,42 @@ def moment_at(written: str, option: str, *, through: bool = False) -> float:
         cannot_run(f"cannot read {option} {written}; write a date as 2026-11-30, or a number and m, h, d or w: 30d")
 
 
-def _ago(written: str) -> float | None:
+def end_at(written: str, option: str) -> float:
+    """The moment (Unix seconds) that a written span is ahead, or where a written date ends (UTC). Exits with 2 for
+    anything else, and for what is over."""
+    if (seconds := _span(written)) is not None:
+        return time.time() + seconds
+    end = moment_at(written, option, through=True)
+    if end <= time.time():
+        cannot_run(f"{option} {written} is over; write a date to come, or a span: 30d")
+    return end
+
+
+def span_of(written: str, option: str) -> float:
+    """The seconds of a written span; 0 may be written without a unit. Exits with 2 for anything else."""
+    seconds = 0 if written == "0" else _span(written)
+    if seconds is None:
+        cannot_run(f"cannot read {option} {written}; write a number and m, h, d or w, for example 24h")
+    return seconds
+
+
+def _span(written: str) -> int | None:
     span = _SPAN.match(written)
-    return time.time() - int(span[1]) * _SECONDS[span[2]] if span else None
+    return int(span[1]) * _SECONDS[span[2]] if span else None
+
+
+def _ago(written: str) -> float | None:
+    seconds = _span(written)
+    return None if seconds is None else time.time() - seconds
+
+
+@contextlib.contextmanager
+def noting() -> Iterator[None]:
+    """Around an act that is noted in the audit trail: exit code 2 where it cannot be."""
+    try:
+        yield
+    except OSError as error:
+        cannot_run(f"not done: it cannot be noted in the audit trail: {error}")
 
 
 def settings_of(**flags: object) -> Settings:
@@ -97,7 +132,8 @@ def _cell(value: object) -> object:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A plain table: the first column to the left, figures to the right."""
+    """A plain table: the first column to the left, figures to the right. No cell can steer a terminal."""
+    head, *rows = [[plain(cell) for cell in row] for row in [head, *rows]]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     lines = []
     for row in [head, ["-" * width for width in widths], *rows]:

@@ -122,3 +122,12 @@ class Refused(Exception):
         self.retry_after = retry_after
         self.details = details or {}
         self.headers = headers
+
+
+def unknown_model() -> Refused:
+    """Why a name leads nowhere: nobody has it, or this key may not use it. Which of them is not said."""
+    return Refused(
+        Refusal.MODEL_NOT_FOUND,
+        "the requested model does not exist; GET /v1/models lists the names that this key may use",
+        param="model",
+    )

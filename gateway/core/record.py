@@ -7,15 +7,17 @@ import msgspec
 
 from gateway.core.chat import Demand
 from gateway.core.decision import Decision
-from gateway.core.errors import FailureKind, Refused
+from gateway.core.errors import FailureKind, Refused, unknown_model
 from gateway.core.findings import Classified
+from gateway.core.scopes import DEFAULT_SCOPES
 from gateway.core.usage import NOTHING, Usage
 
 
 class Caller(msgspec.Struct, frozen=True):
     """Who asks: what is known of a key. The first project and the first purpose are the defaults.
 
-    `opaque_as` is the level that parts count as which nobody can read; None: nobody said.
+    `opaque_as` is the level that parts count as which nobody can read; None: nobody said. `scopes` are what the key is
+    for, `models` the names that it may send as `model`; empty: all.
     """
 
     key: str
@@ -26,10 +28,18 @@ class Caller(msgspec.Struct, frozen=True):
     floor: str = "internal"
     person: str | None = None
     opaque_as: str | None = None
+    scopes: frozenset[str] = frozenset(DEFAULT_SCOPES)
+    models: frozenset[str] = frozenset()
 
     def spender(self, project: str) -> dict[str, str]:
         """Whose accounts a request of his counts in, whichever backend serves it."""
         return {"key": self.key, "team": self.team, "app": self.app, "project": project}
+
+    def named(self, model: str) -> str:
+        """The model that a request of his names. Raises Refused, as for one that does not exist, if he may not."""
+        if self.models and model not in self.models:
+            raise unknown_model()
+        return model
 
 
 class Call(msgspec.Struct, frozen=True):

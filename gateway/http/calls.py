@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.core import scopes
 from gateway.core.errors import Refusal, Refused
 from gateway.core.record import Call, refused_record
 from gateway.http import errors
@@ -17,6 +18,9 @@ from gateway.http.callers import KEY_HEADERS, NOBODY, FindCaller, authenticate
 from gateway.http.connection import SCOPE_KEY, ConnectionReply
 from gateway.ports import Sink, Surface
 from gateway.relay import Relay
+
+SCOPE: scopes.Scope = "inference"
+"""What a key must be for to call a model, whichever way."""
 
 _HINTS = {
     b"x-gateway-sensitivity": "sensitivity",
@@ -66,7 +70,7 @@ class Calls:
         self.inflight += 1
         try:
             headers, hints, passed = _read_headers(scope)
-            caller = authenticate(headers, self._find)
+            caller = authenticate(headers, self._find, SCOPE)
             body = await _read_body(reply, receive, headers.get(b"content-length"), self._max_body_bytes)
             if model is not None:
                 body = _named(body, model)

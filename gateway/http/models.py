@@ -4,14 +4,14 @@ import time
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from gateway.core.catalog import AUTO
 from gateway.core.decision import Project
-from gateway.core.errors import Refusal, Refused
+from gateway.core.errors import unknown_model
 from gateway.core.labels import LEVELS, RANK
 from gateway.core.record import Caller
-from gateway.http.callers import FindCaller, caller_of
+from gateway.http.routes import MODELS, Endpoints, caller_of
 from gateway.ports import Policies, Policy
 from gateway.sensitivity.classify import classify, facts_of
 
@@ -19,39 +19,31 @@ _ANTHROPIC = "anthropic-version"
 """The header that Anthropic's clients send with every call; the paths are the same."""
 
 
-def models_router(policies: Policies, find: FindCaller, created: int) -> APIRouter:
-    """GET /v1/models and /v1/models/{id}."""
-    router = APIRouter()
+def models_endpoints(policies: Policies, created: int) -> Endpoints:
+    """GET /v1/models and /v1/models/{id}, under every root."""
 
-    @router.get("/models")
-    @router.get("/openai/v1/models")
-    @router.get("/v1/models")
     async def list_models(request: Request) -> Response:
         """The names that this key may use."""
-        names = usable(policies.current, caller_of(request, find), policies.moment())
+        names = usable(policies.current, caller_of(request), policies.moment())
         if _ANTHROPIC in request.headers:
             data = [_described(name, created) for name in names]
             ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
             return _json({"data": data, "has_more": False, **ends})
         return _json({"object": "list", "data": [_model(name, created) for name in names]})
 
-    @router.get("/models/{name:path}")
-    @router.get("/openai/v1/models/{name:path}")
-    @router.get("/v1/models/{name:path}")
     async def get_model(request: Request, name: str) -> Response:
         """One name, or 404 if this key may not use it."""
-        caller = caller_of(request, find)
-        if name not in usable(policies.current, caller, policies.moment()):
-            raise Refused(
-                Refusal.MODEL_NOT_FOUND, "the model does not exist, or this key may not use it", param="model"
-            )
+        if name not in usable(policies.current, caller_of(request), policies.moment()):
+            raise unknown_model()
         return _json(_described(name, created) if _ANTHROPIC in request.headers else _model(name, created))
 
-    return router
+    lists = {("GET", path): list_models for path in MODELS}
+    return {**lists, **{("GET", path + "/{name:path}"): get_model for path in MODELS}}
 
 
 def usable(policy: Policy, caller: Caller, moment: float) -> list[str]:
-    """The names that could ever serve a caller: for some label from its floor up, some granted purpose and project."""
+    """The names that a caller may use and that could ever serve it: for some label from its floor up, some granted
+    purpose and project."""
     permitted: set[str] = set()
     for level in LEVELS[RANK[caller.floor] :]:
         for purpose in caller.purposes:
@@ -63,7 +55,8 @@ def usable(policy: Policy, caller: Caller, moment: float) -> list[str]:
     found = [
         name
         for name, backends in policy.names.items()
-        if any(backend.id in permitted and backend.price is not None for backend in backends)
+        if (not caller.models or name in caller.models)
+        and any(backend.id in permitted and backend.price is not None for backend in backends)
     ]
     return sorted(found, key=lambda name: (name != AUTO, name))
 

@@ -1,12 +1,11 @@
 """The application: the OpenAI surface and health on one listener, metrics and policy state on the admin one."""
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -14,6 +13,10 @@ from gateway import __version__
 from gateway.core.errors import Refusal, Refused
 from gateway.http import errors
 from gateway.http.calls import request_id
+from gateway.http.routes import Admit, Endpoints, caller_of, serve
+
+_BARE: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None, "redirect_slashes": False}
+"""Nothing but our own routes; and no address is made out of a Host header."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -24,10 +27,10 @@ class Backends(Protocol):
     def shown(self) -> Sequence[object]:
         """Every backend, as operators see it: values that can be JSON."""
 
-    async def suspend(self, id: str, reason: str) -> None:
-        """Nothing is sent to it until it is resumed."""
+    async def suspend(self, id: str, reason: str, by: str) -> None:
+        """Nothing is sent to it until it is resumed. `by` is the id of the key that orders it, or `loopback`."""
 
-    async def resume(self, id: str, reason: str) -> None:
+    async def resume(self, id: str, reason: str, by: str) -> None:
         """What the catalog says of it holds again, and how its calls failed is forgotten."""
 
 
@@ -41,9 +44,7 @@ class GatewayApp(FastAPI):
     """FastAPI, with routes that go past its middleware: calls of models, by path; all are POST."""
 
     def __init__(self, hot: Callable[[str], ASGIApp | None], lifespan: Lifespan) -> None:
-        super().__init__(
-            title="gateway", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
-        )
+        super().__init__(title="gateway", version=__version__, lifespan=lifespan, **_BARE)
         self._hot = hot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,27 +61,25 @@ class GatewayApp(FastAPI):
 
 def public_app(
     hot: Callable[[str], ASGIApp | None],
-    routers: list[APIRouter],
+    endpoints: Endpoints,
+    admit: Admit,
     policy_summary: Callable[[], Mapping[str, object]],
     lifespan: Lifespan,
 ) -> FastAPI:
-    """What clients reach."""
-    app = GatewayApp(hot, lifespan)
-    for router in routers:
-        app.include_router(router)
+    """What clients reach. `endpoints` serve what is not served here."""
 
-    @app.get("/healthz")
     async def health() -> Mapping[str, object]:
         """The process answers."""
         return {"status": "ok"}
 
-    @app.get("/readyz")
     async def ready() -> Mapping[str, object]:
         """A policy is in force; `stale` says that a newer one did not load."""
         summary = dict(policy_summary())
         summary.pop("problems", None)  # they name files and rules: for the admin listener
         return {"status": "ready", "policy": summary}
 
+    app = GatewayApp(hot, lifespan)
+    serve(app, "public", {**endpoints, ("GET", "/healthz"): health, ("GET", "/readyz"): ready}, admit)
     _add_error_answers(app)
     return app
 
@@ -90,42 +89,41 @@ def admin_app(
     content_type: str,
     policy_summary: Callable[[], Mapping[str, object]],
     backends: Backends,
-    scrape_token: str | None,
+    admit: Admit,
 ) -> FastAPI:
     """What operators reach."""
-    app = FastAPI(title="gateway admin", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.get("/metrics")
-    async def scrape(request: Request) -> Response:
-        """Prometheus metrics. Wants the scrape token when one is set."""
-        if scrape_token is not None:
-            given = request.headers.get("authorization", "").removeprefix("Bearer ")
-            if not secrets.compare_digest(given.encode(), scrape_token.encode()):
-                raise Refused(Refusal.INVALID_KEY, "send the scrape token as `Authorization: Bearer …`")
+    async def scrape() -> Response:
+        """Prometheus metrics."""
         return Response(await metrics(), headers={"content-type": content_type})
 
-    @app.get("/admin/policies")
     async def policies() -> Mapping[str, object]:
         """The policy in force, and why a newer one did not load."""
         return policy_summary()
 
-    @app.get("/admin/backends")
     async def list_backends() -> object:
         """The backends in force: status, why not offered, suspensions."""
         return msgspec.to_builtins(backends.shown())
 
-    @app.post("/admin/backends/{id:path}/suspend")
     async def suspend(id: str, request: Request) -> object:
         """Suspends a backend, at once. The body may give a reason: {"reason": "..."}."""
-        await backends.suspend(id, await _reason(request))
+        await backends.suspend(id, await _reason(request), caller_of(request).key)
         return {"id": id, "suspended": True}
 
-    @app.post("/admin/backends/{id:path}/resume")
     async def resume(id: str, request: Request) -> object:
         """Ends a suspension, at once. One that was left alone since its calls failed is asked again."""
-        await backends.resume(id, await _reason(request))
+        await backends.resume(id, await _reason(request), caller_of(request).key)
         return {"id": id, "suspended": False}
 
+    app = FastAPI(title="gateway admin", version=__version__, **_BARE)
+    endpoints: Endpoints = {
+        ("GET", "/metrics"): scrape,
+        ("GET", "/admin/policies"): policies,
+        ("GET", "/admin/backends"): list_backends,
+        ("POST", "/admin/backends/{id:path}/suspend"): suspend,
+        ("POST", "/admin/backends/{id:path}/resume"): resume,
+    }
+    serve(app, "admin", endpoints, admit)
     _add_error_answers(app)
     return app
 

@@ -25,8 +25,10 @@ PATHS: Mapping[str, str] = {
 ROOTS = ("/v1", "", "/openai/v1")
 """OpenAI's; for clients whose base URL is the bare root; Azure's since its version 1."""
 
-_DEPLOYMENT = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<path>/.+)\Z")
-"""Azure's older paths, which name the model."""
+DEPLOYMENTS = "/openai/deployments/{model}"
+"""Azure's older root, which names the model."""
+
+_DEPLOYMENT = re.compile(DEPLOYMENTS.replace("{model}", "(?P<model>[^/]+)") + r"(?P<path>/.+)\Z")
 
 
 class Paths:

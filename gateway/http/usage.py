@@ -3,26 +3,24 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from gateway.core.budget import Standing, utc
 from gateway.core.price import usd
 from gateway.core.rate import Pace
-from gateway.http.callers import FindCaller, caller_of
+from gateway.http.routes import Endpoints, caller_of
 from gateway.ports import Budgets, Policies
 
 Spent = Callable[[str, float], Awaitable[Mapping[str, object]]]
 """What the ledger says of a key (its id) at a moment (Unix seconds): values that can be JSON."""
 
 
-def usage_router(find: FindCaller, policies: Policies, budgets: Budgets, spent: Spent) -> APIRouter:
+def usage_endpoints(policies: Policies, budgets: Budgets, spent: Spent) -> Endpoints:
     """The route. A key sees its own spending, the budgets of it, its team, app and project, and its rates."""
-    router = APIRouter()
 
-    @router.get("/v1/gateway/usage")
     async def usage(request: Request) -> Response:
         """Spending of this key, its budgets and its rates."""
-        caller, moment = caller_of(request, find), policies.moment()
+        caller, moment = caller_of(request), policies.moment()
         spender = caller.spender(caller.projects[0])
         standings, pace = budgets.standings(spender, moment), budgets.pace(spender, moment)
         pace = await pace if isinstance(pace, Awaitable) else pace
@@ -41,7 +39,7 @@ def usage_router(find: FindCaller, policies: Policies, budgets: Budgets, spent: 
         }
         return Response(msgspec.json.encode(told), media_type="application/json")
 
-    return router
+    return {("GET", "/v1/gateway/usage"): usage}
 
 
 def _budget(standing: Standing) -> dict[str, object]:

@@ -2,9 +2,14 @@
 
 import re
 import sqlite3
+import threading
 
+import pytest
+
+from gateway.adapters import keys as keys_adapter
 from gateway.adapters.keys import Keys
 from gateway.core.record import Caller
+from gateway.core.scopes import DEFAULT_SCOPES, SCOPES
 
 
 def test_a_key_leads_to_its_caller(tmp_path):
@@ -77,7 +82,7 @@ OLD = """
 def test_a_store_of_the_version_before_is_brought_up_to_date_once(tmp_path):
     of_today = Keys(tmp_path)
     db = sqlite3.connect(tmp_path / "keys.sqlite")
-    db.executescript("DROP TABLE keys;" + OLD)
+    db.executescript("DROP TABLE keys; DROP TABLE former;" + OLD)
     key = "sk-gw-old"
     db.execute(
         "INSERT INTO keys VALUES ('key_1', ?, 'sk-gw-…', 't', 'a', '[\"p\"]', '[\"general\"]', 'internal', 1.0, NULL)",
@@ -89,4 +94,116 @@ def test_a_store_of_the_version_before_is_brought_up_to_date_once(tmp_path):
     id, made = other.create(team="t", app="a", person="us")
     assert one.find(made.encode()).person == "us"
     assert [(row.id, row.person) for row in one.rows()] == [("key_1", None), (id, "us")]
-    assert db.execute("PRAGMA user_version").fetchone() == (3,)
+    assert db.execute("PRAGMA user_version").fetchone() == (7,)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What time it is: a list of one."""
+    now = [1_800_000_000.0]
+    monkeypatch.setattr(keys_adapter.time, "time", lambda: now[0])
+    return now
+
+
+def test_a_key_has_the_scopes_and_models_that_it_was_given_or_what_an_application_needs(tmp_path):
+    keys = Keys(tmp_path)
+    plain = keys.find(keys.create(team="t", app="a")[1].encode())
+    assert (plain.scopes, plain.models) == ({"inference", "models", "usage"}, frozenset())
+    _, key = keys.create(team="t", app="a", scopes=["metrics"], models=["fast", "auto"])
+    found = keys.find(key.encode())
+    assert (found.scopes, found.models) == ({"metrics"}, {"fast", "auto"})
+    assert [(row.scopes, row.models) for row in keys.rows()] == [
+        (DEFAULT_SCOPES, ()),
+        (("metrics",), ("fast", "auto")),
+    ]
+
+
+def test_a_key_ends_when_it_expires_though_nobody_looks_at_the_store(tmp_path, clock):
+    server, cli = Keys(tmp_path), Keys(tmp_path)
+    _, key = cli.create(team="t", app="a", expires=clock[0] + 10)
+    server.refresh()
+    clock[0] += 9.9
+    assert server.find(key.encode()) is not None
+    clock[0] += 0.1
+    server.refresh = lambda: pytest.fail("asked the store")  # the caches alone know
+    assert server._taken(server._digest(key.encode())) is None
+    assert [row.in_force(clock[0]) for row in cli.rows()] == [False]
+
+
+def test_a_rotated_key_stays_who_it_is_and_its_old_secret_ends_after_the_overlap(tmp_path, clock):
+    server, cli = Keys(tmp_path), Keys(tmp_path)
+    id, old = cli.create(team="t", app="a", models=["fast"])
+    new = cli.rotate(id, 3600)
+    assert new != old
+    assert server.find(old.encode()) == server.find(new.encode()) == Caller(id, "t", "a", models=frozenset({"fast"}))
+    (row,) = cli.rows()
+    assert (row.id, row.shown[-4:], row.overlaps) == (id, new[-4:], clock[0] + 3600)
+    clock[0] += 3600
+    assert server.find(old.encode()) is None
+    assert server.find(new.encode()) is not None
+    assert cli.rows()[0].overlaps is None
+
+
+def test_no_secret_outlives_the_overlap_of_the_last_rotation(tmp_path, clock):
+    keys = Keys(tmp_path)
+    id, first = keys.create(team="t", app="a")
+    second = keys.rotate(id, 86_400)
+    third = keys.rotate(id, 0)
+    assert [keys.find(key.encode()) is not None for key in (first, second, third)] == [False, False, True]
+
+
+def test_an_overlap_does_not_make_a_secret_live_longer_than_its_key_would_have(tmp_path, clock):
+    keys = Keys(tmp_path)
+    id, old = keys.create(team="t", app="a", expires=clock[0] + 60)
+    new = keys.rotate(id, 3600, expires=clock[0] + 86_400)
+    clock[0] += 61
+    assert (keys.find(old.encode()), keys.find(new.encode()).key) == (None, id)
+
+
+def test_a_key_that_is_revoked_loses_every_secret_and_cannot_be_rotated(tmp_path, clock):
+    server, cli = Keys(tmp_path), Keys(tmp_path)
+    id, old = cli.create(team="t", app="a")
+    new = cli.rotate(id, 3600)
+    assert cli.revoke(id)
+    server.refresh()
+    assert [server.find(key.encode()) for key in (old, new)] == [None, None]
+    assert cli.rotate(id, 3600) is None
+    assert cli.rotate("key_none", 3600) is None
+    ended, _ = cli.create(team="t", app="a", expires=clock[0] + 1)
+    clock[0] += 2
+    assert cli.rotate(ended, 3600) is None
+
+
+def test_once_there_was_an_admin_key_the_listener_stays_guarded(tmp_path, clock):
+    keys = Keys(tmp_path)
+    keys.create(team="t", app="a", scopes=["metrics", "inference"])
+    assert (keys.guards_admin, keys.admin_in_force) == (False, False)
+    id, _ = keys.create(team="t", app="a", scopes=["admin:read"], expires=clock[0] + 10)
+    assert (keys.guards_admin, keys.admin_in_force) == (True, True)
+    clock[0] += 10
+    assert (keys.guards_admin, keys.admin_in_force) == (True, False)
+    keys.revoke(id)
+    assert (keys.guards_admin, keys.admin_in_force) == (True, False)
+
+
+def test_of_many_that_start_at_once_none_has_another_pepper(tmp_path):
+    peppers = []
+    starting = threading.Barrier(8)
+
+    def start():
+        starting.wait()
+        peppers.append(keys_adapter._pepper(tmp_path / "pepper"))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {len(pepper) for pepper in peppers} == {32}
+    assert len(set(peppers)) == 1
+
+
+def test_the_scopes_of_older_keys_are_those_of_a_key_that_says_nothing():
+    (added,) = [statement for statement in keys_adapter._MIGRATIONS if "COLUMN scopes" in statement]
+    assert str(list(DEFAULT_SCOPES)).replace("'", '"').replace(" ", "") in added
+    assert set(DEFAULT_SCOPES) <= set(SCOPES)

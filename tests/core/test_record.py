@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from gateway.core.decision import Decision, Facts
-from gateway.core.errors import FailureKind
+from gateway.core.errors import FailureKind, Refused
 from gateway.core.price import Schedule
 from gateway.core.record import Call, Caller, End, Entry, Record, Tried, entries, entry_of
 from gateway.core.usage import NOTHING, Usage
@@ -161,7 +161,7 @@ LEAVES = frozenset(leaves(Record, "")) | frozenset(leaves(Entry, ""))
 
 WORDS = {
     "Call": "id sensitivity_hint purpose_hint project_hint client_request_id",
-    "Caller": "key team app projects purposes floor person opaque_as",
+    "Caller": "key team app projects purposes floor person opaque_as scopes models",
     "Classified": "sensitivity tags provenance declared kinds",
     "Redaction": "tags",
     "Facts": "sensitivity tags purpose project team app key source_sensitivity redaction jurisdiction person budget attempt"
@@ -216,3 +216,17 @@ def test_no_field_is_named_after_what_is_never_kept(word):
 def test_what_is_kept_is_frozen(value, field):
     with pytest.raises(AttributeError):
         setattr(value, field, "other")
+
+
+@pytest.mark.parametrize(
+    ("models", "asked", "let"),
+    [((), "any", True), (("a", "b"), "b", True), (("a",), "b", False), (("a",), "A", False), (("a",), "", False)],
+)
+def test_a_key_names_the_models_that_it_may(models, asked, let):
+    caller = Caller("k", "t", "a", models=frozenset(models))
+    if let:
+        assert caller.named(asked) == asked
+    else:
+        with pytest.raises(Refused) as refused:
+            caller.named(asked)
+        assert refused.value.refusal.code == "model_not_found"

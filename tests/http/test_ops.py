@@ -6,6 +6,7 @@ import pytest
 from support.server import serving
 
 from gateway.core.errors import Refusal, Refused
+from gateway.http.callers import LOCAL
 from gateway.http.ops import admin_app
 
 
@@ -47,16 +48,16 @@ class Backends:
     def shown(self):
         return (Row("a/b:c", "active"),)
 
-    async def suspend(self, id, reason):
-        self._order("suspend", id, reason)
+    async def suspend(self, id, reason, by):
+        self._order("suspend", id, reason, by)
 
-    async def resume(self, id, reason):
-        self._order("resume", id, reason)
+    async def resume(self, id, reason, by):
+        self._order("resume", id, reason, by)
 
-    def _order(self, what, id, reason):
+    def _order(self, what, id, reason, by):
         if id == "nobody":
             raise Refused(Refusal.NOT_FOUND, "no backend `nobody`")
-        self.orders.append((what, id, reason))
+        self.orders.append((what, id, reason, by))
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def backends():
 
 @pytest.fixture
 async def admin(backends):
-    app = admin_app(lambda: b"", "text/plain", dict, backends, None)
+    app = admin_app(lambda: b"", "text/plain", dict, backends, lambda *_: LOCAL)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://admin") as client:
         yield client
 
@@ -80,7 +81,7 @@ async def test_the_admin_listener_takes_orders(admin, backends, what):
     answered = await admin.post(f"/admin/backends/a/b:c/{what}", json={"reason": "court order"})
     assert (answered.status_code, answered.json()) == (200, {"id": "a/b:c", "suspended": what == "suspend"})
     assert (await admin.post(f"/admin/backends/plain/{what}")).status_code == 200
-    assert backends.orders == [(what, "a/b:c", "court order"), (what, "plain", "")]
+    assert backends.orders == [(what, "a/b:c", "court order", "loopback"), (what, "plain", "", "loopback")]
 
 
 @pytest.mark.parametrize("what", ["suspend", "resume"])

@@ -1,5 +1,6 @@
 """`gateway policy rollback`"""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Annotated
 import typer
 
 from gateway.adapters import git_tree, policy_files
-from gateway.cli.common import cannot_run, print_json, settings_of
+from gateway.adapters.audit import Audit, whoever
+from gateway.cli.common import cannot_run, noting, print_json, settings_of
 from gateway.cli.policy.common import Plain
 from gateway.policy.digest import digest_of
 from gateway.policy.document import plain, render
@@ -40,7 +42,8 @@ def roll_back(
             cannot_run(plain(f"{directory} has changes that are not committed ({_few(changed)}); commit or undo them"))
         there = policy_files.digest_on_disk(directory, extra)
         if there != checked.bundle.digest:
-            git_tree.restore(directory, found.id)
+            with noting(), _noted(settings.state_dir, checked.bundle.digest, there):
+                git_tree.restore(directory, found.id)
         now = policy_files.digest_on_disk(directory, extra)
     except (policy_files.Unreadable, git_tree.Unreadable) as error:
         cannot_run(plain(str(error)))
@@ -58,6 +61,13 @@ def roll_back(
         typer.echo("see what that changes with `gateway policy diff --base HEAD`, then commit it")
         if settings.policy_key is not None:
             typer.echo("servers take it once it is signed: `gateway policy sign`")
+
+
+def _noted(state_dir: Path, digest: str, before: str) -> contextlib.AbstractContextManager[object]:
+    """Notes the act where a gateway is; where CI is there is no trail."""
+    if not state_dir.is_dir():
+        return contextlib.nullcontext()
+    return Audit(state_dir).during(whoever(), "policy_rolled_back", digest, f"it was {before}")
 
 
 def _sought(to: str, directory: Path, extra: Path | None) -> git_tree.Commit:

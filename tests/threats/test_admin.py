@@ -1,0 +1,189 @@
+"""The admin listener: whoever can reach it may do only what their key is for, and nothing that comes in is ever run."""
+
+import ast
+import itertools
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+from support.server import ROOT, Server, backend, serving
+
+from gateway.adapters.keys import Keys
+from gateway.core.errors import Refused
+from gateway.core.record import Caller
+from gateway.http.callers import LOCAL, AdminGuard
+from gateway.http.routes import ROUTES
+from gateway.settings import load
+
+HOSTS = {"127.0.0.1": True, "localhost": True, "::1": True, "0.0.0.0": False, "::": False, "192.0.2.7": False}
+
+
+def keys_made(directory, kind):
+    """A store in which there is such a key, and nothing else."""
+    directory.mkdir(parents=True)
+    keys = Keys(directory)
+    scopes = {"none": None, "application": ["inference"], "metrics": ["metrics"]}.get(kind, ["admin:read"])
+    if scopes is not None:
+        expires = time.time() - 1 if kind == "expired" else None
+        id, _ = keys.create(team="t", app="a", scopes=scopes, expires=expires)
+        if kind == "revoked":
+            keys.revoke(id)
+    return keys
+
+
+KINDS = {"none": False, "application": False, "metrics": False, "expired": False, "revoked": False, "admin": True}
+
+
+@pytest.mark.assures("threat A1")
+def test_it_begins_where_others_reach_it_only_with_an_admin_key_in_force(tmp_path, monkeypatch, showed):
+    monkeypatch.chdir(tmp_path)
+    rows = list(itertools.product(HOSTS, KINDS, (None, "token")))
+    for number, (host, kind, token) in enumerate(rows):
+        keys = keys_made(tmp_path / str(number), kind)
+        why = load(admin_host=host, scrape_token=token).exposed(admin_key=keys.admin_in_force)
+        assert (host, kind, token, why == "") == (host, kind, token, HOSTS[host] or KINDS[kind])
+        keys.close()
+    showed(f"{len(HOSTS)} hosts x {len(KINDS)} keys x 2 tokens: {len(rows)} starts", "open only with a key in force")
+
+
+@pytest.mark.parametrize(("kind", "said"), [("none", "no admin key guards it"), ("admin", "cannot listen on")])
+def test_a_server_asks_that_before_it_listens(tmp_path, kind, said, upstream):
+    server = Server(tmp_path, ROOT / "routing_policies", {}, GATEWAY_ADMIN_HOST="0.0.0.0")
+    server.environment["GATEWAY_PORT"] = str(upstream.port)  # taken: it ends before it is reached by anybody
+    keys_made(server.state, kind).close()
+    ended = subprocess.run(
+        [sys.executable, "-m", "gateway", "serve"],
+        env=server.environment, cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert said in ended.stderr
+
+
+class Asked:
+    """A request, as far as a guard looks at it."""
+
+    def __init__(self, key):
+        self.headers = self
+        self.raw = [(b"authorization", b"Bearer " + key)] if key else []
+
+
+SCOPES = ("metrics", "admin:read", "admin:write")
+HOLDERS = {b"m": {"metrics"}, b"r": {"admin:read"}, b"w": {"admin:write"}, b"all": set(SCOPES), b"app": {"inference"}}
+
+
+@pytest.mark.assures("threat A1")
+def test_who_is_let_in_is_what_the_rules_say_and_nothing_else(showed):
+    def find(key):
+        return Caller(key.decode(), "t", "a", scopes=frozenset(HOLDERS[key])) if key in HOLDERS else None
+
+    asked = 0
+    for loopback, has_keys, token in itertools.product((True, False), (True, False), (None, "scrape")):
+        guard = AdminGuard(find, lambda has_keys=has_keys: has_keys, token, loopback=loopback)
+        for scope, key in itertools.product(SCOPES, (None, b"", b"wrong", b"scrape", b"scrap", *HOLDERS)):
+            holds = key in HOLDERS and scope in HOLDERS[key]
+            open_to_all = loopback and (token is None if scope == "metrics" else not has_keys)
+            by_token = scope == "metrics" and token is not None and key == b"scrape"
+            try:
+                who = guard(Asked(key), scope).key
+            except Refused as refused:
+                who = refused.refusal.status
+            expected = (
+                LOCAL.key if open_to_all or by_token else key.decode() if holds else 403 if key in HOLDERS else 401
+            )
+            assert (loopback, has_keys, token, scope, key, who) == (loopback, has_keys, token, scope, key, expected)
+            asked += 1
+    showed(f"{asked} requests: address x keys x token x scope x key", "let in as the rules say, else 401 or 403")
+
+
+@pytest.mark.assures("threat A1")
+def test_once_there_is_an_admin_key_loopback_asks_for_it_too(upstream, tmp_path, showed):
+    with serving(tmp_path, {"a": backend(upstream.url("a"))}) as server, httpx2.Client(timeout=20) as client:
+        admin = f"http://127.0.0.1:{server.admin_port}"
+        assert client.get(f"{admin}/admin/backends").status_code == 200
+        keys = Keys(server.state)
+        id, key = keys.create(team="ops", app="a", scopes=["admin:read", "admin:write"])
+        _, application = keys.create(team="t", app="a")
+        orders = [row for row in ROUTES if row.listener == "admin" and row.method == "POST"]
+        reads = [row for row in ROUTES if row.listener == "admin" and row.scope == "admin:read"]
+        for row in (*orders, *reads):
+            url = admin + row.path.replace("{id:path}", "a")
+            for headers, status in (
+                ({}, 401),
+                ({"authorization": f"Bearer {application}"}, 403),
+                ({"authorization": f"Bearer {key}", "origin": "http://evil.example"}, 403 if row in orders else 200),
+                ({"authorization": f"Bearer {key}"}, 200),
+            ):
+                assert (row.path, client.request(row.method, url, headers=headers).status_code) == (row.path, status)
+        assert client.get(f"{admin}/metrics").status_code == 200
+        keys.revoke(id)
+        time.sleep(1)
+        assert client.get(f"{admin}/admin/backends").status_code == 401  # one that ended opens nothing again
+        assert client.get(f"{admin}/admin/backends", headers={"authorization": f"Bearer {key}"}).status_code == 401
+        trail = [row for row in server.cli("audit", "show").stdout.splitlines() if "backend_" in row]
+        assert len(trail) == len(orders)
+        assert all(id in row for row in trail)
+    showed(f"{len(orders) + len(reads)} routes x 4 callers, then the key revoked", "401, 403 or 200; never open again")
+
+
+BANNED_CALLS = {"eval", "exec", "compile", "__import__", "breakpoint"}
+BANNED_ATTRIBUTES = {
+    ("os", "system"),
+    ("os", "popen"),
+    ("yaml", "load"),
+    ("yaml", "unsafe_load"),
+    ("yaml", "full_load"),
+}
+BANNED_IMPORTS = {"pickle", "marshal", "shelve", "dill", "jinja2", "mako", "code", "codeop", "runpy", "pty"}
+STARTS_PROCESSES = {
+    "adapters/git_tree.py": "git, for policy commands",
+    "adapters/worker.py": "our own workers",
+    "cli/quickstart.py": "the demo model, and ourselves",
+}
+OWN_PIPES = {"adapters/scanning.py", "adapters/policy_worker.py"}
+"""They pickle for a pipe to a worker of their own."""
+LOADS_BY_NAME = {"adapters/recognizer.py": "an extra that may not be installed", "adapters/demo_model.py": "the same"}
+
+
+@pytest.mark.assures("threat A1")
+def test_nothing_that_comes_in_can_be_run(showed):
+    modules = sorted((ROOT / "gateway").rglob("*.py"))
+    found = []
+    for path in modules:
+        name = path.relative_to(ROOT / "gateway").as_posix()
+        for node in ast.walk(ast.parse(path.read_text())):
+            found += [(name, what) for what in wrong_with(node, name) if (what, name in OWN_PIPES) != ("pickle", True)]
+    assert found == []
+    used = {p.relative_to(ROOT / "gateway").as_posix() for p in modules if "subprocess" in imported_by(p)}
+    assert used <= STARTS_PROCESSES.keys()
+    showed(f"{len(modules)} modules", "no eval, exec, template or pickle; processes started by 3, none by a request")
+
+
+def imported_by(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {each.name.partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def wrong_with(node: ast.AST, name: str) -> list[str]:
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Name) and node.func.id in BANNED_CALLS:
+            return [node.func.id]
+        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+            called = (node.func.value.id, node.func.attr)
+            if called in BANNED_ATTRIBUTES:
+                return [".".join(called)]
+            if called == ("importlib", "import_module") and name not in LOADS_BY_NAME:
+                return [".".join(called)]
+        return ["shell=True" for word in node.keywords if word.arg == "shell"]
+    if isinstance(node, ast.Import):
+        return [each.name for each in node.names if each.name.partition(".")[0] in BANNED_IMPORTS]
+    if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in BANNED_IMPORTS:
+        return [node.module or ""]
+    return []
