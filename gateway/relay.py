@@ -18,7 +18,7 @@ from gateway.core.findings import Classified, Found
 from gateway.core.permit import mint
 from gateway.core.price import usd
 from gateway.core.rate import Throttled
-from gateway.core.record import Call, End, Record, Tried, entries, entry_of
+from gateway.core.record import BROKEN_BY_US, Call, End, Record, Tried, entries, entry_of
 from gateway.core.turns import turns
 from gateway.core.usage import NOTHING
 from gateway.hop import Hop
@@ -51,7 +51,6 @@ from gateway.stream import Stream
 
 _MONOTONIC = time.perf_counter
 _NO_HEADERS: Mapping[str, str] = {}
-_BROKEN_BY_US = {FailureKind.REVOKED: End.REVOKED, FailureKind.BLOCKED: End.BLOCKED}
 _SLICE_SECONDS = 0.002
 """How long running calls are looked at in one go, once the policy has changed."""
 
@@ -210,7 +209,7 @@ class Relay:
                 end = End.COMPLETE
                 await hop.drain()
             else:
-                end = _BROKEN_BY_US.get(broken.kind, End.TRUNCATED)
+                end = BROKEN_BY_US.get(broken.kind, End.TRUNCATED)
                 code = broken.kind.code
         except Refused as refused:
             cut = hop is not None and hop.cut is not None
@@ -256,6 +255,11 @@ class Relay:
         """Tells the clients of streams that have been silent since the last time that they are still under way."""
         for stream in self._streams:
             stream.keep_alive()
+
+    def stop(self) -> None:
+        """Ends the calls under way, since the process ends: a stream gets an error event, what has not begun a 503."""
+        while self._running:
+            self._running.pop().revoke(None)
 
     def policy_changed(self) -> None:
         """Cuts the running calls that the snapshot in force revokes. Called by the loop, once a new one is in force.

@@ -59,8 +59,12 @@ class Settings(BaseSettings):
     """Valkey that all replicas share budgets and rates on; without one each process counts for itself."""
     recognizer: Literal["", "presidio"] = ""
     """A further recogniser that tells what it finds and decides nothing. Empty: none."""
-    grace_seconds: Annotated[int, Field(ge=0)] = 30
-    """How long running requests may go on after SIGTERM."""
+    max_inflight: Annotated[int, Field(ge=1)] = 4000
+    """Calls under way at most. More get 503 `gateway_overloaded` at once."""
+    drain_seconds: Annotated[int, Field(ge=0)] = 0
+    """How long after SIGTERM new requests are still taken while /readyz says no, so that load balancers see it."""
+    grace_seconds: Annotated[int, Field(ge=0)] = 25
+    """How long after SIGTERM running requests may go on; the time of draining is a part of it."""
 
     @property
     def ledger_url(self) -> str:
@@ -102,9 +106,11 @@ class Settings(BaseSettings):
                 "valkey_url: replicas that share budgets need a ledger that they share, from which budgets can be made"
                 " anew; set GATEWAY_DATABASE_URL, too"
             )
+        if self.drain_seconds > self.grace_seconds:
+            problems.append("drain_seconds: it is a part of grace_seconds; set GATEWAY_GRACE_SECONDS higher")
         if self.port == self.admin_port and self.host == self.admin_host:
             problems.append("admin_port: the same as port; set GATEWAY_ADMIN_PORT")
-        if not _is_loopback(self.admin_host):
+        if not is_loopback(self.admin_host):
             problems.append(
                 f"admin_host: {self.admin_host} is not a loopback address, and no admin keys guard it; use 127.0.0.1"
             )
@@ -137,7 +143,8 @@ def _is_plain(url: str) -> bool:
         return False
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is of this machine alone."""
     if host == "localhost":
         return True
     try:

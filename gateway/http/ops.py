@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway import __version__
 from gateway.core.errors import Refusal, Refused
 from gateway.http import errors
-from gateway.http.calls import request_id
+from gateway.http.ids import request_id
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -62,9 +62,10 @@ def public_app(
     hot: Callable[[str], ASGIApp | None],
     routers: list[APIRouter],
     policy_summary: Callable[[], Mapping[str, object]],
+    unready: Callable[[], str | None],
     lifespan: Lifespan,
 ) -> FastAPI:
-    """What clients reach."""
+    """What clients reach. `unready` says in a word why new requests are not welcome; None: they are."""
     app = GatewayApp(hot, lifespan)
     for router in routers:
         app.include_router(router)
@@ -75,11 +76,13 @@ def public_app(
         return {"status": "ok"}
 
     @app.get("/readyz")
-    async def ready() -> Mapping[str, object]:
-        """A policy is in force; `stale` says that a newer one did not load."""
+    async def ready() -> Response:
+        """New requests are welcome: 503 says why they are not. `stale` says that a newer policy did not load."""
         summary = dict(policy_summary())
         summary.pop("problems", None)  # they name files and rules: for the admin listener
-        return {"status": "ready", "policy": summary}
+        why = unready()
+        told = {"status": why or "ready", "policy": summary}
+        return Response(msgspec.json.encode(told), 503 if why else 200, media_type="application/json")
 
     _add_error_answers(app)
     return app
