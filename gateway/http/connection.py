@@ -6,8 +6,10 @@ keep-alive timer, where uvicorn sets and cancels one for each request. It refuse
 docs/performance.md.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -15,12 +17,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from gateway.core.errors import Refusal, Refused
 from gateway.http import errors, framing
+from gateway.http.framing import TELLING, check_start
 from gateway.http.ids import request_id
 from gateway.http.intake import Intake, Reason
 from gateway.http.reply import SCOPE_KEY, ConnectionReply, head_of
 
 _HEAD, _BODY, _WHOLE = range(3)
-"""What of a request is being read: its head (or nothing yet), its body, nothing more."""
+"""What of a request is being read: its head (or nothing yet), its body, nothing more. A head is false."""
 
 _SHORT_BYTES = 65_536
 """A body that is read to its end although nobody wants it, so that the connection can be used again."""
@@ -144,10 +147,10 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keeps a header, and reads those that say how the request is framed. A trailer says nothing that counts."""
-        if self._part != _HEAD:
+        if self._part:
             return
         name = name.lower()
-        if name in framing.TELLING:
+        if name in TELLING:
             self._told(name, value)
         self.headers.append((name, value))
 
@@ -176,21 +179,46 @@ class Connection(HttpToolsProtocol):
             return
         parser, headers, intake = self.parser, self.headers, self._intake
         version, method = parser.get_http_version(), parser.get_method()
-        framing.check_start(method, self.url, version)
-        if not self._has_host and version != "1.0":
+        check_start(method, self.url, version)
+        if not self._has_host and version == "1.1":
             raise framing.refused("the header `host` is missing")
         if len(headers) > framing.MOST_HEADERS or (self._long and self._too_long()):
             raise framing.too_much()
         if parser.should_upgrade():
             raise framing.refused("no other protocol is spoken here; send no `upgrade`")
         self._part = _BODY
-        if method == b"POST" and not self._busy:  # nobody waits before it
-            why = intake.full(len(self.tasks))
-            if why is not None:
-                self._turn_away(why)
-                return
-        super().on_headers_complete()
-        self.scope[SCOPE_KEY] = ConnectionReply(self)  # type: ignore[literal-required]
+        former = self.cycle
+        waits = bool(former) and not former.response_complete
+        if method == b"POST" and not waits and (why := intake.full(len(self.tasks))) is not None:
+            self._turn_away(why)
+            return
+        raw_path, _, query = self.url.partition(b"?")
+        path = raw_path.decode("ascii")
+        scope: Any = self.scope
+        scope["method"] = method.decode("ascii")
+        scope["http_version"] = version
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = raw_path
+        scope["query_string"] = query
+        cycle = self.cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version == "1.1" and parser.should_keep_alive() and not intake.draining,
+            on_response=self.on_response_complete,
+        )
+        scope[SCOPE_KEY] = ConnectionReply(self)
+        if waits:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+        else:
+            self._start_asgi_task(cycle, self.app)
 
     def _too_long(self) -> bool:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > framing.MOST_HEAD_BYTES
@@ -212,7 +240,9 @@ class Connection(HttpToolsProtocol):
         self._begun = False
         if self._skipping:
             self._skipping = False
-            self._rest()
+            self._idle_since = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self._look_again_in(self.timeout_keep_alive)
         elif not self._left and not self.cycle.response_complete:
             self.cycle.more_body = False
             self.cycle.message_event.set()
@@ -224,7 +254,7 @@ class Connection(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing() or self._until is not None:
             return
-        if self._unread(self.cycle) and self.cycle.response_complete:
+        if self._part == _BODY and self._unread(self.cycle) and self.cycle.response_complete:
             self._leave()
             return
         self.flow.resume_reading()
@@ -234,11 +264,13 @@ class Connection(HttpToolsProtocol):
             self.transport.write(self._last_words)
             self._leave()
         else:
-            self._rest()
+            self._idle_since = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self._look_again_in(self.timeout_keep_alive)
 
     def ends_with(self, cycle: RequestResponseCycle) -> bool:
         """Whether the connection is closed once this request is answered."""
-        return self._intake.draining or self._unread(cycle)
+        return self._intake.draining or (self._part == _BODY and self._unread(cycle))
 
     def close(self) -> None:
         """Ends the connection once what was written is out, and while the client may still send."""
@@ -257,7 +289,7 @@ class Connection(HttpToolsProtocol):
 
     def _unread(self, cycle: RequestResponseCycle | None) -> bool:
         """Whether the client is still sending this request, and too much to be waited for."""
-        if cycle is not self.cycle or self._part != _BODY:
+        if cycle is not self.cycle:
             return False
         return self.expect_100_continue or self._length is None or self._length > _SHORT_BYTES
 
@@ -342,11 +374,6 @@ class Connection(HttpToolsProtocol):
         self._intake.waiting.add(self)
 
     # connections that are kept
-
-    def _rest(self) -> None:
-        self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._look_again_in(self.timeout_keep_alive)
 
     def _unset_keepalive_if_required(self) -> None:
         """Something came, so the connection is not idle. The timer finds out when it fires."""
