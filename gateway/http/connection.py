@@ -30,6 +30,8 @@ _SHORT_BYTES = 65_536
 _LEAVE_SECONDS = 2.0
 """How long a client that still sends may read our last words. A connection that is closed on unread data is reset, and
 a client may lose them."""
+_MOST_UNREAD = 64_000_000
+"""How much it may send then: clients that send all before they read are told of a body that is somewhat too large."""
 _MOST_LEAVING = 32
 """Connections beyond the limit that get their 503 in this way; any more are just closed."""
 _MOST_FRAMING = 16
@@ -84,6 +86,9 @@ class Connection(HttpToolsProtocol):
         """Reads on. Most requests come in one piece; only for others something has to be watched."""
         self._idle_since = None
         if self._left:
+            self._wire += len(data)
+            if self._wire > _MOST_UNREAD:
+                self.transport.abort()
             return
         before = self.headers
         if self._part == _WHOLE:

@@ -15,10 +15,10 @@ REASONS: tuple[Reason, ...] = ("inflight", "delay", "connections", "slow")
 
 TICK_SECONDS = 0.02
 _TICKS_A_LOOK = 12
-LATE_SECONDS = 0.025
-"""A loop that is so late is asked for more than it can do, if it stays so. What is answered passes through the loop
-some three times, so that nothing waits longer than a tenth of a second for us."""
-_LATE_FOR_SECONDS = 0.1
+LATE_SECONDS = 0.1
+"""A loop that is so late by its own work is asked for more than it can do, if it stays so. Some hundred busy clients that
+each wait for their answers make it half as late, and all of them are served."""
+_LATE_FOR_SECONDS = 0.2
 """So long it has to stay so: a single large body is no overload."""
 _AGAIN_WITHIN_SECONDS = 1.0
 """One that was late is late again at once: else each new beginning would let in more than there is room for."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 import time
 from pathlib import Path
@@ -87,3 +88,33 @@ async def test_connections_beyond_the_limit_are_told_and_closed():
             writer.close()
         await asyncio.sleep(0.1)
         assert b"200 OK" in await served.told(GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.assures("fault 19")
+def test_idle_connections_cost_little_and_are_given_up(tmp_path, showed):
+    """Without a memory cap, which needs a cgroup: what they cost is measured instead."""
+    amount = 10_000 if FULL else 1000
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    server = Server(tmp_path, ROOT / "routing_policies").start()
+    try:
+        before = memory(server.process.pid)
+        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(amount)]
+        began = time.monotonic()
+        assert httpx2.get(f"{server.base}/healthz", timeout=20).status_code == 200
+        each = (memory(server.process.pid) - before) / amount
+        for one in idle[:: amount // 100]:  # none of them ever asks for anything
+            one.settimeout(30)
+            assert one.recv(1) == b""
+        took = time.monotonic() - began
+        for one in idle:
+            one.close()
+    finally:
+        server.stop()
+    assert each < 25_000
+    assert took < 20
+    showed(f"{amount} idle connections", f"{each / 1000:.0f} KB each; closed after {took:.0f} s without a request")
+
+
+def memory(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -20,12 +20,12 @@ def test_metrics_know_every_reason():
         ([], False),
         ([(LATE, 0)], False),  # one large body
         ([(10 * LATE, 0), (FINE, 0.3)], False),
-        ([(LATE, 0), (LATE, 0.05), (LATE, 0.09)], False),
-        ([(LATE, 0), (LATE, 0.05), (LATE, 0.11)], True),
-        ([(LATE, 0), (FINE, 0.05), (LATE, 0.11)], False),
-        ([(LATE, 0), (LATE, 0.11), (FINE, 0.15)], False),
-        ([(LATE, 0), (LATE, 0.11), (FINE, 0.15), (LATE, 0.2)], True),  # it was so only just now
-        ([(LATE, 0), (LATE, 0.11), (FINE, 0.15), (LATE, 2)], False),
+        ([(LATE, 0), (LATE, 0.1), (LATE, 0.19)], False),
+        ([(LATE, 0), (LATE, 0.1), (LATE, 0.21)], True),
+        ([(LATE, 0), (FINE, 0.1), (LATE, 0.21)], False),
+        ([(LATE, 0), (LATE, 0.21), (FINE, 0.25)], False),
+        ([(LATE, 0), (LATE, 0.21), (FINE, 0.25), (LATE, 0.3)], True),  # it was so only just now
+        ([(LATE, 0), (LATE, 0.21), (FINE, 0.25), (LATE, 2)], False),
     ],
 )
 def test_a_loop_is_overloaded_when_it_stays_late(history, shedding):
