@@ -256,7 +256,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Goes on with the next request, as uvicorn does. The timer of an idle connection is set only if none runs."""
-        self.server_state.total_requests += 1
+        self._intake.answered()
         if self.transport.is_closing() or self._until is not None:
             return
         if self._part == _BODY and self._unread(self.cycle) and self.cycle.response_complete:

@@ -16,8 +16,8 @@ REASONS: tuple[Reason, ...] = ("inflight", "delay", "connections", "slow")
 TICK_SECONDS = 0.02
 _TICKS_A_LOOK = 12
 LATE_SECONDS = 0.1
-"""A loop that is so late by its own work is asked for more than it can do, if it stays so. Some hundred busy clients that
-each wait for their answers make it half as late, and all of them are served."""
+"""A loop that is so late by its own work is asked for more than it can do, if it stays so. 256 busy clients that each
+wait for their answers make it half as late, and all of them are served."""
 _LATE_FOR_SECONDS = 0.2
 """So long it has to stay so: a single large body is no overload."""
 _AGAIN_WITHIN_SECONDS = 1.0
@@ -68,6 +68,7 @@ class Intake:
         self._due = 0.0
         self._used = time.thread_time()  # seconds of the processor
         self._ticks = 0
+        self._answered = 0  # in this turn of the loop
 
     def start(self) -> None:
         """Begins to look."""
@@ -79,11 +80,21 @@ class Intake:
         if self._timer is not None:
             self._timer.cancel()
 
+    def answered(self) -> None:
+        """A request was answered. Its task is counted for the rest of this turn of the loop, when its client may ask
+        again already."""
+        if not self._answered and self._loop is not None:
+            self._loop.call_soon(self._turned)
+        self._answered += 1
+
+    def _turned(self) -> None:
+        self._answered = 0
+
     def full(self, under_way: int) -> Reason | None:
-        """Why one more request is not taken now; None: it is."""
+        """Why one more request is not taken now, with so many tasks under way; None: it is."""
         if self.requests is None:
             return None
-        if under_way >= self.requests:
+        if under_way - self._answered >= self.requests:
             return "inflight"
         return "delay" if self.late.shedding else None
 

@@ -41,6 +41,17 @@ def test_calls_are_counted():
     assert Intake(print).full(1_000_000) is None
 
 
+async def test_what_was_answered_just_now_makes_room_at_once():
+    intake = Intake(print, requests=2)
+    intake.start()
+    intake.answered()
+    assert intake.full(2) is None
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert intake.full(2) == "inflight"
+    intake.stop()
+
+
 async def test_the_timer_looks_at_those_that_wait_and_ends():
     looked = []
 
