@@ -57,3 +57,11 @@ async def test_a_body_that_is_all_there_needs_not_be_received():
         await asyncio.sleep(0.1)
         await served.ask(b"bc")
         assert served.first == [b"abc", None]
+
+
+async def test_a_trailer_is_no_header():
+    async with Listening() as served:
+        head = b"POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n"
+        await served.ask(head + b"2\r\nhi\r\n0\r\nauthorization: Bearer x\r\n\r\n")
+        ((_, headers, body),) = served.served
+        assert (body, [name for name, _ in headers]) == (b"hi", [b"host", b"transfer-encoding"])
