@@ -4,15 +4,12 @@ import asyncio
 import contextlib
 import gc
 import logging
-import signal
-import socket
 import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
 from gateway import __version__, providers
@@ -36,9 +33,10 @@ from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
 from gateway.core.errors import Refusal, Refused
+from gateway.http import server
 from gateway.http.callers import AdminGuard, ClientGuard
 from gateway.http.calls import Calls
-from gateway.http.connection import Connection
+from gateway.http.intake import Intake
 from gateway.http.models import models_endpoints
 from gateway.http.ops import admin_app, public_app
 from gateway.http.paths import Paths
@@ -53,8 +51,7 @@ _REFRESH_SECONDS = 0.25
 """What another process did is seen within a second, also under load."""
 _SILENCE_SECONDS = 10.0
 """How often silent streams are looked at: the first comment comes within twice as long."""
-_BEHIND_SECONDS = 2.0
-"""A ledger whose store is so far behind says too little about what was spent."""
+_ADMIN_CONNECTIONS = 64
 
 
 class CannotStart(Exception):
@@ -68,6 +65,7 @@ class Gateway:
         self.settings = settings
         self.log = Log()
         self.relay: Relay | None = None  # the policies are there before it
+        self._intake: Intake | None = None
         if settings.recognizer and (why := recognizer.missing()):
             raise CannotStart(f"GATEWAY_RECOGNIZER is `{settings.recognizer}`: {why}")
         try:
@@ -146,6 +144,7 @@ class Gateway:
             },
             ClientGuard(self.keys.find),
             self.policies.summary,
+            self._unready,
             self._lifespan,
         )
         token = settings.scrape_token
@@ -314,35 +313,30 @@ class Gateway:
         self.log.event(said, backend=order.backend, by=order.by, ordered=order.time, reason=order.reason)
 
     async def serve(self) -> None:
-        """Serves both listeners until SIGINT or SIGTERM, then lets running requests end."""
-        servers = [
-            _Server(self._config(self.public, lifespan="on")),
-            _Server(self._config(self.admin, lifespan="off")),
-        ]
-        sockets = [
-            _listen(self.settings.host, self.settings.port, "GATEWAY_PORT"),
-            _listen(self.settings.admin_host, self.settings.admin_port, "GATEWAY_ADMIN_PORT"),
-        ]
-        loop = asyncio.get_running_loop()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(each, _stop, servers)
-        await asyncio.gather(
-            *(_serve(server, listener, servers) for server, listener in zip(servers, sockets, strict=True))
-        )
+        """Serves both listeners until SIGINT or SIGTERM, then lets running requests end. Raises CannotStart."""
+        settings, relay = self.settings, self.relay
+        assert relay is not None
+        most = server.most_connections(server.raise_descriptor_limit(), settings.max_inflight)
+        self._intake = Intake(self.metrics.shed, connections=most, requests=settings.max_inflight)
+        local = Intake(self.metrics.shed, connections=_ADMIN_CONNECTIONS, loopback_only=settings.admin_is_loopback)
+        try:
+            public = server.listen(settings.host, settings.port, "GATEWAY_PORT")
+            admin = server.listen(settings.admin_host, settings.admin_port, "GATEWAY_ADMIN_PORT")
+        except server.CannotListen as error:
+            raise CannotStart(str(error)) from None
+        await server.Server(
+            server.Listener(self.public, public, self._intake, lifespan=True),
+            server.Listener(self.admin, admin, local, lifespan=False),
+            drain_seconds=settings.drain_seconds,
+            grace_seconds=settings.grace_seconds,
+            tell=self.log.event,
+            cut=relay.running.stop,
+        ).run()
 
-    def _config(self, app: FastAPI, *, lifespan: str) -> uvicorn.Config:
-        return uvicorn.Config(
-            app,
-            http=Connection,
-            ws="none",
-            lifespan=lifespan,  # type: ignore[arg-type]
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,  # nothing here believes X-Forwarded-For
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=self.settings.grace_seconds,
-        )
+    def _unready(self) -> str | None:
+        if self._intake is not None and self._intake.draining:
+            return "draining"
+        return None if self.spending.ledger.takes() else Refusal.LEDGER_DOWN.code
 
 
 @contextlib.contextmanager
@@ -355,42 +349,6 @@ def _readable(directory: Path, *names: str) -> Iterator[None]:
         raise CannotStart(
             f"cannot use {files}: {error}; if it is damaged, put a copy back, or move it away to begin without it"
         ) from None
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, leaving the signals to us: there are two servers in one loop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Captures nothing."""
-        yield
-
-
-async def _serve(server: _Server, listener: socket.socket, servers: list[_Server]) -> None:
-    """Runs one server; when it ends, for whatever reason, the others do."""
-    try:
-        await server.serve([listener])
-    finally:
-        for each in servers:
-            each.should_exit = True
-
-
-def _stop(servers: list[_Server]) -> None:
-    for server in servers:
-        server.force_exit = server.should_exit  # a second signal does not wait
-        server.should_exit = True
-
-
-def _listen(host: str, port: int, setting: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise CannotStart(f"cannot listen on {host}:{port}: {error.strerror}; set {setting} to a free port") from None
-    return listener
 
 
 def run(settings: Settings) -> None:

@@ -54,6 +54,7 @@ class Hop:
     """
 
     __slots__ = (
+        "_broken_off",
         "_dropped",
         "_passage",
         "_scanned",
@@ -113,7 +114,8 @@ class Hop:
         self.held = b""  # what came before it was known to be an answer
         self.answer: Answer | None = None  # a buffered answer
         self.body = b""
-        self.cut: Verdict | None = None  # why we broke it off
+        self.cut: Verdict | None = None  # what policy broke it off by
+        self._broken_off: Failed | None = None  # by us
         self._passage = passage
         self.lost: Failed | None = None  # how it failed before it was known to be an answer
 
@@ -182,9 +184,9 @@ class Hop:
         except UpstreamError as error:
             failed = error.failed
         except CancelledError:
-            if not self.was_cut():
+            failed = self.was_cut()
+            if failed is None:
                 raise
-            failed = _REVOKED
         if failed is not None:
             self.lost = failed
             self.close()
@@ -221,11 +223,11 @@ class Hop:
         except UpstreamError as error:
             stream.last = reader.broke_off(error.failed)
         except CancelledError:
-            if not self.was_cut():
+            if (why := self.was_cut()) is None:
                 raise
             if not reader.done:
                 opened.close()
-                stream.last = reader.broke_off(_REVOKED)
+                stream.last = reader.broke_off(why)
 
     def leave(self) -> None:
         """Makes room at the backend. May be told twice."""
@@ -237,15 +239,16 @@ class Hop:
         if self.opened is not None:
             await self.opened.drain()
 
-    def revoke(self, verdict: Verdict) -> None:
-        """Breaks the call off, from outside of the task that serves it."""
-        self.cut = verdict
+    def revoke(self, verdict: Verdict | None) -> None:
+        """Breaks the call off, from outside of the task that serves it: by policy, or (None) since the process ends."""
+        self.cut, self._broken_off = verdict, _STOPPED if verdict is None else _REVOKED
         if self._task is not None:
             self._task.cancel()
 
-    def was_cut(self) -> bool:
-        """Whether the interruption was ours alone: then it is taken back. Asked once, by the task itself."""
-        return self.cut is not None and self._task is not None and self._task.uncancel() == 0
+    def was_cut(self) -> Failed | None:
+        """Why, if the interruption was ours alone: then it is taken back. Asked once, by the task itself."""
+        ours = self._broken_off is not None and self._task is not None and self._task.uncancel() == 0
+        return self._broken_off if ours else None
 
     def close(self) -> None:
         """Ends the call. May be told twice."""
@@ -407,4 +410,10 @@ _REVOKED = _failure(
     "policy has come to deny this while it was answered",
     "permission_error",
     FailureKind.REVOKED.code,
+)
+_STOPPED = _failure(
+    FailureKind.STOPPED,
+    "the gateway is stopping, so this answer ends here; try again",
+    "server_error",
+    FailureKind.STOPPED.code,
 )

@@ -20,7 +20,7 @@ from gateway.core.outline import LARGE_BYTES
 from gateway.core.permit import mint
 from gateway.core.price import usd
 from gateway.core.rate import Throttled
-from gateway.core.record import Call, End, Record, Tried, entries, entry_of
+from gateway.core.record import BROKEN_BY_US, Call, End, Record, Tried, entries, entry_of
 from gateway.core.turns import turns
 from gateway.core.usage import NOTHING
 from gateway.hop import Hop
@@ -56,7 +56,6 @@ from gateway.stream import Stream
 
 _MONOTONIC = time.perf_counter
 _NO_HEADERS: Mapping[str, str] = {}
-_BROKEN_BY_US = {FailureKind.REVOKED: End.REVOKED, FailureKind.BLOCKED: End.BLOCKED}
 
 
 class Relay:
@@ -227,7 +226,7 @@ class Relay:
                 end = End.COMPLETE
                 await hop.drain()
             else:
-                end = _BROKEN_BY_US.get(broken.kind, End.TRUNCATED)
+                end = BROKEN_BY_US.get(broken.kind, End.TRUNCATED)
                 code = broken.kind.code
         except Refused as refused:
             cut = hop is not None and hop.cut is not None

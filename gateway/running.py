@@ -25,6 +25,11 @@ class Running:
         for stream in self.streams:
             stream.keep_alive()
 
+    def stop(self) -> None:
+        """Ends the calls under way, since the process ends: a stream gets an error event, what has not begun a 503."""
+        while self.hops:
+            self.hops.pop().revoke(None)
+
     def policy_changed(self) -> None:
         """Cuts the calls that the snapshot in force revokes, and those not sent yet that it does not permit: a large
         body is put into words for a while after it was decided. Called by the loop, once a new one is in force.

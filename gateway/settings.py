@@ -59,13 +59,17 @@ class Settings(BaseSettings):
     """Valkey that all replicas share budgets and rates on; without one each process counts for itself."""
     recognizer: Literal["", "presidio"] = ""
     """A further recogniser that tells what it finds and decides nothing. Empty: none."""
-    grace_seconds: Annotated[int, Field(ge=0)] = 30
-    """How long running requests may go on after SIGTERM."""
+    max_inflight: Annotated[int, Field(ge=1)] = 4000
+    """Calls under way at most. More get 503 `gateway_overloaded` at once."""
+    drain_seconds: Annotated[int, Field(ge=0)] = 0
+    """How long after SIGTERM new requests are still taken while /readyz says no, so that load balancers see it."""
+    grace_seconds: Annotated[int, Field(ge=0)] = 25
+    """How long after SIGTERM running requests may go on; the time of draining is a part of it."""
 
     @property
     def admin_is_loopback(self) -> bool:
         """Whether only this machine reaches metrics and admin."""
-        return _is_loopback(self.admin_host)
+        return is_loopback(self.admin_host)
 
     def exposed(self, *, admin_key: bool) -> str:
         """Why the admin listener may not begin, if others could reach it without a key; `admin_key`: there is one."""
@@ -116,6 +120,8 @@ class Settings(BaseSettings):
                 "valkey_url: replicas that share budgets need a ledger that they share, from which budgets can be made"
                 " anew; set GATEWAY_DATABASE_URL, too"
             )
+        if self.drain_seconds > self.grace_seconds:
+            problems.append("drain_seconds: it is a part of grace_seconds; set GATEWAY_GRACE_SECONDS higher")
         if self.port == self.admin_port and self.host == self.admin_host:
             problems.append("admin_port: the same as port; set GATEWAY_ADMIN_PORT")
         if self.policy_key is not None and self.extra_catalog is not None:
@@ -147,7 +153,8 @@ def _is_plain(url: str) -> bool:
         return False
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is of this machine alone."""
     if host == "localhost":
         return True
     try:

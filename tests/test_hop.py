@@ -324,8 +324,8 @@ async def test_a_cut_that_was_ours_alone_is_taken_back_and_one_of_others_is_not(
         except asyncio.CancelledError:
             return one.was_cut()
 
-    assert await asyncio.create_task(waiting(False)) is True
-    assert await asyncio.create_task(waiting(True)) is False
+    assert (await asyncio.create_task(waiting(False))).kind is FailureKind.REVOKED
+    assert await asyncio.create_task(waiting(True)) is None
 
 
 async def test_an_interruption_without_a_cut_is_nobody_s_but_theirs():

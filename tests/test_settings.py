@@ -49,6 +49,8 @@ def test_every_problem_is_told_at_once(monkeypatch):
         ({"retention_days": 0}, "retention_days"),
         ({"valkey_url": "127.0.0.1:6379"}, "valkey_url: it begins with valkey://"),
         ({"valkey_url": "valkey://127.0.0.1"}, "valkey_url: replicas that share budgets need a ledger that they share"),
+        ({"drain_seconds": 26}, "drain_seconds: it is a part of grace_seconds; set GATEWAY_GRACE_SECONDS higher"),
+        ({"max_inflight": 0}, "max_inflight"),
         ({"port": 0}, "port"),
         ({"port": 70000}, "port"),
     ],

@@ -167,6 +167,13 @@ class Ledger:
         if self._size > SEGMENT_BYTES:
             self._rotate()
 
+    def takes(self) -> bool:
+        """Whether a new call can be noted. Where the last one could not be, it is tried with an empty line."""
+        if self._refusing is not None:
+            self._torn = True
+            self.flush()
+        return self._refusing is None and self._written - self._freed <= JOURNAL_BYTES
+
     def lag_seconds(self) -> float:
         """How long the oldest ended call has been waiting for the store."""
         oldest = self._oldest_waiting

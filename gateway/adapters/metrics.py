@@ -18,6 +18,8 @@ from gateway.core.usage import BUCKETS
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+SHED = ("inflight", "delay", "connections", "slow")
+"""Why something was turned away: too many calls, a late loop, too many connections, a client that takes too long."""
 MAX_CALLERS = 500
 """Distinct (team, app) pairs that get series of their own."""
 
@@ -104,6 +106,8 @@ class Metrics:
             "gateway_recognizer_results", "Requests by kind of what the recogniser found", ("kind",)
         )
         self._unrecognized = counter("gateway_recognizer_skipped", "Requests that the recogniser did not look at", ())
+        shed = counter("gateway_shed", "What was turned away, since it was too much", ("reason",))
+        self._shed = {reason: shed.labels(reason) for reason in SHED}
         self._unpriced = counter("gateway_unpriced_requests", "Without a price: refused, or charged at the dearest", ())
         self._decisions = counter("gateway_policy_decisions", "Decisions", ("outcome", "rule", "sensitivity", "zone"))
         self._denied = counter("gateway_policy_denied", "Requests that a rule denied", ("rule",))
@@ -185,6 +189,10 @@ class Metrics:
     def recognition_skipped(self) -> None:
         """The recogniser had no time for a request, or failed on it."""
         self._unrecognized.inc()
+
+    def shed(self, reason: str) -> None:
+        """Something was turned away, for one of the reasons of `SHED`."""
+        self._shed[reason].inc()
 
     def policy_failed(self) -> None:
         """A policy tree did not load."""

@@ -33,6 +33,7 @@ class FailureKind(Enum):
     REJECTED = ("rejected", 400, False, False, False)  # the caller's fault: nobody else will like it better
     BLOCKED = ("answer_blocked", 403, False, False, True)  # by us: the answer showed what policy does not let out
     REVOKED = ("policy_revoked", 403, False, False, True)  # cut by us: policy came to forbid it under way
+    STOPPED = ("server_stopping", 503, False, False, True)  # cut by us: the process ends
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Failed(msgspec.Struct, frozen=True):
 class Refusal(Enum):
     """What we answer ourselves: (code, status, type of the OpenAI envelope)."""
 
+    BAD_FRAMING = ("invalid_http", 400, "invalid_request_error")
     INVALID_JSON = ("invalid_json", 400, "invalid_request_error")
     INVALID_TYPE = ("invalid_type", 400, "invalid_request_error")
     MISSING_PARAMETER = ("missing_required_parameter", 400, "invalid_request_error")
@@ -84,10 +86,15 @@ class Refusal(Enum):
     MODEL_NOT_FOUND = ("model_not_found", 404, "invalid_request_error")
     NOT_FOUND = ("not_found", 404, "invalid_request_error")
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405, "invalid_request_error")
+    TOO_SLOW = ("request_too_slow", 408, "invalid_request_error")
     TOO_LARGE = ("request_too_large", 413, "invalid_request_error")
+    ENCODED = ("unsupported_media_type", 415, "invalid_request_error")
+    WRONG_HOST = ("wrong_host", 421, "invalid_request_error")
     OVERLOADED = ("overloaded", 429, "requests")
     TOO_SOON = ("rate_limit_exceeded", 429, "requests")
+    HEADERS_TOO_LARGE = ("headers_too_large", 431, "invalid_request_error")
     INTERNAL = ("internal_error", 500, "server_error")
+    SHEDDING = ("gateway_overloaded", 503, "server_error")
     STOPPING = ("server_stopping", 503, "server_error")
     NO_BACKEND = ("no_backend_available", 503, "server_error")
     LEDGER_DOWN = ("ledger_unavailable", 503, "server_error")

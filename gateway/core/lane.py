@@ -23,7 +23,7 @@ _LATE = 0.25
 """A call is late when it has taken so much of the time that it is allowed: early enough to act before calls fail."""
 
 _CROWDED = frozenset({FailureKind.TIMED_OUT, FailureKind.OVERLOADED, FailureKind.THROTTLED})
-_OURS = frozenset({FailureKind.REVOKED, FailureKind.BLOCKED})
+_OURS = frozenset({FailureKind.REVOKED, FailureKind.BLOCKED, FailureKind.STOPPED})
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -72,6 +72,13 @@ class End(Enum):
     FAULT = "fault"  # a bug of ours
 
 
+BROKEN_BY_US = {
+    FailureKind.REVOKED: End.REVOKED,
+    FailureKind.BLOCKED: End.BLOCKED,
+    FailureKind.STOPPED: End.STOPPED,
+}
+"""How a stream ended that we broke off ourselves, by why."""
+
 State = Literal["open", "settled", "released", "uncertain", "corrected"]
 """`open`: under way. `settled`: owed. `released`: never billed. `uncertain`: outcome unknown, upper bound kept.
 `corrected`: no call, but what a provider's invoice adds to a day, or takes from it (then the cost is negative)."""

@@ -3,8 +3,8 @@
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from io import BytesIO
-from random import getrandbits
 
 import msgspec
 from msgspec import Raw
@@ -15,7 +15,8 @@ from gateway.core.errors import Refusal, Refused
 from gateway.core.record import Call, refused_record
 from gateway.http import errors
 from gateway.http.callers import KEY_HEADERS, NOBODY, FindCaller, authenticate
-from gateway.http.connection import SCOPE_KEY, ConnectionReply
+from gateway.http.ids import request_id
+from gateway.http.reply import SCOPE_KEY, ConnectionReply
 from gateway.ports import Sink, Surface
 from gateway.relay import Relay
 
@@ -28,18 +29,13 @@ _HINTS = {
     b"x-gateway-project": "project",
     b"x-request-id": "client_request_id",
 }
-_READ = frozenset({*KEY_HEADERS, b"content-length"})
+_READ = frozenset({*KEY_HEADERS, b"content-length", b"content-encoding", b"content-type"})
 _PASSED = {
     b"anthropic-beta": re.compile(rb"[\w.,: -]{1,1024}\Z"),
     b"x-grok-conv-id": re.compile(rb"[\w.:-]{1,128}\Z"),
 }
 """Headers that a dialect may want to pass on, and what they may hold: they are written into our own requests."""
 _MAX_HINT = 256
-
-
-def request_id() -> str:
-    """A fresh id. It begins with the time (48 bits of milliseconds), so ledger rows are appended, not scattered."""
-    return "req-" + (int(time.time() * 1000) << 48 | getrandbits(48)).to_bytes(12, "big").hex()
 
 
 class Calls:
@@ -71,6 +67,7 @@ class Calls:
         try:
             headers, hints, passed = _read_headers(scope)
             caller = authenticate(headers, self._find, SCOPE)
+            _check_coding(headers)
             body = await _read_body(reply, receive, headers.get(b"content-length"), self._max_body_bytes)
             if model is not None:
                 body = _named(body, model)
@@ -131,7 +128,8 @@ def _read_headers(scope: Scope) -> tuple[dict[bytes, bytes], dict[str, bytes], d
     passed: dict[str, str] = {}
     for name, value in scope["headers"]:
         if name in _READ:
-            found[name] = value
+            if found.setdefault(name, value) != value:
+                raise Refused(Refusal.BAD_FRAMING, f"the header `{name.decode()}` is there twice, and says two things")
         elif hint := _HINTS.get(name):
             hints[hint] = hints[hint] + b"," + value if hint in hints and hint == "sensitivity" else value
         elif allowed := _PASSED.get(name):
@@ -141,6 +139,18 @@ def _read_headers(scope: Scope) -> tuple[dict[bytes, bytes], dict[str, bytes], d
                 raise Refused(Refusal.INVALID_TYPE, f"the header `{word}` is no list of words", param=word)
             passed[word] = whole.decode()
     return found, hints, passed
+
+
+def _check_coding(headers: Mapping[bytes, bytes]) -> None:
+    """Raises Refused (415) for a body that would have to be decoded: a few bytes can become as many as one likes."""
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise Refused(
+            Refusal.ENCODED,
+            "bodies are read as they come; send it without `content-encoding`",
+            param="content-encoding",
+        )
+    if headers.get(b"content-type", b"")[:10].lower() == b"multipart/":
+        raise Refused(Refusal.ENCODED, "bodies are JSON; send `content-type: application/json`", param="content-type")
 
 
 def _named(body: bytes, model: str) -> bytes:

@@ -1,60 +1,384 @@
-"""The server's side of a connection: uvicorn's httptools protocol, with what the hot route needs.
+"""The server's side of a connection: uvicorn's httptools protocol, with what clients cannot be trusted with.
 
-It tells whoever serves a request when the client hangs up, which saves a watching task for each request. It takes an
-answer's head in one piece, which saves going header by header through ASGI. And it has one keep-alive timer, where
-uvicorn sets and cancels one for each request. Readings: docs/performance.md.
+It tells whoever serves a request when the client hangs up, which saves a watching task for each request. It has one
+keep-alive timer, where uvicorn sets and cancels one for each request. It refuses heads that could be read in two ways
+(`framing`), gives up clients that keep it waiting, and turns away what is too much (`intake`). Readings:
+docs/performance.md.
 """
 
 import asyncio
-import re
 from collections.abc import Callable
-from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from gateway.ports import Headers
+from gateway.core.errors import Refusal, Refused
+from gateway.http import errors, framing
+from gateway.http.framing import TELLING, check_start
+from gateway.http.ids import request_id
+from gateway.http.intake import Intake, Reason
+from gateway.http.reply import SCOPE_KEY, ConnectionReply, head_of
 
-SCOPE_KEY = "gateway.reply"
-CLIENT_STALL_SECONDS = 60.0
-"""How long a client may take nothing while there is something for it."""
+_HEAD, _BODY, _WHOLE = range(3)
+"""What of a request is being read: its head (or nothing yet), its body, nothing more. A head is false."""
 
-_STATUS_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
-_UNSAFE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-"""What would end a header early: an upstream's or a catalog's text must not write our headers."""
+_SHORT_BYTES = 65_536
+"""A body that is read to its end although nobody wants it, so that the connection can be used again."""
+_LEAVE_SECONDS = 2.0
+"""How long a client that still sends may read our last words. A connection that is closed on unread data is reset, and
+a client may lose them."""
+_MOST_UNREAD = 64_000_000
+"""How much it may send then: clients that send all before they read are told of a body that is somewhat too large."""
+_MOST_LEAVING = 32
+"""Connections beyond the limit that get their 503 in this way; any more are just closed."""
+_MOST_FRAMING = 16
+"""Bytes of chunks for a byte of body: chunks of one byte have six."""
+
+_CLOSE = (b"connection", b"close")
+_FULL = Refused(Refusal.SHEDDING, "the gateway has more to do than it can; try again in a moment", retry_after=1)
 
 
 class Connection(HttpToolsProtocol):
     """One client connection. `on_lost` is called once, when the client is gone before its answer is complete."""
 
     on_lost: Callable[[], object] | None = None
-    _idle_since: float | None = None  # in loop time; None: a request is under way
 
-    def on_headers_complete(self) -> None:
-        """Lets the application find the reply of just this request; others may be waiting behind it."""
-        super().on_headers_complete()
-        self.scope[SCOPE_KEY] = ConnectionReply(self)  # type: ignore[literal-required]
+    def __init__(self, intake: Intake, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._intake = intake
+        self._idle_since: float | None = None  # in loop time; None: a request is under way
+        self._part = _HEAD
+        self._begun = False  # a first line
+        self._long = False  # a head that may be longer than is read
+        self._head_bytes = 0
+        self._length: int | None = None  # None: in chunks, or nothing said
+        self._total = self._wire = 0  # bytes of the body; with its framing
+        self._host: bytes | None = None  # the last one that was checked
+        self._has_host = False
+        self._skipping = False  # the body of a request that was turned away
+        self._reading = False  # the client keeps us waiting
+        self._since, self._mark = 0.0, 0  # since when, and how much of the body was there then
+        self._stuck_since = 0.0
+        self._left = False  # nothing is read any more
+        self._last_words: bytes | None = None  # what follows the answers that are due
+        self._until: float | None = None  # when the connection is dropped
+
+    # what the transport tells
+
+    def connection_made(self, transport: Any) -> None:
+        """Turns away what is beyond the limit, and waits for a first head."""
+        super().connection_made(transport)
+        most = self._intake.connections
+        if most is not None and len(self.connections) > most:
+            self._intake.shed("connections")
+            transport.write(self._answer(_FULL))
+            if len(self.connections) <= most + _MOST_LEAVING:
+                self._leave()
+            else:
+                transport.close()
+            return
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Reads on. Most requests come in one piece; only for others something has to be watched."""
+        self._idle_since = None
+        if self._left:
+            self._wire += len(data)
+            if self._wire > _MOST_UNREAD:
+                self.transport.abort()
+            return
+        before = self.headers
+        if self._part == _WHOLE:
+            self._part = _HEAD
+        part = self._part
+        self._long = self._begun or len(data) > framing.MOST_HEAD_BYTES
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._give_up(framing.refused("no other protocol is spoken here; send no `upgrade`"))
+            return
+        except httptools.HttpParserError as error:
+            told = error.__context__
+            self._give_up(told if isinstance(told, Refused) else framing.refused(f"{error}".lower()))
+            return
+        if self._part == _WHOLE:
+            self._reading = False
+        else:
+            self._more_to_come(data, same=self.headers is before, began=self._part != part)
+
+    def _more_to_come(self, data: bytes, *, same: bool, began: bool) -> None:
+        if not same or began or not self._reading:
+            self._wait()
+        if not same:
+            self._head_bytes = self._wire = 0
+        elif self._part == _BODY:
+            self._wire += len(data)
+            if self._length is None and self._wire > _MOST_FRAMING * self._total + 8 * _SHORT_BYTES:
+                self._give_up(framing.refused("its chunks are nearly nothing but framing"))
+        else:
+            self._head_bytes += len(data)
+            if self._head_bytes > framing.MOST_HEAD_BYTES:
+                self._give_up(framing.too_much())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells whoever is serving the connection."""
         super().connection_lost(exc)
+        self._intake.waiting.discard(self)
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
         if (tell := self.on_lost) is not None:
             self.on_lost = None
             tell()
 
+    def pause_writing(self) -> None:
+        """The client does not take what is there for it."""
+        super().pause_writing()
+        self._stuck_since = self.loop.time()
+        self._intake.waiting.add(self)
+
+    # what the parser tells
+
+    def on_message_begin(self) -> None:
+        """A first line has begun."""
+        super().on_message_begin()
+        self._part = _HEAD
+        self._begun = True
+        self._has_host = False
+        self._length = None
+        self._total = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keeps a header, and reads those that say how the request is framed. A trailer says nothing that counts."""
+        if self._part:
+            return
+        name = name.lower()
+        if name in TELLING:
+            self._told(name, value)
+        self.headers.append((name, value))
+
+    def _told(self, name: bytes, value: bytes) -> None:
+        if name == b"host":
+            if self._has_host:
+                raise framing.refused("the header `host` is there twice")
+            self._has_host = True
+            if value != self._host:
+                framing.check_host(value)
+                if self._intake.loopback_only and not framing.is_loopback(value):
+                    raise Refused(Refusal.WRONG_HOST, "this listener is for its own machine; reach it as localhost")
+                self._host = value
+        elif name == b"content-length":
+            self._length = int(value)
+        elif name == b"transfer-encoding":
+            framing.check_coding(value, self.parser.get_http_version())
+        elif value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        else:
+            raise framing.refused("the only expectation that is met is `100-continue`")
+
+    def on_headers_complete(self) -> None:
+        """Judges the head, then serves the request, or turns it away."""
+        if self._left:
+            return
+        parser, headers, intake = self.parser, self.headers, self._intake
+        version, method = parser.get_http_version(), parser.get_method()
+        check_start(method, self.url, version)
+        if not self._has_host and version == "1.1":
+            raise framing.refused("the header `host` is missing")
+        if len(headers) > framing.MOST_HEADERS or (self._long and self._too_long()):
+            raise framing.too_much()
+        if parser.should_upgrade():
+            raise framing.refused("no other protocol is spoken here; send no `upgrade`")
+        self._part = _BODY
+        former = self.cycle
+        waits = bool(former) and not former.response_complete
+        if method == b"POST" and not waits and (why := intake.full(len(self.tasks))) is not None:
+            self._turn_away(why)
+            return
+        raw_path, _, query = self.url.partition(b"?")
+        path = raw_path.decode("ascii")
+        scope: Any = self.scope
+        scope["method"] = method.decode("ascii")
+        scope["http_version"] = version
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = raw_path
+        scope["query_string"] = query
+        cycle = self.cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version == "1.1" and parser.should_keep_alive() and not intake.draining,
+            on_response=self.on_response_complete,
+        )
+        scope[SCOPE_KEY] = ConnectionReply(self)
+        if waits:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+        else:
+            self._start_asgi_task(cycle, self.app)
+
+    def _too_long(self) -> bool:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > framing.MOST_HEAD_BYTES
+
+    def on_body(self, body: bytes) -> None:
+        """Keeps a piece of the body, if it is still wanted."""
+        self._total += len(body)
+        if self._skipping or self._left or self.cycle.response_complete:
+            return
+        cycle = self.cycle
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        """All of a request is here."""
+        self._part = _WHOLE
+        self._begun = False
+        if self._skipping:
+            self._skipping = False
+            self._idle_since = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self._look_again_in(self.timeout_keep_alive)
+        elif not self._left and not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    # what comes of it
+
     def on_response_complete(self) -> None:
         """Goes on with the next request, as uvicorn does. The timer of an idle connection is set only if none runs."""
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        self._intake.answered()
+        if self.transport.is_closing() or self._until is not None:
+            return
+        if self._part == _BODY and self._unread(self.cycle) and self.cycle.response_complete:
+            self._leave()
             return
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        elif self._last_words is not None:
+            self.transport.write(self._last_words)
+            self._leave()
+        else:
+            self._idle_since = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self._look_again_in(self.timeout_keep_alive)
+
+    def ends_with(self, cycle: RequestResponseCycle) -> bool:
+        """Whether the connection is closed once this request is answered."""
+        return self._intake.draining or (self._part == _BODY and self._unread(cycle))
+
+    def close(self) -> None:
+        """Ends the connection once what was written is out, and while the client may still send."""
+        if self._part == _BODY:
+            self._leave()
             return
-        self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._look_again_in(self.timeout_keep_alive)
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            self._until = self.loop.time() + self._intake.stall_seconds
+            self._intake.waiting.add(self)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a request is being served."""
+        return bool(self.cycle) and not self.cycle.response_complete
+
+    def _unread(self, cycle: RequestResponseCycle | None) -> bool:
+        """Whether the client is still sending this request, and too much to be waited for."""
+        if cycle is not self.cycle:
+            return False
+        return self.expect_100_continue or self._length is None or self._length > _SHORT_BYTES
+
+    def _turn_away(self, why: Reason) -> None:
+        """Answers a request that nobody will see."""
+        self._intake.shed(why)
+        self._skipping = True
+        ends = self._unread(self.cycle) or self._intake.draining or not self.parser.should_keep_alive()
+        self.transport.write(self._answer(_FULL, ends=ends))
+        if ends:
+            self._leave()
+
+    def _give_up(self, refused: Refused) -> None:
+        """Reads nothing more of what the client sends. What it sent before is answered first; then it is told why."""
+        self._left = True
+        self._last_words = self._answer(refused)
+        cycle = self.cycle
+        if self._part == _BODY and not self._skipping:  # what is wrong is its body
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if self.pipeline and self.pipeline[0][0] is cycle:
+                self.pipeline.popleft()
+            elif cycle.response_started:
+                self._leave()
+                return
+            else:
+                cycle.response_complete = True
+        elif self._skipping:
+            self._leave()
+            return
+        if not self.pipeline and not self._busy:
+            self.transport.write(self._last_words)
+            self._leave()
+
+    def _leave(self) -> None:
+        """Says that nothing more comes, and reads past what the client sends until it has understood, or a while."""
+        self._left = True
+        if self._until is None and not self.transport.is_closing():
+            self._until = self.loop.time() + _LEAVE_SECONDS
+            self._intake.waiting.add(self)
+            self.transport.write_eof()
+            self.flow.resume_reading()
+
+    def _answer(self, refused: Refused, *, ends: bool = True) -> bytes:
+        status, headers, body = errors.refusal(refused, request_id())
+        lines = head_of(status, [*self.server_state.default_headers, *headers, *((_CLOSE,) if ends else ())])
+        return b"".join((*lines, b"\r\n", body))
+
+    def look(self, now: float) -> None:
+        """Gives up a client that keeps us waiting for too long: for its request, or to take what is there for it."""
+        intake = self._intake
+        if self._until is not None:
+            if now >= self._until:
+                self.transport.abort()
+        elif self.flow.write_paused:
+            if now - self._stuck_since >= intake.stall_seconds:
+                intake.shed("slow")
+                self.transport.abort()
+        elif not self._reading:
+            intake.waiting.discard(self)
+        elif self.flow.read_paused or (self._part == _HEAD and self._busy):
+            self._wait()  # it is we who keep it waiting
+        elif self._part == _HEAD:
+            if now - self._since >= intake.head_seconds:
+                self._slow("head")
+        elif now - self._since >= intake.body_seconds:
+            if self._total - self._mark < intake.body_bytes:
+                self._slow("body")
+            else:
+                self._since, self._mark = now, self._total
+
+    def _slow(self, part: str) -> None:
+        if not self._begun:
+            self.transport.close()  # it never asked for anything
+            return
+        self._intake.shed("slow")
+        self._give_up(Refused(Refusal.TOO_SLOW, f"the {part} of the request did not come in time"))
+
+    def _wait(self) -> None:
+        self._reading = True
+        self._since, self._mark = self.loop.time(), self._total
+        self._intake.waiting.add(self)
+
+    # connections that are kept
 
     def _unset_keepalive_if_required(self) -> None:
         """Something came, so the connection is not idle. The timer finds out when it fires."""
@@ -69,109 +393,7 @@ class Connection(HttpToolsProtocol):
         if left > 0:
             self._look_again_in(left)
         else:
-            super().timeout_keep_alive_handler()
+            self.close()
 
     def _look_again_in(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
-
-
-class ConnectionReply:
-    """The `Reply` port, straight to a connection. With a content length bodies go as they are, else in chunks."""
-
-    __slots__ = ("_chunked", "_connection", "_cycle", "_head", "_transport", "gone", "started")
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._cycle = connection.cycle
-        self._transport = connection.transport
-        self._chunked = True
-        self._head = b""  # goes out with the first block
-        self.started = False
-        self.gone = False
-
-    @property
-    def body(self) -> bytes | None:
-        """The request's body if all of it is here, as it nearly always is; None: it has to be received."""
-        cycle = self._cycle
-        return None if cycle.more_body or cycle.disconnected else bytes(cycle.body)
-
-    def cancel_when_lost(self) -> None:
-        """Cancels the running task if the client hangs up from now on, until `forget`."""
-        task = asyncio.current_task(self._connection.loop)
-
-        def lost() -> None:
-            self.gone = True
-            if task is not None:
-                task.cancel()
-
-        self._connection.on_lost = lost
-        self._cycle.flow.resume_reading()  # a large body pauses it, and then nobody would see the client leave
-
-    def forget(self) -> None:
-        """Whoever serves the request has ended."""
-        self._connection.on_lost = None
-
-    async def start(self, status: int, headers: Headers) -> None:
-        """Fixes status and headers. They leave with the first block, or at once for an answer in chunks."""
-        cycle = self._cycle
-        if self.started or cycle.response_started:
-            raise RuntimeError("the answer has begun already")
-        self.started = cycle.response_started = True
-        everything = [*cycle.default_headers, *headers]
-        if _UNSAFE.search(b"".join([value for _, value in everything])):
-            everything = [(name, _UNSAFE.sub(b" ", value)) for name, value in everything]
-        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-        for name, value in everything:
-            lines += (name, b": ", value, b"\r\n")
-        self._chunked = b"content-length" not in dict(headers)
-        if self._chunked:
-            lines.append(b"transfer-encoding: chunked\r\n")
-        if not cycle.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        self._head = b"".join(lines)
-        if self._chunked:
-            self._send(self._take_head())
-
-    def write(self, block: bytes) -> bool:
-        """Sends a block. False: the client is slow, so the next one should wait for `room`."""
-        if block:
-            self._send(self._take_head() + (b"%x\r\n%b\r\n" % (len(block), block) if self._chunked else block))
-        return not self._cycle.flow.write_paused
-
-    async def room(self) -> None:
-        """Waits until the client has taken something; one that takes nothing counts as gone."""
-        if not self._cycle.flow.write_paused:
-            return
-        try:
-            async with asyncio.timeout(CLIENT_STALL_SECONDS):
-                await self._cycle.flow.drain()
-        except TimeoutError:
-            self.gone = True
-            self.abort()
-            raise asyncio.CancelledError from None
-
-    async def end(self, block: bytes = b"") -> None:
-        """Sends the last block and completes the answer."""
-        if self._chunked:
-            block = b"%x\r\n%b\r\n0\r\n\r\n" % (len(block), block) if block else b"0\r\n\r\n"
-        self._send(self._take_head() + block)
-        cycle = self._cycle
-        cycle.response_complete = True
-        cycle.message_event.set()
-        if not cycle.disconnected:
-            if not cycle.keep_alive:
-                self._transport.close()
-            cycle.on_response()
-
-    def abort(self) -> None:
-        """Drops the connection, so that an answer that is not complete does not look complete."""
-        self._transport.abort()
-
-    def _take_head(self) -> bytes:
-        head, self._head = self._head, b""
-        return head
-
-    def _send(self, data: bytes) -> None:
-        if data and not self._cycle.disconnected:
-            self._transport.write(data)

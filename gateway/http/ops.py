@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway import __version__
 from gateway.core.errors import Refusal, Refused
 from gateway.http import errors
-from gateway.http.calls import request_id
+from gateway.http.ids import request_id
 from gateway.http.routes import Admit, Endpoints, caller_of, serve
 
 _BARE: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None, "redirect_slashes": False}
@@ -64,19 +64,23 @@ def public_app(
     endpoints: Endpoints,
     admit: Admit,
     policy_summary: Callable[[], Mapping[str, object]],
+    unready: Callable[[], str | None],
     lifespan: Lifespan,
 ) -> FastAPI:
-    """What clients reach. `endpoints` serve what is not served here."""
+    """What clients reach. `endpoints` serve what is not served here. `unready` says in a word why new requests are not
+    welcome; None: they are."""
 
     async def health() -> Mapping[str, object]:
         """The process answers."""
         return {"status": "ok"}
 
-    async def ready() -> Mapping[str, object]:
-        """A policy is in force; `stale` says that a newer one did not load."""
+    async def ready() -> Response:
+        """New requests are welcome: 503 says why they are not. `stale` says that a newer policy did not load."""
         summary = dict(policy_summary())
         summary.pop("problems", None)  # they name files and rules: for the admin listener
-        return {"status": "ready", "policy": summary}
+        why = unready()
+        told = {"status": why or "ready", "policy": summary}
+        return Response(msgspec.json.encode(told), 503 if why else 200, media_type="application/json")
 
     app = GatewayApp(hot, lifespan)
     serve(app, "public", {**endpoints, ("GET", "/healthz"): health, ("GET", "/readyz"): ready}, admit)

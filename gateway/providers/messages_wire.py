@@ -44,6 +44,7 @@ _ERROR_TYPES: Mapping[FailureKind, str] = {
     FailureKind.REJECTED: "invalid_request_error",
     FailureKind.BLOCKED: "permission_error",
     FailureKind.REVOKED: "permission_error",
+    FailureKind.STOPPED: "overloaded_error",
 }
 LEAST_BUDGET = 1024
 """The fewest tokens that a thinking budget may have."""

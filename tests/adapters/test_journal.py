@@ -165,6 +165,22 @@ async def test_nothing_is_let_through_while_the_journal_takes_nothing(place, mon
     assert [row[0] for row in await rows(place)] == ["req-2", "req-3"]
 
 
+async def test_whether_a_call_can_be_noted_is_found_out_anew(place, monkeypatch):
+    ledger = place.ledger()
+    assert ledger.takes()
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.adapters.journal.os.write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
+        with pytest.raises(OSError, match="No space"):
+            ledger.open(entry("req-1", state="open"))
+        assert not ledger.takes()
+    assert ledger.takes()  # nobody is sent here meanwhile, so that no call would show it
+    ledger.open(entry("req-2", state="open"))
+    ledger.settle([entry("req-2")])
+    abandon(ledger)
+    place.ledger().close()
+    assert [row[0] for row in await rows(place)] == ["req-2"]
+
+
 async def test_a_line_of_which_only_a_part_was_taken_does_not_spoil_the_next(place, monkeypatch):
     ledger = place.ledger()
     real = os.write

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.adapters import metrics as module
-from gateway.adapters.metrics import Metrics
+from gateway.adapters.metrics import SHED, Metrics
 from gateway.core.catalog import Backend
 from gateway.core.decision import Candidate, Decision, Exclusion, Facts
 from gateway.core.errors import FailureKind
@@ -132,6 +132,12 @@ def test_what_the_recogniser_found_and_left_out_is_counted(metrics):
     metrics.recognition_skipped()
     found = [value(metrics, "gateway_recognizer_results_total", kind=kind) for kind in ("person", "location", "none")]
     assert (found, value(metrics, "gateway_recognizer_skipped_total")) == ([1, 1, 1], 1)
+
+
+def test_what_was_turned_away_is_counted_by_reason(metrics):
+    metrics.shed("delay")
+    shed = {reason: value(metrics, "gateway_shed_total", reason=reason) for reason in SHED}
+    assert shed == {"inflight": 0, "delay": 1, "connections": 0, "slow": 0}
 
 
 def priced(id, price):

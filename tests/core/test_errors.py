@@ -87,7 +87,13 @@ def test_a_failure_has_its_status(kind, status):
         (
             "may_fall_back",
             set(FailureKind)
-            - {FailureKind.CONTENT_FILTERED, FailureKind.REJECTED, FailureKind.BLOCKED, FailureKind.REVOKED},
+            - {
+                FailureKind.CONTENT_FILTERED,
+                FailureKind.REJECTED,
+                FailureKind.BLOCKED,
+                FailureKind.REVOKED,
+                FailureKind.STOPPED,
+            },
         ),
         (
             "trips_breaker",
@@ -103,7 +109,16 @@ def test_a_failure_has_its_status(kind, status):
             "pause_seconds",
             {FailureKind.THROTTLED, FailureKind.UNAUTHORIZED, FailureKind.NO_CREDIT, FailureKind.MODEL_MISSING},
         ),
-        ("may_be_billed", {FailureKind.TIMED_OUT, FailureKind.BROKEN, FailureKind.BLOCKED, FailureKind.REVOKED}),
+        (
+            "may_be_billed",
+            {
+                FailureKind.TIMED_OUT,
+                FailureKind.BROKEN,
+                FailureKind.BLOCKED,
+                FailureKind.REVOKED,
+                FailureKind.STOPPED,
+            },
+        ),
     ],
 )
 def test_a_failure_says_what_may_follow(question, expected):
@@ -111,11 +126,9 @@ def test_a_failure_says_what_may_follow(question, expected):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FailureKind if not kind.may_fall_back])
-def test_only_the_callers_own_fault_or_the_policy_ends_the_search(kind):
-    assert (kind.status, kind.trips_breaker) == (
-        403 if kind in (FailureKind.BLOCKED, FailureKind.REVOKED) else 400,
-        False,
-    )
+def test_only_the_callers_own_fault_the_policy_or_our_own_end_ends_the_search(kind):
+    ours = {FailureKind.BLOCKED: 403, FailureKind.REVOKED: 403, FailureKind.STOPPED: 503}
+    assert (kind.status, kind.trips_breaker) == (ours.get(kind, 400), False)
 
 
 def test_a_refusal_carries_its_words():

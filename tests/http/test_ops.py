@@ -7,7 +7,7 @@ from support.server import serving
 
 from gateway.core.errors import Refusal, Refused
 from gateway.http.callers import LOCAL
-from gateway.http.ops import admin_app
+from gateway.http.ops import admin_app, public_app
 
 
 def test_health_and_readiness(gateway):
@@ -15,6 +15,15 @@ def test_health_and_readiness(gateway):
     ready = httpx2.get(f"{gateway.base}/readyz").json()
     assert ready["status"] == "ready"
     assert ready["policy"].keys() == {"digest", "age_seconds", "stale"}
+
+
+@pytest.mark.parametrize(("why", "status"), [(None, 200), ("draining", 503), ("ledger_unavailable", 503)])
+async def test_readiness_says_why_not(why, status):
+    app = public_app(lambda _: None, [], lambda: {"digest": "d", "problems": ["x"]}, lambda: why, None)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://public") as client:
+        ready = await client.get("/readyz")
+        assert (await client.get("/healthz")).status_code == 200
+    assert (ready.status_code, ready.json()) == (status, {"status": why or "ready", "policy": {"digest": "d"}})
 
 
 def test_the_admin_listener_tells_the_policy_and_serves_metrics(gateway):

@@ -61,12 +61,13 @@ class Server:
         }
         self.base = f"http://127.0.0.1:{self.port}"
         self.log = directory / "gateway.log"
+        self.command = [sys.executable, "-m", "gateway", "serve"]
         self.process: subprocess.Popen | None = None
 
     def start(self) -> "Server":
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve"],
+                self.command,
                 env=self.environment,
                 stderr=log,
                 stdout=log,

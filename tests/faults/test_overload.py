@@ -1,0 +1,126 @@
+"""More than the process can do: the excess is told so at once, and the rest is served as before."""
+
+import asyncio
+import json
+import os
+import time
+
+import pytest
+from support.listening import GET, Listening, post
+from support.server import backend, serving
+from support.upstream import OK, Upstream, answer
+
+FULL = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
+SECONDS = 300 if FULL else 3
+
+
+async def test_calls_beyond_the_limit_are_told_before_their_body_is_read():
+    async with Listening(requests=1) as served:
+        served.answers.clear()
+        served.writer.write(post(b"first"))
+        await asyncio.sleep(0.1)
+        reader, writer = await served.connect()
+        writer.write(post(b"x" * 1000)[:-1000])
+        told = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert told.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1\r\n" in told
+        assert b"x-request-id: req-" in told
+        assert json.loads(await reader.readuntil(b"}}"))["error"]["code"] == "gateway_overloaded"
+        writer.write(b"x" * 1000 + post(b"y"))  # the connection goes on
+        assert (await reader.readuntil(b"}}")).startswith(b"HTTP/1.1 503 ")
+        writer.write(GET)  # as do health and readiness
+        served.answers.set()
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
+        writer.write(post(b"z"))
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        assert [body for _, _, body in served.served] == [b"first", b"", b"z"]
+        assert served.shed == {"inflight": 2}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 100000000\r\n\r\n" + b"x" * 100_000,
+        b"POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n",
+        b"POST / HTTP/1.0\r\nhost: h\r\ncontent-length: 5\r\n\r\nhello",
+        post(b"hello", b"connection: close"),
+        post(b"hello", b"connection: close") + post(b"hidden"),
+    ],
+)
+async def test_a_call_that_is_turned_away_ends_its_connection_where_its_body_is_not_worth_reading(sent):
+    async with Listening(requests=0) as served:
+        told = await served.told(sent)
+        assert told.count(b"HTTP/1.1 ") == 1
+        assert told.startswith(b"HTTP/1.1 503 ")
+        assert b"connection: close\r\n" in told
+        assert served.served == []
+
+
+async def ask(port: int, key: str, tally: dict[int, list[float]], *, rate: float | None, until: float) -> None:
+    """Asks over one connection, as fast as it goes, or at a rate that does not wait for answers that are late."""
+    body = json.dumps({"model": "a", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {key}\r\n".encode()
+    sent = head + b"content-length: %d\r\n\r\n" % len(body) + body
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    due = time.monotonic()
+    while time.monotonic() < until:
+        if rate is not None:
+            due += 1 / rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+        started = time.monotonic()
+        writer.write(sent)
+        told = await reader.readuntil(b"\r\n\r\n")
+        fields = dict(line.lower().split(b": ", 1) for line in told.split(b"\r\n")[1:] if b": " in line)
+        await reader.readexactly(int(fields[b"content-length"]))
+        status = int(told[9:12])
+        assert status == 200 or fields[b"retry-after"] == b"1"
+        tally.setdefault(status, []).append(time.monotonic() - started)
+    writer.close()
+
+
+@pytest.mark.timeout(SECONDS * 3 + 120)
+@pytest.mark.assures("fault 2")
+def test_three_times_too_much_is_answered_at_once_and_what_can_be_served_is(tmp_path, showed):
+    upstream = Upstream()
+    upstream.scripts["a"] = [answer(OK)]
+    try:
+        with serving(tmp_path, {"a": backend(upstream.url("a"))}, GATEWAY_MAX_INFLIGHT="40") as server:
+            key = server.key(sensitivity="public")
+
+            async def load(connections: int) -> dict[int, list[float]]:
+                tally: dict[int, list[float]] = {}
+                until = time.monotonic() + SECONDS
+                many = [ask(server.port, key, tally, rate=None, until=until) for _ in range(connections)]
+                health = asyncio.create_task(_health(server.port, until))
+                await asyncio.gather(*many)
+                await health
+                return tally
+
+            peak = asyncio.run(load(32))
+            over = asyncio.run(load(96))
+            counted = server.metrics()
+            shed = sum(counted[f'gateway_shed_total{{reason="{reason}"}}'] for reason in ("inflight", "delay"))
+    finally:
+        upstream.stop()
+    assert set(peak) == {200}
+    assert set(over) == {200, 503}
+    assert shed == len(over[503])
+    p50 = sorted(over[503])[len(over[503]) // 2]
+    assert p50 < sorted(peak[200])[len(peak[200]) // 2] * 2  # no longer than being served takes
+    showed(
+        f"{96} busy connections where 40 are served at once, {SECONDS} s",
+        f"{len(over[200]) / len(peak[200]):.0%} of what is served alone, though clients ask again at once; 503 in"
+        f" {p50 * 1000:.0f} ms",
+    )
+
+
+async def _health(port: int, until: float) -> None:
+    while time.monotonic() < until:
+        for path in (b"/healthz", b"/readyz"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET %b HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n" % path)
+            assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+            writer.close()
+        await asyncio.sleep(0.2)

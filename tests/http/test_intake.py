@@ -1,0 +1,75 @@
+"""Limits of a listener, and what a loop that is late means."""
+
+import asyncio
+
+import pytest
+
+from gateway.adapters.metrics import SHED
+from gateway.http.intake import LATE_SECONDS, REASONS, TICK_SECONDS, Intake, Lateness
+
+LATE, FINE = LATE_SECONDS * 1.1, LATE_SECONDS * 0.9
+
+
+def test_metrics_know_every_reason():
+    assert set(REASONS) <= set(SHED)
+
+
+@pytest.mark.parametrize(
+    ("history", "shedding"),
+    [
+        ([], False),
+        ([(LATE, 0)], False),  # one large body
+        ([(10 * LATE, 0), (FINE, 0.3)], False),
+        ([(LATE, 0), (LATE, 0.1), (LATE, 0.19)], False),
+        ([(LATE, 0), (LATE, 0.1), (LATE, 0.21)], True),
+        ([(LATE, 0), (FINE, 0.1), (LATE, 0.21)], False),
+        ([(LATE, 0), (LATE, 0.21), (FINE, 0.25)], False),
+        ([(LATE, 0), (LATE, 0.21), (FINE, 0.25), (LATE, 0.3)], True),  # it was so only just now
+        ([(LATE, 0), (LATE, 0.21), (FINE, 0.25), (LATE, 2)], False),
+    ],
+)
+def test_a_loop_is_overloaded_when_it_stays_late(history, shedding):
+    lateness = Lateness()
+    for late, now in history:
+        lateness.seen(late, now)
+    assert lateness.shedding == shedding
+
+
+def test_calls_are_counted():
+    intake = Intake(print, requests=2)
+    assert [intake.full(under_way) for under_way in (0, 1, 2, 3)] == [None, None, "inflight", "inflight"]
+    assert Intake(print).full(1_000_000) is None
+
+
+async def test_what_was_answered_just_now_makes_room_at_once():
+    intake = Intake(print, requests=2)
+    intake.start()
+    intake.answered()
+    assert intake.full(2) is None
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert intake.full(2) == "inflight"
+    intake.stop()
+
+
+async def test_the_timer_looks_at_those_that_wait_and_ends():
+    looked = []
+
+    class Waits:
+        def look(self, now):
+            looked.append(now)
+            intake.waiting.discard(self)
+
+    intake = Intake(print)
+    intake.waiting.add(Waits())
+    intake.start()
+    for _ in range(100):
+        await asyncio.sleep(TICK_SECONDS)
+        if looked:
+            break
+    intake.stop()
+    assert len(looked) == 1
+    assert intake.waiting == set()
+    intake.waiting.add(Waits())
+    await asyncio.sleep(20 * TICK_SECONDS)
+    assert len(looked) == 1

@@ -1,0 +1,49 @@
+"""The server of a process. How it ends under load: tests/faults/test_drain.py."""
+
+import resource
+import socket
+
+import pytest
+
+from gateway.http import server
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "requests", "most"),
+    [
+        (64, 4000, 8),
+        (256, 4000, 96),
+        (1024, 4000, 480),
+        (65_536, 4000, 20_000),
+        (10_000, 1000, 8936),
+        (1_000_000, 4000, 20_000),
+    ],
+)
+def test_connections_leave_descriptors_for_backends_and_stores(descriptors, requests, most):
+    assert server.most_connections(descriptors, requests) == most
+
+
+def test_the_limit_of_descriptors_is_raised():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] // 2, before[1]))
+        told = server.raise_descriptor_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == before[1]
+        assert told in (before[1], 80_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_port_in_use_names_the_setting():
+    with server.listen("127.0.0.1", 0, "GATEWAY_PORT") as first:
+        first.listen()
+        with pytest.raises(server.CannotListen, match="set GATEWAY_PORT to a free port"):
+            server.listen("127.0.0.1", first.getsockname()[1], "GATEWAY_PORT")
+
+
+def test_a_peer_that_is_gone_without_a_word_is_found_out():
+    with server.listen("127.0.0.1", 0, "GATEWAY_PORT") as listener:
+        listener.listen()
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
