@@ -1,18 +1,22 @@
 # run    a real model and the gateway before it, from nothing; Ctrl-C stops both
 # test   every test, with every real component it needs
+# assurance  the tests of threats and faults, and docs/assurance.md from them
 # check  lint, types, import contracts, shipped policies
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes --only-binary :all:
 LOCKS := deploy/locks
 
-.PHONY: run test check nightly privileged lock bench clients clean
+.PHONY: run test assurance check nightly privileged lock bench clients clean
 
 run: .venv/run
 	@$(BIN)/gateway quickstart
 
 test: .venv/dev
 	$(BIN)/python -m pytest
+
+assurance: .venv/dev
+	GATEWAY_ASSURANCE=docs/assurance.md $(BIN)/python -m pytest -m assures
 
 check: .venv/dev
 	$(BIN)/ruff format --check gateway tests
@@ -23,7 +27,7 @@ check: .venv/dev
 	$(BIN)/gateway policy schema --check routing_policies
 
 nightly: .venv/dev ## the full amounts; bounded, hours at most
-	GATEWAY_TEST_AMOUNTS=full $(BIN)/python -m pytest --timeout 3600
+	GATEWAY_TEST_AMOUNTS=full GATEWAY_ASSURANCE=docs/assurance-full.md $(BIN)/python -m pytest --timeout 3600
 
 privileged: .venv/dev ## what needs root or namespaces: nothing does yet
 	$(BIN)/python -m pytest -m privileged || test $$? -eq 5

@@ -37,8 +37,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hou
 @pytest_asyncio.fixture(loop_scope="session")
 async def gateway(running: House) -> AsyncIterator[House]:
     """The shared gateway. After each test the books agree, and all backends answer again."""
-    running.told.clear()
-    running.upstream.seen.clear()
+    await running.begin()
     yield running
     await running.well()
     await running.agree()

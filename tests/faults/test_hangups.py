@@ -55,7 +55,7 @@ async def test_who_hangs_up_within_the_request_costs_nothing(gateway, showed):
     plan = gateway.plan()
     body = json.dumps({"model": "b00", "messages": [{"role": "user", "content": plan.message}]}).encode()
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {gateway.keys['public']}\r\n"
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {gateway.key}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     ).encode()
     whole = head + body

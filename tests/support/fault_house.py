@@ -118,7 +118,7 @@ class House:
         self.rules = RULES
         self.tree = tree
         self.told: list[Told] = []
-        self.keys: dict[str, str] = {}
+        self.key = ""
         self.process: psutil.Process | None = None
         self.session: aiohttp.ClientSession | None = None
         self._numbers = 0
@@ -148,7 +148,8 @@ class House:
         return told
 
     def _headers(self, plan: Plan, label: str) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.keys[label]}", "x-request-id": str(plan.number)}
+        headers = {"authorization": f"Bearer {self.key}", "x-request-id": str(plan.number)}
+        return headers if label == "public" else {**headers, "x-gateway-sensitivity": label}
 
     def expects(self, plan: Plan, model: str) -> None:
         """A request that the test sends itself, and whose answer nobody looks at here."""
@@ -216,6 +217,12 @@ class House:
                 assert time.monotonic() < deadline, (name, told.status, told.body)
                 await asyncio.sleep(0.2)
 
+    async def sent(self, count: int, seconds: float = 20.0) -> None:
+        """Waits until so many calls have reached the upstream."""
+        async with asyncio.timeout(seconds):
+            while len(self.upstream.seen) < count:  # noqa: ASYNC110  the upstream is in another thread
+                await asyncio.sleep(0.02)
+
     async def still(self, seconds: float = 10.0) -> None:
         """Waits until nothing is under way."""
         deadline = time.monotonic() + seconds
@@ -229,6 +236,14 @@ class House:
     async def _inflight(self) -> float:
         metrics = await asyncio.to_thread(self.server.metrics)
         return sum(value for name, value in metrics.items() if name.startswith("gateway_inflight"))
+
+    async def begin(self) -> None:
+        """Whatever was before is nobody's affair any more."""
+        await self.still()
+        self.told.clear()
+        self.upstream.seen.clear()
+        await self._read_log()
+        self._kept |= {(each["request_id"], each["hop"]) for each in await asyncio.to_thread(self.server.ledger)}
 
     async def agree(self) -> dict[tuple[int, str], dict]:
         """What must be true of all that was sent since the last time, whatever went wrong. Returns the ledger rows, by
@@ -390,7 +405,7 @@ async def house(
     built = House(server, upstream, catalog, tree)
     try:
         assert server.cli("budgets", "set", "--organisation", "--usd", "1000", "--per", "day").returncode == 0
-        built.keys = {label: server.key(app=label, sensitivity=label) for label in LABELS}
+        built.key = server.key(sensitivity="public")
         built.process = psutil.Process(server.process.pid)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             built.session = session
