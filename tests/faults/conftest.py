@@ -29,6 +29,8 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hou
     soon = {**TIMEOUT, "connect": "1s"}
     rows = {name: row(url, region="eu", aliases=[f"after:{name}"], timeout=soon) for name, url in urls.items()}
     rows["z-good"] = row(upstream.url("z-good"), region="eu", aliases=[f"after:{name}" for name in urls])
+    patient = {"connect": "5s", "first_byte": "30s", "idle": "30s", "total": "60s"}
+    rows |= {name: row(upstream.url(name), region="eu", timeout=patient) for name in ("l0", "l1")}
     async with house(directory, rows, upstream, SSL_CERT_FILE=str(authority_file(directory))) as built:
         yield built
     upstream.stop()

@@ -7,6 +7,7 @@ import asyncio
 from itertools import pairwise
 
 import pytest
+import pytest_asyncio
 from support.fault_house import FULL, house, row
 from support.faults import FaultUpstream, plan_of
 
@@ -18,16 +19,30 @@ EXTRA_SHARE, EXTRA = 0.10, 10
 """Calls beyond one for each request: a tenth of them, and a handful."""
 
 
-@pytest.fixture
-async def gateway(tmp_path):
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PAIRS = ("500", "503", "reset", "probed", "well")
+"""A pair of backends for each test: `bad-500`, then `good-500`, both behind `pair-500`."""
+
+NOT_YET = pytest.mark.xfail(strict=True, reason="no backend is left alone yet: there is no breaker")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(tmp_path_factory):
     upstream = FaultUpstream()
     rows = {
-        "p-bad": row(upstream.url("p-bad"), region="eu", aliases=["pair"]),
-        "q-good": row(upstream.url("q-good"), region="eu", aliases=["pair"]),
+        f"{what}-{of}": row(upstream.url(f"{what}-{of}"), region="eu", aliases=[f"pair-{of}"])
+        for of in PAIRS
+        for what in ("bad", "good")
     }
-    async with house(tmp_path, rows, upstream) as built:
+    async with house(tmp_path_factory.mktemp("breaker"), rows, upstream) as built:
         yield built
     upstream.stop()
+
+
+@pytest.fixture(autouse=True)
+async def begun(gateway):
+    await gateway.begin()
 
 
 def calls_of(gateway, name: str) -> list:
@@ -35,14 +50,15 @@ def calls_of(gateway, name: str) -> list:
 
 
 @pytest.mark.assures("fault 4")
-@pytest.mark.parametrize("fault", ["status 500", "status 503", "reset at"])
-async def test_a_backend_that_fails_is_left_alone(gateway, fault, showed):
+@NOT_YET
+@pytest.mark.parametrize(("of", "fault"), [("500", "status 500"), ("503", "status 503"), ("reset", "reset at")])
+async def test_a_backend_that_fails_is_left_alone(gateway, of, fault, showed):
     """One after the other: whoever comes after the fifth failure asks the next one at once."""
     for _ in range(FAILURES + 10):
-        told = await gateway.send(gateway.plan(faults={"p-bad": fault}), "pair")
-        assert (told.status, told.headers["x-gateway-backend"]) == (200, "q-good")
-    assert len(calls_of(gateway, "p-bad")) <= FAILURES
-    alone = await gateway.send(gateway.plan(faults={"p-bad": fault}), "p-bad")
+        told = await gateway.send(gateway.plan(faults={f"bad-{of}": fault}), f"pair-{of}")
+        assert (told.status, told.headers["x-gateway-backend"]) == (200, f"good-{of}")
+    assert len(calls_of(gateway, f"bad-{of}")) <= FAILURES
+    alone = await gateway.send(gateway.plan(faults={f"bad-{of}": fault}), f"bad-{of}")
     assert (alone.status, alone.code) == (503, "no_backend_available")
     assert int(alone.headers["retry-after"]) > 0
     await gateway.agree()
@@ -53,21 +69,22 @@ async def test_a_backend_that_fails_is_left_alone(gateway, fault, showed):
 
 
 @pytest.mark.assures("fault 4")
+@NOT_YET
 async def test_extra_calls_are_few_and_a_probe_goes_alone(gateway, showed):
     """Half of the requests' calls would fail. Beyond one call for each request there is a tenth, and a handful; while
     the backend is left alone, no two calls to it are under way at once but those of before."""
-    waiting = iter([gateway.plan(words=1, faults={"p-bad": "status 503"}) for _ in range(REQUESTS)])
+    waiting = iter([gateway.plan(words=1, faults={"bad-probed": "status 503"}) for _ in range(REQUESTS)])
 
     async def work() -> None:
         for plan in waiting:
-            told = await gateway.send(plan, "pair")
+            told = await gateway.send(plan, "pair-probed")
             assert told.status in (200, 503)
             await asyncio.sleep(0.01)
 
     await asyncio.gather(*(work() for _ in range(8)))
     asked, calls = len(gateway.told), len(gateway.upstream.seen)
     assert calls - asked <= EXTRA_SHARE * asked + EXTRA, (calls, asked)
-    bad = sorted(calls_of(gateway, "p-bad"), key=lambda seen: seen.at)[FAILURES + 8 :]
+    bad = sorted(calls_of(gateway, "bad-probed"), key=lambda seen: seen.at)[FAILURES + 8 :]
     assert all(after.at >= before.ended for before, after in pairwise(bad))
     await gateway.agree()
     showed(f"{asked} requests while the first of two fails", f"{calls - asked} extra calls, probes one at a time")
@@ -76,13 +93,13 @@ async def test_extra_calls_are_few_and_a_probe_goes_alone(gateway, showed):
 @pytest.mark.assures("fault 4")
 async def test_a_backend_that_is_well_again_is_asked_again(gateway, showed):
     for _ in range(FAILURES + 5):
-        await gateway.send(gateway.plan(faults={"p-bad": "status 500"}), "pair")
+        await gateway.send(gateway.plan(faults={"bad-well": "status 500"}), "pair-well")
     before = gateway.upstream.seen[-1].at
     async with asyncio.timeout(60):
         while True:
-            told = await gateway.send(gateway.plan(), "pair")
+            told = await gateway.send(gateway.plan(), "pair-well")
             assert told.status == 200
-            if told.headers["x-gateway-backend"] == "p-bad":
+            if told.headers["x-gateway-backend"] == "bad-well":
                 break
             await asyncio.sleep(0.1)
     took = gateway.upstream.seen[-1].at - before

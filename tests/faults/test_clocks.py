@@ -4,6 +4,7 @@ import asyncio
 import os
 import struct
 import time
+from pathlib import Path
 
 import pytest
 from support.fault_house import FIRST_BYTE, house
@@ -18,6 +19,11 @@ _real = time.time
 time.time = lambda: _real() + struct.unpack("d", _seconds[:8])[0]
 """
 """Python runs this as it starts: the wall clock of that process is off by what a file says."""
+
+
+def set_clock(path: Path, seconds: int) -> None:
+    with path.open("r+b") as clock:  # in place: the gateway has it mapped
+        clock.write(struct.pack("d", float(seconds)))
 
 
 @pytest.mark.assures("fault 15")
@@ -42,14 +48,13 @@ async def test_a_clock_that_jumps_moves_no_deadline_and_refunds_nothing(tmp_path
             silent = gateway.plan(faults={"b01": "no head"})
             waiting = asyncio.create_task(gateway.send(silent, "b01", max_tokens=1))
             await asyncio.sleep(0.3)
-            with (tmp_path / "clock").open("r+b") as clock:
-                clock.write(struct.pack("d", float(seconds)))
+            set_clock(tmp_path / "clock", seconds)
             began = time.monotonic()
             assert (await waiting).status in (504, 402)
             assert time.monotonic() - began < FIRST_BYTE + 1.5
             answered = await gateway.send(gateway.plan(words=1), "b02", max_tokens=1)
             assert answered.status in (200, 402)
-        (tmp_path / "clock").write_bytes(struct.pack("d", 0.0))
+        set_clock(tmp_path / "clock", 0)
         assert refused > 4  # the budget was used up, and no jump gave it back
         booked = await gateway.agree()
         spent = sum(each["cost_pico_usd"] for each in booked.values())

@@ -42,7 +42,7 @@ async def test_who_hangs_up_frees_the_upstream_at_once(gateway, showed):
         for seen in gateway.upstream.of(each.plan.number):
             if each.left:
                 took.append(seen.ended - each.ended)
-    assert len(took) > TIMES // 2
+    assert len(took) > TIMES // 4
     assert max(took) < 1, sorted(took)[-5:]
     booked = await gateway.agree()
     assert {each["state"] for each in booked.values()} <= {"settled", "uncertain", "released"}

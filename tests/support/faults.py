@@ -225,7 +225,7 @@ def _endless(plan: Plan) -> list:
     """A word every twentieth of a second, and no end."""
     word = events_of(plan)[0]
     script: list = [STREAM_HEAD]
-    for number in range(1, 400):
+    for number in range(1, 900):
         script += [Bill(plan.cost(number)), chunk(word), 0.05]
     return script
 
