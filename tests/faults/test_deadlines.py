@@ -1,16 +1,16 @@
 """Fault 6: silence. Deadlines are kept, the upstream is hung up on, and what it may charge is booked."""
 
 import asyncio
-from statistics import median
+from statistics import median, quantiles
 
 import pytest
-from support.fault_house import FIRST_BYTE, FULL, IDLE, TOTAL
+from support.fault_house import FIRST_BYTE, FULL, IDLE, SINGLES, TOTAL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-TIMES = 200 if FULL else 16
-SHARED, LATE = 0.15, 1.0
-"""Seconds that a machine with other things to do may add to half of the readings, and to any."""
+TIMES = 200 if FULL else 6
+LOOK = 0.1
+"""Seconds between two looks at deadlines, twice."""
 
 CASES = {
     ("no head", True): (FIRST_BYTE, 504, "refused"),
@@ -31,7 +31,9 @@ async def test_deadlines_are_kept(gateway, showed):
         case: [gateway.plan(streamed=case[1], words=6, faults={"here": case[0]}) for _ in range(TIMES)]
         for case in CASES
     }
-    told = await asyncio.gather(*(gateway.spread(each, good_between=3) for each in plans.values()))
+    told = await asyncio.gather(*(gateway.spread(each, SINGLES[:6], good_between=3) for each in plans.values()))
+    usual = [each.ended - each.asked for each in gateway.told if not any(each.plan.faults.values())]
+    busy = LOOK + 2 * quantiles(usual, n=20)[-1]  # what a machine with other things to do takes for a whole request
     log = {
         (number, seen.name): seen.ended - seen.at
         for each in told
@@ -47,8 +49,8 @@ async def test_deadlines_are_kept(gateway, showed):
             assert {(one.complete, one.code) for one in each} == {(True, "upstream_timed_out")}, case
         took = [log[one.plan.number, one.model] for one in each]
         assert all(0.9 * seconds < one for one in took), (case, min(took))
-        assert median(took) < 1.1 * seconds + SHARED, (case, median(took))
-        assert max(took) < 1.1 * seconds + LATE, (case, max(took))
+        assert median(took) < 1.1 * seconds + busy, (case, median(took), busy)
+        assert max(took) < 1.1 * seconds + 3 * busy + 0.5, (case, max(took), busy)
     booked = await gateway.agree()
     for each in told:
         for one in each:
