@@ -34,6 +34,7 @@ async def test_deadlines_are_kept(gateway, showed):
     told = await asyncio.gather(*(gateway.spread(each, SINGLES[:6], good_between=3) for each in plans.values()))
     usual = [each.ended - each.asked for each in gateway.told if not any(each.plan.faults.values())]
     busy = LOOK + 2 * quantiles(usual, n=20)[-1]  # what a machine with other things to do takes for a whole request
+    await gateway.still()
     log = {
         (number, seen.name): seen.ended - seen.at
         for each in told

@@ -250,12 +250,7 @@ class House:
         the number of the plan and the backend."""
         await self.still()
         ids = await self._read_log()
-        rows = [
-            each
-            for each in await asyncio.to_thread(self.server.ledger)
-            if (each["request_id"], each["hop"]) not in self._kept
-        ]
-        self._kept |= {(each["request_id"], each["hop"]) for each in rows}
+        rows = await self._new_rows()
         told = {each.plan.number: each for each in self.told}
         sent: dict[tuple[int, str], Seen] = {}
         for seen in self.upstream.seen:
@@ -279,6 +274,16 @@ class House:
         self.told.clear()
         self.upstream.seen.clear()
         return booked
+
+    async def _new_rows(self) -> list[dict]:
+        """The ledger rows since the last time, once there are as many as there were calls; they come in batches."""
+        deadline = time.monotonic() + 10
+        while True:
+            rows = await asyncio.to_thread(self.server.ledger)
+            rows = [each for each in rows if (each["request_id"], each["hop"]) not in self._kept]
+            if len(rows) >= len(self.upstream.seen) or time.monotonic() > deadline:
+                self._kept |= {(each["request_id"], each["hop"]) for each in rows}
+                return rows
 
     async def _read_log(self) -> dict[str, int]:
         """The number of each request by its id, once all of them are in the log."""

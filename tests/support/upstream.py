@@ -171,6 +171,15 @@ class Upstream:
                     break
         writer.close()
 
+    async def _pause(self, seconds: float, reader: asyncio.StreamReader) -> bool:
+        """Waits; False as soon as the gateway is gone."""
+        until = self._loop.time() + seconds
+        while (left := until - self._loop.time()) > 0:
+            await asyncio.sleep(min(left, 0.05))
+            if reader.at_eof():
+                return False
+        return True
+
     async def _play(self, script: list, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Plays a script; False when the connection is over."""
         try:
@@ -189,11 +198,9 @@ class Upstream:
                     return False
                 elif step == CLOSE:
                     return False
-                else:
-                    await asyncio.sleep(step)
-                    if reader.at_eof():
-                        seen.gone.set()
-                        return False
+                elif not await self._pause(step, reader):
+                    seen.gone.set()
+                    return False
         except ConnectionError:
             seen.gone.set()
             return False
