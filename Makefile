@@ -1,5 +1,6 @@
 # run    a real model and the gateway before it, from nothing; Ctrl-C stops both
 # test   every test, with every real component it needs
+# assurance  the tests of threats and faults, and docs/assurance.md from them
 # check  lint, types, import contracts, shipped policies
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +10,7 @@ LOCKS := deploy/locks
 WORKERS ?= logical
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run test check nightly privileged servers sbom audit lock bench clients clean
+.PHONY: run test assurance check nightly privileged servers sbom audit lock bench clients clean
 
 run: .venv/run
 	@$(BIN)/gateway quickstart
@@ -17,6 +18,9 @@ run: .venv/run
 test: .venv/dev servers
 	$(PYTEST) -m "not alone" --numprocesses $(WORKERS) --dist loadfile
 	$(PYTEST) -m alone $$(grep -rl --include='test_*.py' 'mark[.]alone' tests)
+
+assurance: .venv/dev servers ## the tests of faults and threats, and what they showed: docs/assurance.md; FULL=1: the full amounts
+	GATEWAY_ASSURANCE=docs/assurance$(if $(FULL),-full).md $(if $(FULL),GATEWAY_TEST_AMOUNTS=full) $(PYTEST) -m assures $(if $(FULL),--timeout 3600)
 
 check: .venv/dev
 	$(BIN)/ruff format --check gateway tests

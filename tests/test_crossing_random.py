@@ -230,6 +230,7 @@ def forms(chat: ChatRequest, body: bytes) -> list[tuple[ChatRequest, bool]]:
     return [(chat, False)] if redacted is None else [(chat, False), (redacted.chat, True)]
 
 
+@pytest.mark.assures("fault 23")
 @pytest.mark.parametrize("surface", ["chat", "messages", "responses"])
 @given(seed=SEEDS)
 @often(220)
@@ -262,6 +263,7 @@ def test_a_request_is_refused_or_can_be_said_to_every_backend(surface, seed):
                 assert dialect.takes == "chat"
 
 
+@pytest.mark.assures("fault 23")
 @pytest.mark.parametrize("surface", sorted(SURFACES))
 @given(seed=SEEDS, raw=st.binary(max_size=40))
 @often(60)
@@ -369,6 +371,7 @@ def played(dice: random.Random, raw: bytes, wire: str, takes: str, surface: str)
     return (out if reader.done else out + reader.close()), reader
 
 
+@pytest.mark.assures("fault 24")
 @pytest.mark.parametrize(("wire", "takes", "surface"), CROSSINGS, ids=str)
 @given(seed=SEEDS)
 @often(90)
@@ -397,6 +400,7 @@ def test_a_stream_never_breaks_a_reader_and_never_looks_finished_when_it_is_not(
         crossing.read_strictly(events, finished=finished)
 
 
+@pytest.mark.assures("fault 7")
 @pytest.mark.parametrize(("wire", "takes", "surface"), CROSSINGS, ids=str)
 def test_a_truncated_stream_never_looks_finished(wire, takes, surface):
     """Cut before each event, and within it: it is finished only once the backend's end is in."""

@@ -146,6 +146,7 @@ def test_quickstart_prints_a_curl_that_works_and_stops_what_it_started(tmp_path)
     assert [child for child in children if Path(f"/proc/{child}").exists()] == []
 
 
+@pytest.mark.assures("fault 13")
 @pytest.mark.parametrize("round_", range(200 if FULL else 6))
 def test_kill_9_in_the_middle_of_streams_loses_nothing_that_was_seen_complete(tmp_path, upstream: Upstream, round_):
     upstream.scripts["k"] = [

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.assurance import ROWS, Showed, document, marked
 
 from gateway.core.catalog import PASSPORT
 from gateway.core.decision import Facts
@@ -82,3 +83,32 @@ def test_no_path_of_a_machine_is_in_the_tree():
     texts = [ROOT / name for name in tracked if not name.startswith("tests/vectors/") and (ROOT / name).is_file()]
     found = [path.name for path in texts if re.search(rb"/(work|root|home)/[a-z]+/", path.read_bytes())]
     assert found == []
+
+
+def test_assurance_names_tests_that_exist_and_rows_that_exist():
+    tests = marked()
+    assert [row for row in tests if row not in ROWS] == []
+    text = (ROOT / "docs" / "assurance.md").read_text()
+    named = set(re.findall(r"\[(test_\w+)\]\(\.\./(tests/[\w/]+\.py)\)", text))
+    assert named
+    assert [f"{path}::{name}" for name, path in named if f"def {name}(" not in (ROOT / path).read_text()] == []
+    lines = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| ")]
+    assert [title for title in ROWS.values() if title not in lines] == []
+
+
+def test_assurance_hides_nothing():
+    nothing, ran = Showed(), Showed()
+    ran.add("fault 4", "tests/x.py::test_a", "2 answers", "both told")
+    ran.outcomes |= {"tests/x.py::test_a": ["passed", "passed"], "tests/x.py::test_b": ["failed"]}
+    tests = {
+        "fault 4": ["tests/x.py::test_a", "tests/x.py::test_b", "tests/x.py::test_c"],
+        "threat K1": ["tests/y.py::test_d"],
+    }
+
+    def row(showed: Showed, begins: str) -> str:
+        return next(line for line in document(tests, showed).splitlines() if line.startswith(begins))
+
+    assert row(nothing, "| 4 |").endswith("|  | not run |")
+    assert row(nothing, "| 5 |").endswith("|  | **no test yet** |")
+    assert row(ran, "| 4 |").endswith("| 2 answers | **1 failed**<br>both told<br>1 of 3 tests not run |")
+    assert row(ran, "| K1 |").endswith("|  | not run |")

@@ -76,6 +76,7 @@ def replace(path: Path, text: str) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.assures("fault 17")
 def test_a_storm_of_reloads_disturbs_no_request_and_only_good_trees_decide(tmp_path, policies, upstream: Upstream):
     more = policies / "policies" / "more.yaml"
     upstream.scripts["w"] = [answer(OK)]
@@ -136,6 +137,7 @@ def test_a_storm_of_reloads_disturbs_no_request_and_only_good_trees_decide(tmp_p
 
 
 @pytest.mark.alone
+@pytest.mark.assures("fault 17")
 async def test_a_reload_leaves_the_event_loop_free(policies, record_property):
     """The bound is loose, since machines are shared; what was seen is in the report of the run."""
     more = policies / "policies" / "more.yaml"
@@ -179,6 +181,7 @@ async def test_a_reload_leaves_the_event_loop_free(policies, record_property):
 
 
 @pytest.mark.alone
+@pytest.mark.assures("fault 18")
 def test_a_suspension_is_live_within_a_second_cuts_what_runs_and_survives_a_restart(
     tmp_path, policies, upstream: Upstream
 ):

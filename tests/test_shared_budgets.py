@@ -38,6 +38,7 @@ def policies(tmp_path):
     return tree
 
 
+@pytest.mark.assures("fault 26")
 def test_what_one_spends_the_other_does_not_have(tmp_path, upstream, policies, postgres_server):
     ledger = stores.Place(tmp_path, postgres_server.url())
     catalog = {"a": backend(upstream.url("a"), max_output=4000)}

@@ -144,7 +144,7 @@ def classify(
     if kind is FailureKind.CONTEXT_TOO_LONG:
         error["code"] = "context_length_exceeded"
     error["type"] = error["type"] or ("server_error" if kind in _THEIRS else "invalid_request_error")
-    own = status < 400 or status == GROQ_FLEX_IS_FULL or (kind is FailureKind.SERVER_ERROR and status < 500)
+    own = not 400 <= status < 600 or status == GROQ_FLEX_IS_FULL or (kind is FailureKind.SERVER_ERROR and status < 500)
     return Failed(kind, kind.status if own else status, error, _wait(headers, read.wait))
 
 
@@ -252,9 +252,9 @@ def _read(body: bytes) -> _Read:
     error: dict[str, object] = {
         **{name: value for name, value in inner.items() if name not in named and isinstance(value, int | float | bool)},
         "message": scrub(message),
-        "type": type_ if isinstance(type_, str) else "",
-        "param": param if isinstance(param, str) else None,
-        "code": code if isinstance(code, str) and not _STATUS.match(code) else None,
+        "type": scrub(type_) if isinstance(type_, str) else "",
+        "param": scrub(param) if isinstance(param, str) else None,
+        "code": scrub(code) if isinstance(code, str) and not _STATUS.match(code) else None,
     }
     names = [each for each in (code, type_, inner.get("status")) if isinstance(each, str)]
     for more in (inner.get("innererror"), inner.get("metadata")):

@@ -14,10 +14,11 @@ from gateway.core.errors import Failed, FailureKind
 from gateway.providers import finish, mending
 from gateway.providers.completion import DONE, error_event
 from gateway.providers.failures import classify, unreadable, wrong_end
-from gateway.providers.reader import Answer, Reader
+from gateway.providers.reader import NO_TEXT, Answer, Reader, is_text
 from gateway.providers.usage import usage_of
 
 _NO_CODES: Mapping[str, FailureKind] = {}
+_NONSENSE = "the backend sent a choice that is none of a chat completion"
 _EMPTY = (b"null", b'""', b"[]", b"{}")
 
 
@@ -99,7 +100,7 @@ class Stream(Reader):
             and b"\r" not in block
             and not self._splitter.holds
         ):  # nearly every block of a real stream is one event
-            return self._event(block, block[6:-2])
+            return self._event(block, block[6:-2]) if is_text(block) else self.broke_off(NO_TEXT)
         return super().feed(block)
 
     def _event(self, event: bytes, data: bytes) -> bytes:
@@ -143,6 +144,8 @@ class Stream(Reader):
                 self.written_events += 1
             if odd or self._tags or ends is not None:
                 self._last = data
+                if _is_nonsense(choice.delta):
+                    return self.broke_off(unreadable(_NONSENSE))
                 if (said := self._said(choice)) or ends is not None:
                     changes = {**(changes or {}), at: (said, ends)}
         if changes is not None:
@@ -243,6 +246,8 @@ def answer_of(body: bytes, *, tags: bool = False, codes: Mapping[str, FailureKin
         read = _BODY.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Answer(b"", None, 0, unreadable("the backend answered with something that is no chat completion"))
+    if not is_text(body):
+        return Answer(b"", usage_of(read.usage), 0, NO_TEXT)
     failed = classify(200, body, None, codes) if present(read.error) else None
     if failed is None and not read.choices:
         failed = failed_beside(read, body) or unreadable("the backend answered without choices")
@@ -253,8 +258,12 @@ def answer_of(body: bytes, *, tags: bool = False, codes: Mapping[str, FailureKin
     if failed is not None:
         return Answer(b"", usage, 0, failed)  # what is reported is billed, whatever else
     choices = read.choices or []
-    written = sum(_measured(choice.message)[0] + _length(choice.text) for choice in choices)
-    if tags or any(_is_odd_whole(choice) for choice in choices):
+    measured = [_measured(choice.message) for choice in choices]
+    for choice, (_, odd) in zip(choices, measured, strict=True):
+        if (choice.message is None and choice.text is UNSET) or (odd and _is_nonsense(choice.message)):
+            return Answer(b"", usage, 0, unreadable(_NONSENSE))
+    written = sum(size for size, _ in measured) + sum(_length(choice.text) for choice in choices)
+    if tags or any(odd for _, odd in measured) or any(_ends_oddly(choice) for choice in choices):
         body = _mended(body, choices, tags=tags)
     return Answer(body, usage, written, None, word(read.service_tier))
 
@@ -313,9 +322,8 @@ def word(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _is_odd_whole(choice: Choice) -> bool:
-    why = choice.finish_reason
-    return (why is not None and why not in finish.OURS) or _measured(choice.message)[1]
+def _ends_oddly(choice: Choice) -> bool:
+    return choice.finish_reason is not None and choice.finish_reason not in finish.OURS
 
 
 def _measured(generated: Generated | None) -> tuple[int, bool]:
@@ -324,7 +332,7 @@ def _measured(generated: Generated | None) -> tuple[int, bool]:
         return 0, False
     size, odd, content = 0, False, generated.content
     if content is not UNSET and (text := bytes(content)) not in _EMPTY:
-        size, odd = len(text) - 2, text[:1] == b"["
+        size, odd = len(text) - 2, text[:1] != b'"'
     if (calls := generated.tool_calls) is not UNSET and (more := _length(calls)):
         size, odd = size + more, True
     for raw in (
@@ -337,6 +345,14 @@ def _measured(generated: Generated | None) -> tuple[int, bool]:
         if raw is not UNSET:
             size += _length(raw)
     return size, odd
+
+
+def _is_nonsense(generated: Generated | None) -> bool:
+    """Whether content is no text and no list of parts, or calls are no list: no client reads that."""
+    if generated is None:
+        return False
+    content, calls = mending.raw_or_none(generated.content), mending.raw_or_none(generated.tool_calls)
+    return (content or b"null")[:1] not in (b'"', b"[", b"n") or (calls or b"null")[:1] not in (b"[", b"n")
 
 
 def _length(raw: Raw | UnsetType) -> int:

@@ -12,6 +12,20 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 so its bytes may be of no text at all."""
 
 
+NO_TEXT = unreadable("the backend sent bytes that are no UTF-8")
+
+
+def is_text(data: bytes) -> bool:
+    """Whether it is UTF-8, as JSON and events must be: a client could not read on after anything else."""
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class Answer(msgspec.Struct, frozen=True):
     """A buffered answer: what the client is to see of it, what it used, how many bytes of text it wrote, or how it
     failed, and the service tier that it names."""
@@ -90,7 +104,9 @@ class Reader:
             self.usage, self._written_then = usage, self.written_bytes
 
     def _next(self, event: bytes) -> bytes:
-        return b"" if self.done else self._event(event, data_of(event))
+        if self.done:
+            return b""
+        return self._event(event, data_of(event)) if is_text(event) else self.broke_off(NO_TEXT)
 
     def _event(self, event: bytes, data: bytes) -> bytes:
         raise NotImplementedError

@@ -127,6 +127,7 @@ def nothing():
     """Time goes by."""
 
 
+@pytest.mark.assures("fault 10")
 @pytest.mark.parametrize("how", ["flushed", "restarted"])
 async def test_a_server_that_lost_everything_gets_it_back_and_nobody_passes_the_wall(server, replica, monkeypatch, how):
     world = World(3000)
@@ -148,6 +149,7 @@ async def test_a_server_that_lost_everything_gets_it_back_and_nobody_passes_the_
     assert replicas[0].heard[-1] == ""
 
 
+@pytest.mark.assures("fault 10")
 @pytest.mark.parametrize(
     ("lags", "spent"),
     [
@@ -208,6 +210,7 @@ async def test_what_is_booked_again_long_after_is_booked_where_it_is_not(replica
     assert again.tokens.remaining >= pace.tokens.remaining
 
 
+@pytest.mark.assures("fault 10")
 async def test_another_server_that_took_over_with_older_accounts_is_not_believed(replica):
     books = await replica(WALL, spent=spent_before)
     held = await books.budgets.reserve(ask(10), 0)
@@ -221,6 +224,7 @@ async def test_another_server_that_took_over_with_older_accounts_is_not_believed
 
 
 @pytest.mark.alone
+@pytest.mark.assures("fault 10")
 async def test_a_slow_server_is_waited_for_once_and_what_it_did_late_is_given_back(server, replica):
     books = await replica(WALL)
     assert isinstance(await books.budgets.reserve(ask(1), 0), Reserved)
@@ -239,6 +243,7 @@ async def test_a_slow_server_is_waited_for_once_and_what_it_did_late_is_given_ba
 
 
 @pytest.mark.alone
+@pytest.mark.assures("fault 10")
 async def test_behind_a_server_that_hangs_nobody_waits_for_those_before(server, replica):
     books = await replica(WALL)
     os.kill(server._process.pid, signal.SIGSTOP)
@@ -286,6 +291,7 @@ async def test_a_lock_whose_answer_was_lost_holds_up_nobody(replica):
 
 
 @pytest.mark.alone
+@pytest.mark.assures("fault 10")
 async def test_a_server_that_is_down_denies_and_what_ended_meanwhile_is_counted(server, replica):
     books = await replica(WALL)
     room = await books.budgets.reserve(ask(50), 0)
@@ -316,6 +322,7 @@ async def test_a_gateway_starts_before_its_server(server, replica):
     assert isinstance(await books.budgets.reserve(ask(1), 0), Reserved)
 
 
+@pytest.mark.assures("fault 10")
 async def test_a_full_server_denies_until_there_is_room(replica):
     books = await replica(WALL)
     room = await books.budgets.reserve(ask(50), 0)
@@ -331,6 +338,7 @@ async def test_a_full_server_denies_until_there_is_room(replica):
     assert account(books) == (20, 0)
 
 
+@pytest.mark.assures("fault 10")
 async def test_what_somebody_else_wrote_over_is_made_anew(replica):
     books = await replica(WALL, rates=[Rate("key", "requests", 100)], spent=spent_before)
     held = await books.budgets.reserve(ask(10), 0)
@@ -353,6 +361,7 @@ def spent_before(limits, moment):
     return {(each.id, EVERYTHING): {int(moment): 70 * NANO} for each in limits}
 
 
+@pytest.mark.assures("fault 10")
 async def test_a_settlement_that_meets_nonsense_is_made_again(replica):
     books = await replica(WALL, spent=spent_before)
     held = await books.budgets.reserve(ask(10), 0)
@@ -363,6 +372,7 @@ async def test_a_settlement_that_meets_nonsense_is_made_again(replica):
     assert account(books) == (74, 0)
 
 
+@pytest.mark.assures("fault 10")
 async def test_replicas_alone_spend_their_part_of_what_was_left(server, replica):
     of_each = limit("l", "key", "month", 1000, on_store_down="local_quota")
     denying = limit("d", "team", "month", 10**6)

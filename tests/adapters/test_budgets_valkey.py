@@ -70,6 +70,7 @@ def account(books, of, value="k1"):
     return tuple(int(amount or 0) for amount in books.client.hmget(key, "S", "R"))
 
 
+@pytest.mark.assures("fault 26")
 async def test_side_by_side_nobody_passes_a_ceiling(replica):
     wall = limit("l", "key", "month", 1000)
     books = await replica(wall)
@@ -106,6 +107,7 @@ def journals(tmp_path, state):
     return sum(amount for path in tmp_path.iterdir() for each, amount in left_in(path).values() if each == state)
 
 
+@pytest.mark.assures("fault 26")
 async def test_four_processes_spend_exactly_what_they_say(valkey_url, tmp_path):
     start_of_time(valkey_url)
     client = redis.Redis.from_url(valkey_url.replace("valkey:", "redis:"))
@@ -120,6 +122,7 @@ async def test_four_processes_spend_exactly_what_they_say(valkey_url, tmp_path):
     assert 11_900 < booked(client)[0] <= 12_000
 
 
+@pytest.mark.assures("fault 13", "fault 26")
 async def test_a_replica_that_is_killed_takes_nothing_from_others_and_resolves_its_own(valkey_url, tmp_path):
     start_of_time(valkey_url)
     client = redis.Redis.from_url(valkey_url.replace("valkey:", "redis:"))
@@ -144,6 +147,7 @@ async def test_a_replica_that_is_killed_takes_nothing_from_others_and_resolves_i
     assert booked(client)[0] == journals(tmp_path, "done") + its_own
 
 
+@pytest.mark.assures("fault 9")
 async def test_a_storm_of_callers_who_hang_up_leaves_nothing_reserved(replica):
     wall = limit("l", "key", "month", 10**9)
     books = await replica(wall)
@@ -174,6 +178,7 @@ async def test_a_storm_of_callers_who_hang_up_leaves_nothing_reserved(replica):
     assert books.keeping.under_way == {}
 
 
+@pytest.mark.assures("fault 15")
 async def test_a_caller_whose_clock_is_wrong_counts_in_the_same_window(replica):
     wall = limit("l", "key", "hour", 100)
     books, other = await replica(wall), await replica(wall)
@@ -184,6 +189,7 @@ async def test_a_caller_whose_clock_is_wrong_counts_in_the_same_window(replica):
         assert 0 <= exceeded.resets - time.time() <= 3600
 
 
+@pytest.mark.assures("threat B1")
 async def test_a_settlement_acts_once_however_often_it_is_sent(replica):
     wall = limit("l", "key", "month", 100)
     books = await replica(wall)
@@ -291,6 +297,7 @@ LIMITS = [
 RATES = [Rate("key", "requests", 90), Rate("team", "tokens", 4000), Rate("key", "tokens", 1500, "k2")]
 
 
+@pytest.mark.assures("fault 26")
 @pytest.mark.parametrize("seed", range(4))
 async def test_random_traffic_has_the_outcomes_that_one_process_would_have(valkey_url, monkeypatch, seed):
     by_set_clock(monkeypatch)

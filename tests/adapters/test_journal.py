@@ -85,6 +85,7 @@ async def test_rows_appear_while_it_runs(place):
     ledger.close()
 
 
+@pytest.mark.assures("fault 13")
 async def test_a_call_that_never_ended_stands_at_its_upper_bound(place):
     ledger = place.ledger()
     ledger.open(entry("req-1", state="open", cost=100))
@@ -97,6 +98,7 @@ async def test_a_call_that_never_ended_stands_at_its_upper_bound(place):
     assert await rows(place) == [("req-1", 1, "uncertain", 100), ("req-2", 1, "settled", 7)]
 
 
+@pytest.mark.assures("fault 13")
 async def test_recovery_twice_books_once(place):
     ledger = place.ledger()
     ledger.settle([entry("req-1"), entry("req-1", hop=2)])
@@ -106,6 +108,7 @@ async def test_recovery_twice_books_once(place):
     assert await rows(place) == [("req-1", 1, "settled", 7), ("req-1", 2, "settled", 7)]
 
 
+@pytest.mark.assures("fault 14")
 async def test_a_journal_cut_at_any_byte_of_its_last_record_loses_nothing_before_it(place, tmp_path):
     ledger = place.ledger()
     ledger.open(entry("req-1", state="open", cost=100))
@@ -145,6 +148,7 @@ async def test_a_full_segment_gives_way_to_a_new_one_with_what_is_under_way(plac
     assert found[-1] == ("req-long", 1, "uncertain", 100)
 
 
+@pytest.mark.assures("fault 12")
 async def test_nothing_is_let_through_while_the_journal_takes_nothing(place, monkeypatch):
     ledger = place.ledger()
     full = OSError(28, "No space left on device")
@@ -181,6 +185,7 @@ async def test_whether_a_call_can_be_noted_is_found_out_anew(place, monkeypatch)
     assert [row[0] for row in await rows(place)] == ["req-2"]
 
 
+@pytest.mark.assures("fault 12")
 async def test_a_line_of_which_only_a_part_was_taken_does_not_spoil_the_next(place, monkeypatch):
     ledger = place.ledger()
     real = os.write
@@ -194,6 +199,7 @@ async def test_a_line_of_which_only_a_part_was_taken_does_not_spoil_the_next(pla
     assert await rows(place) == [("req-2", 1, "uncertain", 200)]
 
 
+@pytest.mark.assures("fault 12")
 async def test_with_power_the_seal_is_an_fsync_that_serves_all_who_wait(place, monkeypatch):
     synced = []
     real = os.fsync
@@ -240,6 +246,7 @@ async def settle(ledger: Ledger, name: str, amount: int) -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.assures("fault 11")
 @pytest.mark.parametrize("fault", ["down", "frozen"])
 @pytest.mark.alone
 async def test_what_ends_while_postgres_is_away_is_there_once_when_it_is_back(
@@ -272,6 +279,7 @@ async def test_what_ends_while_postgres_is_away_is_there_once_when_it_is_back(
     assert segments(place) == []
 
 
+@pytest.mark.assures("fault 11")
 async def test_a_start_while_postgres_is_down_serves_and_recovers_later(server, shared, quick):
     place = shared
     former = place.ledger()
@@ -312,6 +320,7 @@ class Deaf(Away):
         return kept
 
 
+@pytest.mark.assures("fault 11")
 async def test_what_was_taken_although_the_answer_was_lost_is_there_once(place, quick):
     former = place.ledger()
     former.open(entry("never-ended", state="open", cost=100))
@@ -330,6 +339,7 @@ async def test_what_was_taken_although_the_answer_was_lost_is_there_once(place, 
     assert segments(place) == []
 
 
+@pytest.mark.assures("fault 11")
 async def test_what_ends_while_a_database_is_read_only_is_there_later(server, shared, quick):
     name = urlsplit(shared.url).path[1:]
     ledger = shared.ledger()
@@ -357,6 +367,7 @@ async def test_a_close_while_the_store_is_away_leaves_all_to_the_next_start(plac
     assert len(await rows(place)) == 20
 
 
+@pytest.mark.assures("fault 11", "fault 12")
 async def test_a_full_journal_lets_no_call_through_until_the_store_has_taken_some(place, quick, monkeypatch):
     monkeypatch.setattr(journal, "SEGMENT_BYTES", 5_000)
     monkeypatch.setattr(journal, "JOURNAL_BYTES", 40_000)
@@ -415,6 +426,7 @@ async def test_what_does_not_wait_in_memory_is_read_from_its_segment(place, quic
     assert segments(place) == []
 
 
+@pytest.mark.assures("fault 11")
 async def test_an_entry_that_the_store_never_takes_is_set_aside_and_told(place):
     told = []
     ledger = place.ledger(tell=lambda event, **fields: told.append((event, fields.get("request_id"))))
@@ -462,6 +474,7 @@ async def test_old_calls_are_folded_while_it_runs(place):
     assert await asyncio.to_thread(place.ask, "SELECT calls FROM hours") == [(5,)]
 
 
+@pytest.mark.assures("fault 27")
 async def test_many_gateways_start_at_once_on_an_empty_database(shared):
     places = [Place(shared.directory / str(n), shared.url) for n in range(6)]
     ledgers = await asyncio.gather(*(asyncio.to_thread(place.ledger) for place in places))
@@ -488,6 +501,7 @@ async def test_the_call_that_begins_a_new_segment_is_under_way_in_it(place, monk
     assert ("x" * 600, 1, "uncertain", 900) in await rows(place)
 
 
+@pytest.mark.assures("fault 12")
 async def test_a_segment_that_cannot_be_begun_leaves_the_old_one_in_use(place, monkeypatch):
     monkeypatch.setattr(journal, "SEGMENT_BYTES", 500)
     ledger = place.ledger()
@@ -511,6 +525,7 @@ async def test_a_segment_that_cannot_be_begun_leaves_the_old_one_in_use(place, m
     assert [name for name in segments(place) if name != "refused.jsonl"] == []
 
 
+@pytest.mark.assures("fault 27")
 async def test_a_line_of_another_version_is_set_aside_and_told(place):
     ledger = place.ledger()
     ledger.settle([entry("a")])

@@ -33,6 +33,7 @@ def partitions(place) -> list[str]:
     return [row[0] for row in found]
 
 
+@pytest.mark.assures("fault 27")
 @pytest.mark.parametrize("version", range(1, len(ledger_postgres._MIGRATIONS) + 1))
 def test_a_database_of_an_earlier_version_is_brought_up_to_date(shared, monkeypatch, version):
     with monkeypatch.context() as patch:
@@ -49,6 +50,7 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(shared, monkeypa
     ]
 
 
+@pytest.mark.assures("fault 27")
 def test_a_gateway_of_the_version_before_writes_beside_this_one(shared, store, monkeypatch):
     earlier = PostgresStore(shared.url)
     earlier.write([entry("a")])
@@ -108,6 +110,7 @@ def test_what_an_operator_forbids_is_refused_and_what_follows_is_not(shared, sto
     assert [row[0] for row in shared.rows()] == ["a", "c"]
 
 
+@pytest.mark.assures("fault 11")
 def test_a_connection_that_was_lost_is_made_anew(shared, store, server):
     store.write([entry("a")])
     server.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gateway'")
@@ -124,6 +127,7 @@ def test_months_have_names(moment, name):
     assert _start_of(month) <= moment < _start_of(month + 1)
 
 
+@pytest.mark.assures("fault 11")
 def test_a_gateway_serves_while_postgres_is_down_and_books_all_once_it_is_back(server, shared, tmp_path, upstream):
     policies = tmp_path / "policies"
     shutil.copytree(ROOT / "routing_policies", policies)

@@ -152,6 +152,7 @@ def test_a_store_is_taken_up_where_it_was_left(place, store):
     assert [row[0] for row in place.rows()] == ["a", "b"]
 
 
+@pytest.mark.assures("fault 27")
 def test_a_column_that_a_later_version_added_is_no_matter(place, store, server):
     store.write([entry("a")])
     change = "ALTER TABLE entries ADD COLUMN later TEXT NOT NULL DEFAULT ''"
@@ -198,6 +199,7 @@ def test_whoever_asks_while_calls_are_folded_sees_each_once(place, monkeypatch):
     assert place.rows() == []
 
 
+@pytest.mark.assures("fault 11")
 def test_two_writers_at_once_lose_nothing(shared):
     place = shared
     failed: list[Exception] = []

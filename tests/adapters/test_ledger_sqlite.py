@@ -11,6 +11,7 @@ from gateway.adapters.ledger_sqlite import SqliteStore, _write, connect
 LONG_AGO = 1_700_000_000.0
 
 
+@pytest.mark.assures("fault 27")
 @pytest.mark.parametrize("version", range(len(ledger_sqlite._MIGRATIONS)))
 def test_a_file_of_an_earlier_version_is_brought_up_to_date(tmp_path, version):
     path = tmp_path / "ledger.sqlite"

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.stores import entry
@@ -25,6 +26,7 @@ def test_entries_come_back_in_their_order_and_in_groups(tmp_path, monkeypatch):
     assert whole(path) == ENTRIES
 
 
+@pytest.mark.assures("fault 14")
 @given(st.integers(0, len(LINES)))
 @settings(max_examples=100, deadline=None)
 def test_a_segment_cut_anywhere_has_all_its_whole_lines(tmp_path_factory, cut):

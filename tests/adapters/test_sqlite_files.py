@@ -16,6 +16,7 @@ def columns(db):
     return [name for _, name, *_ in db.execute("PRAGMA table_info(a)")]
 
 
+@pytest.mark.assures("fault 27")
 def test_a_file_is_made_and_later_brought_up_to_date(tmp_path):
     path = tmp_path / "a.sqlite"
     with opened(path, [FIRST]) as db:
@@ -26,6 +27,7 @@ def test_a_file_is_made_and_later_brought_up_to_date(tmp_path):
         assert (columns(db), db.execute("SELECT x FROM a").fetchall()) == (["x", "y"], [(1,)])
 
 
+@pytest.mark.assures("fault 27")
 def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path):
     path = tmp_path / "a.sqlite"
     opened(path, [FIRST]).close()

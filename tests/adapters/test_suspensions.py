@@ -13,6 +13,7 @@ def given(orders):
     return [(order.backend, order.suspended, order.by, order.reason) for order in orders]
 
 
+@pytest.mark.assures("fault 18")
 def test_a_server_sees_what_the_command_line_orders(tmp_path):
     server, cli = Suspensions(tmp_path), Suspensions(tmp_path)
     assert server.news() == ()

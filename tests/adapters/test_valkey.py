@@ -46,6 +46,7 @@ async def test_a_connection_that_was_closed_meanwhile_is_replaced(server, valkey
     assert await server.ask([("PING",)]) == [b"PONG"]
 
 
+@pytest.mark.assures("fault 10")
 @pytest.mark.parametrize("url", ["valkey://127.0.0.1:1", "redis://nowhere.invalid:6379", "unix:///nonexistent"])
 @pytest.mark.alone
 async def test_nobody_there_is_down_at_once(url):
@@ -56,6 +57,7 @@ async def test_nobody_there_is_down_at_once(url):
 
 
 @pytest.mark.alone
+@pytest.mark.assures("fault 10")
 async def test_a_server_that_hangs_is_waited_for_so_long_and_no_longer():
     with stores.valkey() as process:
         server = Valkey(stores.url_of(process), ECHO)
@@ -70,6 +72,7 @@ async def test_a_server_that_hangs_is_waited_for_so_long_and_no_longer():
         await server.disconnect()
 
 
+@pytest.mark.assures("fault 10")
 async def test_another_server_is_not_taken_for_the_one_that_is_known():
     with stores.valkey() as process:
         server = Valkey(stores.url_of(process), ECHO)

@@ -74,6 +74,7 @@ async def house(tmp_path):
     upstream.stop()
 
 
+@pytest.mark.assures("threat B1")
 @pytest.mark.parametrize(
     "fields",
     [{}, {"max_tokens": 500}, {"n": 4, "max_tokens": 32_000, "reasoning_effort": "high"}, {"images": 5}],
@@ -108,6 +109,7 @@ rules:
 """
 
 
+@pytest.mark.assures("fault 26", "threat B1")
 async def test_two_hundred_at_once_through_four_gateways_do_not_pass_the_budget_that_they_share(
     tmp_path, postgres_server
 ):

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from decimal import Decimal
 
 import aiohttp
+import pytest
 from support.billing import PRICES, BillingUpstream, Plan
 from support.server import backend, serving
 
@@ -109,6 +110,7 @@ class Client:
                 self.receipts[plan.number] = int(Decimal(response.headers["x-gateway-cost-usd"]) * PICO_PER_USD)
 
 
+@pytest.mark.assures("fault 7", "fault 8", "fault 9")
 async def test_three_books_agree(tmp_path):
     upstream = BillingUpstream()
     port = await upstream.start()

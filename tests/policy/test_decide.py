@@ -522,6 +522,7 @@ def expected(rules, facts):
 EACH = 200
 
 
+@pytest.mark.assures("fault 25")
 @pytest.mark.parametrize("part", range(4))
 def test_random_requests_are_decided_as_the_reference_decides_them(part):
     seen = set()

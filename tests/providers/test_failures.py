@@ -88,6 +88,21 @@ def test_scrub(said, shown):
     assert scrub(said) == shown
 
 
+def test_a_key_is_shown_nowhere_in_an_error():
+    told = {
+        "message": "x",
+        "type": "sk-proj-abcdefgh1",
+        "code": "sk-proj-abcdefgh1",
+        "param": "Bearer sk-proj-abcdefgh1",
+    }
+    assert "abcdefgh" not in json.dumps(classify(400, json.dumps({"error": told}).encode()).error)
+
+
+@pytest.mark.parametrize("status", [204, 302, 600, 999])
+def test_a_status_that_is_no_error_s_is_not_told(status):
+    assert classify(status, b"{}").status == 502
+
+
 def test_retry_after_is_kept_as_it_came():
     assert (
         classify(429, b"{}", {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}).retry_after

@@ -217,3 +217,33 @@ def test_any_stream_keeps_the_rules(pieces, tags, done, cut):
     assert len({index for index, _ in ended}) == len(ended)
     assert {why for _, why in ended} <= OURS
     assert play(body, tags=tags)[2] == out
+
+
+NONSENSE = [
+    b'{"choices": [{"index": 0, "%b": {"content": 7}}]}',
+    b'{"choices": [{"index": 0, "%b": {"content": {"a": 1}}}]}',
+    b'{"choices": [{"index": 0, "%b": {"tool_calls": 7}}]}',
+    b'{"choices": [{"index": 0, "%b": {"content": "\xff\xfe"}}]}',
+]
+
+
+@pytest.mark.parametrize("told", NONSENSE)
+def test_what_no_client_reads_is_a_failure_streamed_and_whole(told):
+    assert answer_of(told.replace(b"%b", b"message")).failed.kind is FailureKind.BROKEN
+    for cut in (0, 9):
+        reader = Stream(wants_usage=True, continuous=False)
+        event = b"data: " + told.replace(b"%b", b"delta") + b"\n\n"
+        out = reader.feed(event[:cut]) + reader.feed(event[cut:])
+        assert reader.failed.kind is FailureKind.BROKEN
+        assert told not in out
+        out.decode()
+
+
+@pytest.mark.parametrize("message", [b"null", b""])
+def test_a_choice_without_a_message_is_a_failure(message):
+    body = b'{"choices": [{"index": 0, "message": %b}]}' % message if message else b'{"choices": [{"index": 0}]}'
+    assert answer_of(body).failed.kind is FailureKind.BROKEN
+
+
+def test_content_that_is_absent_is_none():
+    assert answer_of(b'{"choices": [{"index": 0, "message": {"content": null, "tool_calls": null}}]}').failed is None

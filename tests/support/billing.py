@@ -6,12 +6,10 @@ A request's only message is a plan in JSON. The upstream never tells the bill to
 import asyncio
 import contextlib
 import json
-import socket
-import struct
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from support.upstream import STREAM_END, STREAM_HEAD, answer, chunk, event
+from support.upstream import STREAM_END, STREAM_HEAD, answer, chunk, event, reset
 
 PRICES = {"input": 1, "cache_read": 0.1, "output": 4, "reasoning": 6}
 """USD per million tokens, as the catalog has them."""
@@ -124,7 +122,7 @@ class BillingUpstream:
         await asyncio.sleep(plan.reasoning / TOKENS_PER_SECOND)
         if plan.kind == "reset-before":
             self.bill[plan.number] = before + plan.cost  # it was computed, and nobody took it
-            _reset(writer)
+            reset(writer)
             return False
         if not plan.streamed:
             self.bill[plan.number] = before + plan.cost
@@ -146,7 +144,7 @@ class BillingUpstream:
                 await asyncio.sleep(0.001)
             if written == plan.after and plan.kind == "reset":
                 await asyncio.sleep(0.002)  # what was written goes out
-                _reset(writer)
+                reset(writer)
                 return False
             if written == plan.after and plan.kind == "error":
                 writer.write(chunk(event({"error": {"message": "m", "type": "server_error", "code": None}})))
@@ -190,8 +188,3 @@ def _body(plan: Plan) -> dict:
     }
     usage = _told(plan)
     return body if usage is None else {**body, "usage": usage}
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()

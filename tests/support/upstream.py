@@ -1,18 +1,28 @@
 """A scripted upstream on loopback: raw bytes out, by the name in the path, and its own log of what came in.
 
 `http://127.0.0.1:PORT/NAME/v1/chat/completions` runs the script called NAME: a list of bytes (sent), numbers (seconds
-to wait), HANG (until the client goes), RESET (drops the connection), CLOSE.
+to wait), HANG (until the client goes), RESET (drops the connection), CLOSE, a Bill (what is charged from here on).
 """
 
 import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 HANG, RESET, CLOSE = "hang", "reset", "close"
+
+
+@dataclass(frozen=True)
+class Bill:
+    """A step of a script: what the upstream will charge for the request, whatever comes after."""
+
+    pico_usd: int
 
 
 def answer(body: bytes | dict, status: int = 200, content_type: str = "application/json", **headers: str) -> bytes:
@@ -73,16 +83,25 @@ def stream(*events: bytes, end: bytes = STREAM_END) -> list:
 
 @dataclass
 class Seen:
-    """One request as it came in."""
+    """One request as it came in. Moments are monotonic seconds; `ended` None: its script is still being played."""
 
     name: str
     head: bytes
     body: bytes
+    at: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    bill: int = 0
     gone: threading.Event = field(default_factory=threading.Event)  # the gateway hung up before the script ended
 
     @property
     def json(self) -> dict:
         return json.loads(self.body)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Drops a connection, so that the other side gets a reset and no end."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 class Upstream:
@@ -92,6 +111,7 @@ class Upstream:
         self.scripts: dict[str, list] = {}
         self.seen: list[Seen] = []
         self.connections: list[object] = []
+        self._more: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self._socket.getsockname()[1]
@@ -103,6 +123,24 @@ class Upstream:
 
     def requests(self, name: str) -> list[Seen]:
         return [seen for seen in self.seen if seen.name == name]
+
+    def script_of(self, seen: Seen) -> list:
+        """What to answer a request with."""
+        return self.scripts[seen.name]
+
+    def listen(
+        self,
+        serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> int:
+        """Listens on one more port, with TLS if there is a context. Returns the port."""
+
+        async def start() -> int:
+            server = await asyncio.start_server(serve or self._serve, "127.0.0.1", 0, ssl=context, backlog=512)
+            self._more.append(server)
+            return server.sockets[0].getsockname()[1]
+
+        return asyncio.run_coroutine_threadsafe(start(), self._loop).result(5)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -127,9 +165,20 @@ class Upstream:
                 length = next((int(v) for k, v in fields.items() if k.lower() == b"content-length"), 0)
                 seen = Seen(head.split(b"/")[1].decode(), head, await reader.readexactly(length))
                 self.seen.append(seen)
-                if not await self._play(self.scripts[seen.name], seen, reader, writer):
+                goes_on = await self._play(self.script_of(seen), seen, reader, writer)
+                seen.ended = time.monotonic()
+                if not goes_on:
                     break
         writer.close()
+
+    async def _pause(self, seconds: float, reader: asyncio.StreamReader) -> bool:
+        """Waits; False as soon as the gateway is gone."""
+        until = self._loop.time() + seconds
+        while (left := until - self._loop.time()) > 0:
+            await asyncio.sleep(min(left, 0.05))
+            if reader.at_eof():
+                return False
+        return True
 
     async def _play(self, script: list, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Plays a script; False when the connection is over."""
@@ -138,23 +187,20 @@ class Upstream:
                 if isinstance(step, bytes):
                     writer.write(step)
                     await writer.drain()
+                elif isinstance(step, Bill):
+                    seen.bill = step.pico_usd
                 elif step == HANG:
                     await reader.read()
                     seen.gone.set()
                     return False
                 elif step == RESET:
-                    writer.get_extra_info("socket").setsockopt(
-                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                    )
-                    writer.transport.abort()
+                    reset(writer)
                     return False
                 elif step == CLOSE:
                     return False
-                else:
-                    await asyncio.sleep(step)
-                    if reader.at_eof():
-                        seen.gone.set()
-                        return False
+                elif not await self._pause(step, reader):
+                    seen.gone.set()
+                    return False
         except ConnectionError:
             seen.gone.set()
             return False

@@ -1,0 +1,63 @@
+"""Fault 15: the wall clock jumps while the gateway runs. Deadlines and budgets do not follow it."""
+
+import asyncio
+import os
+import struct
+import time
+from pathlib import Path
+
+import pytest
+from support.fault_house import FIRST_BYTE, house
+from support.faults import FaultUpstream
+
+JUMPS = {"an hour on": 3600, "an hour back": -3600, "a day on": 86_400, "a day back": -86_400, "a leap second": 1, "the summer's hour": 3600, "the winter's hour": -3600, "a year back": -31_536_000}  # fmt: skip
+_SHIFTED = """
+import mmap, os, struct, time
+_file = open(os.environ["FAULTS_CLOCK"], "rb")
+_seconds = mmap.mmap(_file.fileno(), 8, access=mmap.ACCESS_READ)
+_real = time.time
+time.time = lambda: _real() + struct.unpack("d", _seconds[:8])[0]
+"""
+"""Python runs this as it starts: the wall clock of that process is off by what a file says."""
+
+
+def set_clock(path: Path, seconds: int) -> None:
+    with path.open("r+b") as clock:  # in place: the gateway has it mapped
+        clock.write(struct.pack("d", float(seconds)))
+
+
+@pytest.mark.assures("fault 15")
+async def test_a_clock_that_jumps_moves_no_deadline_and_refunds_nothing(tmp_path, showed):
+    (tmp_path / "clock").write_bytes(struct.pack("d", 0.0))
+    (tmp_path / "sitecustomize.py").write_text(_SHIFTED)
+    upstream = FaultUpstream()
+    settings = {
+        "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}",
+        "FAULTS_CLOCK": str(tmp_path / "clock"),
+    }
+    async with house(tmp_path / "house", {}, upstream, **settings) as gateway:
+        told = await asyncio.to_thread(
+            gateway.server.cli, "budgets", "set", "--team", "t", "--usd", "0.03", "--per", "hour"
+        )
+        assert told.returncode == 0, told.stderr
+        await asyncio.sleep(1.2)
+        refused = 0
+        for seconds in JUMPS.values():
+            for _ in range(4):
+                refused += (await gateway.send(gateway.plan(streamed=False, words=900), "b00")).status == 402
+            silent = gateway.plan(faults={"b01": "no head"})
+            waiting = asyncio.create_task(gateway.send(silent, "b01", max_tokens=1))
+            await asyncio.sleep(0.3)
+            set_clock(tmp_path / "clock", seconds)
+            began = time.monotonic()
+            assert (await waiting).status in (504, 402)
+            assert time.monotonic() - began < FIRST_BYTE + 1.5
+            answered = await gateway.send(gateway.plan(words=1), "b02", max_tokens=1)
+            assert answered.status in (200, 402)
+        set_clock(tmp_path / "clock", 0)
+        assert refused > 4  # the budget was used up, and no jump gave it back
+        booked = await gateway.agree()
+        spent = sum(each["cost_pico_usd"] for each in booked.values())
+        assert spent <= 0.03 * 10**12
+    upstream.stop()
+    showed(f"{len(JUMPS)} jumps of up to a year", "deadlines kept; no window refunded, no ceiling passed")
