@@ -16,8 +16,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway import __version__, providers
+from gateway.adapters import dumps, policy_files, recognizer, state, suspensions
 from gateway.adapters import metrics as metrics_adapter
-from gateway.adapters import policy_files, recognizer, state, suspensions
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
 from gateway.adapters.keys import Keys
@@ -365,6 +365,7 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
 def run(settings: Settings) -> None:
     """Runs the server until it is told to stop. Raises CannotStart."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    dumps.forbid()
     import uvloop
 
     gateway = Gateway(settings)

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.adapters.sqlite_files import opened
 from gateway.core.catalog import Backend
-from gateway.policy.document import plain
+from gateway.core.steering import plain
 
 MAX_REASON = 500
 """Characters that are kept of a reason."""

@@ -9,6 +9,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from gateway.adapters import dumps
+
 _STOP_SECONDS = 2.0
 _LENGTH_BYTES = 8
 _SLICE_BYTES = 500_000
@@ -97,6 +99,7 @@ class Worker:
 
 def answer(find: Callable[[bytes], bytes], nice: int = 0) -> None:
     """The worker's side: answers questions until there are no more. With `nice`, others go first."""
+    dumps.forbid()
     os.nice(nice)
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # what anything prints must not get among the answers

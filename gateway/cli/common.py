@@ -14,6 +14,7 @@ import typer
 
 from gateway.adapters.books import Books
 from gateway.core.day import SECONDS, day_of
+from gateway.core.steering import escaped, plain
 from gateway.settings import BadSettings, Settings, load
 
 
@@ -76,7 +77,7 @@ def books_of(settings: Settings) -> Books:
 
 def print_json(data: object) -> None:
     """One JSON document."""
-    typer.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+    typer.echo(escaped(msgspec.json.format(msgspec.json.encode(data), indent=2)).decode())
 
 
 def print_rows(rows: Sequence[dict[str, object]], fields: Sequence[str], format: Format) -> None:
@@ -92,12 +93,15 @@ def print_rows(rows: Sequence[dict[str, object]], fields: Sequence[str], format:
 
 
 def _cell(value: object) -> object:
-    """A text that a spreadsheet would run as a formula is shown as text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    """A text that a spreadsheet would run as a formula is shown as text; none steers a terminal."""
+    if not isinstance(value, str):
+        return value
+    return plain(f"'{value}" if value[:1] in "=+-@\t\r\n" else value)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
     """A plain table: the first column to the left, figures to the right."""
+    rows = [[plain(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     lines = []
     for row in [head, ["-" * width for width in widths], *rows]:
