@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes --only-binary :all:
 LOCKS := deploy/locks
 
-.PHONY: run test check nightly privileged lock bench clients clean
+.PHONY: run test check nightly privileged mutation lock bench clients clean
 
 run: .venv/run
 	@$(BIN)/gateway quickstart
@@ -27,6 +27,9 @@ nightly: .venv/dev ## the full amounts; bounded, hours at most
 
 privileged: .venv/dev ## what needs root or namespaces: nothing does yet
 	$(BIN)/python -m pytest -m privileged || test $$? -eq 5
+
+mutation: .venv/dev ## each defence taken away in a copy of the tree: its tests must fail; OPTIONS="signature" for some
+	$(BIN)/python tests/mutation/run.py $(OPTIONS)
 
 bench: .venv/dev ## BENCH=DIR: the folder of the side-by-side benchmark
 	$(BIN)/python tests/bench/side_by_side.py $(BENCH) $(OPTIONS)

@@ -62,7 +62,7 @@ class Server:
                 stdout=log,
                 cwd=self.directory,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
