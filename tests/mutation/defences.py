@@ -28,7 +28,7 @@ DEFENCES = (
     Defence("a permit covers what was asked for", "core/permit.py", "        if verdict.do is not candidate.do and not all(", "        if False and not all(", ("core/test_permit.py",)),
     Defence("a permit is for one call", "core/permit.py", "        if self._spent:\n", "        if False:\n", ("core/test_permit.py", "threats/test_tenants.py::test_a_permit_is_for_one_call")),
     Defence("a connection carries content only for a permit", "adapters/upstreams.py", "        backend = permit.spend()\n", "        backend = permit.backend\n", ("adapters/test_upstreams.py::test_a_permit_is_good_for_one_call",)),
-    Defence("the policy is asked again before each hop", "relay.py", "                if failures or self._policies.current is not policy:\n", "                if False:\n", ("test_relay_policy.py::test_a_rule_about_hops_takes_out_who_was_planned", "test_relay_policy.py::test_an_exception_that_runs_out_under_way_lets_nobody_through")),
+    Defence("the policy is asked again before each hop", "relay.py", "                if failures or self._policies.current is not policy:\n", "                if False:\n", ("test_relay_policy.py::test_a_newer_policy_that_denies_counts_at_the_next_hop", "test_relay_policy.py::test_an_exception_that_runs_out_under_way_lets_nobody_through")),
     Defence("the newest policy is asked, too", "relay.py", "        return pinned, pinned if newest is policy else request.ask(newest, moment)\n", "        return pinned, pinned\n", ("test_relay_policy.py::test_a_newer_policy_that_denies_counts_at_the_next_hop",)),
     Defence("what the policy denies is out of the plan", "routing/plan.py", "    if not verdict.permitted:\n        reason", "    if False:\n        reason", ("routing/test_plan.py",)),
     Defence("what runs is cut once the policy revokes it", "relay.py", "                if verdict.revokes:\n", "                if False:\n", ("test_relay_policy.py::test_a_stream_is_cut_with_an_error_and_without_done",)),
@@ -57,6 +57,7 @@ DEFENCES = (
     Defence("a first byte has a deadline, and so has silence", "adapters/upstreams.py", "        deadline.at = self._first if first else min(self._deadlines.now + self._idle, self._until)\n", "        deadline.at = NEVER\n", ("adapters/test_upstreams.py::test_what_goes_wrong_is_said",)),
     Defence("an upstream that repeats our key is not repeated", "adapters/upstreams.py", "        self._shown = target.secret.out_of if target.secret is not None else _as_it_is\n", "        self._shown = _as_it_is\n", ("adapters/test_upstreams.py::test_an_upstream_that_repeats_our_key_is_not_repeated",)),
     Defence("an error of an upstream shows no key", "providers/failures.py", '        "message": scrub(message),\n', '        "message": message,\n', ("providers/test_failures.py",)),
+    Defence("an answer of another model is counted", "core/reported.py", "    return not (_extends(one, other) or _extends(other, one))\n", "    return False\n", ("core/test_reported.py", "threats/test_names.py::test_answers_of_another_model_are_counted")),
     # what is written
     Defence("a log line steers nothing", "adapters/logs.py", "escaped(lines)", "lines", ("adapters/test_logs.py",)),
     Defence("a table steers no terminal", "cli/common.py", "    rows = [[plain(cell) for cell in row] for row in rows]\n", "", ("threats/test_injection.py",)),

@@ -23,7 +23,7 @@ def post(
     """One request. `headers` are pairs, or a dict; a name may come twice, in any case."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     pairs = list(headers.items()) if isinstance(headers, dict) else list(headers)  # type: ignore[call-overload]
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
     try:
         connection.putrequest("POST", path)
         for name, value in [

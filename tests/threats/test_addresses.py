@@ -90,7 +90,7 @@ def test_whoever_may_fetch_is_told_the_address_as_it_is(gateway, upstream, key, 
     try:
         at = f"http://127.0.0.1:{sink.port}/x.png"
         body = {"model": model, "messages": [{"role": "user", "content": [part("chat", at)]}]}
-        status, _, said = post(gateway, gateway.key(**{"sensitivity": "public", "opaque-as": "public"}), body)
+        status, _, said = post(gateway, key, body)
         # `away` declares no `vision`: what it lacks is that, and not `urls`
         assert (status, b"urls" in said) == ((200, False) if model == "every" else (400, False)), said
         assert sink.connections == 0

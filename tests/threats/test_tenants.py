@@ -13,10 +13,15 @@ from gateway.core.catalog import Backend
 TEXT = "the very same words of two tenants"
 
 
+@pytest.fixture(scope="module")
+def keys(shared_gateway):
+    """Keys of two teams."""
+    return [shared_gateway.key(team=team, sensitivity="public") for team in ("blue", "green")]
+
+
 @pytest.mark.assures("threat C1")
-def test_the_same_body_of_two_tenants_is_asked_twice(gateway, upstream, showed):
+def test_the_same_body_of_two_tenants_is_asked_twice(gateway, upstream, keys, showed):
     upstream.scripts["a"] = [answer({**OK, "id": "chatcmpl-1"})]
-    keys = [gateway.key(team=team, sensitivity="public") for team in ("one", "two")]
     body = {"model": "a", "messages": [{"role": "user", "content": TEXT}], "temperature": 0, "seed": 1, "user": "u"}
     answers = [post(gateway, key, body) for key in (*keys, *keys)]
     assert [each.status for each in answers] == [200] * 4
@@ -27,9 +32,8 @@ def test_the_same_body_of_two_tenants_is_asked_twice(gateway, upstream, showed):
 
 
 @pytest.mark.assures("threat C1")
-def test_a_label_of_one_tenants_conversation_is_none_of_anothers(gateway, upstream, showed):
+def test_a_label_of_one_tenants_conversation_is_none_of_anothers(gateway, upstream, keys, showed):
     upstream.scripts["a"] = [answer(OK)]
-    keys = [gateway.key(team=team, sensitivity="public") for team in ("blue", "green")]
     body = {"model": "a", "messages": [{"role": "user", "content": "our plan is as follows, in some words"}]}
     raised = post(gateway, keys[0], body, {"x-gateway-sensitivity": "confidential"})
     turns = [*body["messages"], {"role": "assistant", "content": "hello"}, {"role": "user", "content": "go on"}]
