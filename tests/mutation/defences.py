@@ -45,7 +45,7 @@ DEFENCES = (
     Defence("a body cannot redirect the call", "core/chat.py", "    if not _REDIRECTING.isdisjoint(fields):\n", "    if False:\n", ("core/test_chat.py::test_a_body_cannot_redirect_the_call",)),
     Defence("a name in another case is refused", "core/chat.py", "            _refuse_lookalike(name, fields)\n", "            pass\n", ("core/test_chat.py::test_a_name_that_some_servers_would_take_for_another_is_refused",)),
     Defence("a server of ours fetches no address of a caller's", "asked.py", "    return msgspec.structs.replace(demand, needs=demand.needs | {URLS})\n", "    return demand\n", ("threats/test_addresses.py::test_nothing_inside_fetches_what_a_request_names",)),
-    Defence("who runs a backend says whether it may fetch", "core/catalog.py", "(frozenset() if deployment in (None, OURS) else {URLS})", "{URLS}", ("core/test_catalog.py",)),
+    Defence("who runs a backend says whether it may fetch", "core/catalog.py", "(frozenset() if deployment in (None, OURS) else {URLS})", "{URLS}", ("core/test_catalog.py::test_what_is_ours_fetches_nothing_unless_its_row_says_so",)),
     Defence("a body has a limit", "http/calls.py", "    if size > limit:\n        raise", "    if False:\n        raise", ("http/test_calls.py::test_a_chunked_body_is_counted_as_it_comes",)),
     # policy files
     Defence("a key is written once", "policy/document.py", "            if name in seen:\n", "            if False:\n", ("policy/test_document.py",)),
@@ -56,7 +56,7 @@ DEFENCES = (
     Defence("the upstream of a client that left is hung up on", "relay.py", "                hop.close()\n                if not done", "                if not done", ("test_relay.py::test_a_client_that_leaves_cancels_the_upstream_and_is_booked",)),
     Defence("a first byte has a deadline, and so has silence", "adapters/upstreams.py", "        deadline.at = self._first if first else min(self._deadlines.now + self._idle, self._until)\n", "        deadline.at = NEVER\n", ("adapters/test_upstreams.py::test_what_goes_wrong_is_said",)),
     Defence("an upstream that repeats our key is not repeated", "adapters/upstreams.py", "        self._shown = target.secret.out_of if target.secret is not None else _as_it_is\n", "        self._shown = _as_it_is\n", ("adapters/test_upstreams.py::test_an_upstream_that_repeats_our_key_is_not_repeated",)),
-    Defence("an error of an upstream shows no key", "providers/failures.py", '        "message": scrub(message),\n', '        "message": message,\n', ("providers/test_failures.py",)),
+    Defence("an error of an upstream shows no key", "providers/failures.py", '        "message": scrub(message),\n', '        "message": message,\n', ("providers/test_failures.py::test_a_message_shows_no_key_and_no_account",)),
     Defence("an answer of another model is counted", "core/reported.py", "    return not (_extends(one, other) or _extends(other, one))\n", "    return False\n", ("core/test_reported.py", "threats/test_names.py::test_answers_of_another_model_are_counted")),
     # what is written
     Defence("a log line steers nothing", "adapters/logs.py", "escaped(lines)", "lines", ("adapters/test_logs.py",)),

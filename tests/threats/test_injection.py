@@ -4,10 +4,14 @@ import csv
 import io
 import json
 import re
+import time
 
 import pytest
 from support.calling import post
 from support.upstream import OK, answer
+from typer.testing import CliRunner
+
+from gateway.cli import app
 
 EVIL = '=cmd|\' /C calc\'!A0\r\n{"event":"forged"}\x1b[2J\x9b31m\u2028\u2029\u202e\x7f\x00\x08'
 STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -37,19 +41,26 @@ def test_nothing_that_anyone_writes_steers_what_operators_read(gateway, upstream
         post(gateway, key, body)
     before = len(gateway.log.read_text().splitlines())
     post(gateway, key, plain)
-    log = gateway.log.read_text()
+    deadline = time.monotonic() + 10
+    while (log := gateway.log.read_text()).count("cmd|") < 5 and time.monotonic() < deadline:
+        time.sleep(0.1)  # lines are written in batches
     assert STEERING.findall(log) == []
     lines = [json.loads(each) for each in log.splitlines() if each.startswith("{")]
     assert [each for each in lines if each.get("event") == "forged"] == []
-    assert (
-        len([each for each in lines if each.get("team") == evil(1)]) >= 5
-    )  # what has control characters in a header is refused before anybody reads it
+    # what has control characters in a header is refused before anybody reads it
+    assert len([each for each in lines if each.get("team") == evil(1)]) >= 5
     assert before <= len(log.splitlines())
     gateway.ledger()
-    tables = [gateway.cli(*command).stdout for command in (("spend", "--by", "team,app"), ("keys", "list"))]
+
+    def said_by(*command: str) -> str:
+        result = CliRunner().invoke(app, [*command, "--state-dir", str(gateway.state)])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    tables = [said_by("spend", "--by", "team,app"), said_by("keys", "list")]
     assert [STEERING.findall(each) for each in tables] == [[], []]
     assert any("cmd|" in each for each in tables)
-    said = gateway.cli("spend", "--by", "team,app", "--format", "csv").stdout
+    said = said_by("spend", "--by", "team,app", "--format", "csv")
     rows = list(csv.reader(io.StringIO(said)))
     assert STEERING.findall(said) == []
     cells = [cell for row in rows for cell in row if "cmd|" in cell]
