@@ -12,7 +12,8 @@ from support.upstream import OK, answer
 from gateway.core.labels import LEVELS, RANK
 
 WORDS = (*LEVELS, *(level.upper() for level in LEVELS), " Public ", "publíc", "pub lic", "", "0", "-1", "none", "null", "low",
-         "public,public", "public;restricted", "unrestricted", "x" * 300, "public\t", "\x7fpublic")  # fmt: skip
+         "public,public", "public;restricted", "unrestricted", "x" * 300, "public\t", "\x7fpublic",
+         f"public{' ' * 250},restricted")  # fmt: skip
 NAMES = ("x-gateway-sensitivity", "X-Gateway-Sensitivity", "X-GATEWAY-SENSITIVITY", "x-gateway-sensitivity ")
 OTHERS = (
     "x-sensitivity",
