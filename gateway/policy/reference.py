@@ -36,8 +36,8 @@ def reference(vocabulary: Vocabulary, providers: Iterable[str]) -> str:
     passport = (row for row in _fields(files.BackendEntry) if row[0].strip("`") not in BACKEND)
     capable = (
         f"Beside its attributes a row of the catalog has these. Capabilities: {_words(CAPABILITIES)}."
-        f" `{URLS}`: it may fetch what a request only names by its address; a server of ours may only if its row says so,"
-        " a vendor's always."
+        f" `{URLS}`: it may fetch what a request only names by its address; a server of ours may only if its row says"
+        " so, a vendor's always."
     )
     faults = f"Beside attributes a request has `model` and `needs`. Faults: {_words(sorted(FAULTS))}."
     of_kind = f"{_MEANT}. In sensitivity.yaml each may have another `level` or `tag`, or be `off`."
