@@ -9,7 +9,7 @@ _VERSION = re.compile(r"(?:[-@:_](?:\d{2,8}|v\d{1,3}|latest|preview|exp|beta))*\
 def is_other(asked: str, reported: str | None) -> bool:
     """Whether the reported name is of another model. None: it says none. Folders before a name do not count, nor do
     dates and numbers after it, whichever of the two has them."""
-    if not reported:
+    if not reported or reported == asked:
         return False
     one, other = _base(asked), _base(reported)
     return not (_extends(one, other) or _extends(other, one))
