@@ -19,7 +19,7 @@ class Defence(NamedTuple):
 
 DEFENCES = (
     # money
-    Defence("what ends is settled, however it ends", "relay.py", "                if not done or done[-1].hop != hop.permit.hop:\n", "                if False:\n", ("test_relay.py::test_a_client_that_leaves_cancels_the_upstream_and_is_booked")),
+    Defence("what ends is settled, however it ends", "relay.py", "                if not done or done[-1].hop != hop.permit.hop:\n", "                if False:\n", ("test_relay.py::test_a_client_that_leaves_cancels_the_upstream_and_is_booked",)),
     Defence("what a limit has no room for is not sent", "relay.py", "        if isinstance(outcome, Exceeded):\n", "        if isinstance(outcome, Exceeded) and not outcome:\n", ("test_relay_policy.py::test_what_a_limit_has_no_room_for_is_not_sent_and_is_402_with_the_figures",)),
     Defence("a call is in the journal before it is sent", "relay.py", "                self._intend(call, decision, asked, purpose, project)\n", "", ("threats/test_noted.py::test_every_call_is_noted_before_it_is_sent",)),
     Defence("what cannot be noted is not sent", "relay.py", "            self._give_back(hop, 0, 0)\n            raise Refused(\n", "            self._give_back(hop, 0, 0)\n            return\n            raise Refused(\n", ("threats/test_noted.py::test_what_cannot_be_noted_is_not_sent",)),
