@@ -10,7 +10,7 @@ LOCKS := deploy/locks
 WORKERS ?= logical
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run test assurance check nightly privileged servers sbom audit lock bench clients clean
+.PHONY: run test assurance check nightly privileged servers sbom audit mutation lock bench clients clean
 
 run: .venv/run
 	@$(BIN)/gateway quickstart
@@ -45,6 +45,9 @@ sbom: .cache/audit/ready ## what is inside the image, as CycloneDX: dist/sbom.cd
 
 audit: .cache/audit/ready ## is anything known against what is locked? Fails, too, where nobody can be asked
 	for lock in runtime build signatures; do .cache/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $(LOCKS)/$$lock.txt || exit 1; done
+
+mutation: .venv/dev ## each defence taken away in a copy of the tree: its tests must fail; OPTIONS="signature" for some
+	$(BIN)/python tests/mutation/run.py $(OPTIONS)
 
 bench: .venv/dev ## BENCH=DIR: the folder of the side-by-side benchmark
 	$(BIN)/python tests/bench/side_by_side.py $(BENCH) $(OPTIONS)

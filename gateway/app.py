@@ -13,8 +13,8 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from gateway import __version__, providers
+from gateway.adapters import dumps, policy_files, recognizer, state, suspensions
 from gateway.adapters import metrics as metrics_adapter
-from gateway.adapters import policy_files, recognizer, state, suspensions
 from gateway.adapters.audit import Audit, Notes
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
@@ -354,6 +354,7 @@ def _readable(directory: Path, *names: str) -> Iterator[None]:
 def run(settings: Settings) -> None:
     """Runs the server until it is told to stop. Raises CannotStart."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    dumps.forbid()
     import uvloop
 
     gateway = Gateway(settings)

@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Iterable, Mapping
 
 import msgspec
 
-from gateway.core.catalog import Backend
-from gateway.core.chat import ChatRequest
+from gateway.core.addresses import names_addresses
+from gateway.core.catalog import URLS, Backend
+from gateway.core.chat import ChatRequest, Demand
 from gateway.core.decision import Candidate, Facts, Obligation, Project, Redaction, Ruling
 from gateway.core.errors import Failed, Refusal, Refused
 from gateway.core.fallback import after
-from gateway.core.findings import Classified
+from gateway.core.findings import Classified, Found
 from gateway.core.labels import join, level_or_highest
 from gateway.core.outline import Outline
 from gateway.core.record import Caller
@@ -115,6 +116,14 @@ class Asked:
 def watched_tags(do: tuple[Obligation, ...]) -> frozenset[str]:
     """The tags of the findings that an answer may not show, by the obligations of its call."""
     return frozenset(tag for each in do if each.name == "scan_answer" for tag in each.tags)
+
+
+def fetched(demand: Demand, found: Found, body: bytes) -> Demand:
+    """What is asked of a backend, with the fetching of what the body only names by its address."""
+    looked_at = found.known and not found.opaque and "chat" in demand.needs
+    if looked_at or not names_addresses(body):
+        return demand
+    return msgspec.structs.replace(demand, needs=demand.needs | {URLS})
 
 
 def opaque_as(caller: Caller, project: Project) -> str:

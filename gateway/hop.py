@@ -22,6 +22,7 @@ from gateway.core.permit import Permit
 from gateway.core.price import UNPRICED, charge, dearest, service_of
 from gateway.core.rate import pace_headers
 from gateway.core.record import State, Tried
+from gateway.core.reported import is_other
 from gateway.core.usage import NOTHING, Usage, highest
 from gateway.ports import (
     Answer,
@@ -338,6 +339,7 @@ class Hop:
             candidate.watched if self.room is None else candidate.watched + self.room.watched,
             candidate.broken,
             self.service,
+            (source := self.reader or self.answer) is not None and is_other(backend.model, source.model),
         )
 
     def failed(self, failure: FailureKind) -> Tried:

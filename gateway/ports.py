@@ -102,6 +102,10 @@ class StreamReader(Protocol):
         """The service tier that it is served at, as the upstream calls it; None: it does not say."""
 
     @property
+    def model(self) -> str | None:
+        """The model that it is by, as the upstream calls it; None: it has not said."""
+
+    @property
     def content_seen(self) -> bool:
         """Some generated content went by."""
 
@@ -137,6 +141,10 @@ class Answer(Protocol):
     @property
     def service(self) -> str | None:
         """The service tier that it was served at, as the upstream calls it; None: it does not say."""
+
+    @property
+    def model(self) -> str | None:
+        """The model that it is by, as the upstream calls it; None: it does not say."""
 
     @property
     def written_bytes(self) -> int:

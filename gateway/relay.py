@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Mapping
 import msgspec
 
 from gateway.answering import answer, give_up
-from gateway.asked import Asked, granted, opaque_as
+from gateway.asked import Asked, fetched, granted, opaque_as
 from gateway.core.budget import Ask, Exceeded
 from gateway.core.chat import ChatRequest, Demand
 from gateway.core.decision import Decision, Project, Ruling
@@ -118,6 +118,7 @@ class Relay:
             scanned = self._scanning.scan(policy, call.caller.team, chat, body)
             if isinstance(scanned, Awaitable):
                 scanned = await scanned
+            demand = fetched(demand, scanned.found, body)
             unread_as = opaque_as(call.caller, declared)
             classified = self._classify(call, declared, chat, scanned.found, unread_as)
             sensitivity = classified.shown

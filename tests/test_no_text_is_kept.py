@@ -6,6 +6,7 @@ import urllib.request
 from collections import Counter
 
 import pytest
+from support.debugging import talkative
 from support.server import backend, serving
 from support.upstream import DONE, OK, RESET, STREAM_HEAD, Upstream, answer, chunk, delta, stream
 
@@ -149,7 +150,7 @@ def kept(tmp_path_factory):
         catalog |= {
             name: backend(upstream.url(name), **{"capabilities": capabilities, **kind}) for name, kind in KINDS.items()
         }
-        with serving(directory, catalog) as server:
+        with serving(directory / "gateway", catalog, **talkative(directory / "site")) as server:
             key = server.key(project="default")
             statuses = []
             for model in [*SCRIPTS, "nobody", sentence(94)]:
@@ -172,7 +173,10 @@ def kept(tmp_path_factory):
                 )
             )
             metrics = "\n".join(server.metrics())
-            policies = urllib.request.urlopen(f"http://127.0.0.1:{server.admin_port}/admin/policies").read().decode()
+            pages = [
+                urllib.request.urlopen(f"http://127.0.0.1:{server.admin_port}/admin/{page}").read().decode()
+                for page in ("policies", "backends")
+            ]
             exported = [
                 repr(server.cli(*command.split()))
                 for command in ("spend --by request --format json", "policy replay --since 1h --base .", "keys list")
@@ -181,7 +185,7 @@ def kept(tmp_path_factory):
     finally:
         upstream.stop()
     files = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-    return statuses, len(upstream.seen), {"metrics": metrics.encode(), "policies": policies.encode(), "commands": repr(exported).encode(), **files}  # fmt: skip
+    return statuses, len(upstream.seen), {"metrics": metrics.encode(), "pages": "".join(pages).encode(), "commands": repr(exported).encode(), **files}  # fmt: skip
 
 
 PATHS = {surface: "/v1" + path for path, surface in paths.PATHS.items()}
@@ -211,10 +215,15 @@ def test_requests_ended_in_every_way(kept):
     assert sent >= 40, (sent, Counter(statuses))
 
 
-def test_no_sink_holds_any_of_it(kept):
-    _, _, sinks = kept
+@pytest.mark.assures("threat P1")
+def test_no_sink_holds_any_of_it(kept, showed):
+    statuses, _, sinks = kept
     words = [b"anzibar", b"quokka", b"whispers", b"mallory", KEY.encode(), KEY[4:].encode()]
     assert [(str(name), word) for name, data in sinks.items() for word in words if word in data] == []
+    showed(
+        f"a sentence in {PLACES} places of chat and {len(others())} requests of other surfaces, {len(statuses)} sent, DEBUG",
+        f"none of it in {len(sinks)} logs, files and pages",
+    )
 
 
 def test_the_sinks_are_there(kept):

@@ -76,8 +76,10 @@ def replace(path: Path, text: str) -> None:
 
 
 @pytest.mark.alone
-@pytest.mark.assures("fault 17")
-def test_a_storm_of_reloads_disturbs_no_request_and_only_good_trees_decide(tmp_path, policies, upstream: Upstream):
+@pytest.mark.assures("fault 17", "threat F4")
+def test_a_storm_of_reloads_disturbs_no_request_and_only_good_trees_decide(
+    tmp_path, policies, upstream: Upstream, showed
+):
     more = policies / "policies" / "more.yaml"
     upstream.scripts["w"] = [answer(OK)]
     upstream.scripts["v"] = [
@@ -134,6 +136,10 @@ def test_a_storm_of_reloads_disturbs_no_request_and_only_good_trees_decide(tmp_p
     assert len(loads) > 3
     assert failures > 0
     assert len(used) > 2
+    showed(
+        f"{SECONDS * 10} replaced files, 3 of 10 bad, {len(answers):,} requests",
+        "every decision has a digest of a good tree",
+    )
 
 
 @pytest.mark.alone

@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from gateway.core.chain import TORN, Head, Walk, fragment, sealed, unsealed, walk_records
-from gateway.policy.document import plain
+from gateway.core.steering import plain
 
 NAME = "audit.jsonl"
 GATEWAY = "gateway"

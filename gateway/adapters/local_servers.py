@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterable
 
 from gateway.adapters import demo_model, probes
-from gateway.policy.document import plain
+from gateway.core.steering import plain
 from gateway.review import backends, discovered, served
 from gateway.review.discovered import TELLING, USUAL_PORTS, Found
 from gateway.review.questions import Answer, Question, Silence, details

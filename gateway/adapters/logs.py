@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.core.record import Record, Tried
+from gateway.core.steering import escaped
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -31,7 +32,7 @@ class Log:
 
     def _write(self, lines: bytes) -> None:
         try:
-            os.write(self._descriptor, lines)
+            os.write(self._descriptor, escaped(lines))
         except OSError:
             pass  # a full disk or a closed pipe must not stop requests
 

@@ -114,6 +114,7 @@ class Metrics:
         self._watched = counter("gateway_policy_watched", "Answers that a rule in trial would stop", ("rule",))
         self._broken = counter("gateway_breakglass", "Calls that an exception let past a rule", ("rule",))
         self._fallbacks = counter("gateway_fallbacks", "Steps to the next backend", ("from", "to", "reason"))
+        self._misnamed = counter("gateway_model_mismatch", "Answers by another model than was asked", ("backend",))
         self._dropped = counter("gateway_series_dropped", "Requests counted under `other`", ())
         self._reload_failures = counter("gateway_policy_reload_failures", "Policy trees that did not load", ())
         self._info = gauge("gateway_policy_info", "The policy in force", ("digest",))
@@ -264,6 +265,8 @@ class Metrics:
         for tried in record.tried:
             for rule in tried.broken:
                 self._broken.labels(rule).inc()
+            if tried.misnamed:
+                self._child(self._misnamed, tried.backend).inc()
         for failed, following in pairwise(record.tried):
             reason = failed.failure.code if failed.failure else "none"
             self._fallbacks.labels(failed.backend, following.backend, reason).inc()

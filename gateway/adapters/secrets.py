@@ -6,18 +6,27 @@ from pathlib import Path
 
 from gateway.core.catalog import Backend
 
+_LEAST = 16
+"""Characters from which on a value is a secret by itself: a shorter one (`EMPTY`) may be a word of an answer."""
+
 
 class Secret:
     """A value that no repr, format or log shows."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_bytes", "_stars", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._bytes = value.encode() if len(value) >= _LEAST else b""
+        self._stars = b"*" * len(self._bytes)
 
     def reveal(self) -> str:
         """The value, for the one place that sends it."""
         return self._value
+
+    def out_of(self, data: bytes) -> bytes:
+        """Data with stars where the value stood."""
+        return data.replace(self._bytes, self._stars) if self._bytes and self._bytes in data else data
 
     def __repr__(self) -> str:
         return "***"

@@ -9,7 +9,7 @@ import msgspec
 from gateway.adapters.audit import Audit
 from gateway.adapters.sqlite_files import opened
 from gateway.core.catalog import Backend
-from gateway.policy.document import plain
+from gateway.core.steering import plain
 
 MAX_REASON = 500
 """Characters that are kept of a reason."""

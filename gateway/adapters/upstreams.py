@@ -12,9 +12,11 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.streams import StreamReader
+from multidict import CIMultiDict
 from yarl import URL
 
 from gateway import __version__
+from gateway.adapters.deadlines import NEVER, Deadline, Deadlines
 from gateway.adapters.secrets import Secret
 from gateway.core.catalog import Backend, Endpoint
 from gateway.core.errors import Failed, FailureKind
@@ -24,13 +26,11 @@ from gateway.ports import Headers, UpstreamError
 _IDLE_SECONDS = {"http": 4.0, "https": 55.0}
 """How long a connection may wait for its next call. Model servers close theirs after 5 s (llama.cpp, uvicorn); a call
 sent in that moment would be lost. Hosted APIs wait a minute or more, and a new connection costs them a handshake."""
-_SWEEP_SECONDS = 0.05
 _END_SECONDS = 0.1
 """How long the end of a complete stream may follow its last event."""
 _ONE_WRITE_BYTES = 65_536
 _KEY_SECONDS = 30.0
 """How long a key from a file is used before the file is read again: tokens of clouds live for an hour."""
-_NEVER = float("inf")
 _PART_BYTES = 8_192
 """How much of a stream is read in one turn of the loop: small events take a few milliseconds then."""
 _NO_HEADERS: Headers = []
@@ -90,7 +90,7 @@ class _Target:
     """A backend as a call needs it, made once for each endpoint: the key of its pool, and the head that every request
     has."""
 
-    __slots__ = ("backend", "connector", "endpoint", "head", "request", "timeout", "until")
+    __slots__ = ("backend", "connector", "endpoint", "head", "request", "secret", "timeout", "until")
 
     def __init__(
         self, backend: Backend, endpoint: Endpoint, secret: Secret | None, connector: aiohttp.TCPConnector
@@ -98,7 +98,8 @@ class _Target:
         url = URL(backend.base_url + endpoint.path)
         self.backend = backend
         self.endpoint = endpoint
-        self.until = _NEVER
+        self.until = NEVER
+        self.secret = secret
         self.connector = connector
         self.timeout = aiohttp.ClientTimeout(total=None, sock_connect=backend.timeouts.connect)
         self.request = _Request("POST", url, loop=asyncio.get_running_loop())
@@ -157,7 +158,7 @@ class AiohttpUpstreams:
             if (lost := _lost_by(error, deadline)) is None:
                 raise
             raise lost from None
-        return AiohttpOpened(connection, message, content, backend, deadline, self._deadlines)
+        return AiohttpOpened(connection, message, content, target, deadline, self._deadlines)
 
     def _target(self, backend: Backend, endpoint: Endpoint) -> _Target:
         name = (backend.id, endpoint.path)
@@ -203,7 +204,12 @@ async def _exchange(
             return message, content
 
 
-def _lost_by(error: BaseException, deadline: "Deadline") -> UpstreamError | None:
+def _as_it_is(data: bytes) -> bytes:
+    """What is shown of an answer where there is no key to keep."""
+    return data
+
+
+def _lost_by(error: BaseException, deadline: Deadline) -> UpstreamError | None:
     """What an exception means for the call, None: it is not about the call."""
     if isinstance(error, asyncio.CancelledError):
         return _lost(FailureKind.TIMED_OUT) if deadline.expired() else None
@@ -216,10 +222,12 @@ def _lost_by(error: BaseException, deadline: "Deadline") -> UpstreamError | None
 
 class AiohttpOpened:
     """An answer under way. Its first event must come in time, each block within `idle` of being asked for, all within
-    `total`. The clock of a block runs only while it is waited for: a slow client is not the upstream's fault."""
+    `total`. The clock of a block runs only while it is waited for: a slow client is not the upstream's fault.
+
+    An upstream that repeats our key is not repeated: nothing behind this sees it."""
 
     __slots__ = (
-        *("_connection", "_content", "_deadline", "_deadlines", "_first", "_idle", "_rest", "_until"),
+        *("_connection", "_content", "_deadline", "_deadlines", "_first", "_idle", "_rest", "_shown", "_until"),
         *("headers", "status"),
     )
 
@@ -228,20 +236,27 @@ class AiohttpOpened:
         connection: Connection,
         message: RawResponseMessage,
         content: StreamReader,
-        backend: Backend,
-        deadline: "Deadline",
-        deadlines: "Deadlines",
+        target: _Target,
+        deadline: Deadline,
+        deadlines: Deadlines,
     ) -> None:
+        backend = target.backend
         self._connection = connection
         self._content = content
         self._rest = b""  # of a block that is handed on in parts
         self._deadline = deadline
         self._deadlines = deadlines
-        self._first, deadline.at = deadline.at, _NEVER
+        self._first, deadline.at = deadline.at, NEVER
         self._idle = backend.timeouts.idle
         self._until = deadline.started + backend.timeouts.total
         self.status = message.code
+        self._shown = target.secret.out_of if target.secret is not None else _as_it_is
         self.headers: Mapping[str, str] = message.headers
+        if any(self._shown(value) is not value for _, value in message.raw_headers):
+            shown = [
+                (name.decode(), self._shown(value).decode("utf-8", "replace")) for name, value in message.raw_headers
+            ]
+            self.headers = CIMultiDict(shown)
 
     async def read(self, *, first: bool = False) -> bytes:
         """The next block as it came, b"" at the end."""
@@ -253,8 +268,8 @@ class AiohttpOpened:
             if (lost := _lost_by(error, deadline)) is None:
                 raise
             raise lost from None
-        deadline.at = _NEVER
-        return block
+        deadline.at = NEVER
+        return self._shown(block)
 
     async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
         """Hands each block to `take` from within the callback that read it, so that no task wakes for it."""
@@ -269,7 +284,7 @@ class AiohttpOpened:
             if ended.done():
                 return
             try:
-                while block := self._rest or content.read_nowait():
+                while block := self._rest or self._shown(content.read_nowait()):
                     self._rest = block[_PART_BYTES:]
                     if not take(block[:_PART_BYTES]):
                         ended.set_result(False)
@@ -296,13 +311,13 @@ class AiohttpOpened:
             raise lost from None
         finally:
             link.came = None
-            deadline.at = _NEVER
+            deadline.at = NEVER
 
     async def read_all(self, limit: int) -> bytes:
         """All that is left."""
         content = self._content
         if content.is_eof() and content.exception() is None:  # nearly every answer comes in one piece
-            return content.read_nowait()
+            return self._shown(content.read_nowait())
         first = await self.read()
         if content.at_eof():
             return first
@@ -313,7 +328,7 @@ class AiohttpOpened:
             size += len(block)
             if size > limit:
                 raise _lost(FailureKind.BROKEN)
-        return b"".join(blocks)
+        return self._shown(b"".join(blocks))
 
     async def drain(self) -> None:
         """Takes the end that follows a complete answer, if it comes at once."""
@@ -329,67 +344,3 @@ class AiohttpOpened:
             self._connection.release()
         else:
             self._connection.close()
-
-
-class Deadline:
-    """When the task that entered it is to be interrupted, in loop time."""
-
-    __slots__ = ("_expired", "at", "started", "task")
-
-    def __init__(self, task: "asyncio.Task[object]", started: float, at: float) -> None:
-        self.task = task
-        self.started = started
-        self.at = at
-        self._expired = False
-
-    def expire(self) -> None:
-        """Interrupts the task."""
-        self._expired = True
-        self.at = _NEVER
-        self.task.cancel()
-
-    def expired(self) -> bool:
-        """Whether the interruption was ours alone: then it is taken back. Asked once, by the task itself."""
-        return self._expired and self.task.uncancel() == 0
-
-
-class Deadlines:
-    """The deadlines of all calls, looked at together twenty times a second, so that no call needs a timer of its own,
-    set anew at each block. A deadline of a second is kept to a tenth."""
-
-    def __init__(self) -> None:
-        self._entered: set[Deadline] = set()
-        self._sweeper: asyncio.TimerHandle | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.now = 0.0  # as of the last look: good enough for deadlines that are kept to a look
-
-    def start(self) -> None:
-        """Begins to look."""
-        self._loop = asyncio.get_running_loop()
-        self._sweep()
-
-    def stop(self) -> None:
-        """Looks no more."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-
-    def enter(self, seconds: float) -> Deadline:
-        """A deadline for the running task, so many seconds from now."""
-        loop = self._loop
-        task = None if loop is None else asyncio.current_task(loop)  # without a loop, 3.11 asks the kernel for our pid
-        if task is None:
-            raise RuntimeError("deadlines are for tasks, between start and stop")
-        deadline = Deadline(task, self.now, self.now + seconds)
-        self._entered.add(deadline)
-        return deadline
-
-    def leave(self, deadline: Deadline) -> None:
-        """The call has ended. May be told twice."""
-        self._entered.discard(deadline)
-
-    def _sweep(self) -> None:
-        assert self._loop is not None
-        now = self.now = self._loop.time()
-        for deadline in [each for each in self._entered if each.at <= now]:
-            deadline.expire()
-        self._sweeper = self._loop.call_later(_SWEEP_SECONDS, self._sweep)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import BinaryIO
 
+from gateway.adapters import dumps
+
 _STOP_SECONDS = 2.0
 _LEFT_SECONDS = 2.0
 _LENGTH_BYTES = 8
@@ -177,6 +179,7 @@ def answer(
 ) -> None:
     """The worker's side: answers questions until there are no more. With `nice`, others go first. `rest` is called once
     no question has come for a while."""
+    dumps.forbid()
     os.nice(nice)
     questions = sys.stdin.buffer
     with os.fdopen(os.dup(1), "wb") as answers:

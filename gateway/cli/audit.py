@@ -11,7 +11,7 @@ import typer
 from gateway.adapters import audit, decisions
 from gateway.cli.common import Format, StateDir, cannot_run, moment_at, print_json, print_rows, settings_of, table
 from gateway.core.chain import Finding, Head, Walk
-from gateway.policy.document import plain
+from gateway.core.steering import plain
 
 app = typer.Typer(
     help="The trail of who did what, and whether it is as it was written. What is kept of decisions is looked at, too.",

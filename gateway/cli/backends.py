@@ -18,7 +18,8 @@ from gateway.adapters.suspensions import Shown, Suspensions, shown
 from gateway.cli.common import Policies, StateDir, cannot_run, noting, print_json, settings_of, table
 from gateway.core.catalog import OUT_OF_USE, Backend, names
 from gateway.core.day import SECONDS, date_of
-from gateway.policy.document import plain, render, suggestion
+from gateway.core.steering import plain
+from gateway.policy.document import render, suggestion
 from gateway.policy.parse import Parsed
 from gateway.review import discovered
 from gateway.review.backends import Checked, judge, not_asked

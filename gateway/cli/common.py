@@ -15,7 +15,7 @@ import typer
 
 from gateway.adapters.books import Books
 from gateway.core.day import SECONDS, day_of
-from gateway.policy.document import plain
+from gateway.core.steering import escaped, plain
 from gateway.settings import BadSettings, Settings, load
 
 
@@ -111,7 +111,7 @@ def books_of(settings: Settings) -> Books:
 
 def print_json(data: object) -> None:
     """One JSON document."""
-    typer.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+    typer.echo(escaped(msgspec.json.format(msgspec.json.encode(data), indent=2)).decode())
 
 
 def print_rows(rows: Sequence[dict[str, object]], fields: Sequence[str], format: Format) -> None:
@@ -127,8 +127,10 @@ def print_rows(rows: Sequence[dict[str, object]], fields: Sequence[str], format:
 
 
 def _cell(value: object) -> object:
-    """A text that a spreadsheet would run as a formula is shown as text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    """A text that a spreadsheet would run as a formula is shown as text; none steers a terminal."""
+    if not isinstance(value, str):
+        return value
+    return plain(f"'{value}" if value[:1] in "=+-@\t\r\n" else value)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -25,7 +25,8 @@ from gateway.core.catalog import names
 from gateway.core.labels import DEFAULT_LEVEL, LEVELS
 from gateway.core.rate import UNITS
 from gateway.core.scopes import DEFAULT_SCOPES, SCOPES
-from gateway.policy.document import plain, suggestion
+from gateway.core.steering import plain
+from gateway.policy.document import suggestion
 
 app = typer.Typer(help="Keys of callers.", no_args_is_help=True)
 Output = Annotated[Format, typer.Option("--format", help="How to print.")]

@@ -25,6 +25,11 @@ HOSTED_TOOLS = "hosted_tools"
 """The capability to run tools at the provider: a search, a sandbox, an MCP server. They go out from there with what the
 model gives them, and what they cost is on no price list of ours: so whoever runs the gateway says that it is wanted."""
 
+URLS = "urls"
+"""The capability to fetch what a request only names by its address. A provider fetches from its own network, so each
+of its backends has it. A server of ours would fetch from within ours, whatever a caller names: so whoever runs it says
+that it may."""
+
 CAPABILITIES = (
     *OPERATIONS,
     "tools",
@@ -34,6 +39,7 @@ CAPABILITIES = (
     "logprobs",
     "reasoning",
     HOSTED_TOOLS,
+    URLS,
 )
 
 PASSPORT = (
@@ -51,8 +57,16 @@ PASSPORT = (
 )
 """Facts that a policy may ask about a backend. One that is missing is unknown, never assumed."""
 
+OURS = "self_hosted"
+"""The deployment of what we run ourselves."""
+
 ASSUMED_CONTEXT = 131_072
 """Tokens that a backend of undeclared context is taken to write at most, when a bound is needed."""
+
+
+def granted(capabilities: Iterable[str], deployment: str | None) -> frozenset[str]:
+    """The capabilities of a backend whose row lists these. Where nobody says who runs it, it counts as ours."""
+    return frozenset(capabilities) | (frozenset() if deployment in (None, OURS) else {URLS})
 
 
 def needed(said: Iterable[str]) -> frozenset[str]:
@@ -126,7 +140,7 @@ class Backend(msgspec.Struct, frozen=True):
     @property
     def operator(self) -> str:
         """Who runs it: `ourselves`, or the provider."""
-        return "ourselves" if self.passport.get("deployment") == "self_hosted" else self.provider
+        return "ourselves" if self.passport.get("deployment") == OURS else self.provider
 
 
 OUT_OF_USE = ("suspended", "retired")

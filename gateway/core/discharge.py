@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec import Raw
 
+from gateway.core.catalog import URLS
 from gateway.core.chat import FURTHER_LIMITS, WRITING, ChatRequest, Demand, said_anew
 from gateway.core.decision import Obligation
 from gateway.core.view import Part
@@ -84,7 +85,7 @@ def _exceeds(raw: Raw, most: int) -> bool:
 
 
 def _blind(demand: Demand, _: int) -> Demand:
-    return msgspec.structs.replace(demand, needs=demand.needs - {"vision"})
+    return msgspec.structs.replace(demand, needs=demand.needs - {"vision", URLS})
 
 
 def _without_images(chat: ChatRequest, _: int, _limit_field: str) -> ChatRequest:

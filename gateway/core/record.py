@@ -88,7 +88,8 @@ class Tried(msgspec.Struct, frozen=True):
     """One upstream call: where it went, how it failed (None: it did not), what was used and what is owed.
 
     `watched` are rules in trial that would have fired, `broken` the forbids that a break-glass exception lifted,
-    `service` is the provider's service tier, empty: the usual one.
+    `service` is the provider's service tier, empty: the usual one. `misnamed`: the answer is by another model than was
+    asked, going by the name that it says.
     """
 
     hop: int
@@ -104,6 +105,7 @@ class Tried(msgspec.Struct, frozen=True):
     watched: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     service: str = ""
+    misnamed: bool = False
 
 
 class Record(msgspec.Struct, frozen=True):

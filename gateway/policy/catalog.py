@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.core.catalog import AUTO, CAPABILITIES, PASSPORT, Backend, Timeouts
+from gateway.core.catalog import AUTO, CAPABILITIES, PASSPORT, Backend, Timeouts, granted
 from gateway.core.price import Price
 from gateway.policy import files
 from gateway.policy.document import Document, Mark, Path, suggestion
@@ -102,7 +102,7 @@ class _Catalog:
             aliases=tuple(entry.aliases),
             key_ref=entry.api_key,
             timeouts=Timeouts(**entry.timeout.model_dump()),
-            capabilities=frozenset(entry.capabilities),
+            capabilities=granted(entry.capabilities, entry.deployment),
             context=entry.context,
             max_output=entry.max_output,
             price=self._price(document, path, id, entry),

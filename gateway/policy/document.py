@@ -13,6 +13,8 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
+from gateway.core.steering import plain
+
 Path = tuple[str | int, ...]
 """Where in a document: keys and list positions from the top."""
 
@@ -66,13 +68,7 @@ class Problem(msgspec.Struct, frozen=True, order=True):
 MAX_SHOWN = 200
 """Problems that are shown at once."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHOWN_COLUMNS = 160
-
-
-def plain(text: str) -> str:
-    """Text without characters that would steer a terminal, end a line, or cannot be written at all."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def render(problems: Iterable[Problem], sources: dict[str, str]) -> str:

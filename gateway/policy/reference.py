@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel
 
-from gateway.core.catalog import CAPABILITIES
+from gateway.core.catalog import CAPABILITIES, URLS
 from gateway.core.kinds import KINDS
 from gateway.policy import files, price_files, sensitivity_files
 from gateway.policy.claims import CLAIMS, FAULTS
@@ -34,7 +34,11 @@ def reference(vocabulary: Vocabulary, providers: Iterable[str]) -> str:
     closed = {"backend": "an id of the catalog", "provider": _words(sorted(providers))}
     attributes = ("attribute", "values", "meaning")
     passport = (row for row in _fields(files.BackendEntry) if row[0].strip("`") not in BACKEND)
-    capable = f"Beside its attributes a row of the catalog has these. Capabilities: {_words(CAPABILITIES)}."
+    capable = (
+        f"Beside its attributes a row of the catalog has these. Capabilities: {_words(CAPABILITIES)}."
+        f" `{URLS}`: it may fetch what a request only names by its address; a server of ours may only if its row says"
+        " so, a vendor's always."
+    )
     faults = f"Beside attributes a request has `model` and `needs`. Faults: {_words(sorted(FAULTS))}."
     of_kind = f"{_MEANT}. In sensitivity.yaml each may have another `level` or `tag`, or be `off`."
     above = meaning(price_files.TierPrice, "above")

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.core.steering import plain
 from gateway.policy import files, price_files, sensitivity_files
-from gateway.policy.document import MAX_SHOWN, Document, Mark, Path, Problem, plain, suggestion
+from gateway.policy.document import MAX_SHOWN, Document, Mark, Path, Problem, suggestion
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

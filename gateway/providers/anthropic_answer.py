@@ -164,6 +164,7 @@ class Stream(Reader):
             self._use(read.message.usage)
             if self._chunks is not None:
                 return b""  # said again: a client is told of one beginning
+            self.model = read.message.model
             self._chunks = Chunks(self._chat, read.message.id, read.message.model)
             return self._chunks.delta({})
         chunks = self._chunks
@@ -267,7 +268,8 @@ def answer(body: bytes, chat: ChatRequest) -> Answer:
         return Answer(b"", usage, 0, _NO_MESSAGE)
     choice = (message, form.finish(read.stop_reason, len(calls)))
     usage = billed(usage, read.stop_reason, written)
-    return Answer(completion(chat, read.id, read.model, [choice], usage), usage, written, None, reported.service)
+    whole = completion(chat, read.id, read.model, [choice], usage)
+    return Answer(whole, usage, written, None, reported.service, read.model)
 
 
 def _whole(

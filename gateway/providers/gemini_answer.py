@@ -309,7 +309,8 @@ def answer_of(body: bytes, chat: ChatRequest) -> Answer:
         choices.append(({**message, **choice.annotations()}, choice.finish))
         if (told := _logprobs(candidate.logprobs_result)) is not None:
             logprobs[position] = told
-    return Answer(completion(chat, id, model, choices, usage, logprobs=logprobs), usage, written, None, service)
+    whole = completion(chat, id, model, choices, usage, logprobs=logprobs)
+    return Answer(whole, usage, written, None, service, read.model_version)
 
 
 def _unfinished(reason: str | None, message: str | None) -> Failed:
@@ -349,6 +350,7 @@ class Stream(Reader):
         if not self.started:
             self._id, model = _named(read, self._chat)
             self._chunks = Chunks(self._chat, self._id, model)
+            self.model = read.model_version
         self.started = True
         self.service = _service(read.usage_metadata) or self.service
         out, failed = list[bytes](), _blocked(read)

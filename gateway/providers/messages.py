@@ -58,10 +58,16 @@ class Written(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     type: str = ""
+    model: object = None
     content: list[Written] | None = None
     stop_reason: str | None = None
     usage: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET
+
+    @property
+    def name(self) -> str | None:
+        """The model that it is by, None: it does not say."""
+        return self.model if isinstance(self.model, str) else None
 
 
 class _Event(msgspec.Struct):
@@ -112,7 +118,7 @@ class Messages(Passing, frozen=True, kw_only=True):
         if read.content is None:
             return Answer(b"", usage, 0, unreadable("the backend answered without content"))
         written = sum(block.size for block in read.content)
-        return Answer(body, billed(usage, read.stop_reason, written), written, None, reported.service)
+        return Answer(body, billed(usage, read.stop_reason, written), written, None, reported.service, read.name)
 
 
 class Stream(Reader):
@@ -142,6 +148,8 @@ class Stream(Reader):
         usage = self._reported.add(read.message.usage if read.message is not None else read.usage)
         self.used(billed(usage, self._stop_reason, self.written_bytes))
         self.service = self._reported.service
+        if read.message is not None:
+            self.model = read.message.name
         if read.type == "message_stop":
             if self._stop_reason is None:
                 return self.broke_off(unreadable("the backend ended the message without a reason"))

@@ -52,6 +52,7 @@ class Body(msgspec.Struct):
     usage: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET
     service_tier: object = None  # whatever it is: one that is no word says nothing
+    model: object = None
     x_groq: Raw | UnsetType = UNSET  # has usage
     timings: Raw | UnsetType = UNSET  # llama.cpp: has what came out of its cache
     base_resp: Raw | UnsetType = UNSET  # MiniMax: has its error code
@@ -119,6 +120,8 @@ class Stream(Reader):
             return self._failed(read, classify(200, data, None, self._codes))
         if read.service_tier is not None:
             self.service = word(read.service_tier)
+        if self.model is None:
+            self.model = word(read.model)
         choices = read.choices or ()
         if not choices and (failed := failed_beside(read, data)) is not None:
             return self._failed(read, failed)
@@ -265,7 +268,7 @@ def answer_of(body: bytes, *, tags: bool = False, codes: Mapping[str, FailureKin
     written = sum(size for size, _ in measured) + sum(_length(choice.text) for choice in choices)
     if tags or any(odd for _, odd in measured) or any(_ends_oddly(choice) for choice in choices):
         body = _mended(body, choices, tags=tags)
-    return Answer(body, usage, written, None, word(read.service_tier))
+    return Answer(body, usage, written, None, word(read.service_tier), word(read.model))
 
 
 def _mended(body: bytes, choices: Iterable[Choice], *, tags: bool) -> bytes:

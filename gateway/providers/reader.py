@@ -28,13 +28,14 @@ def is_text(data: bytes) -> bool:
 
 class Answer(msgspec.Struct, frozen=True):
     """A buffered answer: what the client is to see of it, what it used, how many bytes of text it wrote, or how it
-    failed, and the service tier that it names."""
+    failed, and the service tier and the model that it names."""
 
     body: bytes
     usage: Usage | None
     written_bytes: int
     failed: Failed | None
     service: str | None = None
+    model: str | None = None
 
 
 class Reader:
@@ -52,6 +53,7 @@ class Reader:
         self.failed: Failed | None = None
         self.usage: Usage | None = None
         self.service: str | None = None
+        self.model: str | None = None
         self.written_bytes = 0
         self.written_events = 0
         self._written_then = 0  # when usage was last reported

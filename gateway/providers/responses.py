@@ -31,6 +31,7 @@ from gateway.providers.response_wire import (
     present,
     service_in,
     usage_in,
+    word,
     written_in,
 )
 
@@ -90,7 +91,7 @@ class Responses(Passing, frozen=True, kw_only=True):
             return Answer(b"", used, 0, failed_in(body))  # what is reported is billed, whatever else
         if read.output is None or read.status in UNFINISHED:
             return Answer(b"", used, 0, unreadable("the backend answered with a response that is not finished"))
-        return Answer(body, used, written_in(read.output), None, service_in(read))
+        return Answer(body, used, written_in(read.output), None, service_in(read), word(read.model))
 
 
 def _without_foreign(fields: Mapping[str, Raw], *, open_too: bool) -> dict[str, Raw]:
@@ -167,7 +168,7 @@ class Stream(Reader):
         except UNREADABLE:
             return self.broke_off(unreadable("the backend ended with a response that nobody can read"))
         self.started = self.done = True
-        self.service = service_in(outcome)
+        self.service, self.model = service_in(outcome), word(outcome.model)
         if not self.written_bytes:
             self.wrote(written_in(outcome.output))
         self.used(usage_in(outcome.usage))

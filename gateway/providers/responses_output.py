@@ -85,7 +85,7 @@ def answered(body: bytes, chat: ChatRequest, kept_as: str) -> Answer:
         None if service is None else {"service_tier": service},
         {0: logprobs_of(tokens)} if chat.view.logprobs else None,
     )
-    return Answer(whole, used, sum(item.size for item in items), None, service)
+    return Answer(whole, used, sum(item.size for item in items), None, service, word(read.model))
 
 
 def _message(items: Iterable[Item], kept_as: str) -> tuple[dict[str, object], list[Token]]:

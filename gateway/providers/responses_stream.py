@@ -216,6 +216,7 @@ class Stream(Reader):
         """The event that ends the stream, with all that the response came to."""
         outcome = self._response if isinstance(read.response, UnsetType) else OUTCOME.decode(read.response)
         self.service, usage = service_in(outcome), usage_in(outcome.usage)
+        self.model = word(outcome.model)
         if read.type in FAILED or present(outcome.error) or outcome.status in NOT_ANSWERED:
             self.used(usage)
             return self.broke_off(failed_in(data if isinstance(read.response, UnsetType) else read.response))

@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 from gateway.core.catalog import CAPABILITIES, Backend
-from gateway.policy.document import plain, suggestion
+from gateway.core.steering import plain
+from gateway.policy.document import suggestion
 from gateway.review import served
 from gateway.review.questions import BY_DEPLOYMENT, GUARDED, LOCAL, Answer, Answers, Silence
 from gateway.review.served import Served

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from gateway.core.decision import Facts
+from gateway.core.steering import plain
 from gateway.policy.claims import USUAL
 from gateway.policy.diff import NO_LONGER, NOW, Diff, Direction, Except, Reason, Statement
-from gateway.policy.document import Mark, Problem, Severity, plain
+from gateway.policy.document import Mark, Problem, Severity
 from gateway.policy.model import Invariant
 from gateway.policy.vocabulary import REQUEST
 from gateway.review.words import alternatives, code, escaped, requests, row, shown

@@ -7,7 +7,7 @@ import msgspec
 import yaml
 
 from gateway.core.catalog import CAPABILITIES
-from gateway.policy.document import plain
+from gateway.core.steering import plain
 from gateway.review.questions import Answer, Silence
 from gateway.review.served import Served
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from gateway.core.steering import plain
 from gateway.core.stored import Stored
 from gateway.policy.digest import tree_of
-from gateway.policy.document import Document, plain
+from gateway.policy.document import Document
 from gateway.policy.model import Bundle, Mode, Rollout
 from gateway.review.replay import Turned, replay
 from gateway.review.words import code, escaped, shown

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from gateway.core.price import PICO_PER_USD
-from gateway.policy.document import plain
+from gateway.core.steering import plain
 from gateway.review.replay import Replay, Turned
 from gateway.review.words import code, escaped, row, shown
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from gateway.policy.document import plain
+from gateway.core.steering import plain
 
 _STEERING = "\\`*_[]<|~"
 """Characters that mean something in markdown, or in a cell of a table."""

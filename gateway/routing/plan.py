@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.core import tokens
 from gateway.core.budget import Exceeded, utc
-from gateway.core.catalog import Backend
+from gateway.core.catalog import URLS, Backend
 from gateway.core.chat import Demand
 from gateway.core.decision import Candidate, Decision, Exclusion, Obligation, Redaction, Ruling, Verdict, strictest
 from gateway.core.discharge import demanded, undoable
@@ -73,7 +73,8 @@ def plan(
 def _exclusion(backend: Backend, verdict: Verdict, demand: Demand, not_offered: Mapping[str, str]) -> Exclusion | None:
     """Why a backend is out: what it cannot do, since no policy changes that, then the policy, then what is missing."""
     if lacking := demand.needs - backend.capabilities:
-        return Exclusion(backend.id, "capability", (), f"lacks {', '.join(sorted(lacking))}")
+        hint = "; it fetches nothing, so send the content itself as a `data:` URL" if URLS in lacking else ""
+        return Exclusion(backend.id, "capability", (), f"lacks {', '.join(sorted(lacking))}{hint}")
     least = tokens.prompt_at_least(demand.input_bytes) if demand.prompts == 1 else 0
     if backend.context is not None and least > backend.context:
         return Exclusion(

@@ -37,6 +37,11 @@ class Following:
         return self._reader.service
 
     @property
+    def model(self) -> str | None:
+        """The model that it is by."""
+        return self._reader.model
+
+    @property
     def content_seen(self) -> bool:
         """Some generated content went by."""
         return self._reader.content_seen

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 from gateway.adapters.logs import Log
 from gateway.core.decision import Decision, Facts
@@ -13,7 +14,9 @@ def test_lines_are_json_and_control_characters_are_escaped(tmp_path):
     path = tmp_path / "log"
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
     log = Log(descriptor)
-    call = Call("req-1", Caller("k", "t\x1b[31m", "a\r\nb"), 0.0, 1.5, client_request_id="x\u2028y")
+    call = Call(
+        "req-1", Caller("k", "t\x1b[31m", "a\r\nb"), 0.0, 1.5, client_request_id="x\u2028y\x9b31m\x7f\u202e\u2066z \xe9"
+    )
     log.take([Record(call, None, (), End.REFUSED, 400, "invalid_json", False, 0.01, 0.01)] * 2)
     log.event("stopped", why="ok")
     os.close(descriptor)
@@ -26,8 +29,9 @@ def test_lines_are_json_and_control_characters_are_escaped(tmp_path):
         "refused",
         0,
     )
-    assert b"\x1b" not in raw
-    assert b"\r" not in raw
+    assert lines[0]["client_request_id"] == call.client_request_id
+    assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", raw.decode()) == []
+    assert len(raw.decode().splitlines()) == 3
 
 
 def test_a_closed_descriptor_stops_nobody(tmp_path):

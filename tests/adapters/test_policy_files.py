@@ -154,13 +154,15 @@ def test_a_missing_directory_is_told_with_the_setting(tree, name):
         read_tree(tree.parent / name)
 
 
-def test_too_many_files_are_refused(tree):
+@pytest.mark.assures("threat F3")
+def test_too_many_files_are_refused(tree, showed):
     for number in range(MAX_FILES - 3):
         (tree / f"policies/{number}.yaml").touch()
     assert len(read_tree(tree)) == MAX_FILES
     (tree / "policies/more.yaml").touch()
     with pytest.raises(Unreadable, match=f"holds more than {MAX_FILES} policy files"):
         read_tree(tree)
+    showed("a folder of too many files", "refused")
 
 
 @pytest.mark.parametrize("name", ["vocabulary.yaml", "policies/a.yaml", "catalog/a.yaml"])
@@ -770,7 +772,8 @@ def test_no_file_comes_goes_or_moves(signed, change):
 EVERY_BYTE = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
 
 
-def test_whichever_byte_of_a_signed_bundle_is_flipped_it_is_refused(signed):
+@pytest.mark.assures("threat F1")
+def test_whichever_byte_of_a_signed_bundle_is_flipped_it_is_refused(signed, showed):
     tree, key = signed
     flipped = 0
     files = [path for path in sorted(tree.rglob("*")) if path.is_file()]
@@ -785,6 +788,7 @@ def test_whichever_byte_of_a_signed_bundle_is_flipped_it_is_refused(signed):
         path.write_bytes(raw)
     assert flipped > 300
     assert load(tree, None, key).bundle is not None
+    showed(f"{flipped:,} flipped bytes of a signed tree", "each refused")
 
 
 @pytest.mark.parametrize("raw", [None, b"nonsense"])
@@ -795,7 +799,8 @@ def test_without_a_key_that_can_be_used_nothing_loads(signed, raw):
         load(tree, None, key)
 
 
-async def test_a_tree_that_is_tampered_with_or_older_leaves_the_old_one_in_force(signed, tmp_path):
+@pytest.mark.assures("threat F1")
+async def test_a_tree_that_is_tampered_with_or_older_leaves_the_old_one_in_force(signed, tmp_path, showed):
     tree, key = signed
     state = tmp_path / "state"
     state.mkdir()
@@ -826,6 +831,7 @@ async def test_a_tree_that_is_tampered_with_or_older_leaves_the_old_one_in_force
     sign(tree, 9)  # the order to go back
     await after(first.bundle.digest, False)
     assert PolicyVersions(state).in_force.version == 9
+    showed("a touched, an unsigned and an older tree at reload", "the old digest stays in force")
 
 
 @pytest.mark.parametrize("watched", [True, False])

@@ -114,3 +114,15 @@ def test_a_reason_names_no_path_and_no_value(monkeypatch, tmp_path):
     ]
     said = " ".join(not_offered(backends).values())
     assert ("schlüssel" in said, str(tmp_path) in said) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "shown"),
+    [
+        (VALUE, f"Incorrect API key provided: {VALUE}.", f"Incorrect API key provided: {'*' * len(VALUE)}."),
+        (VALUE, "hello", "hello"),
+        ("EMPTY", "the list is EMPTY", "the list is EMPTY"),
+    ],
+)
+def test_whoever_repeats_it_is_not_repeated(key, data, shown):
+    assert Secret(key).out_of(data.encode()) == shown.encode()

@@ -58,6 +58,33 @@ async def test_an_answer_comes_as_it_was_sent(client, scripts):
     }
 
 
+KEY = "sk-proj-0123456789abcdef"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_upstream_that_repeats_our_key_is_not_repeated(scripts, streamed):
+    upstreams = AiohttpUpstreams(lambda _: Secret(KEY))
+    await upstreams.start()
+    said = f"Bearer {KEY} is no key"
+    whole = answer({"error": said}, status=401, x_request_id=KEY)
+    pieces = [
+        STREAM_HEAD.replace(b"\r\n\r\n", f"\r\nX-Request-Id: {KEY}\r\n\r\n".encode()),
+        chunk(said.encode()),
+        STREAM_END,
+    ]
+    scripts.scripts["u"] = pieces if streamed else [whole]
+    opened = await upstreams.open(to(scripts.url("u"), key_ref="env:K"), PATH, b"{}", streamed=streamed)
+    shown = [opened.headers["x-request-id"].encode()]
+    if streamed:
+        await opened.pass_on(lambda block: shown.append(block) or True)
+    else:
+        shown.append(await opened.read_all(10_000))
+    opened.close()
+    await upstreams.stop()
+    assert KEY.encode() in scripts.requests("u")[0].head
+    assert (KEY.encode() in b"".join(shown), b"Bearer ****" in b"".join(shown)) == (False, True)
+
+
 async def test_a_backend_without_a_key_gets_none(client, scripts):
     scripts.scripts["u"] = [answer(OK)]
     (await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)).close()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.catalog import AUTO, PASSPORT, Backend, Timeouts, names, needed
+from gateway.core.catalog import AUTO, PASSPORT, Backend, Timeouts, granted, names, needed
 
 
 def backend(id, *aliases, **passport):
@@ -101,3 +101,11 @@ def test_the_catalog_is_frozen(value):
 )
 def test_a_request_that_is_not_said_to_be_anything_else_is_a_chat(said, expected):
     assert needed(said) == expected
+
+
+@pytest.mark.parametrize(
+    ("deployment", "fetches"), [("vendor_api", True), ("hosted_elsewhere", True), ("self_hosted", False), (None, False)]
+)
+def test_what_is_ours_fetches_nothing_unless_its_row_says_so(deployment, fetches):
+    assert granted(["chat"], deployment) == {"chat", *(("urls",) if fetches else ())}
+    assert granted(["chat", "urls"], deployment) == {"chat", "urls"}

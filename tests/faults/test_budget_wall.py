@@ -63,7 +63,7 @@ async def house(tmp_path):
     row = backend(
         f"http://127.0.0.1:{port}/m/v1",
         price=PRICES,
-        capabilities=["chat", "reasoning", "vision"],
+        capabilities=["chat", "reasoning", "vision", "urls"],
         max_output=32_000,
         context=200_000,
     )
@@ -80,7 +80,7 @@ async def house(tmp_path):
     [{}, {"max_tokens": 500}, {"n": 4, "max_tokens": 32_000, "reasoning_effort": "high"}, {"images": 5}],
     ids=["plain", "limited", "everything at most", "images"],
 )
-async def test_two_hundred_at_once_do_not_pass_a_budget(house, fields):
+async def test_two_hundred_at_once_do_not_pass_a_budget(house, fields, showed):
     ceiling = 2 * PICO_PER_USD
     await house.budget("2")
     answers = Counter[int]()
@@ -97,6 +97,8 @@ async def test_two_hundred_at_once_do_not_pass_a_budget(house, fields):
     assert found["gateway_budget_overshoot_usd_total"] == 0
     reserved = [value for name, value in found.items() if name.startswith("gateway_budget_reserved_usd")]
     assert sum(reserved) == 0
+    if not fields:
+        showed(f"{2 * TOGETHER} requests, {TOGETHER} at once at a budget's end", "0 overspent, 0 left reserved")
 
 
 RULES = """

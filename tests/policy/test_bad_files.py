@@ -186,10 +186,12 @@ def test_a_bad_file_costs_a_moment(name, raw):
     assert min(times) - base < MOST_SECONDS or min(times) - base < 4 * bare()
 
 
-def test_there_are_enough_and_every_code_of_a_file_is_among_them():
+@pytest.mark.assures("threat F2")
+def test_there_are_enough_and_every_code_of_a_file_is_among_them(showed):
     codes = {code for _, _, _, problems in BAD for _, code in problems or ()}
     assert (len(BAD) >= 60, len({row[0] for row in BAD}) == len(BAD)) == (True, True)
     assert {f"P{number:03}" for number in (1, 2, 3, 4, *range(101, 111), 210)} - codes == set()
+    showed(f"{len(BAD)} bad files", f"each refused with its code and line, within {MOST_SECONDS * 1000:.0f} ms")
 
 
 def test_a_tree_without_its_vocabulary():
@@ -214,6 +216,7 @@ def test_the_folder_is_good(folder):
     assert load(folder).problems == ()
 
 
+@pytest.mark.assures("threat F3")
 @pytest.mark.parametrize(
     ("name", "make"),
     [
@@ -229,10 +232,12 @@ def test_the_folder_is_good(folder):
         ("policies/loop", lambda path: path.symlink_to("..")),
     ],
 )
-def test_links_pipes_and_folders_are_not_read_as_files(folder, name, make):
+def test_links_pipes_and_folders_are_not_read_as_files(folder, name, make, showed):
     make(folder / name)
     with pytest.raises(Unreadable, match=name):
         read_tree(folder)
+    if name == "policies/loop":
+        showed("10 links, pipes, devices and folders in place of files", "no tree is read")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.document import MAX_FILE_BYTES, MAX_SHOWN, Document, Mark, Problem, plain, render, suggestion
+from gateway.core.steering import plain
+from gateway.policy.document import MAX_FILE_BYTES, MAX_SHOWN, Document, Mark, Problem, render, suggestion
 
 TEXT = """\
 policy: base # a comment

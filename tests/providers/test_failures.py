@@ -320,3 +320,17 @@ def test_the_kind_of_an_amazon_error_is_in_a_header():
 )
 def test_the_wait_is_found_wherever_it_is(headers, body, expected):
     assert classify(429, json.dumps(body).encode(), headers).retry_after == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Incorrect use of sk-proj-0123456789abcdef.",
+        "no such key AIzaSyA0123456789abcdef",
+        "org-0123456789abcdef has no access",
+        "xai-0123456789abcdef is out of quota",
+    ],
+)
+def test_a_message_shows_no_key_and_no_account(said):
+    shown = classify(400, json.dumps({"error": {"message": said}}).encode()).error["message"]
+    assert ("0123456789" in shown, "***" in shown) == (False, True)

@@ -56,14 +56,17 @@ WAYS = {
 }
 
 
+@pytest.mark.assures("threat E1")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("text", "kind"), [(KEY, "secret"), (MAIL, "email")])
-def test_no_way_of_writing_hides_it(way, text, kind):
+def test_no_way_of_writing_hides_it(way, text, kind, showed):
     written = WAYS[way](text)
     assert kind in kinds(user(f"Look at {written} please"))
     arguments = json.dumps({"q": written})
     call = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": arguments}}]}
     assert kind in kinds({"messages": [call]})
+    if (way, kind) == (list(WAYS)[-1], "email"):
+        showed(f"{len(WAYS)} ways of writing a key and an address, in texts and arguments", "found in each")
 
 
 @pytest.mark.parametrize("at", range(1, len(KEY), 3))

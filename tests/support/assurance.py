@@ -142,11 +142,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def showed(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """Notes what a test with `@pytest.mark.assures(row, ...)` did (`amount`) and what came of it (`result`), in words for
     the table of docs/assurance.md. Called at the end, after everything was asserted."""
-    marker = request.node.get_closest_marker("assures")
-    assert marker is not None, "say which rows it is for: @pytest.mark.assures('fault 4')"
+    rows = [row for marker in request.node.iter_markers("assures") for row in marker.args]
+    assert rows, "say which rows it is for: @pytest.mark.assures('fault 4')"
 
     def note(amount: str, result: str) -> None:
-        for row in marker.args:
+        for row in rows:
             request.config.stash[_SHOWED].add(row, request.node.nodeid.partition("[")[0], amount, result)
 
     return note

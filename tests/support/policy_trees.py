@@ -96,3 +96,19 @@ def shipped():
     """The files of the tree that comes with the gateway."""
     paths = sorted([*SHIPPED.glob("**/*.yaml"), *SHIPPED.glob("dictionaries/*.txt")])
     return {path.relative_to(SHIPPED).as_posix(): path.read_bytes() for path in paths}
+
+
+def written(directory, files):
+    """A tree on disk."""
+    for name, data in encoded(files).items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(data)
+    return directory
+
+
+def at_home(directory):
+    """The smallest tree on disk: our own machines may serve everything. Catalogs come from elsewhere."""
+    vocabulary = {name: data for name, data in shipped().items() if name == "vocabulary.yaml"}
+    return written(
+        directory, {**vocabulary, "policies/base.yaml": policy(rule("permit", to={"deployment": "self_hosted"}))}
+    )

@@ -73,7 +73,7 @@ class Server:
                 stdout=log,
                 cwd=self.directory,
             )
-        deadline = time.monotonic() + 60  # a busy machine takes its time
+        deadline = time.monotonic() + 90  # a busy machine takes its time
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break

@@ -363,6 +363,7 @@ class Odd:
         self.usage = None
         self.usage_is_last = True
         self.service = None
+        self.model = None
         self.content_seen = False
         self.written_bytes = 0
         self.written_events = 0

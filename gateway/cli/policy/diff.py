@@ -11,8 +11,9 @@ import typer
 from gateway.adapters import git_tree, policy_files
 from gateway.cli.common import cannot_run, print_json, settings_of
 from gateway.cli.policy.common import Format, print_problems
+from gateway.core.steering import plain
 from gateway.policy.diff import diff, unapproved
-from gateway.policy.document import Mark, Problem, plain, render
+from gateway.policy.document import Mark, Problem, render
 from gateway.policy.model import Bundle
 from gateway.policy.parse import Parsed
 from gateway.review import difference

@@ -12,8 +12,9 @@ from gateway.adapters import git_tree, policy_files
 from gateway.adapters.audit import Audit, whoever
 from gateway.cli.common import cannot_run, noting, print_json, settings_of
 from gateway.cli.policy.common import Plain
+from gateway.core.steering import plain
 from gateway.policy.digest import digest_of
-from gateway.policy.document import plain, render
+from gateway.policy.document import render
 
 _DIGEST = re.compile(r"([0-9a-f]{16})(\+[0-9a-f]{6})?(@[0-9-]{10})?\Z")
 """As /readyz, decisions and metrics have it: behind the tree's own may stand what is suspended by order, and a day."""

@@ -10,8 +10,9 @@ import typer
 from gateway.adapters.decisions import find
 from gateway.cli.common import StateDir, cannot_run, print_json, settings_of, table
 from gateway.cli.policy.common import Format, print_problems, written
+from gateway.core.steering import plain
 from gateway.policy.decide import Eligibility
-from gateway.policy.document import Mark, Problem, plain
+from gateway.policy.document import Mark, Problem
 from gateway.policy.model import Bundle, Case
 from gateway.review.cases import differences, outcome, problem
 from gateway.review.coverage import Coverage, covered

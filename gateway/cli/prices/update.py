@@ -10,7 +10,8 @@ from gateway.adapters.price_data import SOURCE, PriceData
 from gateway.cli.common import Policies, cannot_run
 from gateway.cli.prices.book import FILE, Book, Data, Fetch, data_of
 from gateway.core.price import Price
-from gateway.policy.document import plain, render, suggestion
+from gateway.core.steering import plain
+from gateway.policy.document import render, suggestion
 from gateway.policy.prices import in_force
 from gateway.review.price_edit import Row, renewed, with_version
 from gateway.review.prices import differences

@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.cli.spend.printed import short
 from gateway.core.day import date_of, day_of
-from gateway.policy.document import plain
+from gateway.core.steering import plain
 
 _BLOCKS = " ▏▎▍▌▋▊▉"
 _FULL = "█"

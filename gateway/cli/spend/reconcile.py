@@ -19,7 +19,7 @@ from gateway.cli.common import Format, StateDir, books_of, cannot_run, print_jso
 from gateway.core.day import SECONDS, date_of
 from gateway.core.price import usd
 from gateway.core.reconcile import Compared, Invoice, compare, corrections, total
-from gateway.policy.document import plain
+from gateway.core.steering import plain
 from gateway.review.invoices import GENERIC, invoice_of
 from gateway.review.invoices.rows import Unreadable
 from gateway.settings import Settings

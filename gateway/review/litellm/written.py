@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from gateway.policy.document import plain
+from gateway.core.steering import plain
 from gateway.review.litellm.budgets import usd
 from gateway.review.litellm.entries import missing_in
 from gateway.review.litellm.values import Command, Imported, Note, Row

@@ -1,0 +1,71 @@
+"""Every defence as a row: where it stands, what stands there without it, and which tests then fail.
+
+`make mutation` takes them away one by one. A new defence is a new row.
+"""
+
+from typing import NamedTuple
+
+
+class Defence(NamedTuple):
+    """One defence. `source` is a piece of `file` (below `gateway/`) that occurs there once, `without` what takes its
+    place, `tests` are files below `tests/`, or tests of them (`a/test_b.py::test_c`)."""
+
+    name: str
+    file: str
+    source: str
+    without: str
+    tests: tuple[str, ...]
+
+
+DEFENCES = (
+    # money
+    Defence("what ends is settled, however it ends", "relay.py", "                if not done or done[-1].hop != hop.permit.hop:\n", "                if False:\n", ("test_relay.py::test_a_client_that_leaves_cancels_the_upstream_and_is_booked",)),
+    Defence("what a limit has no room for is not sent", "relay.py", "        if isinstance(outcome, Exceeded):\n", "        if isinstance(outcome, Exceeded) and not outcome:\n", ("test_relay_policy.py::test_what_a_limit_has_no_room_for_is_not_sent_and_is_402_with_the_figures",)),
+    Defence("a call is in the journal before it is sent", "relay.py", "                self._intend(call, decision, asked, purpose, project)\n", "", ("threats/test_noted.py::test_every_call_is_noted_before_it_is_sent",)),
+    Defence("what cannot be noted is not sent", "relay.py", "            self._give_back(hop, 0, 0)\n            raise Refused(\n", "            self._give_back(hop, 0, 0)\n            return\n            raise Refused(\n", ("threats/test_noted.py::test_what_cannot_be_noted_is_not_sent",)),
+    # policy
+    Defence("only what both policies permit gets a permit", "core/permit.py", "        if verdict is None or not verdict.permitted:\n", "        if False:\n", ("core/test_permit.py",)),
+    Defence("a permit covers what was asked for", "core/permit.py", "        if verdict.do is not candidate.do and not all(", "        if False and not all(", ("core/test_permit.py",)),
+    Defence("a permit is for one call", "core/permit.py", "        if self._spent:\n", "        if False:\n", ("core/test_permit.py", "threats/test_tenants.py::test_a_permit_is_for_one_call")),
+    Defence("a connection carries content only for a permit", "adapters/upstreams.py", "        backend = permit.spend()\n", "        backend = permit.backend\n", ("adapters/test_upstreams.py::test_a_permit_is_good_for_one_call",)),
+    Defence("the policy is asked again before each hop", "relay.py", "                if failures or self._policies.current is not policy:\n", "                if False:\n", ("test_relay_policy.py::test_a_newer_policy_that_denies_counts_at_the_next_hop", "test_relay_policy.py::test_an_exception_that_runs_out_under_way_lets_nobody_through")),
+    Defence("the newest policy is asked, too", "relay.py", "        return pinned, pinned if newest is policy else request.ask(newest, moment)\n", "        return pinned, pinned\n", ("test_relay_policy.py::test_a_newer_policy_that_denies_counts_at_the_next_hop",)),
+    Defence("what the policy denies is out of the plan", "routing/plan.py", "    if not verdict.permitted:\n        reason", "    if False:\n        reason", ("routing/test_plan.py",)),
+    Defence("what runs is cut once the policy revokes it", "relay.py", "                if verdict.revokes:\n", "                if False:\n", ("test_relay_policy.py::test_a_stream_is_cut_with_an_error_and_without_done",)),
+    # labels and what is found
+    Defence("a label is a join", "core/labels.py", "    return max(levels, key=RANK.__getitem__)\n", "    return levels[-1]\n", ("core/test_labels.py", "sensitivity/test_classify.py")),
+    Defence("a level that nobody can read is the highest", "core/labels.py", "    return word if word in RANK else LEVELS[-1]\n", "    return word if word in RANK else LEVELS[0]\n", ("core/test_labels.py",)),
+    Defence("a hint that is too long is unreadable", "http/calls.py", 'value.decode("latin-1") if len(value) <= _MAX_HINT else "too long"', 'value.decode("latin-1")[:_MAX_HINT]', ("threats/test_labels.py",)),
+    Defence("a hint that comes twice counts twice", "http/calls.py", 'hints[hint] + b"," + value if hint in hints and hint == "sensitivity" else value', "value", ("threats/test_labels.py",)),
+    Defence("a body that can be read in two ways is refused", "adapters/scanning.py", "    if repeats(body, walked.members):\n", "    if False:\n", ("test_relay_sensitivity.py::test_a_body_that_could_be_read_in_two_ways_is_refused",)),
+    Defence("what was redacted is scanned again", "asked.py", "        if redacted is None or not redacted.found.tags.isdisjoint(tags):\n", "        if redacted is None:\n", ("test_asked.py",)),
+    Defence("an answer is held back until it is known to be clear", "sensitivity/answer.py", "                if not self._is_quiet(text) and self._held_bytes <= _MOST_HELD_BYTES:\n", "                if False:\n", ("sensitivity/test_answer.py::test_a_secret_that_comes_with_the_end_of_its_choice_never_shows", "sensitivity/test_answer.py::test_two_choices_interleaved")),
+    Defence("a conversation is its team's own", "adapters/conversations.py", "        prefix = team.encode()\n", '        prefix = b""\n', ("adapters/test_conversations.py", "threats/test_tenants.py::test_what_is_remembered_of_a_conversation_is_by_team")),
+    # what a request may say
+    Defence("a body cannot redirect the call", "core/chat.py", "    if not _REDIRECTING.isdisjoint(fields):\n", "    if False:\n", ("core/test_chat.py::test_a_body_cannot_redirect_the_call",)),
+    Defence("a name in another case is refused", "core/chat.py", "            _refuse_lookalike(name, fields)\n", "            pass\n", ("core/test_chat.py::test_a_name_that_some_servers_would_take_for_another_is_refused",)),
+    Defence("a server of ours fetches no address of a caller's", "asked.py", "    return msgspec.structs.replace(demand, needs=demand.needs | {URLS})\n", "    return demand\n", ("threats/test_addresses.py::test_nothing_inside_fetches_what_a_request_names",)),
+    Defence("who runs a backend says whether it may fetch", "core/catalog.py", "(frozenset() if deployment in (None, OURS) else {URLS})", "{URLS}", ("core/test_catalog.py::test_what_is_ours_fetches_nothing_unless_its_row_says_so",)),
+    Defence("a body has a limit", "http/calls.py", "    if size > limit:\n        raise", "    if False:\n        raise", ("http/test_calls.py::test_a_chunked_body_is_counted_as_it_comes",)),
+    # policy files
+    Defence("a key is written once", "policy/document.py", "            if name in seen:\n", "            if False:\n", ("policy/test_document.py",)),
+    Defence("no anchors, no tags", "policy/document.py", "            for code, message in _refusals(event, depth, values):\n", "            for code, message in ():\n", ("policy/test_document.py",)),
+    Defence("links are not followed", "adapters/policy_files.py", "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", "os.O_RDONLY | os.O_NONBLOCK", ("policy/test_bad_files.py::test_links_pipes_and_folders_are_not_read_as_files",)),
+    Defence("a signature is checked", "adapters/signing.py", "    except InvalidSignature:\n        return False\n", "    except InvalidSignature:\n        return True\n", ("adapters/test_signing.py", "adapters/test_policy_files.py::test_another_key_signed_it")),
+    # upstreams
+    Defence("the upstream of a client that left is hung up on", "relay.py", "                hop.close()\n                if not done", "                if not done", ("test_relay.py::test_a_client_that_leaves_cancels_the_upstream_and_is_booked",)),
+    Defence("a first byte has a deadline, and so has silence", "adapters/upstreams.py", "        deadline.at = self._first if first else min(self._deadlines.now + self._idle, self._until)\n", "        deadline.at = NEVER\n", ("adapters/test_upstreams.py::test_what_goes_wrong_is_said",)),
+    Defence("an upstream that repeats our key is not repeated", "adapters/upstreams.py", "        self._shown = target.secret.out_of if target.secret is not None else _as_it_is\n", "        self._shown = _as_it_is\n", ("adapters/test_upstreams.py::test_an_upstream_that_repeats_our_key_is_not_repeated",)),
+    Defence("an error of an upstream shows no key", "providers/failures.py", '        "message": scrub(message),\n', '        "message": message,\n', ("providers/test_failures.py::test_a_message_shows_no_key_and_no_account",)),
+    Defence("an answer of another model is counted", "core/reported.py", "    return not (_extends(one, other) or _extends(other, one))\n", "    return False\n", ("core/test_reported.py", "threats/test_names.py::test_answers_of_another_model_are_counted")),
+    # what is written
+    Defence("a log line steers nothing", "adapters/logs.py", "escaped(lines)", "lines", ("adapters/test_logs.py",)),
+    Defence("a table steers no terminal", "cli/common.py", "    rows = [[plain(cell) for cell in row] for row in rows]\n", "", ("threats/test_injection.py",)),
+    Defence("a spreadsheet runs no formula", "cli/common.py", "        return value\n    return plain(f\"'{value}\" if value[:1] in \"=+-@\\t\\r\\n\" else value)\n", "        return value\n    return plain(value)\n", ("cli/spend/test_show.py::test_csv_runs_no_formula",)),
+    Defence("a header ends where it ends", "http/connection.py", "        if _UNSAFE.search(", "        if False and _UNSAFE.search(", ("http/test_connection.py::test_no_text_of_others_ends_a_header",)),
+    Defence("series are capped", "adapters/metrics.py", "        if len(self._callers) < MAX_CALLERS:\n", "        if True:\n", ("threats/test_series.py", "adapters/test_metrics.py::test_series_are_capped")),
+    Defence("memory is not dumped", "adapters/dumps.py", "        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n", "        pass\n", ("adapters/test_dumps.py", "threats/test_memory.py")),
+    # who asks
+    Defence("a bad key is refused in the same words", "http/callers.py", '        "missing or invalid API key;', '        f"invalid API key {headers.get(KEY_HEADERS[0])!r};', ("http/test_callers.py::test_every_bad_key_gets_the_same_401",)),
+    Defence("metrics want the scrape token", "http/ops.py", "            if not secrets.compare_digest(", "            if False and not secrets.compare_digest(", ("http/test_ops.py::test_metrics_want_the_scrape_token_when_one_is_set",)),
+)  # fmt: skip
