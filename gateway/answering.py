@@ -4,7 +4,8 @@ from gateway.core.decision import Decision
 from gateway.core.errors import Failed
 from gateway.core.fallback import given_up
 from gateway.core.record import Call
-from gateway.ports import Headers, Reply, Surface
+from gateway.ports import Headers, Reply
+from gateway.wire import Surface
 
 
 async def answer(reply: Reply, headers: Headers, call: Call, surface: Surface, body: bytes) -> None:

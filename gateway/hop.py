@@ -9,7 +9,7 @@ import msgspec
 from gateway.asked import Form, watched_tags
 from gateway.core import tokens
 from gateway.core.bound import NOTHING as FREE
-from gateway.core.bound import bound, prompt_tokens
+from gateway.core.bound import bound
 from gateway.core.budget import Reserved
 from gateway.core.catalog import Endpoint
 from gateway.core.decision import Decision, Obligation, Verdict
@@ -19,32 +19,17 @@ from gateway.core.findings import UNKNOWN
 from gateway.core.lane import Passage
 from gateway.core.outline import Outline
 from gateway.core.permit import Permit
-from gateway.core.price import UNPRICED, charge, dearest, service_of
 from gateway.core.rate import pace_headers
-from gateway.core.record import State, Tried
-from gateway.core.reported import is_other
-from gateway.core.usage import NOTHING, Usage, highest
-from gateway.ports import (
-    Answer,
-    Headers,
-    Opened,
-    Reply,
-    Scanned,
-    StreamReader,
-    Surface,
-    UpstreamError,
-    Upstreams,
-)
+from gateway.ports import Headers, Opened, Reply, Scanned, UpstreamError, Upstreams
 from gateway.routing.spoken import Dialects, spoken
 from gateway.stream import Stream
+from gateway.wire import Answer, StreamReader, Surface
 
 MAX_ERROR_BYTES = 1_000_000
 MAX_ANSWER_BYTES = 256_000_000
 _MONOTONIC = time.perf_counter
 _NO_HEADERS: Headers = []
 _NOTHING: frozenset[str] = frozenset()
-_UNCOUNTED = ("images",)
-"""Operations whose answers only the provider can count in tokens."""
 
 
 class Hop:
@@ -59,7 +44,6 @@ class Hop:
         "_dropped",
         "_passage",
         "_scanned",
-        "_sent",
         "_surface",
         "_taken",
         "_task",
@@ -78,6 +62,7 @@ class Hop:
         "permit",
         "reader",
         "room",
+        "sent_at",
         "shortened",
     )
 
@@ -108,7 +93,7 @@ class Hop:
         self.bound = bound(self.backend, self.chat.demand) if self._generates else FREE
         self.room: Reserved | None = None  # what was reserved for it
         self.shortened: int | None = None  # tokens that a choice may have, where a budget leaves no more
-        self._sent = 0.0
+        self.sent_at = 0.0  # monotonic seconds
         self._dropped: tuple[str, ...] = ()  # of a large request: what was left out when it was put into words
         self.opened: Opened | None = None
         self.reader: StreamReader | None = None  # a stream, from its first event on
@@ -151,7 +136,7 @@ class Hop:
         chat, dialect = self.chat, self.dialect
         try:
             body, endpoint = await self._encoded()
-            self._sent, headers = _MONOTONIC(), _NO_HEADERS
+            self.sent_at, headers = _MONOTONIC(), _NO_HEADERS
             if passed:
                 endpoint, headers = _with(endpoint, {name: passed[name] for name in dialect.passes if name in passed})
             opened = self.opened = await upstreams.open(
@@ -295,97 +280,6 @@ class Hop:
     def sensitivity(self) -> str:
         """The label as it was sent, in words."""
         return self.facts.sensitivity or UNKNOWN
-
-    @property
-    def reported(self) -> Usage | None:
-        """What was used, if the upstream said so."""
-        source = self.reader or self.answer
-        return source.usage if source else None
-
-    @property
-    def service(self) -> str:
-        """The service tier that the call is charged at, as far as is known by now."""
-        price, source = self.backend.price, self.reader or self.answer
-        return service_of(price, self.chat.service, source.service if source else None) if price else ""
-
-    def estimated(self) -> Usage:
-        """What was used as far as we saw, counted high."""
-        prompt = prompt_tokens(self.backend, self.chat.demand)
-        if self.reader is not None:
-            written = tokens.written_at_most(self.reader.written_bytes, self.reader.written_events)
-        else:
-            written = tokens.written_at_most(self.answer.written_bytes if self.answer else 0, 0)
-        unseen = 0
-        if "reasoning" in self.backend.capabilities:
-            longest = self.bound.written if self.shortened is None else self.shortened
-            limit = max(0, longest * (self.chat.view.n or 1) - written)
-            unseen = tokens.unseen_at_most(_MONOTONIC() - self._sent, limit)
-        return Usage(input_uncached=prompt, output=written, reasoning=unseen, source="estimated")
-
-    def tried(self, state: State, usage: Usage, cost_pico_usd: int, failure: FailureKind | None = None) -> Tried:
-        """The call as it is recorded."""
-        backend, candidate = self.backend, self.permit.candidate
-        return Tried(
-            self.permit.hop,
-            backend.id,
-            backend.provider,
-            backend.model,
-            backend.zone,
-            state,
-            usage,
-            cost_pico_usd,
-            backend.price.version if backend.price else "",
-            failure,
-            candidate.watched if self.room is None else candidate.watched + self.room.watched,
-            candidate.broken,
-            self.service,
-            (source := self.reader or self.answer) is not None and is_other(backend.model, source.model),
-        )
-
-    def failed(self, failure: FailureKind) -> Tried:
-        """Not sent, not billed, or nobody knows: then the upper bound stands until somebody does. What was written
-        before an error is owed all the same."""
-        if self.reported is not None or (self.reader is not None and self.reader.content_seen):
-            return self._owed(self._used(), failure)
-        if failure.may_be_billed and self.permit.sent:
-            return self.tried("uncertain", NOTHING, self.most, failure)
-        return self.tried("released", NOTHING, 0, failure)
-
-    def ended(self) -> Tried:
-        """Answered, or broken off by anyone: what went by is owed. Of an answer that never came nobody knows, nor of
-        one that has no text and was not counted; what was never sent costs nothing."""
-        if not self.permit.sent:
-            return self.tried("released", NOTHING, 0)
-        if self.reader is None and self.answer is None:
-            return self.tried("uncertain", NOTHING, self.most)
-        if self.chat.operation in _UNCOUNTED and ((told := self.reported) is None or told.total == told.read):
-            return self.tried("uncertain", self._used(), self.bound.most)  # no limit shortens it
-        broken = self.reader.failed if self.reader is not None else None
-        return self._owed(self._used(), broken.kind if broken is not None else None)
-
-    def _used(self) -> Usage:
-        """What was reported, if that is all there was; else the higher one of it and what we saw, bucket by bucket.
-
-        A count that came before the end, or that has nothing of what was written, is not the last word.
-        """
-        if (reported := self.reported) is None:
-            return self.estimated()
-        source, reader = self.reader or self.answer, self.reader
-        written = source.written_bytes if source else 0
-        last = reader is None or (reader.failed is None and reader.done and reader.usage_is_last)
-        if last and (not written or reported.total > reported.read):
-            return reported
-        return highest(reported, self.estimated())
-
-    def _owed(self, usage: Usage, failure: FailureKind | None) -> Tried:
-        price = self.backend.price
-        if price is None:
-            return self.tried("settled", usage, 0, failure)
-        state: State = "uncertain" if price.version == UNPRICED else "settled"
-        if usage.source == "reported":
-            return self.tried(state, usage, charge(usage, price, self.service), failure)
-        read, wrote = dearest(price, usage.read, self.chat.service, audio="audio" in self.chat.needs)
-        return self.tried(state, usage, usage.read * read + (usage.total - usage.read) * wrote, failure)
 
 
 def _with(endpoint: Endpoint, passed: Mapping[str, str]) -> tuple[Endpoint, Headers]:

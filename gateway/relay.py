@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping
 
 import msgspec
 
+from gateway import owed
 from gateway.answering import answer, give_up
 from gateway.asked import Asked, fetched, granted, opaque_as
 from gateway.core.budget import Ask, Exceeded
@@ -24,19 +25,7 @@ from gateway.core.record import BROKEN_BY_US, Call, End, Record, Tried, entries,
 from gateway.core.turns import turns
 from gateway.core.usage import NOTHING
 from gateway.hop import Hop
-from gateway.ports import (
-    Budgets,
-    Conversations,
-    Lanes,
-    Ledger,
-    Policies,
-    Policy,
-    Reply,
-    Scanning,
-    Sink,
-    Surface,
-    Upstreams,
-)
+from gateway.ports import Budgets, Conversations, Lanes, Ledger, Policies, Policy, Reply, Scanning, Sink, Upstreams
 from gateway.routing.plan import (
     DENIED,
     exhausted,
@@ -53,6 +42,7 @@ from gateway.routing.spoken import Dialects
 from gateway.running import Running
 from gateway.sensitivity.classify import classify, facts_of
 from gateway.stream import Stream
+from gateway.wire import Surface
 
 _MONOTONIC = time.perf_counter
 _NO_HEADERS: Mapping[str, str] = {}
@@ -183,7 +173,7 @@ class Relay:
                 if failed is None:
                     break
                 self.running.hops.discard(hop)
-                self._settle(hop, hop.failed(failed.kind), done)
+                self._settle(hop, owed.failed(hop, failed.kind), done)
                 if hop.cut is not None and failed.kind is FailureKind.REVOKED:
                     raise revocation(decision, hop.cut)
                 failures += (failed,)
@@ -205,7 +195,7 @@ class Relay:
             headers = hop.headers(decision, warnings)
             if hop.reader is None:  # a buffered answer
                 self.running.hops.discard(hop)
-                settled = self._settle(hop, hop.ended(), done)
+                settled = self._settle(hop, owed.ended(hop), done)
                 headers.append((b"x-gateway-cost-usd", usd(settled.cost_pico_usd).encode()))
                 await self._seal()
                 first_byte = _MONOTONIC()
@@ -220,7 +210,7 @@ class Relay:
             self.running.streams.add(stream)
             await hop.relay(reply, stream)
             self.running.hops.discard(hop)
-            self._settle(hop, hop.ended(), done)  # what is over is paid now, however slowly the client takes it
+            self._settle(hop, owed.ended(hop), done)  # what is over is paid now, however slowly the client takes it
             await self._seal()
             await reply.end(stream.last)
             if (broken := hop.reader.failed) is None:
@@ -247,7 +237,7 @@ class Relay:
                 self.running.hops.discard(hop)
                 hop.close()
                 if not done or done[-1].hop != hop.permit.hop:
-                    self._settle(hop, hop.ended(), done)
+                    self._settle(hop, owed.ended(hop), done)
             record = Record(
                 call=call,
                 decision=decision,
@@ -359,7 +349,7 @@ class Relay:
         intent = entry_of(
             call,
             decision,
-            hop.tried("open", NOTHING, hop.most),
+            owed.tried(hop, "open", NOTHING, hop.most),
             project=project,
             purpose=purpose,
             sensitivity=hop.sensitivity,

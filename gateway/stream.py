@@ -2,7 +2,8 @@
 
 import time
 
-from gateway.ports import Reply, StreamReader
+from gateway.ports import Reply
+from gateway.wire import StreamReader
 
 _MONOTONIC = time.perf_counter
 _COMMENT = b": keep-alive\n\n"

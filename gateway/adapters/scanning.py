@@ -16,13 +16,14 @@ from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 from gateway.core.findings import Found, Leaf, Redacted, Scan, Seen
 from gateway.core.outline import Encoded, Outline
 from gateway.core.terms import ScannerTerms
-from gateway.ports import Policy, StreamReader
+from gateway.ports import Policy
 from gateway.sensitivity.answer import ERROR, Guard, check
 from gateway.sensitivity.classify import found_in
 from gateway.sensitivity.restore import Restorer, restored_answer
 from gateway.sensitivity.scan import Again
 from gateway.sensitivity.walk import Walked
 from gateway.surfaces.following import Following
+from gateway.wire import StreamReader
 
 EXAMINED_CHARS = 4_000
 """So much is examined on the event loop, of texts that are not remembered: 5 to 20 ms if it is full of findings."""

@@ -17,8 +17,9 @@ from gateway.http import errors
 from gateway.http.callers import KEY_HEADERS, NOBODY, FindCaller, authenticate
 from gateway.http.ids import request_id
 from gateway.http.reply import SCOPE_KEY, ConnectionReply
-from gateway.ports import Sink, Surface
+from gateway.ports import Sink
 from gateway.relay import Relay
+from gateway.wire import Surface
 
 SCOPE: scopes.Scope = "inference"
 """What a key must be for to call a model, whichever way."""

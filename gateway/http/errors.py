@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.core.errors import Refused
-from gateway.ports import Headers, Surface
+from gateway.ports import Headers
 from gateway.surfaces import CHAT
+from gateway.wire import Surface
 
 
 def envelope(

@@ -6,7 +6,6 @@ What a row says of requests is in `OpenAI`. Facts: the providers' API references
 from collections.abc import Mapping
 
 from gateway.core.catalog import Endpoint
-from gateway.ports import Dialect
 from gateway.providers import parameters, thinking
 from gateway.providers.anthropic import Anthropic
 from gateway.providers.embeddings import Embeddings
@@ -19,6 +18,7 @@ from gateway.providers.parameters import HINTS, LOGPROBS, MESSAGE_NAME, ONLY_OPE
 from gateway.providers.plain import Plain
 from gateway.providers.responses import Responses
 from gateway.providers.responses_chat import ResponsesChat
+from gateway.wire import Dialect
 
 _NEW_LIMIT = "max_completion_tokens"
 _HINTS = frozenset(HINTS)

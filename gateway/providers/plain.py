@@ -6,11 +6,11 @@ from msgspec import UNSET, Raw, UnsetType
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
 from gateway.core.usage import Usage
-from gateway.ports import StreamReader
 from gateway.providers.failures import classify, unreadable
 from gateway.providers.passing import Passing
 from gateway.providers.reader import UNREADABLE, Answer
 from gateway.providers.usage import Count, usage_of
+from gateway.wire import StreamReader
 
 _NOTHING = (b"null", b'""', b"[]", b"{}")
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])

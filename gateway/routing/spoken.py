@@ -8,7 +8,7 @@ from gateway.core.chat import WRITING, ChatRequest
 from gateway.core.decision import Obligation
 from gateway.core.discharge import alters_text
 from gateway.core.hints import ANY
-from gateway.ports import Dialect
+from gateway.wire import Dialect
 
 Dialects = Mapping[str, Mapping[str, Dialect]]
 """What each provider speaks, by the form of request that it takes."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from gateway.ports import Surface
 from gateway.surfaces.chat import Chat
 from gateway.surfaces.messages import CountTokens, Messages
 from gateway.surfaces.plain import Plain
 from gateway.surfaces.responses import Responses
+from gateway.wire import Surface
 
 CHAT = Chat()
 

@@ -2,7 +2,7 @@
 
 from gateway.core.errors import Failed
 from gateway.core.usage import Usage
-from gateway.ports import StreamReader
+from gateway.wire import StreamReader
 
 
 class Following:

@@ -6,9 +6,9 @@ import msgspec
 
 from gateway.core import tokens
 from gateway.core.chat import ChatRequest
-from gateway.ports import StreamReader
 from gateway.surfaces import messages_answer, messages_request
 from gateway.surfaces.messages_stream import Events
+from gateway.wire import StreamReader
 
 _ID_HEADERS = (b"x-request-id", b"request-id")
 

@@ -13,7 +13,6 @@ from gateway.core import tokens
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed
 from gateway.core.sse import Splitter, data_of
-from gateway.ports import StreamReader
 from gateway.providers.failures import unreadable
 from gateway.surfaces.canonical import Call, Calls, Choice, Completion, Said, Thought, read
 from gateway.surfaces.following import Following
@@ -26,6 +25,7 @@ from gateway.surfaces.messages_answer import (
     stop_of,
     usage_object,
 )
+from gateway.wire import StreamReader
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 

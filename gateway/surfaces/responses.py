@@ -9,12 +9,12 @@ import msgspec
 
 from gateway.core.catalog import HOSTED_TOOLS
 from gateway.core.chat import ChatRequest, Native, hints_in, parse, refuse_redirection
-from gateway.ports import StreamReader
 from gateway.surfaces.responses_answer import answered
 from gateway.surfaces.responses_items import sendable
 from gateway.surfaces.responses_reading import present
 from gateway.surfaces.responses_request import fields_of, left_out, offer_of, request_of, translated
 from gateway.surfaces.responses_stream import Stream
+from gateway.wire import StreamReader
 
 
 class Responses(msgspec.Struct, frozen=True):

@@ -13,7 +13,6 @@ from msgspec import Raw
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.sse import Splitter, data_of
-from gateway.ports import StreamReader
 from gateway.providers.failures import unreadable
 from gateway.surfaces.canonical import Call, Calls, Choice, Said, read
 from gateway.surfaces.following import Following
@@ -27,6 +26,7 @@ from gateway.surfaces.responses_answer import (
     why_incomplete,
 )
 from gateway.surfaces.responses_items import Carried
+from gateway.wire import StreamReader
 
 
 class _Words(msgspec.Struct):

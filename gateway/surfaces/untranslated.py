@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.core.chat import ChatRequest
-from gateway.ports import StreamReader
+from gateway.wire import StreamReader
 
 
 class Untranslated(msgspec.Struct, frozen=True, kw_only=True):

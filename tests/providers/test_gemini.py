@@ -9,8 +9,8 @@ from support.vectors import load
 from gateway.core.catalog import Backend, Endpoint
 from gateway.core.chat import parse
 from gateway.core.errors import FailureKind, Refusal, Refused
-from gateway.ports import Dialect
 from gateway.providers.gemini import Gemini
+from gateway.wire import Dialect
 
 ROOT = Path(__file__).resolve().parents[1] / "vectors" / "gemini"
 GEMINI: Dialect = Gemini()

@@ -9,9 +9,9 @@ from support.quirks import Quirk, all_quirks
 from gateway.core.catalog import CAPABILITIES, Backend
 from gateway.core.chat import ChatRequest, parse
 from gateway.core.usage import Usage
-from gateway.ports import Dialect
 from gateway.providers import DIALECTS
 from gateway.providers.openai import OpenAI
+from gateway.wire import Dialect
 
 QUIRKS = all_quirks()
 STREAMS = [each for each in QUIRKS if each.streamed]

@@ -7,9 +7,9 @@ from support.message_events import message
 from support.upstream import DONE, delta
 
 from gateway.core.errors import Refused
-from gateway.ports import Surface
 from gateway.providers.openai import OpenAI
 from gateway.surfaces.messages import CountTokens, Messages
+from gateway.wire import Surface
 
 BODY = {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": "hi"}]}
 SURFACES: tuple[Surface, ...] = (Messages(), CountTokens())

@@ -1,0 +1,223 @@
+"""What a call came to."""
+
+import json
+from decimal import Decimal
+
+import msgspec
+import pytest
+from support.doubles import (
+    FACTS,
+    PRICE,
+    Answering,
+    Calls,
+    Told,
+    answering,
+    backend,
+    permit_for,
+    streaming,
+)
+from support.hops import DECISION, LOST, NOTHING, PROMPT, TIERED, chat, hop, opened
+from support.upstream import DONE, OK, USAGE, USAGE_EVENT, delta
+
+from gateway import owed
+from gateway.asked import Form
+from gateway.core.decision import Candidate, Ruling, Verdict
+from gateway.core.errors import FailureKind
+from gateway.core.fallback import Attempt
+from gateway.core.permit import mint
+from gateway.core.price import UNPRICED, per_million
+from gateway.core.usage import Usage
+from gateway.hop import Hop
+from gateway.providers import DIALECTS
+from gateway.stream import Stream
+from gateway.surfaces import CHAT, SURFACES
+
+IMAGE = {"created": 1, "data": [{"b64_json": "aaaa"}]}
+EARLY = b'data: {"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 0}}\n\n'
+ZERO = b'data: {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}}\n\n'
+
+
+async def test_a_buffered_answer_is_owed_as_reported():
+    one, failed = await opened(answering())
+    assert (failed, one.body) == (None, json.dumps(OK).encode())
+    assert owed.reported(one) == Usage(10, output=5)
+    assert (owed.ended(one).state, owed.ended(one).cost_pico_usd) == ("settled", 15_000_000)
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "service", "times"),
+    [
+        (None, None, "", 1),
+        (None, "default", "", 1),
+        (None, "flex", "flex", 0.5),
+        ("flex", None, "flex", 0.5),
+        ("flex", "default", "", 1),
+        ("auto", "priority", "priority", 2),
+        ("auto", None, "other", 2),
+        ("gold", None, "other", 2),
+        ("flex", "gold", "other", 2),
+        ("flex", 7, "flex", 0.5),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_the_tier_that_the_answer_names_is_owed(asked, served, service, times, streamed):
+    told = {} if served is None else {"service_tier": served}
+    answer = (
+        streaming(delta("hello", "stop", **told), USAGE_EVENT, DONE)
+        if streamed
+        else answering(json.dumps({**OK, **told}).encode())
+    )
+    one = hop(chat(stream=streamed, service_tier=asked), backend("a", price=TIERED))
+    assert await one.open(Calls({"a": answer}), {}) is None
+    if streamed:
+        await one.relay(Told(), Stream(one.reader, Told(), one.held))
+    assert (owed.ended(one).service, owed.ended(one).cost_pico_usd) == (service, 15_000_000 * times)
+
+
+async def test_a_tier_that_nobody_priced_costs_as_usual_and_is_told():
+    one = hop(chat(service_tier="flex"), backend("a"))
+    await one.open(Calls({"a": answering(json.dumps({**OK, "service_tier": "scale"}).encode())}), {})
+    assert (owed.ended(one).service, owed.ended(one).cost_pico_usd) == ("other", 15_000_000)
+
+
+async def test_what_has_no_price_of_its_own_stays_uncertain():
+    one = hop(of=backend("a", price=msgspec.structs.replace(PRICE, version=UNPRICED)))
+    await one.open(Calls({"a": answering()}), {})
+    assert (owed.ended(one).state, owed.ended(one).cost_pico_usd) == ("uncertain", 15_000_000)
+
+
+async def test_an_answer_without_usage_is_owed_as_counted():
+    one, _ = await opened(answering(json.dumps({**OK, "usage": None}).encode()))
+    assert owed.ended(one).usage == Usage(PROMPT, output=2, source="estimated")
+
+
+@pytest.mark.parametrize(
+    ("usage", "state", "cost"),
+    [
+        ({}, "uncertain", None),
+        ({"usage": None}, "uncertain", None),
+        ({"usage": {"total_tokens": 7}}, "uncertain", None),
+        ({"usage": {"input_tokens": 7, "output_tokens": 0}}, "uncertain", None),
+        ({"usage": {"input_tokens": 7, "output_tokens": 90, "total_tokens": 97}}, "settled", 97_000_000),
+    ],
+)
+async def test_images_that_nobody_counted_are_owed_at_their_bound(usage, state, cost):
+    draws = backend("a", capabilities=frozenset({"images"}))
+    surface = SURFACES["images"]
+    request = surface.parse(b'{"model":"a","prompt":"a cat"}', 0)
+    one = Hop(permit_for(draws), Form(request, FACTS, {}), NOTHING, surface, DIALECTS, None)
+    assert await one.open(Calls({"a": answering(json.dumps({**IMAGE, **usage}).encode())}), {}) is None
+    tried = owed.ended(one)
+    assert (tried.state, tried.cost_pico_usd) == (state, one.most if cost is None else cost)
+    assert one.most > 1_000_000_000 > 97_000_000
+    assert tried.usage.total > 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "streamed", "kind", "state"),
+    [
+        (answering(b"{}", status=503), False, FailureKind.OVERLOADED, "released"),
+        (answering(b"no json"), False, FailureKind.BROKEN, "uncertain"),
+        (answering(LOST), False, FailureKind.BROKEN, "uncertain"),
+        (answering(), True, FailureKind.BROKEN, "settled"),
+        (streaming(LOST), True, FailureKind.BROKEN, "uncertain"),
+        (streaming(b": comment\n\n"), True, FailureKind.BROKEN, "uncertain"),
+        (streaming(b": comment\n\n" * 100_000), True, FailureKind.BROKEN, "uncertain"),
+    ],
+    ids=["status", "nonsense", "lost", "not streamed", "lost stream", "no event", "endless comments"],
+)
+async def test_what_is_no_answer_is_a_failure_and_closed(answer, streamed, kind, state):
+    answer = Answering(answer.status, answer.headers, answer.steps)
+    one, failed = await opened(answer, streamed)
+    assert failed.kind is kind
+    assert answer.closed
+    assert (owed.failed(one, kind).state, owed.failed(one, kind).failure) == (state, kind)
+    assert (owed.failed(one, kind).cost_pico_usd == one.most) == (state == "uncertain")
+
+
+async def test_what_was_written_before_an_error_is_owed_even_if_both_come_at_once():
+    error = b'data: {"error": {"message": "m", "type": "server_error", "code": null}}\n\n'
+    one, failed = await opened(streaming(delta("hello") + error), streamed=True)
+    assert failed.kind is FailureKind.SERVER_ERROR
+    assert owed.failed(one, failed.kind).usage == Usage(PROMPT, output=2, source="estimated")
+
+
+@pytest.mark.parametrize(("limit", "unseen"), [(2, 0), (1000, 1)])
+async def test_reasoning_that_nobody_reported_is_bounded_by_time_and_by_the_limit(limit, unseen):
+    thinking = backend("a", capabilities=frozenset({"chat", "reasoning"}))
+    one = hop(chat(max_tokens=limit), thinking)
+    await one.open(Calls({"a": answering(json.dumps({**OK, "usage": None}).encode())}), {})
+    usage = owed.ended(one).usage
+    assert (usage.output, usage.source) == (2, "estimated")
+    assert unseen <= usage.reasoning <= max(0, limit - 2)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ((EARLY, delta("hello " * 100, "stop"), DONE), (1000, 200, "estimated")),
+        ((delta("hello " * 100, "stop"), ZERO, DONE), (PROMPT, 200, "estimated")),
+        ((delta("hello", "stop"), USAGE_EVENT, DONE), (10, 5, "reported")),
+        ((delta("hello " * 100), USAGE_EVENT, LOST), (10, 200, "estimated")),
+    ],
+    ids=["before the text", "nothing", "at the end", "and then lost"],
+)
+async def test_a_count_that_is_not_the_last_word_is_no_less_than_what_went_by(steps, expected):
+    one, _ = await opened(streaming(*steps), streamed=True)
+    told = Told()
+    await one.relay(told, Stream(one.reader, told, one.held))
+    usage = owed.ended(one).usage
+    assert (usage.input_uncached, usage.output, usage.source) == expected
+
+
+async def test_what_nobody_reported_is_charged_at_the_dearest_rates():
+    price = per_million("v", input=Decimal(1), cache_write=Decimal(2), output=Decimal(4), reasoning=Decimal(6))
+    one = hop(of=backend("a", price=price))
+    await one.open(Calls({"a": answering(json.dumps({**OK, "usage": None}).encode())}), {})
+    assert owed.ended(one).cost_pico_usd == (PROMPT * 2 + 2 * 6) * 1_000_000
+
+
+async def test_usage_beside_an_error_is_owed():
+    body = json.dumps({"error": {"message": "m"}, "usage": USAGE}).encode()
+    one, failed = await opened(answering(body))
+    assert owed.failed(one, failed.kind).cost_pico_usd == 15_000_000
+
+
+def test_a_call_that_was_never_sent_costs_nothing():
+    assert (owed.ended(hop()).state, owed.ended(hop()).cost_pico_usd) == ("released", 0)
+
+
+async def test_a_stream_that_is_lost_says_so_and_owes_what_went_by():
+    one, _ = await opened(streaming(delta("hello"), LOST), streamed=True)
+    told = Told()
+    stream = Stream(one.reader, told, one.held)
+    await one.relay(told, stream)
+    assert b'"upstream_broken"' in stream.last
+    assert (owed.ended(one).state, owed.ended(one).failure, owed.ended(one).usage.source) == (
+        "settled",
+        FailureKind.BROKEN,
+        "estimated",
+    )
+
+
+async def test_a_stream_that_reported_is_owed_as_reported():
+    one, _ = await opened(streaming(delta("hello", "stop"), USAGE_EVENT, DONE), streamed=True)
+    stream = Stream(one.reader, Told(), one.held)
+    await one.relay(Told(), stream)
+    assert owed.ended(one).cost_pico_usd == 15_000_000
+
+
+def test_what_is_recorded_names_the_rules_in_trial_and_the_broken_ones():
+    candidate = Candidate(backend("a"), ("p",), 0, (), ("quiet",), ("stop",))
+    ruling = Ruling(FACTS, {"a": Verdict(("p",), ())}, frozenset())
+    decision = msgspec.structs.replace(DECISION, candidates=(candidate,))
+    one = Hop(
+        mint("req-1", decision, Attempt(1, candidate), ruling, ruling),
+        Form(chat(), FACTS, {}),
+        NOTHING,
+        CHAT,
+        DIALECTS,
+        None,
+    )
+    tried = owed.ended(one)
+    assert (tried.watched, tried.broken, tried.zone, tried.price_version) == (("quiet",), ("stop",), "inhouse", "v")
