@@ -121,7 +121,7 @@ class Elsewhere:
             raise Failure(str(lost)) from None
         except WorkerBusy:
             raise Refused(
-                Refusal.NO_BACKEND,
+                Refusal.SHEDDING,
                 "too many large requests are being read at this moment; try again",
                 retry_after=RETRY_SECONDS,
             ) from None

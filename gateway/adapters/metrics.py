@@ -10,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from gateway.core.catalog import Backend
+from gateway.core.errors import Refusal
 from gateway.core.price import PICO_PER_USD, UNPRICED, Price
 from gateway.core.record import Record, Tried
 from gateway.core.savings import REQUESTED, saved_by
@@ -18,8 +19,11 @@ from gateway.core.usage import BUCKETS
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-SHED = ("inflight", "delay", "connections", "slow")
-"""Why something was turned away: too many calls, a late loop, too many connections, a client that takes too long."""
+SHED = ("inflight", "delay", "connections", "slow", "backend", "bodies")
+"""Why something was turned away: too many calls, a late loop, too many connections, a client that takes too long; no
+backend with room, too many large bodies."""
+_SHED_BY_CODE = {Refusal.OVERLOADED.code: "backend", Refusal.SHEDDING.code: "bodies"}
+"""What is turned away once it was read, by the code of its record."""
 MAX_CALLERS = 500
 """Distinct (team, app) pairs that get series of their own."""
 
@@ -159,6 +163,8 @@ class Metrics:
             writing = record.duration - record.first_token
             if record.streamed and served is not None and writing > 0:
                 rate.observe((served.usage.output + served.usage.reasoning) / writing)
+        if record.code in _SHED_BY_CODE:
+            self._shed[_SHED_BY_CODE[record.code]].inc()
         for tried in record.tried:
             self._count_money(team, app, record.sensitivity, tried, sums)
         if record.decision is not None and served is not None:

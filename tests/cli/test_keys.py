@@ -115,10 +115,9 @@ def test_a_key_is_for_what_it_was_made_for(run):
     assert "metrics,admin:read" in run("list")[1]
 
 
-@pytest.mark.parametrize(
-    ("written", "end"), [("30d", time.time() + 30 * 86_400), ("2h", time.time() + 7200), ("2099-12-31", 4_102_444_800)]
-)
+@pytest.mark.parametrize(("written", "end"), [("30d", 30 * 86_400), ("2h", 7200), ("2099-12-31", 4_102_444_800)])
 def test_a_key_may_end(run, written, end):
+    end += time.time() if end < 4_000_000_000 else 0
     id = make(run, "--expires", written)["id"]
     assert abs(row(run, id)["expires"] - end) < 600
     assert "until " in run("list")[1]

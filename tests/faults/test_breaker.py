@@ -24,8 +24,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAIRS = ("500", "503", "reset", "probed", "well")
 """A pair of backends for each test: `bad-500`, then `good-500`, both behind `pair-500`."""
 
-NOT_YET = pytest.mark.xfail(strict=True, reason="no backend is left alone yet: there is no breaker")
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(tmp_path_factory):
@@ -50,7 +48,6 @@ def calls_of(gateway, name: str) -> list:
 
 
 @pytest.mark.assures("fault 4")
-@NOT_YET
 @pytest.mark.parametrize(("of", "fault"), [("500", "status 500"), ("503", "status 503"), ("reset", "reset at")])
 async def test_a_backend_that_fails_is_left_alone(gateway, of, fault, showed):
     """One after the other: whoever comes after the fifth failure asks the next one at once."""
@@ -69,7 +66,6 @@ async def test_a_backend_that_fails_is_left_alone(gateway, of, fault, showed):
 
 
 @pytest.mark.assures("fault 4")
-@NOT_YET
 async def test_extra_calls_are_few_and_a_probe_goes_alone(gateway, showed):
     """Half of the requests' calls would fail. Beyond one call for each request there is a tenth, and a handful; while
     the backend is left alone, no two calls to it are under way at once but those of before."""

@@ -30,6 +30,7 @@ from support.upstream import delta
 from gateway.adapters.books import Books as Ledgers
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
+from gateway.adapters.lanes import Lanes
 from gateway.core.decision import Facts
 from gateway.core.errors import Failed, FailureKind, Refused
 from gateway.core.kinds import KINDS
@@ -86,6 +87,7 @@ class House:
             Conversations(),
             LocalBudgets(Ledgers(Path("/nonexistent"))),
             SCANNING,
+            Lanes(lambda *_: None),
         )
 
     def another(self) -> Eligibility:
