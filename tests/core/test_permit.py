@@ -109,7 +109,7 @@ def using(pattern: str) -> list[str]:
         # the recogniser's `Upstreams` hands a permit on as it came: it can neither make nor spend one
         (r"\bPermit\b", ["adapters/recognizer.py", "adapters/upstreams.py", "hop.py", "ports.py"]),
         (r"upstreams\.open\(", ["adapters/recognizer.py", "hop.py"]),
-        (r"\.transport\.write(lines)?\(", ["adapters/upstreams.py"]),
+        (r"\.transport\.write(lines)?\(", ["adapters/upstreams.py", "http/connection.py"]),  # which answers clients
         (
             r"\b(aiohttp|httpx2?|requests)\b.*\bimport\b|\bimport (aiohttp|httpx2?|requests)\b",
             ["adapters/upstreams.py"],

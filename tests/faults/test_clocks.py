@@ -45,6 +45,7 @@ async def test_a_clock_that_jumps_moves_no_deadline_and_refunds_nothing(tmp_path
         for seconds in JUMPS.values():
             for _ in range(4):
                 refused += (await gateway.send(gateway.plan(streamed=False, words=900), "b00")).status == 402
+            await asyncio.to_thread(gateway.server.ask_again, ["b01"])
             silent = gateway.plan(faults={"b01": "no head"})
             waiting = asyncio.create_task(gateway.send(silent, "b01", max_tokens=1))
             await asyncio.sleep(0.3)

@@ -6,8 +6,9 @@ import pytest
 from support.server import serving
 
 from gateway.core.errors import Refusal, Refused
-from gateway.http.callers import LOCAL
+from gateway.http.callers import LOCAL, NOBODY
 from gateway.http.ops import admin_app, public_app
+from gateway.http.routes import CALLS, ROUTES
 
 
 def test_health_and_readiness(gateway):
@@ -17,9 +18,19 @@ def test_health_and_readiness(gateway):
     assert ready["policy"].keys() == {"digest", "age_seconds", "stale"}
 
 
+async def health_is_all():
+    """Nothing else is asked here."""
+
+
 @pytest.mark.parametrize(("why", "status"), [(None, 200), ("draining", 503), ("ledger_unavailable", 503)])
 async def test_readiness_says_why_not(why, status):
-    app = public_app(lambda _: None, [], lambda: {"digest": "d", "problems": ["x"]}, lambda: why, None)
+    others = {
+        (row.method, row.path): health_is_all
+        for row in ROUTES
+        if row.listener == "public" and row.scope is not None and row not in CALLS
+    }
+    summary = {"digest": "d", "problems": ["x"]}
+    app = public_app(lambda _: None, others, lambda *_: NOBODY, lambda: summary, lambda: why, None)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://public") as client:
         ready = await client.get("/readyz")
         assert (await client.get("/healthz")).status_code == 200

@@ -99,7 +99,13 @@ def test_what_a_backend_leaves_out_has_defaults():
     (found,) = backends(BASE)
     price = per_million("v1:gpt", input=Decimal(4), output=Decimal(20))
     assert found == Backend(
-        "gpt", "openai", "https://api.openai.com/v1", "gpt", {"deployment": "vendor_api"}, price=price
+        "gpt",
+        "openai",
+        "https://api.openai.com/v1",
+        "gpt",
+        {"deployment": "vendor_api"},
+        price=price,
+        capabilities=frozenset({"chat", "urls"}),
     )
 
 

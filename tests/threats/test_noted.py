@@ -10,6 +10,7 @@ from support.doubles import SCANNING, Books, Calls, Snapshot, Snapshots, Told, b
 from gateway.adapters.books import Books as Ledgers
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
+from gateway.adapters.lanes import Lanes
 from gateway.core.errors import Refusal, Refused
 from gateway.providers import DIALECTS
 from gateway.relay import Relay
@@ -29,7 +30,9 @@ class Full(Books):
 def relay(books: Books, upstreams: Calls) -> Relay:
     policies = Snapshots(Snapshot((backend("a"), backend("b"))))
     budgets = LocalBudgets(Ledgers(Path("/nonexistent")))
-    return Relay(policies, upstreams, DIALECTS, books, books, Conversations(), budgets, SCANNING)
+    return Relay(
+        policies, upstreams, DIALECTS, books, books, Conversations(), budgets, SCANNING, Lanes(lambda *_: None)
+    )
 
 
 @pytest.mark.assures("threat B1")

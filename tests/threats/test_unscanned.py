@@ -84,8 +84,7 @@ def test_a_canary_at_any_place_of_any_surface_is_found_or_refused(showed):
         body = msgspec.json.encode(planted(whole, path, member, data.draw(values)))
         tried.add((name, path))
         try:
-            scanned = SCANNING.scan(policy, body)
-            SURFACES[name].parse(body, 0)
+            scanned = SCANNING.scan(policy, "t", SURFACES[name].parse(body, 0), body)
         except Refused as error:
             refused += 1
             statuses.add(error.refusal.status)

@@ -1,5 +1,7 @@
 """What a request could cost at the most is known, and is there, before it is sent."""
 
+import time
+
 import pytest
 from support.calling import post
 from support.upstream import OK, answer
@@ -51,6 +53,7 @@ DEAREST = [
 def test_nothing_that_a_cent_does_not_pay_is_sent(gateway, upstream, showed):
     upstream.scripts["every"] = [answer(OK)]
     key = gateway.key(**{"sensitivity": "public", "budget-usd": "0.00001"})
+    time.sleep(1.2)  # a running server follows within a second
     found = {}
     for at, (path, more) in enumerate(DEAREST):
         body = {"model": "every", "messages": [{"role": "user", "content": "hi"}], **more}

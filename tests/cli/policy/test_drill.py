@@ -14,7 +14,8 @@ from gateway.policy.claims import USUAL
 
 CATALOG = """\
 backends:
-  home: {provider: openai, deployment: self_hosted, aliases: [smart], price: {input: 1, output: 2}}
+  home: {provider: openai, deployment: self_hosted, aliases: [smart], price: {input: 1, output: 2},
+         capabilities: [chat, urls]}
   far: {provider: openai, deployment: vendor_api, aliases: [smart], zone: vendors, substitute: home,
         price: {input: 0.5, output: 1}, capabilities: [chat, tools]}
 """
