@@ -109,6 +109,8 @@ class Gateway:
         self.worker = PolicyWorker(settings.policy_key)
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
+        self.lanes = Lanes(self._lane_changed)
+        self.metrics.registry.register(LaneSeries(self.lanes.states))
         self.policies = policy_files.PolicyFiles(
             settings.policies,
             settings.extra_catalog,
@@ -120,8 +122,6 @@ class Gateway:
             on_failure=self._not_loaded,
             suspended=self.suspensions.in_force,
         )
-        self.lanes = Lanes(self._lane_changed)
-        self.metrics.registry.register(LaneSeries(self.lanes.states))
         self.upstreams = AiohttpUpstreams(find)
         self.outbox = Outbox((self.metrics, self.log, self.decisions))
         self.relay = Relay(
@@ -181,6 +181,7 @@ class Gateway:
         self.metrics.policy_loaded(digest, backends)
         self.log.event("policy_loaded", digest=digest, backends=len(backends))
         self.notes.note("policy_loaded", digest)
+        self.lanes.retain({backend.id for backend in backends})
         if self.relay is not None:
             self.relay.running.policy_changed()
 

@@ -18,12 +18,11 @@ from gateway.core.errors import Failed, FailureKind
 from gateway.core.findings import UNKNOWN
 from gateway.core.lane import Passage
 from gateway.core.outline import Outline
-from gateway.core.permit import Permit
+from gateway.core.permit import Permit, covers
 from gateway.core.rate import pace_headers
 from gateway.ports import Headers, Opened, Reply, Scanned, UpstreamError, Upstreams
-from gateway.routing.spoken import Dialects, spoken
 from gateway.stream import Stream
-from gateway.wire import Answer, StreamReader, Surface
+from gateway.wire import Answer, Dialect, StreamReader, Surface
 
 MAX_ERROR_BYTES = 1_000_000
 MAX_ANSWER_BYTES = 256_000_000
@@ -72,16 +71,13 @@ class Hop:
         form: Form,
         scanned: Scanned,
         surface: Surface,
-        dialects: Dialects,
+        dialect: Dialect,
         task: "Task[object] | None",
         passage: Passage | None = None,
     ) -> None:
         self.permit = permit
         self.backend = permit.backend
         do = permit.candidate.do
-        dialect = spoken(form.chat, do, self.backend, dialects)
-        if dialect is None:
-            raise RuntimeError(f"`{self.backend.id}` was planned for what it does not serve")
         self.chat = discharged(form.chat, do, dialect.limit_field) if do else form.chat
         self.dialect = dialect
         self._surface = surface if dialect.takes != surface.name else None
@@ -137,6 +133,8 @@ class Hop:
         try:
             body, endpoint = await self._encoded()
             self.sent_at, headers = _MONOTONIC(), _NO_HEADERS
+            if self._passage is not None:
+                self._passage.sent(self.sent_at)
             if passed:
                 endpoint, headers = _with(endpoint, {name: passed[name] for name in dialect.passes if name in passed})
             opened = self.opened = await upstreams.open(
@@ -225,6 +223,10 @@ class Hop:
         if self.opened is not None:
             await self.opened.drain()
 
+    def may_go(self, verdict: Verdict) -> bool:
+        """Whether a verdict permits it as it is going to be sent."""
+        return verdict.permitted and covers(self.permit.candidate.do, verdict.do)
+
     def revoke(self, verdict: Verdict | None) -> None:
         """Breaks the call off, from outside of the task that serves it: by policy, or (None) since the process ends."""
         self.cut, self._broken_off = verdict, _STOPPED if verdict is None else _REVOKED
@@ -307,9 +309,12 @@ _REVOKED = _failure(
     "permission_error",
     FailureKind.REVOKED.code,
 )
-_STOPPED = _failure(
-    FailureKind.STOPPED,
-    "the gateway is stopping, so this answer ends here; try again",
-    "server_error",
-    FailureKind.STOPPED.code,
+_STOPPED = msgspec.structs.replace(
+    _failure(
+        FailureKind.STOPPED,
+        "the gateway is stopping, so this answer ends here; try again",
+        "server_error",
+        FailureKind.STOPPED.code,
+    ),
+    retry_after="5",
 )

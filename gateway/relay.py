@@ -17,7 +17,7 @@ from gateway.core.errors import Failed, FailureKind, Refusal, Refused, unknown_m
 from gateway.core.fallback import MAX_ATTEMPTS, Attempt, next_step
 from gateway.core.findings import Classified, Found
 from gateway.core.lane import Held, Passage
-from gateway.core.outline import LARGE_BYTES
+from gateway.core.outline import LARGE_BYTES, Outline
 from gateway.core.permit import mint
 from gateway.core.price import usd
 from gateway.core.rate import Throttled
@@ -38,7 +38,7 @@ from gateway.routing.plan import (
     too_soon,
     without,
 )
-from gateway.routing.spoken import Dialects
+from gateway.routing.spoken import Dialects, spoken
 from gateway.running import Running
 from gateway.sensitivity.classify import classify, facts_of
 from gateway.stream import Stream
@@ -95,6 +95,7 @@ class Relay:
         waited = 0.0  # for upstreams: not our share
         exempt: str | None = None  # the limit that the request was downgraded by
         poor: list[Exceeded] = []  # what had no room
+        suspects: list[Passage] = []  # calls that failed, perhaps by the request's own fault
         try:
             if len(body) > LARGE_BYTES:
                 chat = await self._scanning.outlined(surface.name, body, int(call.time))
@@ -135,19 +136,21 @@ class Relay:
                 if isinstance(entered, Held):
                     decision = held_up(decision, backend, entered)
                     continue
-                passage, newest = entered, pinned
-                if failures or queued or self._policies.current is not policy:
+                passage, newest, latest = entered, pinned, self._policies.current
+                if failures or queued or latest is not policy or isinstance(chat, Outline):  # it took its time
                     pinned, newest = await self._ask_again(policy, request)
                     said = pinned.verdicts.get(backend.id, DENIED), newest.verdicts.get(backend.id, DENIED)
                     narrower = narrowed(decision, step, *said)
                     if narrower is not decision:
                         decision = narrower
                         continue
-                if (form := await request.form_for(step.candidate)) is None:
+                form = await request.form_for(step.candidate)
+                dialect = spoken(form.chat, step.candidate.do, backend, self._dialects) if form else None
+                if form is None or dialect is None:  # more has become due than it can be sent with
                     decision = without(decision, backend, DENIED)
                     continue
                 permit = mint(call.id, decision, step, pinned, newest)
-                asked = Hop(permit, form, scanned, surface, self._dialects, self._task(), passage)
+                asked = Hop(permit, form, scanned, surface, dialect, self._task(), passage)
                 if (told := asked.unasked) is not None:
                     await answer(reply, asked.headers(decision, []), call, surface, told)
                     first_byte, end, status = _MONOTONIC(), End.COMPLETE, 200
@@ -162,6 +165,9 @@ class Relay:
                             continue
                     decision = exhausted(decision, asked.backend, exceeded, self._policies.moment())
                     continue
+                if self._policies.current is not latest:  # while room was asked for
+                    self._give_back(asked, 0, 0)
+                    continue
                 self._intend(call, decision, asked, purpose, project)
                 hop, sensitivity = asked, asked.sensitivity
                 self.running.hops.add(hop)
@@ -171,7 +177,11 @@ class Relay:
                 finally:
                     waited += _MONOTONIC() - sent_at
                 if failed is None:
+                    for each in suspects:
+                        each.blame(_MONOTONIC())
                     break
+                if failed.kind is FailureKind.SERVER_ERROR:
+                    suspects.append(passage)
                 self.running.hops.discard(hop)
                 self._settle(hop, owed.failed(hop, failed.kind), done)
                 if hop.cut is not None and failed.kind is FailureKind.REVOKED:
@@ -187,7 +197,8 @@ class Relay:
             if hop is None:
                 if not failures:  # all that were left had no room or were revoked under way
                     raise refusal(decision, poor)
-                end, (status, code) = End.FAILED, await give_up(reply, surface, call, decision, failures)
+                end = BROKEN_BY_US.get(failures[-1].kind, End.FAILED)
+                status, code = await give_up(reply, surface, call, decision, failures)
                 return
 
             watched = hop.permit.candidate.watched

@@ -31,8 +31,9 @@ class Running:
             self.hops.pop().revoke(None)
 
     def policy_changed(self) -> None:
-        """Cuts the calls that the snapshot in force revokes, and those not sent yet that it does not permit: a large
-        body is put into words for a while after it was decided. Called by the loop, once a new one is in force.
+        """Cuts the calls that the snapshot in force revokes, and those not sent yet that it does not permit as they
+        are: a large body is put into words for a while after it was decided. Called by the loop, once a new one is in
+        force.
 
         A stream gets an error event, what has not begun a 403. They are looked at a slice at a time, from this turn of
         the loop on, so that a thousand calls do not stop it.
@@ -47,7 +48,7 @@ class Running:
             hop = hops.pop()
             if hop in self.hops:
                 verdict = policy.ask(hop.facts, moment).verdicts.get(hop.backend.id, DENIED)
-                if verdict.revokes or not (verdict.permitted or hop.permit.sent):
+                if verdict.revokes or not (hop.permit.sent or hop.may_go(verdict)):
                     self.hops.discard(hop)
                     hop.revoke(verdict)
             if time.perf_counter() > until:

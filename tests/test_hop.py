@@ -34,7 +34,6 @@ from gateway.core.errors import FailureKind
 from gateway.core.fallback import Attempt
 from gateway.core.permit import mint
 from gateway.hop import Hop
-from gateway.providers import DIALECTS
 from gateway.stream import Stream
 from gateway.surfaces import CHAT
 
@@ -72,7 +71,7 @@ def test_obligations_are_done_before_anything_is_counted():
         Form(chat(), FACTS, {}),
         NOTHING,
         CHAT,
-        DIALECTS,
+        DIALECT,
         None,
     )
     assert one.most == (PROMPT + 7) * 1_000_000

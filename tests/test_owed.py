@@ -16,7 +16,7 @@ from support.doubles import (
     permit_for,
     streaming,
 )
-from support.hops import DECISION, LOST, NOTHING, PROMPT, TIERED, chat, hop, opened
+from support.hops import DECISION, DIALECT, LOST, NOTHING, PROMPT, TIERED, chat, hop, opened
 from support.upstream import DONE, OK, USAGE, USAGE_EVENT, delta
 
 from gateway import owed
@@ -105,7 +105,9 @@ async def test_images_that_nobody_counted_are_owed_at_their_bound(usage, state, 
     draws = backend("a", capabilities=frozenset({"images"}))
     surface = SURFACES["images"]
     request = surface.parse(b'{"model":"a","prompt":"a cat"}', 0)
-    one = Hop(permit_for(draws), Form(request, FACTS, {}), NOTHING, surface, DIALECTS, None)
+    one = Hop(
+        permit_for(draws), Form(request, FACTS, {}), NOTHING, surface, DIALECTS["openai-compatible"]["images"], None
+    )
     assert await one.open(Calls({"a": answering(json.dumps({**IMAGE, **usage}).encode())}), {}) is None
     tried = owed.ended(one)
     assert (tried.state, tried.cost_pico_usd) == (state, one.most if cost is None else cost)
@@ -216,7 +218,7 @@ def test_what_is_recorded_names_the_rules_in_trial_and_the_broken_ones():
         Form(chat(), FACTS, {}),
         NOTHING,
         CHAT,
-        DIALECTS,
+        DIALECT,
         None,
     )
     tried = owed.ended(one)

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from support.doubles import HANG, YES, Snapshot, Told, answering, backend, failing, streaming
+from support.doubles import HANG, YES, Calls, Snapshot, Told, answering, backend, failing, streaming
 from support.house import House, turns_of_the_loop
 from support.upstream import delta
 
-from gateway.core.decision import Verdict
+from gateway.core.decision import Obligation, Verdict
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.record import End
 from gateway.ports import UpstreamError
@@ -38,7 +38,7 @@ async def test_a_backend_that_is_down_is_not_asked_any_more_and_its_requests_go_
 async def test_when_all_are_down_the_client_hears_when_to_come_again():
     house = House(Snapshot([A]))
     for _ in range(5):
-        house.upstreams.answers["a"] = failing(500)
+        house.upstreams.answers["a"] = failing(503)
         await house.ask()
     refused = await house.ask()
     assert (refused.refusal.status, refused.refusal.code) == (503, "no_backend_available")
@@ -53,7 +53,7 @@ async def test_after_a_while_one_call_finds_out_whether_it_is_back(monkeypatch):
     monkeypatch.setattr("gateway.hop._MONOTONIC", lambda: now[0])
     house = House(Snapshot([A]))
     for _ in range(5):
-        house.upstreams.answers["a"] = failing(500)
+        house.upstreams.answers["a"] = failing(503)
         await house.ask()
     now[0] += 1
     house.upstreams.answers["a"] = HANG
@@ -65,6 +65,54 @@ async def test_after_a_while_one_call_finds_out_whether_it_is_back(monkeypatch):
     house.upstreams.answers["a"] = answering()
     assert (await house.ask()).status == 200
     assert state(house).closed
+
+
+async def test_a_request_that_every_server_fails_on_takes_none_of_them_out():
+    house = House(Snapshot([A, B]))
+    for _ in range(8):
+        house.upstreams.answers = {"a": failing(500), "b": failing(500)}
+        await house.ask()
+    assert [state(house, id).closed for id in ("a", "b")] == [True, True]
+
+
+async def test_a_newer_policy_is_asked_also_when_it_comes_while_room_is_asked_for():
+    house = House(Snapshot([A, B]))
+    reserve = house.budgets.reserve
+    newest = Snapshot([A, B], lambda of, *_: NO if of == "a" else YES, digest="newest")
+
+    async def slow(ask, moment):
+        house.policies.current = newest
+        return reserve(ask, moment)
+
+    house.budgets.reserve = slow
+    assert (await house.ask()).status == 200
+    assert house.upstreams.called == ["b"]
+    assert state(house).running == 0
+
+
+async def test_what_becomes_due_while_a_call_is_not_sent_yet_stops_it():
+    class Connecting(Calls):
+        async def open(self, permit, *args, **more):
+            return await asyncio.get_running_loop().create_future()
+
+    house = House(Snapshot([A]))
+    house.relay._upstreams = Connecting()
+    task, _ = house.start()
+    await turns_of_the_loop()
+    due = Verdict(("p",), (), (Obligation("max_output_tokens", 5),))
+    house.policies.current = Snapshot([A], lambda *_: due, digest="newest")
+    house.relay.running.policy_changed()
+    await turns_of_the_loop()
+    assert task.result().refusal.code == "policy_denied"
+
+
+async def test_prompts_that_are_too_long_use_up_no_budget_of_others():
+    house = House(Snapshot([A, B]))
+    too_long = b'{"error":{"message":"m","type":"t","code":"context_length_exceeded"}}'
+    for _ in range(30):
+        house.upstreams.answers = {"a": answering(too_long, status=400), "b": answering(too_long, status=400)}
+        await house.ask()
+    assert len(house.upstreams.sent) == 60
 
 
 async def test_streams_that_break_off_open_the_breaker_too():

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 
 from gateway.core.catalog import Backend
 from gateway.core.lane import FREE, Held, Lane, LaneState, Passage
@@ -38,7 +38,7 @@ class Lanes:
         if lane is None:
             lane = self._lanes[backend.id] = Lane(backend, self._on_change)
         elif lane.backend is not backend:
-            lane.follow(backend)
+            lane.follow(backend, moment)
         if (held := lane.held(moment)) is not None:
             return held
         retries = None
@@ -77,6 +77,10 @@ class Lanes:
         """Forgets how calls of a backend failed. False: nothing stood against it."""
         lane = self._lanes.get(backend)
         return lane is not None and lane.forget()
+
+    def retain(self, ids: Container[str]) -> None:
+        """Forgets backends that are no longer in the catalog."""
+        self._lanes = {id: lane for id, lane in self._lanes.items() if id in ids or lane.running or lane.waiting}
 
     def states(self) -> list[LaneState]:
         """How it is with each backend that was ever asked."""

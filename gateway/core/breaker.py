@@ -68,6 +68,10 @@ class Breaker:
         if self._open_for and era == self.era:
             self._until = moment
 
+    def reset(self) -> None:
+        """Closes it, whatever was. What was sent before says nothing any more."""
+        self._change(0.0)
+
     def _change(self, open_for: float, moment: float = 0.0) -> None:
         self.era += 1
         self._failed = 0

@@ -71,22 +71,22 @@ class Lane:
         self._paused_until = 0.0
         self._on_change = on_change
 
-    def follow(self, backend: Backend) -> None:
+    def follow(self, backend: Backend, moment: float) -> None:
         """The catalog was read again. At another address, or with another key, nothing that was seen still holds."""
         before, self.backend = self.backend, backend
         if (before.max_concurrent, before.operator) != (backend.max_concurrent, backend.operator):
             self.concurrency = _concurrency(backend)
         if (before.base_url, before.key_ref, before.model) != (backend.base_url, backend.key_ref, backend.model):
             self.forget()
+        self.move_up(moment)
 
     def forget(self) -> bool:
         """Forgets how calls failed, so that it is asked at once. False: nothing stood against it."""
-        closed = self.breaker.closed
-        if closed and not self._paused_until:
-            return False
-        self.breaker, self._paused_until = Breaker(), 0.0
+        closed, paused = self.breaker.closed, self._paused_until
+        self.breaker.reset()
+        self._paused_until = 0.0
         self.was(closed)
-        return True
+        return not closed or bool(paused)
 
     @property
     def state(self) -> LaneState:
@@ -123,9 +123,10 @@ class Lane:
 
     def move_up(self, moment: float) -> None:
         """Lets those go who wait, as far as there is room. Once the breaker is open none waits any longer."""
-        while self.waiting and (self.concurrency is None or self.running < self.concurrency.most):
+        broken = self._broken(moment)
+        while self.waiting and (broken or self.concurrency is None or self.running < self.concurrency.most):
             if not (waiter := self.waiting.popleft()).done():
-                waiter.set_result(self._broken(moment) or self.begin(moment))
+                waiter.set_result(broken or self.begin(moment))
 
     def pause(self, failed: Failed, moment: float) -> None:
         """Others are asked first for as long as the backend wishes, or as its kind of failure lasts."""
@@ -142,7 +143,11 @@ class Lane:
 
 
 class Passage:
-    """One call on its way. It ends once, whoever says so first."""
+    """One call on its way. It ends once, whoever says so first.
+
+    A server error may be the request's own fault: some make any server fail. It counts against the backend once another
+    one has answered the same request (`blame`), or when the breaker is open and this was the probe.
+    """
 
     __slots__ = ("_answered", "_began", "_ended", "_era", "_lane", "_round", "retries")
 
@@ -153,6 +158,16 @@ class Passage:
         self._era = lane.breaker.begin(moment)
         self._round = 0 if lane.concurrency is None else lane.concurrency.round
         self._answered = self._ended = False
+
+    def sent(self, moment: float) -> None:
+        """It is on its way only now: until then the backend is not late."""
+        self._began = moment
+
+    def blame(self, moment: float) -> None:
+        """It failed with a server error, and another backend has answered the same request."""
+        closed = self._lane.breaker.closed
+        self._lane.breaker.failed(self._era, moment)
+        self._lane.was(closed)
 
     def answered(self, allowed: float, moment: float) -> None:
         """The backend has begun to answer, of the seconds that it is allowed."""
@@ -171,12 +186,16 @@ class Passage:
         lane = self._lane
         breaker, closed = lane.breaker, lane.breaker.closed
         if failed is not None and failed.kind not in _OURS:
-            if failed.kind.trips_breaker:
+            if failed.kind is FailureKind.SERVER_ERROR and closed:
+                pass  # until somebody is to blame
+            elif failed.kind.trips_breaker:
                 breaker.failed(self._era, moment)
             elif not self._answered:
                 breaker.succeeded(self._era)  # it said no, so it is there
             if failed.kind in _CROWDED and not self._answered:
                 self._count(late=True)
+            if not (failed.kind.trips_breaker or failed.kind.pause_seconds):
+                self._give_back()  # the caller's own fault
             lane.pause(failed, moment)
         elif not self._answered:
             breaker.forgone(self._era, moment)

@@ -50,9 +50,14 @@ def mint(request_id: str, decision: Decision, attempt: Attempt, pinned: Ruling, 
         verdict = ruling.verdicts.get(candidate.backend.id)
         if verdict is None or not verdict.permitted:
             raise RuntimeError(f"`{candidate.backend.id}` is not permitted for {request_id}")
-        if verdict.do is not candidate.do and not all(_covers(candidate.do, due) for due in verdict.do):
+        if verdict.do is not candidate.do and not covers(candidate.do, verdict.do):
             raise RuntimeError(f"`{candidate.backend.id}` is permitted for {request_id} only with more done before")
     return Permit(_MINT, request_id, decision.policy_digest, attempt.hop, candidate)
+
+
+def covers(do: tuple[Obligation, ...], due: tuple[Obligation, ...]) -> bool:
+    """Whether all that is due is done."""
+    return all(_covers(do, each) for each in due)
 
 
 def _covers(do: tuple[Obligation, ...], due: Obligation) -> bool:

@@ -110,6 +110,15 @@ def test_an_operator_may_have_it_asked_again():
     assert isinstance(house.enter(ONE, 1, 60, 0), Passage)
 
 
+def test_who_is_no_longer_in_the_catalog_is_forgotten():
+    house = lanes()
+    house.enter(ONE, 1, 60, 0).end(None, 0)
+    running = house.enter(backend("b"), 1, 60, 0)
+    house.retain({"c"})
+    assert [each.backend for each in house.states()] == ["b"]
+    running.end(None, 1)
+
+
 def test_further_calls_are_few_while_they_fail():
     house, backends = lanes(), [backend(f"b{number}") for number in range(100)]
     begun = house._retries._at

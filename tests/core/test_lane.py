@@ -48,9 +48,40 @@ def test_a_failure_counts_as_its_row_says(kind):
     made = lane()
     for _ in range(FAILURES):
         made.begin(0).end(failed(kind), 0)
-    assert made.breaker.closed is not kind.trips_breaker
+    assert made.breaker.closed is not (kind.trips_breaker and kind is not FailureKind.SERVER_ERROR)
     assert (made.rank(0) == PAUSED) is bool(kind.pause_seconds)
     assert made.running == 0
+
+
+def test_a_server_error_counts_once_another_backend_has_answered():
+    made = lane()
+    passages = [made.begin(0) for _ in range(FAILURES)]
+    for each in passages:
+        each.end(failed(FailureKind.SERVER_ERROR), 0)
+    assert made.breaker.closed
+    for each in passages:
+        each.blame(0)
+    assert not made.breaker.closed
+    made.begin(1).end(failed(FailureKind.SERVER_ERROR), 1)
+    assert made.held(1).wait == 2  # the probe, of which nobody else need speak
+
+
+def test_calls_from_before_it_was_forgotten_do_not_count():
+    made = lane()
+    old = [made.begin(0) for _ in range(FAILURES)]
+    made.follow(backend("a", key_ref="env:OTHER"), 0)
+    for each in old:
+        each.end(failed(FailureKind.UNREACHABLE), 0)
+    assert made.breaker.closed
+
+
+def test_a_higher_limit_lets_those_go_who_wait():
+    made = lane(max_concurrent=1)
+    made.begin(0)
+    waiting = Waiting()
+    made.waiting.append(waiting)
+    made.follow(backend("a", max_concurrent=2), 0)
+    assert isinstance(waiting.told, Passage)
 
 
 def test_a_stream_that_breaks_off_counts_although_it_was_answered():
@@ -68,7 +99,7 @@ def test_a_client_that_leaves_says_nothing():
         made.begin(0).end(None, 1)
     assert made.breaker.closed
     for _ in range(FAILURES):
-        made.begin(0).end(failed(FailureKind.SERVER_ERROR), 0)
+        made.begin(0).end(failed(FailureKind.OVERLOADED), 0)
     probe = made.begin(made.held(0).wait)
     probe.end(None, 1.5)
     assert made.held(1.5) is None
@@ -86,8 +117,8 @@ def test_one_that_refuses_is_there():
 def test_changes_are_told_once():
     made = lane()
     for _ in range(FAILURES):
-        made.begin(0).end(failed(FailureKind.SERVER_ERROR), 0)
-    made.begin(1).end(failed(FailureKind.SERVER_ERROR), 1)
+        made.begin(0).end(failed(FailureKind.OVERLOADED), 0)
+    made.begin(1).end(failed(FailureKind.OVERLOADED), 1)
     made.begin(3).answered(60, 3)
     assert made_changes[id(made)] == [("a", False), ("a", True)]
 
@@ -213,7 +244,7 @@ def test_a_further_call_that_is_answered_or_never_sent_is_given_back():
         passage = made.begin(0, budget)
         if outcome == "answered":
             passage.answered(60, 0)
-        passage.end(failed(FailureKind.SERVER_ERROR) if outcome == "failed" else None, 0)
+        passage.end(failed(FailureKind.OVERLOADED) if outcome == "failed" else None, 0)
         now = sum(budget.take(0) for _ in range(20))
         assert now == (left - 1 if outcome == "failed" else left)
         for _ in range(now):
@@ -227,10 +258,10 @@ def test_a_new_address_or_key_begins_anew_and_a_new_limit_holds():
     made = lane(max_concurrent=1)
     for _ in range(FAILURES):
         made.begin(0).end(failed(FailureKind.UNAUTHORIZED), 0)
-        made.begin(0).end(failed(FailureKind.SERVER_ERROR), 0)
-    made.follow(backend("a", max_concurrent=3))
+        made.begin(0).end(failed(FailureKind.OVERLOADED), 0)
+    made.follow(backend("a", max_concurrent=3), 0)
     assert (made.state.most, made.held(0).by, made.rank(0)) == (3, "health", PAUSED)
-    made.follow(backend("a", max_concurrent=3, key_ref="env:OTHER"))
+    made.follow(backend("a", max_concurrent=3, key_ref="env:OTHER"), 0)
     assert (made.held(0), made.rank(0)) == (None, FREE)
 
 
@@ -238,7 +269,7 @@ def test_what_is_forgotten_is_asked_at_once():
     made = lane()
     assert not made.forget()
     for _ in range(FAILURES):
-        made.begin(0).end(failed(FailureKind.SERVER_ERROR), 0)
+        made.begin(0).end(failed(FailureKind.OVERLOADED), 0)
     made.begin(0).end(failed(FailureKind.THROTTLED), 0)
     assert made.forget()
     assert (made.held(0), made.rank(0)) == (None, FREE)

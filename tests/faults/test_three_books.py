@@ -55,7 +55,7 @@ def _fields(plan: Plan) -> dict:
 
 class Client:
     """Sends plans, and keeps what each answer said: its request ids, and what it cost by the client's own reckoning. As
-    SDKs do, it asks again after a 503 or a 429: with so many faults a backend is left alone now and then."""
+    SDKs do, it asks again after a 429 and a 5xx: with so many faults a backend is left alone now and then."""
 
     def __init__(self, session: aiohttp.ClientSession, base: str, keys: dict[str, str]) -> None:
         self.session, self.base, self.keys = session, base, keys
@@ -81,7 +81,7 @@ class Client:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
             else:
-                while await self._take(plan, request) in (429, 502, 503) and plan.kind in REPORTED:
+                while await self._take(plan, request) in (429, 500, 502, 503) and plan.kind in REPORTED:
                     await asyncio.sleep(0.5)
                     request = self.session.post(f"{self.base}/v1/chat/completions", json=body, headers=headers)
 

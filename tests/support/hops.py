@@ -35,7 +35,7 @@ def chat(**fields):
 
 
 def hop(request=None, of=None, task=None):
-    return Hop(permit_for(of or backend("a")), Form(request or chat(), FACTS, {}), NOTHING, CHAT, DIALECTS, task)
+    return Hop(permit_for(of or backend("a")), Form(request or chat(), FACTS, {}), NOTHING, CHAT, DIALECT, task)
 
 
 NOTHING = SCANNING.scan(Snapshot([]), "t", chat(), b"{}")
