@@ -28,6 +28,14 @@ class Secret:
         """Data with stars where the value stood."""
         return data.replace(self._bytes, self._stars) if self._bytes and self._bytes in data else data
 
+    def begun_in(self, data: bytes) -> int:
+        """How many bytes at the end of data may be the beginning of the value."""
+        value, end = self._bytes, len(data)
+        at = data.find(value[:1], max(0, end - len(value) + 1)) if value else -1
+        while at >= 0 and not value.startswith(data[at:]):
+            at = data.find(value[:1], at + 1)
+        return end - at if at >= 0 else 0
+
     def __repr__(self) -> str:
         return "***"
 

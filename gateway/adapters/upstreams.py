@@ -227,7 +227,19 @@ class AiohttpOpened:
     An upstream that repeats our key is not repeated: nothing behind this sees it."""
 
     __slots__ = (
-        *("_connection", "_content", "_deadline", "_deadlines", "_first", "_idle", "_rest", "_shown", "_until"),
+        *(
+            "_connection",
+            "_content",
+            "_deadline",
+            "_deadlines",
+            "_first",
+            "_held",
+            "_idle",
+            "_rest",
+            "_shown",
+            "_until",
+        ),
+        "_secret",
         *("headers", "status"),
     )
 
@@ -251,6 +263,8 @@ class AiohttpOpened:
         self._until = deadline.started + backend.timeouts.total
         self.status = message.code
         self._shown = target.secret.out_of if target.secret is not None else _as_it_is
+        self._secret = target.secret
+        self._held = b""  # perhaps the beginning of our key
         self.headers: Mapping[str, str] = message.headers
         if any(self._shown(value) is not value for _, value in message.raw_headers):
             shown = [
@@ -263,13 +277,24 @@ class AiohttpOpened:
         deadline = self._deadline
         deadline.at = self._first if first else min(self._deadlines.now + self._idle, self._until)
         try:
-            block: bytes = await self._content.readany()
+            block: bytes = self._clear(await self._content.readany())
+            while not block and not self._content.at_eof():  # all of it is held
+                block = self._clear(await self._content.readany())
         except BaseException as error:
             if (lost := _lost_by(error, deadline)) is None:
                 raise
             raise lost from None
         deadline.at = NEVER
-        return self._shown(block)
+        return block
+
+    def _clear(self, block: bytes) -> bytes:
+        """A block without our key. What may be the beginning of it is held until the rest has come."""
+        if self._secret is None:
+            return block
+        whole = self._held + block
+        held = 0 if self._content.at_eof() else self._secret.begun_in(whole)
+        self._held = whole[len(whole) - held :]
+        return self._shown(whole[: len(whole) - held])
 
     async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
         """Hands each block to `take` from within the callback that read it, so that no task wakes for it."""
@@ -284,7 +309,7 @@ class AiohttpOpened:
             if ended.done():
                 return
             try:
-                while block := self._rest or self._shown(content.read_nowait()):
+                while block := self._rest or self._clear(content.read_nowait()):
                     self._rest = block[_PART_BYTES:]
                     if not take(block[:_PART_BYTES]):
                         ended.set_result(False)

@@ -126,3 +126,20 @@ def test_a_reason_names_no_path_and_no_value(monkeypatch, tmp_path):
 )
 def test_whoever_repeats_it_is_not_repeated(key, data, shown):
     assert Secret(key).out_of(data.encode()) == shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "begun"),
+    [
+        (b"", 0),
+        (b"no", 0),
+        (b"so s", 1),
+        (b"sk-proj-0123456789abcde", 23),
+        (b"sk-proj-0123456789abcdef", 0),
+        (b"sk-sk-proj", 7),
+        (b"ssss", 1),
+    ],
+)
+def test_the_beginning_of_a_value_is_seen(data, begun):
+    assert Secret("sk-proj-0123456789abcdef").begun_in(data) == begun
+    assert Secret("short").begun_in(b"sho") == 0

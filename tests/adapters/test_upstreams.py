@@ -85,6 +85,25 @@ async def test_an_upstream_that_repeats_our_key_is_not_repeated(scripts, streame
     assert (KEY.encode() in b"".join(shown), b"Bearer ****" in b"".join(shown)) == (False, True)
 
 
+@pytest.mark.parametrize("passed_on", [False, True])
+@pytest.mark.parametrize("said", [f"its {KEY}, no key", KEY, f"sk-pro sk-{KEY}sk-proj-0", "sk-proj-"])
+async def test_a_key_that_comes_in_pieces_is_not_repeated_and_nothing_else_is_lost(scripts, said, passed_on):
+    upstreams = AiohttpUpstreams(lambda _: Secret(KEY))
+    await upstreams.start()
+    for cut in range(1, len(said), 5):
+        scripts.scripts["u"] = [STREAM_HEAD, chunk(said[:cut].encode()), 0.02, chunk(said[cut:].encode()), STREAM_END]
+        opened = await upstreams.open(to(scripts.url("u"), key_ref="env:K"), PATH, b"{}", streamed=True)
+        shown = []
+        if passed_on:
+            await opened.pass_on(lambda block: shown.append(block) or True)  # noqa: B023
+        else:
+            while block := await opened.read():
+                shown.append(block)
+        opened.close()
+        assert b"".join(shown).decode() == said.replace(KEY, "*" * len(KEY)), cut
+    await upstreams.stop()
+
+
 async def test_a_backend_without_a_key_gets_none(client, scripts):
     scripts.scripts["u"] = [answer(OK)]
     (await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)).close()
