@@ -227,20 +227,8 @@ class AiohttpOpened:
     An upstream that repeats our key is not repeated: nothing behind this sees it."""
 
     __slots__ = (
-        *(
-            "_connection",
-            "_content",
-            "_deadline",
-            "_deadlines",
-            "_first",
-            "_held",
-            "_idle",
-            "_rest",
-            "_shown",
-            "_until",
-        ),
-        "_secret",
-        *("headers", "status"),
+        *("_connection", "_content", "_deadline", "_deadlines", "_first", "_held", "_idle", "_rest", "_secret"),
+        *("_shown", "_until", "headers", "status"),
     )
 
     def __init__(
