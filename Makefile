@@ -9,6 +9,7 @@ LOCKS := deploy/locks
 # Test processes side by side: one a core. What measures time is marked `alone`, and comes after them.
 WORKERS ?= logical
 PYTEST := $(BIN)/python -m pytest
+ASSURED := GATEWAY_ASSURANCE=docs/assurance$(if $(FULL),-full).md $(if $(FULL),GATEWAY_TEST_AMOUNTS=full) $(PYTEST) $(if $(FULL),--timeout 3600)
 
 .PHONY: run test assurance check nightly privileged servers sbom audit mutation lock bench clients clean
 
@@ -20,7 +21,8 @@ test: .venv/dev servers
 	$(PYTEST) -m alone $$(grep -rl --include='test_*.py' 'mark[.]alone' tests)
 
 assurance: .venv/dev servers ## the tests of faults and threats, and what they showed: docs/assurance.md; FULL=1: the full amounts
-	GATEWAY_ASSURANCE=docs/assurance$(if $(FULL),-full).md $(if $(FULL),GATEWAY_TEST_AMOUNTS=full) $(PYTEST) -m assures $(if $(FULL),--timeout 3600)
+	$(ASSURED) -m "assures and not alone" --numprocesses $(WORKERS) --dist loadfile
+	$(ASSURED) -m "assures and alone" $$(grep -rl --include='test_*.py' 'mark[.]alone' tests)
 
 check: .venv/dev
 	$(BIN)/ruff format --check gateway tests

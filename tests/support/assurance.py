@@ -5,10 +5,11 @@ A run of which `GATEWAY_ASSURANCE` names a file writes it there, as the two tabl
 
 import ast
 import datetime as dt
+import json
 import os
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ page; `make assurance FULL=1` does more of everything and writes `assurance-full
 
 
 class Showed:
-    """What the tests of one run showed, by row, and how each test ended."""
+    """What tests showed, by row, and how each test ended."""
 
     def __init__(self) -> None:
         self.rows: dict[str, list[tuple[str, str, str]]] = {}
@@ -106,11 +107,47 @@ class Showed:
         self.rows.setdefault(row, []).append((test, amount, result))
 
 
-_SHOWED = pytest.StashKey[Showed]()
+class Collected:
+    """What the tests of this run showed, wherever they ran: reports come here from all processes. What other runs of
+    the same commit showed stays, so that tests that need the machine for themselves can run after the others."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.before = Showed()
+        self.now = Showed()
+        self.of = [_commit(), _amounts()]
+        if _KEPT.exists() and (kept := json.loads(_KEPT.read_text()))["of"] == self.of:
+            self.before.rows |= kept["rows"]
+            self.before.outcomes |= kept["outcomes"]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        test = report.nodeid.partition("[")[0].partition("@")[0]
+        if report.when == "call" or report.outcome != "passed":
+            outcome = "failed" if report.failed else "skipped" if report.skipped else "passed"
+            self.now.outcomes[test].append(outcome)
+        if report.when == "call":
+            for name, said in report.user_properties:
+                if name == _PROPERTY:
+                    self.now.add(said[0], test, said[1], said[2])
+
+    def pytest_sessionfinish(self) -> None:
+        whole = Showed()
+        whole.outcomes |= {**self.before.outcomes, **self.now.outcomes}
+        for row in {*self.before.rows, *self.now.rows}:
+            older = [told for told in self.before.rows.get(row, []) if told[0] not in self.now.outcomes]
+            whole.rows[row] = [*older, *self.now.rows.get(row, [])]
+        _KEPT.parent.mkdir(exist_ok=True)
+        _KEPT.write_text(json.dumps({"of": self.of, "rows": whole.rows, "outcomes": whole.outcomes}))
+        self.path.write_text(document(marked(), whole))
+
+
+_KEPT = ROOT / ".cache" / "assurance.json"
+_PROPERTY = "showed"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_SHOWED] = Showed()
+    if (path := os.environ.get("GATEWAY_ASSURANCE")) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Collected(ROOT / path))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -124,20 +161,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     assert not unknown, f"no such rows: {unknown}; they are in tests/support/assurance.py"
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    report = yield
-    if report.when == "call" or report.outcome != "passed":
-        outcome = "failed" if report.failed else "skipped" if report.skipped else "passed"
-        item.config.stash[_SHOWED].outcomes[item.nodeid.partition("[")[0]].append(outcome)
-    return report
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if path := os.environ.get("GATEWAY_ASSURANCE"):
-        Path(path).write_text(document(marked(), session.config.stash[_SHOWED]))
-
-
 @pytest.fixture
 def showed(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """Notes what a test with `@pytest.mark.assures(row, ...)` did (`amount`) and what came of it (`result`), in words for
@@ -147,7 +170,7 @@ def showed(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
     def note(amount: str, result: str) -> None:
         for row in rows:
-            request.config.stash[_SHOWED].add(row, request.node.nodeid.partition("[")[0], amount, result)
+            request.node.user_properties.append((_PROPERTY, [row, amount, result]))
 
     return note
 
@@ -183,13 +206,20 @@ def _rows_in(node: ast.AST) -> list[str]:
 
 def document(tests: dict[str, list[str]], showed: Showed) -> str:
     """The page: every row, also those without a test and those whose tests did not run."""
-    amounts = "full" if os.environ.get("GATEWAY_TEST_AMOUNTS") == "full" else "those of `make test`"
     ran = sum(map(len, showed.outcomes.values()))
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
     today = dt.datetime.now(dt.UTC).date().isoformat()
-    head = f"{today}, commit {commit.strip() or 'unknown'}, {ran} tests; amounts: {amounts}.\n"
+    head = f"{today}, commit {_commit()}, {ran} tests; amounts: {_amounts()}.\n"
     parts = [_HEAD, head, "\n## Threats\n\n", _table(THREATS, "threat", tests, showed)]
     return "".join([*parts, "\n## Faults\n\n", _table(FAULTS, "fault", tests, showed)])
+
+
+def _commit() -> str:
+    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
+    return said.strip() or "unknown"
+
+
+def _amounts() -> str:
+    return "full" if os.environ.get("GATEWAY_TEST_AMOUNTS") == "full" else "those of `make test`"
 
 
 def _table(titles: dict[str, str], what: str, tests: dict[str, list[str]], showed: Showed) -> str:
