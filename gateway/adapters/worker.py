@@ -60,18 +60,18 @@ class Worker:
 
     async def _in_turn(self, question: Callable[[], Sequence[bytes]]) -> list[bytes]:
         async with self._asking:
-            await self._forget_left()
-            kept, self._idle = self._idle, None
-            if kept is not None:
+            await self._part_with_left()
+            fresh = False
+            while True:
+                if self._idle is None:
+                    self._idle, fresh = await self._start(), True
+                pieces = question()
+                process, self._idle = self._idle, None
                 try:
-                    return await self._finish(kept, question())
-                except _Ended:
-                    pass  # of this question, or long before: a fresh one will tell
-            process = await self._start()
-            try:
-                return await self._finish(process, question())
-            except _Ended:
-                raise WorkerLost("the process ended half-way") from None
+                    return await self._finish(process, pieces)
+                except _Ended:  # of this question, or long before: a fresh one will tell
+                    if fresh:
+                        raise WorkerLost("the process ended half-way") from None
 
     async def close(self) -> None:
         """Ends the worker, if there is one."""
@@ -108,17 +108,24 @@ class Worker:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
             self._left = asking
+            asking.add_done_callback(self._forget)
             raise
 
-    async def _forget_left(self) -> None:
+    def _forget(self, asking: asyncio.Task[list[bytes]]) -> None:
+        """Keeps nothing of an answer that nobody gets."""
+        if self._left is asking:
+            self._left = None
+
+    async def _part_with_left(self) -> None:
         """Waits for the answer to a question whose asker has left, but not for long: to begin anew takes longer than
-        most answers."""
+        most answers. Who waits may leave, too: the question stays known until it is done, so that no other process is
+        started beside its own."""
         if (left := self._left) is None:
             return
-        self._left = None
         await asyncio.wait([left], timeout=_LEFT_SECONDS)
         left.cancel()  # if it still runs: its process ends with it
         await asyncio.gather(left, return_exceptions=True)
+        self._left = None
 
     async def _ask(self, process: asyncio.subprocess.Process, question: Sequence[bytes]) -> list[bytes]:
         assert process.stdin is not None
@@ -134,7 +141,7 @@ class Worker:
         except (ConnectionError, asyncio.IncompleteReadError):
             raise _Ended from None
         finally:
-            if self._idle is None and process.returncode is None:
+            if self._idle is not process and process.returncode is None:
                 process.kill()  # nobody would read what it still has to say
         return answer
 
@@ -189,12 +196,16 @@ def answer(
                 rest()
             if len(head := questions.read(_LENGTH_BYTES)) < _LENGTH_BYTES:
                 return
-            found = find([_read(questions) for _ in range(int.from_bytes(head, "big"))])
-            answers.write(_length(len(found)))
-            for piece in found:
-                answers.write(_length(len(piece)))
-                answers.write(piece)
-            answers.flush()
+            _say(answers, find([_read(questions) for _ in range(int.from_bytes(head, "big"))]))
+
+
+def _say(answers: BinaryIO, found: Sequence[bytes]) -> None:
+    """Writes an answer. Nothing keeps it afterwards, however long there is no other question."""
+    answers.write(_length(len(found)))
+    for piece in found:
+        answers.write(_length(len(piece)))
+        answers.write(piece)
+    answers.flush()
 
 
 def _read(questions: BinaryIO) -> bytes:
