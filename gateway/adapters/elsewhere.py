@@ -68,7 +68,7 @@ class Elsewhere:
 
     def __init__(self, most_waiting: int) -> None:
         self._worker = Worker(_CODE, MOST_SECONDS, most_waiting)
-        self._knows: tuple[int, str] = (0, "")  # which process was told which terms last
+        self._knows: tuple[int, str] = (0, "")  # which process was told which terms last; it says if it has others
         self._has: tuple[int, OrderedDict[int, None]] = (0, OrderedDict())  # which one was sent which bodies
 
     async def close(self) -> None:
@@ -128,7 +128,7 @@ class Elsewhere:
         if how.refused:
             raise Refused(Refusal[how.refused], how.message, param=how.param)
         if how.error or how.unknown:
-            raise Failure(how.error or "it forgot a body at once")
+            raise Failure(how.error or "it forgot at once what it was told")
         return rest
 
     def _question(
@@ -143,10 +143,12 @@ class Elsewhere:
 
         def question() -> list[bytes]:
             process = self._worker.started
-            terms = None
-            if look is not None and self._knows != (process, look.terms.digest):
-                terms, self._knows = look.terms, (process, look.terms.digest)
-            head = pickle.dumps(Question(read.number, read.surface, read.arrived, terms, ask))
+            digest, terms = "", None
+            if look is not None:
+                digest = look.terms.digest
+                if again or self._knows != (process, digest):
+                    terms, self._knows = look.terms, (process, digest)
+            head = pickle.dumps(Question(read.number, read.surface, read.arrived, digest, terms, ask))
             return [head, read.body] if self._sends(process, read.number, again=again) else [head]
 
         return question

@@ -136,12 +136,16 @@ class Scanning:
             return None
 
     async def lacking(self, read: Read, asked: Sequence[tuple[Backend, tuple[Obligation, ...]]]) -> tuple[str, ...]:
-        """Why each backend cannot do what is asked. Where the process fails, none can."""
+        """Why each backend cannot do what is asked. Raises Refused."""
         try:
             return await self._process(read).judged(read, ToJudge(tuple(asked)))
         except Failure as failure:
             self._failed(str(failure))
-            return (_NOT_JUDGED,) * len(asked)
+            raise Refused(
+                Refusal.INTERNAL,
+                "the gateway could not find out who can do a request as large as this; try again",
+                retry_after=RETRY_SECONDS,
+            ) from None
 
     async def encoded(
         self, look: Look, read: Read, redacted: tuple[str, ...], do: tuple[Obligation, ...], backend: Backend
@@ -192,7 +196,8 @@ class _Scanned:
         return redacted_of(self._look, chat, scan, tags, Again(self._look.scanner, known))
 
     async def lacking(self, chat: Outline, asked: Sequence[tuple[Backend, tuple[Obligation, ...]]]) -> tuple[str, ...]:
-        """Why each backend cannot do what a large request asks, under these obligations; empty: it can."""
+        """Why each backend cannot do what a large request asks, under these obligations; empty: it can. Raises
+        Refused."""
         return await self._scanning.lacking(read_of(chat, self._body), asked)
 
     async def encoded(self, chat: Outline, do: tuple[Obligation, ...], backend: Backend) -> Encoded:
@@ -235,4 +240,3 @@ class _Followed(Following):
 
 _UNKNOWN = Scan((), (), opaque=False, complete=False)
 _BLOCKED = Failed(FailureKind.BLOCKED, FailureKind.BLOCKED.status, dict(ERROR))
-_NOT_JUDGED = "could not be asked about, since the request is large and its process failed"

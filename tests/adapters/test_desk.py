@@ -52,8 +52,11 @@ DONE_TO_IT = [(), (Obligation("max_output_tokens", 7),), (Obligation("strip_imag
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
 
-def asked_of(desk: Desk, ask, body: bytes | None, *, surface="chat", number=1, terms=None) -> tuple[Told, list[bytes]]:
-    head = pickle.dumps(Question(number, surface, 7, terms, ask))
+def asked_of(
+    desk: Desk, ask, body: bytes | None, *, surface="chat", number=1, terms=None, digest=None
+) -> tuple[Told, list[bytes]]:
+    digest = (terms or BUILT_IN).digest if digest is None else digest
+    head = pickle.dumps(Question(number, surface, 7, digest, terms, ask))
     told, *rest = desk.find([head] if body is None else [head, body])
     return msgspec.json.decode(told, type=Told), rest
 
@@ -148,7 +151,20 @@ def test_terms_that_cannot_be_used_leave_nothing_to_scan_by(monkeypatch):
     monkeypatch.setattr(module, "Look", broken)
     told, _ = asked_of(desk, ToExamine({}), body, number=0, terms=BUILT_IN)
     assert told == Told(error="ZeroDivisionError")
-    assert asked_of(desk, ToExamine({}), body, number=0)[0].error
+    assert asked_of(desk, ToExamine({}), body, number=0)[0] == Told(unknown=True)
+
+
+@pytest.mark.parametrize(
+    "ask", [ToExamine({}), ToRedact(("secret",), {}, True), ToEncode(("secret",), (), BACKENDS[0])]
+)
+def test_nothing_is_scanned_by_terms_that_a_question_does_not_go_by(ask):
+    desk, body = Desk(), json.dumps(body_of("chat", "m", KEY)).encode()
+    calm = msgspec.structs.replace(BUILT_IN, kinds=(), digest="calm")
+    assert asked_of(desk, ask, body) == (Told(unknown=True), [])
+    assert asked_of(desk, ask, body, terms=calm)[0] == Told()
+    assert asked_of(desk, ask, body) == (Told(unknown=True), [])
+    assert asked_of(desk, ask, None, terms=BUILT_IN)[0] == Told()
+    assert asked_of(desk, ask, None, digest="calm") == (Told(unknown=True), [])
 
 
 def test_other_terms_are_another_scan_of_the_same_body():

@@ -285,8 +285,9 @@ async def test_where_the_process_for_large_requests_fails_nothing_is_sent(scanne
         await scanner.outlined("chat", data, 0)
     assert refused.value.refusal is Refusal.INTERNAL
     assert await found.redacted(outline, frozenset({"secret"})) is None
-    [why] = await found.lacking(outline, [(CLAUDE, ())])
-    assert why
+    with pytest.raises(Refused) as refused:
+        await found.lacking(outline, [(CLAUDE, ())])
+    assert (refused.value.refusal, refused.value.retry_after) == (Refusal.INTERNAL, 2)
     assert len(scanner.told) == 4
 
 
