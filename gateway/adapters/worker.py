@@ -9,6 +9,7 @@ import asyncio
 import os
 import select
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import BinaryIO
@@ -35,28 +36,32 @@ class _Ended(Exception):
 
 class Worker:
     """The server's side. `code` is the Python text that the process runs; it calls `answer`. After `most_seconds` a
-    question is given up, and the process with it. No more than `most_waiting` questions wait (None: any number)."""
+    question is given up, and the process with it. No more than `most_waiting` questions wait (None: any number), and no
+    more than half as many of one team, so that there is room for others."""
 
     def __init__(self, code: str, most_seconds: float, most_waiting: int | None = None) -> None:
         self._code = code
         self._most_seconds = most_seconds
         self._most_waiting = most_waiting
-        self._waiting = 0
+        self._waiting: Counter[str | None] = Counter()
         self._idle: asyncio.subprocess.Process | None = None
         self._asking = asyncio.Lock()
         self._left: asyncio.Task[list[bytes]] | None = None  # a question whose asker has left
         self.started = 0  # how many processes there have been: what an earlier one was told, this one does not know
 
-    async def ask(self, question: Callable[[], Sequence[bytes]]) -> list[bytes]:
-        """The answer to a question, which is put together anew for each process that has to be asked. Raises
-        WorkerLost, and WorkerBusy at once."""
-        if self._most_waiting is not None and self._waiting >= self._most_waiting:
+    async def ask(self, question: Callable[[], Sequence[bytes]], team: str | None = None) -> list[bytes]:
+        """The answer to a question, which is put together anew for each process that has to be asked. `team` is whose
+        question it is, None: nobody's. Raises WorkerLost, and WorkerBusy at once."""
+        waiting, most = self._waiting, self._most_waiting
+        if most is not None and (waiting.total() >= most or (team is not None and waiting[team] >= (most + 1) // 2)):
             raise WorkerBusy
-        self._waiting += 1
+        waiting[team] += 1
         try:
             return await self._in_turn(question)
         finally:
-            self._waiting -= 1
+            waiting[team] -= 1
+            if not waiting[team]:
+                del waiting[team]
 
     async def _in_turn(self, question: Callable[[], Sequence[bytes]]) -> list[bytes]:
         async with self._asking:

@@ -188,6 +188,20 @@ async def test_no_more_wait_than_may(worker):
     assert await worker.ask(lambda: [b"ab"]) == [b"ba"]
 
 
+@pytest.mark.parametrize(("most", "share"), [(4, 2), (3, 2), (1, 1)])
+async def test_of_one_team_no_more_wait_than_half_so_that_there_is_room_for_others(worker, most, share):
+    worker._most_waiting = most
+    asking = [asyncio.create_task(worker.ask(lambda: [b"ab"], "a")) for _ in range(share)]
+    await asyncio.sleep(0)
+    with pytest.raises(WorkerBusy):
+        await worker.ask(lambda: [b"one too many"], "a")
+    if share < most:
+        assert await worker.ask(lambda: [b"cd"], "b") == [b"dc"]
+    assert await asyncio.gather(*asking) == [[b"ba"]] * share
+    assert await worker.ask(lambda: [b"ab"], "a") == [b"ba"]
+    assert not worker._waiting
+
+
 @pytest.mark.parametrize("pieces", [[], [b""], [b"a", b"", bytes(range(256)) * 5000, b"b"]])
 async def test_pieces_stay_what_they_are(worker, pieces):
     assert await worker.ask(lambda: pieces) == [piece[::-1] for piece in pieces]
