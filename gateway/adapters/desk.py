@@ -150,7 +150,8 @@ class Outlined(msgspec.Struct, frozen=True):
 
 
 class Examined(msgspec.Struct, frozen=True):
-    """What was found, and what each text that was not seen before holds by itself."""
+    """What was found, and what each text that was not seen before holds by itself: of a body that is not kept, since
+    else it is known here."""
 
     places: tuple[Place, ...]
     opaque: bool
@@ -270,7 +271,8 @@ class Desk:
         ask = question.ask
         assert isinstance(ask, ToExamine)
         _, scan, _, fresh = self._scanned(question, body, ask.seen)
-        return [msgspec.json.encode(Examined(scan.places, scan.opaque, scan.complete, fresh))]
+        told = {} if question.number else fresh  # of very many texts it would be long to read
+        return [msgspec.json.encode(Examined(scan.places, scan.opaque, scan.complete, told))]
 
     def _form(
         self, question: Question, body: _Body, tags: tuple[str, ...], seen: Mapping[int, Seen]

@@ -119,6 +119,16 @@ def test_what_is_known_is_not_examined_again_and_what_is_fresh_is_told():
     assert first.places == LOOK.scanner.examine(walked_of(body)).places
 
 
+def test_what_each_text_of_a_body_that_is_kept_holds_is_not_told():
+    desk, body = Desk(), json.dumps(body_of("chat", "m", KEY)).encode()
+    told = []
+    for number in (0, 1):
+        _, rest = asked_of(desk, ToExamine({}), body, number=number, terms=BUILT_IN)
+        told.append(msgspec.json.decode(rest[0], type=Examined))
+    assert told[0].places == told[1].places
+    assert (bool(told[0].fresh), told[1].fresh) == (True, {})
+
+
 def test_a_body_that_is_not_here_is_asked_for(monkeypatch):
     desk, body = Desk(), json.dumps(body_of("chat", "m")).encode()
     assert asked_of(desk, ToOutline(), None) == (Told(unknown=True), [])
