@@ -24,6 +24,7 @@ from gateway import relay
 from gateway.adapters.books import Books as Ledgers
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
+from gateway.adapters.elsewhere import Failure
 from gateway.adapters.lanes import Lanes
 from gateway.adapters.scanning import Scanning
 from gateway.core.decision import Obligation, Project, Verdict
@@ -381,4 +382,15 @@ async def test_where_its_process_fails_a_large_request_is_sent_nowhere(large):
     large._large._worker._most_seconds = 0.0
     refused = await house.ask("hi")
     assert (refused.refusal, house.upstreams.sent) == (Refusal.INTERNAL, [])
+    assert house.record.end is End.REFUSED
+
+
+async def test_where_its_process_dies_while_it_judges_a_large_request_is_told_that_it_is_our_fault(large, monkeypatch):
+    async def dies(*_):
+        raise Failure("the process ended half-way")
+
+    house = House(Snapshot([A]), scanning=large)
+    monkeypatch.setattr(large._large, "judged", dies)
+    refused = await house.ask("hi")
+    assert (refused.refusal, refused.retry_after, house.upstreams.sent) == (Refusal.INTERNAL, 2, [])
     assert house.record.end is End.REFUSED

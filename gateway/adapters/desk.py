@@ -120,18 +120,20 @@ class ToEncode(msgspec.Struct, frozen=True):
 
 class Question(msgspec.Struct, frozen=True):
     """What is asked, and about which body: `number` names it, 0: it comes along and need not be kept. `surface` and
-    `arrived` are what it is read with, `terms` what is looked for from now on, None: the same as before."""
+    `arrived` are what it is read with. `digest` names the terms by which it is scanned, if it is; `terms` are
+    those, None: they were told before."""
 
     number: int
     surface: str
     arrived: int
+    digest: str
     terms: ScannerTerms | None
     ask: ToOutline | ToExamine | ToRedact | ToJudge | ToEncode
 
 
 class Told(msgspec.Struct, frozen=True):
     """How it went. `refused` names a refusal, `error` says what went wrong, without any text. `unknown`: the body is
-    not here. What was asked for follows only where all of it is empty."""
+    not here, or the terms are not. What was asked for follows only where all of it is empty."""
 
     refused: str = ""
     message: str = ""
@@ -148,7 +150,8 @@ class Outlined(msgspec.Struct, frozen=True):
 
 
 class Examined(msgspec.Struct, frozen=True):
-    """What was found, and what each text that was not seen before holds by itself."""
+    """What was found, and what each text that was not seen before holds by itself: of a body that is not kept, since
+    else it is known here."""
 
     places: tuple[Place, ...]
     opaque: bool
@@ -184,8 +187,12 @@ class _Body:
         self.forms: dict[tuple[str, ...], Redacted | None] = {}
 
 
+class _Untold(Exception):
+    """The terms that a question goes by were not told here, or others were since."""
+
+
 class Desk:
-    """Answers questions. Holds what it was told before, which is the caller's to know."""
+    """Answers questions by what it was told before. Where that is not what a question goes by, it says so."""
 
     def __init__(self) -> None:
         self._look: Look | None = None
@@ -200,8 +207,10 @@ class Desk:
                 self._look = Look(question.terms)
             body = self._body(question.number, pieces[1:])
             if body is None:
-                return [msgspec.json.encode(Told(unknown=True))]
+                return [_UNKNOWN]
             return [_WELL, *_DOES[type(question.ask)](self, question, body)]
+        except _Untold:
+            return [_UNKNOWN]
         except Refused as refused:
             told = Told(refused=refused.refusal.name, message=refused.message, param=refused.param)
             return [msgspec.json.encode(told)]
@@ -238,9 +247,12 @@ class Desk:
         chat = self._chat(question, body)
         return [msgspec.json.encode(_outlined(chat, question.number, (), tuple(turns(chat))))]
 
-    def _scanned(self, body: _Body, seen: Mapping[int, Seen]) -> tuple[Look, Scan, Again, dict[int, Seen]]:
+    def _scanned(
+        self, question: Question, body: _Body, seen: Mapping[int, Seen]
+    ) -> tuple[Look, Scan, Again, dict[int, Seen]]:
         look = self._look
-        assert look is not None, "no terms were told"
+        if look is None or look.terms.digest != question.digest:
+            raise _Untold
         if body.scan is not None and body.again is not None and body.look is look:
             return look, body.scan, body.again, {}
         walked = walked_of(body.raw)
@@ -258,13 +270,14 @@ class Desk:
     def _examine(self, question: Question, body: _Body) -> list[bytes]:
         ask = question.ask
         assert isinstance(ask, ToExamine)
-        _, scan, _, fresh = self._scanned(body, ask.seen)
-        return [msgspec.json.encode(Examined(scan.places, scan.opaque, scan.complete, fresh))]
+        _, scan, _, fresh = self._scanned(question, body, ask.seen)
+        told = {} if question.number else fresh  # of very many texts it would be long to read
+        return [msgspec.json.encode(Examined(scan.places, scan.opaque, scan.complete, told))]
 
     def _form(
         self, question: Question, body: _Body, tags: tuple[str, ...], seen: Mapping[int, Seen]
     ) -> Redacted | None:
-        look, scan, again, _ = self._scanned(body, seen)
+        look, scan, again, _ = self._scanned(question, body, seen)
         if tags not in body.forms:
             body.forms[tags] = redacted_of(look, self._chat(question, body), scan, frozenset(tags), again)
         return body.forms[tags]
@@ -304,7 +317,7 @@ class Desk:
         return [msgspec.json.encode(beside), dialect.encode(chat, backend)]
 
 
-_WELL = msgspec.json.encode(Told())
+_WELL, _UNKNOWN = msgspec.json.encode(Told()), msgspec.json.encode(Told(unknown=True))
 _DOES: Mapping[type, Callable[[Desk, Question, _Body], list[bytes]]] = {
     ToOutline: Desk._outline,  # noqa: SLF001  the table of its own methods
     ToExamine: Desk._examine,  # noqa: SLF001

@@ -49,35 +49,37 @@ class Failure(Exception):
 
 class Read(msgspec.Struct, frozen=True):
     """A body, with what one needs to read it as its client meant it. `number` is under which the process keeps it, 0:
-    it does not."""
+    it does not. `team` is its sender's, None: it is not known."""
 
     body: bytes
     surface: str
     arrived: int
     number: int = 0
+    team: str | None = None
 
 
-def read_of(chat: ChatRequest, body: bytes) -> Read:
+def read_of(chat: ChatRequest, body: bytes, team: str | None = None) -> Read:
     """A body by the request that was read from it."""
     surface = chat.native.surface if chat.native is not None else chat.operation
-    return Read(body, surface, chat.arrived, chat.number if isinstance(chat, Outline) else 0)
+    return Read(body, surface, chat.arrived, chat.number if isinstance(chat, Outline) else 0, team)
 
 
 class Elsewhere:
-    """A process, which is started when it is first needed. No more than `most_waiting` requests wait for it."""
+    """A process, which is started when it is first needed. No more than `most_waiting` requests wait for it, and half
+    as many of one team."""
 
     def __init__(self, most_waiting: int) -> None:
         self._worker = Worker(_CODE, MOST_SECONDS, most_waiting)
-        self._knows: tuple[int, str] = (0, "")  # which process was told which terms last
+        self._knows: tuple[int, str] = (0, "")  # which process was told which terms last; it says if it has others
         self._has: tuple[int, OrderedDict[int, None]] = (0, OrderedDict())  # which one was sent which bodies
 
     async def close(self) -> None:
         """Ends the process, if there is one."""
         await self._worker.close()
 
-    async def outlined(self, surface: str, arrived: int, body: bytes) -> Outline:
+    async def outlined(self, surface: str, arrived: int, body: bytes, team: str | None = None) -> Outline:
         """What there is to know of a large request beside its words. Raises Refused."""
-        read = Read(body, surface, arrived, next(_numbers))
+        read = Read(body, surface, arrived, next(_numbers), team)
         return _outline(_OUTLINED.decode((await self._ask(read, None, ToOutline()))[0]))
 
     async def examined(self, read: Read, look: Look, seen: dict[int, Seen]) -> Examined:
@@ -112,10 +114,10 @@ class Elsewhere:
         self, read: Read, look: Look | None, ask: ToOutline | ToExamine | ToRedact | ToJudge | ToEncode
     ) -> list[bytes]:
         try:
-            told, *rest = await self._worker.ask(self._question(read, look, ask, again=False))
+            told, *rest = await self._worker.ask(self._question(read, look, ask, again=False), read.team)
             how = _TOLD.decode(told)
             if how.unknown:
-                told, *rest = await self._worker.ask(self._question(read, look, ask, again=True))
+                told, *rest = await self._worker.ask(self._question(read, look, ask, again=True), read.team)
                 how = _TOLD.decode(told)
         except WorkerLost as lost:
             raise Failure(str(lost)) from None
@@ -128,7 +130,7 @@ class Elsewhere:
         if how.refused:
             raise Refused(Refusal[how.refused], how.message, param=how.param)
         if how.error or how.unknown:
-            raise Failure(how.error or "it forgot a body at once")
+            raise Failure(how.error or "it forgot at once what it was told")
         return rest
 
     def _question(
@@ -143,10 +145,12 @@ class Elsewhere:
 
         def question() -> list[bytes]:
             process = self._worker.started
-            terms = None
-            if look is not None and self._knows != (process, look.terms.digest):
-                terms, self._knows = look.terms, (process, look.terms.digest)
-            head = pickle.dumps(Question(read.number, read.surface, read.arrived, terms, ask))
+            digest, terms = "", None
+            if look is not None:
+                digest = look.terms.digest
+                if again or self._knows != (process, digest):
+                    terms, self._knows = look.terms, (process, digest)
+            head = pickle.dumps(Question(read.number, read.surface, read.arrived, digest, terms, ask))
             return [head, read.body] if self._sends(process, read.number, again=again) else [head]
 
         return question

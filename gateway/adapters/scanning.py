@@ -30,7 +30,7 @@ EXAMINED_CHARS = 4_000
 REDACTED_BYTES = 2_000
 """Up to this size findings are taken out there: it takes four scans."""
 MOST_MIDDLING, MOST_LARGE = 64, 8
-"""How many requests wait for each process."""
+"""How many requests wait for each process; of one team half as many."""
 _SEAM_CHARS = 100
 """What is examined of a text beside its neighbours, as a rule."""
 _REMEMBERED = 4
@@ -53,10 +53,10 @@ class Scanning:
         look = self._looks.get(terms.digest) or Look(terms)
         return lambda: self._keep(look)
 
-    async def outlined(self, surface: str, body: bytes, arrived: int) -> Outline:
+    async def outlined(self, surface: str, body: bytes, arrived: int, team: str | None = None) -> Outline:
         """What there is to know of a large request beside its words. Raises Refused."""
         try:
-            return await self._large.outlined(surface, arrived, body)
+            return await self._large.outlined(surface, arrived, body, team)
         except Failure as failure:
             self._failed(str(failure))
             raise Refused(
@@ -69,21 +69,21 @@ class Scanning:
         """What is in a body. Where the scanner fails, nothing is known."""
         look = self._look(policy)
         if isinstance(chat, Outline):
-            return self._examined(look, read_of(chat, body), self._large, None, {}, [])
+            return self._examined(look, read_of(chat, body, team), self._large, None, {}, [])
         walked = walked_of(body)
         try:
             if not look.scanner.concerns(walked):
-                return self._scanned(look, body, Scan(walked.leaves, (), bool(walked.opaque)), {})
+                return self._scanned(look, body, team, Scan(walked.leaves, (), bool(walked.opaque)), {})
             names = self._memory.names(team, look.terms.digest, walked.leaves)
             seen = self._memory.known(names)
             if _effort_chars(walked.leaves, seen) <= EXAMINED_CHARS:
                 scan, fresh = look.scanner.examined(walked, seen)
                 self._memory.learn(names, fresh)
-                return self._scanned(look, body, scan, {**seen, **fresh})
+                return self._scanned(look, body, team, scan, {**seen, **fresh})
         except Exception as error:  # noqa: BLE001  whatever it is, the request is refused or kept inside, not let out
             self._failed(type(error).__name__)
-            return self._scanned(look, body, _UNKNOWN, {})
-        return self._examined(look, read_of(chat, body), self._middling, walked, seen, names)
+            return self._scanned(look, body, team, _UNKNOWN, {})
+        return self._examined(look, read_of(chat, body, team), self._middling, walked, seen, names)
 
     async def close(self) -> None:
         """Ends the processes, as far as there are any."""
@@ -114,16 +114,16 @@ class Scanning:
             told = await elsewhere.examined(read, look, seen)
         except Failure as failure:
             self._failed(str(failure))
-            return self._scanned(look, read.body, _UNKNOWN, {})
+            return self._scanned(look, read.body, read.team, _UNKNOWN, {})
         leaves: tuple[Leaf, ...] = ()
         if walked is not None:
             leaves = walked.leaves
             self._memory.learn(names, told.fresh)
         scan = Scan(leaves, told.places, told.opaque, told.complete)
-        return self._scanned(look, read.body, scan, {**seen, **told.fresh})
+        return self._scanned(look, read.body, read.team, scan, {**seen, **told.fresh})
 
-    def _scanned(self, look: Look, body: bytes, scan: Scan, seen: Mapping[int, Seen]) -> "_Scanned":
-        return _Scanned(self, look, body, scan, seen)
+    def _scanned(self, look: Look, body: bytes, team: str | None, scan: Scan, seen: Mapping[int, Seen]) -> "_Scanned":
+        return _Scanned(self, look, body, team, scan, seen)
 
     async def redacted(
         self, look: Look, read: Read, chat: ChatRequest, tags: frozenset[str], seen: dict[int, Seen]
@@ -136,12 +136,16 @@ class Scanning:
             return None
 
     async def lacking(self, read: Read, asked: Sequence[tuple[Backend, tuple[Obligation, ...]]]) -> tuple[str, ...]:
-        """Why each backend cannot do what is asked. Where the process fails, none can."""
+        """Why each backend cannot do what is asked. Raises Refused."""
         try:
             return await self._process(read).judged(read, ToJudge(tuple(asked)))
         except Failure as failure:
             self._failed(str(failure))
-            return (_NOT_JUDGED,) * len(asked)
+            raise Refused(
+                Refusal.INTERNAL,
+                "the gateway could not find out who can do a request as large as this; try again",
+                retry_after=RETRY_SECONDS,
+            ) from None
 
     async def encoded(
         self, look: Look, read: Read, redacted: tuple[str, ...], do: tuple[Obligation, ...], backend: Backend
@@ -171,12 +175,15 @@ def _effort_chars(leaves: Sequence[Leaf], seen: Mapping[int, Seen]) -> int:
 class _Scanned:
     """The `Scanned` port: one request's scan, and the look that it came of."""
 
-    __slots__ = ("_body", "_look", "_scan", "_scanning", "_seen", "found")
+    __slots__ = ("_body", "_look", "_scan", "_scanning", "_seen", "_team", "found")
 
-    def __init__(self, scanning: Scanning, look: Look, body: bytes, scan: Scan, seen: Mapping[int, Seen]) -> None:
+    def __init__(
+        self, scanning: Scanning, look: Look, body: bytes, team: str | None, scan: Scan, seen: Mapping[int, Seen]
+    ) -> None:
         self._scanning = scanning
         self._look = look
         self._body = body
+        self._team = team
         self._scan = scan
         self._seen = seen
         self.found: Found = found_in(scan, look.kinds)
@@ -187,17 +194,20 @@ class _Scanned:
         if not scan.complete:
             return None
         if len(self._body) > REDACTED_BYTES or isinstance(chat, Outline):
-            return self._scanning.redacted(self._look, read_of(chat, self._body), chat, tags, dict(seen))
+            return self._scanning.redacted(self._look, read_of(chat, self._body, self._team), chat, tags, dict(seen))
         known = {(scan.leaves[at].text, scan.leaves[at].key): each for at, each in seen.items()}
         return redacted_of(self._look, chat, scan, tags, Again(self._look.scanner, known))
 
     async def lacking(self, chat: Outline, asked: Sequence[tuple[Backend, tuple[Obligation, ...]]]) -> tuple[str, ...]:
-        """Why each backend cannot do what a large request asks, under these obligations; empty: it can."""
-        return await self._scanning.lacking(read_of(chat, self._body), asked)
+        """Why each backend cannot do what a large request asks, under these obligations; empty: it can. Raises
+        Refused."""
+        return await self._scanning.lacking(read_of(chat, self._body, self._team), asked)
 
     async def encoded(self, chat: Outline, do: tuple[Obligation, ...], backend: Backend) -> Encoded:
         """A large request as a backend takes it, with the obligations done. Raises Refused."""
-        return await self._scanning.encoded(self._look, read_of(chat, self._body), chat.redacted, do, backend)
+        return await self._scanning.encoded(
+            self._look, read_of(chat, self._body, self._team), chat.redacted, do, backend
+        )
 
     def follow(self, reader: StreamReader, watched: frozenset[str], taken: Mapping[str, str]) -> StreamReader:
         """The reader, watched, and with what was taken put back."""
@@ -235,4 +245,3 @@ class _Followed(Following):
 
 _UNKNOWN = Scan((), (), opaque=False, complete=False)
 _BLOCKED = Failed(FailureKind.BLOCKED, FailureKind.BLOCKED.status, dict(ERROR))
-_NOT_JUDGED = "could not be asked about, since the request is large and its process failed"

@@ -9,6 +9,7 @@ import asyncio
 import os
 import select
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import BinaryIO
@@ -35,43 +36,47 @@ class _Ended(Exception):
 
 class Worker:
     """The server's side. `code` is the Python text that the process runs; it calls `answer`. After `most_seconds` a
-    question is given up, and the process with it. No more than `most_waiting` questions wait (None: any number)."""
+    question is given up, and the process with it. No more than `most_waiting` questions wait (None: any number), and no
+    more than half as many of one team, so that there is room for others."""
 
     def __init__(self, code: str, most_seconds: float, most_waiting: int | None = None) -> None:
         self._code = code
         self._most_seconds = most_seconds
         self._most_waiting = most_waiting
-        self._waiting = 0
+        self._waiting: Counter[str | None] = Counter()
         self._idle: asyncio.subprocess.Process | None = None
         self._asking = asyncio.Lock()
         self._left: asyncio.Task[list[bytes]] | None = None  # a question whose asker has left
         self.started = 0  # how many processes there have been: what an earlier one was told, this one does not know
 
-    async def ask(self, question: Callable[[], Sequence[bytes]]) -> list[bytes]:
-        """The answer to a question, which is put together anew for each process that has to be asked. Raises
-        WorkerLost, and WorkerBusy at once."""
-        if self._most_waiting is not None and self._waiting >= self._most_waiting:
+    async def ask(self, question: Callable[[], Sequence[bytes]], team: str | None = None) -> list[bytes]:
+        """The answer to a question, which is put together anew for each process that has to be asked. `team` is whose
+        question it is, None: nobody's. Raises WorkerLost, and WorkerBusy at once."""
+        waiting, most = self._waiting, self._most_waiting
+        if most is not None and (waiting.total() >= most or (team is not None and waiting[team] >= (most + 1) // 2)):
             raise WorkerBusy
-        self._waiting += 1
+        waiting[team] += 1
         try:
             return await self._in_turn(question)
         finally:
-            self._waiting -= 1
+            waiting[team] -= 1
+            if not waiting[team]:
+                del waiting[team]
 
     async def _in_turn(self, question: Callable[[], Sequence[bytes]]) -> list[bytes]:
         async with self._asking:
-            await self._forget_left()
-            kept, self._idle = self._idle, None
-            if kept is not None:
+            await self._part_with_left()
+            fresh = False
+            while True:
+                if self._idle is None:
+                    self._idle, fresh = await self._start(), True
+                pieces = question()
+                process, self._idle = self._idle, None
                 try:
-                    return await self._finish(kept, question())
-                except _Ended:
-                    pass  # of this question, or long before: a fresh one will tell
-            process = await self._start()
-            try:
-                return await self._finish(process, question())
-            except _Ended:
-                raise WorkerLost("the process ended half-way") from None
+                    return await self._finish(process, pieces)
+                except _Ended:  # of this question, or long before: a fresh one will tell
+                    if fresh:
+                        raise WorkerLost("the process ended half-way") from None
 
     async def close(self) -> None:
         """Ends the worker, if there is one."""
@@ -108,17 +113,24 @@ class Worker:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
             self._left = asking
+            asking.add_done_callback(self._forget)
             raise
 
-    async def _forget_left(self) -> None:
+    def _forget(self, asking: asyncio.Task[list[bytes]]) -> None:
+        """Keeps nothing of an answer that nobody gets."""
+        if self._left is asking:
+            self._left = None
+
+    async def _part_with_left(self) -> None:
         """Waits for the answer to a question whose asker has left, but not for long: to begin anew takes longer than
-        most answers."""
+        most answers. Who waits may leave, too: the question stays known until it is done, so that no other process is
+        started beside its own."""
         if (left := self._left) is None:
             return
-        self._left = None
         await asyncio.wait([left], timeout=_LEFT_SECONDS)
         left.cancel()  # if it still runs: its process ends with it
         await asyncio.gather(left, return_exceptions=True)
+        self._left = None
 
     async def _ask(self, process: asyncio.subprocess.Process, question: Sequence[bytes]) -> list[bytes]:
         assert process.stdin is not None
@@ -134,7 +146,7 @@ class Worker:
         except (ConnectionError, asyncio.IncompleteReadError):
             raise _Ended from None
         finally:
-            if self._idle is None and process.returncode is None:
+            if self._idle is not process and process.returncode is None:
                 process.kill()  # nobody would read what it still has to say
         return answer
 
@@ -189,12 +201,16 @@ def answer(
                 rest()
             if len(head := questions.read(_LENGTH_BYTES)) < _LENGTH_BYTES:
                 return
-            found = find([_read(questions) for _ in range(int.from_bytes(head, "big"))])
-            answers.write(_length(len(found)))
-            for piece in found:
-                answers.write(_length(len(piece)))
-                answers.write(piece)
-            answers.flush()
+            _say(answers, find([_read(questions) for _ in range(int.from_bytes(head, "big"))]))
+
+
+def _say(answers: BinaryIO, found: Sequence[bytes]) -> None:
+    """Writes an answer. Nothing keeps it afterwards, however long there is no other question."""
+    answers.write(_length(len(found)))
+    for piece in found:
+        answers.write(_length(len(piece)))
+        answers.write(piece)
+    answers.flush()
 
 
 def _read(questions: BinaryIO) -> bytes:

@@ -52,8 +52,11 @@ DONE_TO_IT = [(), (Obligation("max_output_tokens", 7),), (Obligation("strip_imag
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
 
-def asked_of(desk: Desk, ask, body: bytes | None, *, surface="chat", number=1, terms=None) -> tuple[Told, list[bytes]]:
-    head = pickle.dumps(Question(number, surface, 7, terms, ask))
+def asked_of(
+    desk: Desk, ask, body: bytes | None, *, surface="chat", number=1, terms=None, digest=None
+) -> tuple[Told, list[bytes]]:
+    digest = (terms or BUILT_IN).digest if digest is None else digest
+    head = pickle.dumps(Question(number, surface, 7, digest, terms, ask))
     told, *rest = desk.find([head] if body is None else [head, body])
     return msgspec.json.decode(told, type=Told), rest
 
@@ -116,6 +119,16 @@ def test_what_is_known_is_not_examined_again_and_what_is_fresh_is_told():
     assert first.places == LOOK.scanner.examine(walked_of(body)).places
 
 
+def test_what_each_text_of_a_body_that_is_kept_holds_is_not_told():
+    desk, body = Desk(), json.dumps(body_of("chat", "m", KEY)).encode()
+    told = []
+    for number in (0, 1):
+        _, rest = asked_of(desk, ToExamine({}), body, number=number, terms=BUILT_IN)
+        told.append(msgspec.json.decode(rest[0], type=Examined))
+    assert told[0].places == told[1].places
+    assert (bool(told[0].fresh), told[1].fresh) == (True, {})
+
+
 def test_a_body_that_is_not_here_is_asked_for(monkeypatch):
     desk, body = Desk(), json.dumps(body_of("chat", "m")).encode()
     assert asked_of(desk, ToOutline(), None) == (Told(unknown=True), [])
@@ -148,7 +161,20 @@ def test_terms_that_cannot_be_used_leave_nothing_to_scan_by(monkeypatch):
     monkeypatch.setattr(module, "Look", broken)
     told, _ = asked_of(desk, ToExamine({}), body, number=0, terms=BUILT_IN)
     assert told == Told(error="ZeroDivisionError")
-    assert asked_of(desk, ToExamine({}), body, number=0)[0].error
+    assert asked_of(desk, ToExamine({}), body, number=0)[0] == Told(unknown=True)
+
+
+@pytest.mark.parametrize(
+    "ask", [ToExamine({}), ToRedact(("secret",), {}, True), ToEncode(("secret",), (), BACKENDS[0])]
+)
+def test_nothing_is_scanned_by_terms_that_a_question_does_not_go_by(ask):
+    desk, body = Desk(), json.dumps(body_of("chat", "m", KEY)).encode()
+    calm = msgspec.structs.replace(BUILT_IN, kinds=(), digest="calm")
+    assert asked_of(desk, ask, body) == (Told(unknown=True), [])
+    assert asked_of(desk, ask, body, terms=calm)[0] == Told()
+    assert asked_of(desk, ask, body) == (Told(unknown=True), [])
+    assert asked_of(desk, ask, None, terms=BUILT_IN)[0] == Told()
+    assert asked_of(desk, ask, None, digest="calm") == (Told(unknown=True), [])
 
 
 def test_other_terms_are_another_scan_of_the_same_body():

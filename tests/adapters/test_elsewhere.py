@@ -6,14 +6,16 @@ import os
 import pickle
 import signal
 
+import msgspec
 import pytest
 from support.crossing import PATHS, body_of
 from support.doubles import SCANNING, Snapshot, backend
 
-from gateway.adapters.desk import KEPT_BODIES, Desk, ToEncode, ToJudge
+from gateway.adapters.desk import KEPT_BODIES, Desk, Look, ToEncode, ToJudge
 from gateway.adapters.elsewhere import Elsewhere, Failure, Read, read_of
 from gateway.core.errors import Refused
 from gateway.core.outline import outline
+from gateway.core.terms import BUILT_IN, OwnDetector
 from gateway.surfaces import SURFACES
 
 LOOK = SCANNING._look(Snapshot([]))
@@ -32,7 +34,7 @@ class Here:
         self.started += 1
         self.desk = Desk()
 
-    async def ask(self, question):
+    async def ask(self, question, team=None):
         pieces = question()
         self.brought.append((pickle.loads(pieces[0]).terms is not None, len(pieces) > 1))
         return self.desk.find(pieces)
@@ -70,6 +72,39 @@ async def test_another_process_is_told_all_of_it(here):
     await here.examined(large, LOOK, {})
     await here.examined(large, LOOK, {})
     assert here._worker.brought == [(True, True), (False, False)]
+
+
+OWN = OwnDetector("project", "Bluebird[0-9]{4}", "restricted", "secret")
+NEWER = Look(msgspec.structs.replace(BUILT_IN, digest="newer", detectors=(OWN,)))
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["middling", "large"])
+async def test_a_process_that_was_told_other_terms_than_we_believe_is_told_them_again(here, number):
+    secret = Read(body("about Bluebird1234"), "chat", 0, number)
+    assert not (await here.examined(secret, LOOK, {})).places
+    stale = here._worker.desk
+    assert (await here.examined(secret, NEWER, {})).places
+    stale._look = LOOK
+    here._worker.brought.clear()
+    assert (await here.examined(secret, NEWER, {})).places
+    assert here._worker.brought == [(False, number == 0), (True, True)]
+
+
+async def test_after_two_hang_ups_a_new_policy_is_what_is_looked_for():
+    elsewhere = Elsewhere(8)
+    secret = Read(body("about Bluebird1234"), "chat", 0)
+    slow = Read(body("mail a@b.co or 192.168.1.77 %41%42 4111 1111 1111 1111 " * 2_000), "chat", 0)
+    await elsewhere.examined(secret, LOOK, {})
+    for asked in (slow, secret):
+        leaving = asyncio.create_task(elsewhere.examined(asked, LOOK, {}))
+        await asyncio.sleep(0.05)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+    assert (await elsewhere.examined(secret, NEWER, {})).places
+    await elsewhere.examined(slow, NEWER, {})
+    assert (await elsewhere.examined(secret, NEWER, {})).places
+    assert elsewhere._worker.started == 1
+    await elsewhere.close()
 
 
 async def test_what_the_process_forgot_is_sent_again(here):

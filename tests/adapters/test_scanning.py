@@ -14,6 +14,7 @@ from support.doubles import Snapshot, backend
 
 from gateway.adapters import scanning
 from gateway.adapters.desk import KEPT_BODIES, Look
+from gateway.adapters.memory import Memory
 from gateway.adapters.scanning import EXAMINED_CHARS, Scanning
 from gateway.core.chat import parse
 from gateway.core.decision import Obligation
@@ -285,8 +286,9 @@ async def test_where_the_process_for_large_requests_fails_nothing_is_sent(scanne
         await scanner.outlined("chat", data, 0)
     assert refused.value.refusal is Refusal.INTERNAL
     assert await found.redacted(outline, frozenset({"secret"})) is None
-    [why] = await found.lacking(outline, [(CLAUDE, ())])
-    assert why
+    with pytest.raises(Refused) as refused:
+        await found.lacking(outline, [(CLAUDE, ())])
+    assert (refused.value.refusal, refused.value.retry_after) == (Refusal.INTERNAL, 2)
     assert len(scanner.told) == 4
 
 
@@ -309,6 +311,35 @@ async def test_too_many_at_once_are_told_to_come_again(scanner):
     told = await asyncio.gather(*asked, return_exceptions=True)
     [refused] = [each for each in told if isinstance(each, Refused)]
     assert (refused.refusal.status, refused.retry_after) == (503, 2)
+
+
+@pytest.mark.parametrize("size", [30_000, 300], ids=["large", "middling"])
+async def test_one_team_leaves_room_for_others_at_every_step(scanner, size):
+    data = body(PLAIN * size + KEY)
+    large = size == 30_000
+    process = scanner._large if large else scanner._middling
+    process._worker._most_waiting = 2
+
+    async def step(name: str, team: str):
+        chat = outline if large else parse(data)
+        if name == "outlined":
+            return await scanner.outlined("chat", data, 0, team)
+        if name == "scan":
+            return await scanner.scan(POLICY, team, chat, data)
+        found = scanned[team]
+        if name == "redacted":
+            return await found.redacted(chat, frozenset({"secret"}))
+        return await (found.lacking(chat, [(CLAUDE, ())]) if name == "lacking" else found.encoded(chat, (), CLAUDE))
+
+    outline = await scanner.outlined("chat", data, 0, "a") if large else None
+    scanned = {team: await scanner.scan(POLICY, team, outline or parse(data), data) for team in ("a", "b")}
+    scanner._memory = Memory()
+    for name in ("outlined", "scan", "redacted", "lacking", "encoded") if large else ("scan", "redacted"):
+        asked = [asyncio.create_task(step(name, team)) for team in ("a", "a", "b")]
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        assert [isinstance(each, Refused) for each in told] == [False, True, False], name
+        assert told[1].refusal is Refusal.SHEDDING
+        scanner._memory = Memory()
 
 
 async def test_each_policy_is_looked_at_by_its_own_terms(scanner):

@@ -97,6 +97,63 @@ async def test_nobody_gets_the_answer_to_a_question_whose_asker_left_and_the_pro
     await worker.close()
 
 
+SLEEPER = """
+import os, time
+from gateway.adapters.worker import answer
+def find(question):
+    time.sleep(float(question[0]))
+    return [str(os.getpid()).encode()]
+answer(find)
+"""
+
+
+async def left(worker: Worker, seconds: str, after: float = 0.05) -> None:
+    """Asks, and leaves before there is an answer."""
+    asking = asyncio.create_task(worker.ask(lambda: [seconds.encode()]))
+    await asyncio.sleep(after)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+@pytest.mark.parametrize("most_seconds", [30, 0.2], ids=["it is waited for", "it is given up"])
+async def test_however_many_askers_leave_there_is_one_process(most_seconds, monkeypatch):
+    worker = Worker(SLEEPER, 30)
+    monkeypatch.setattr(module, "_LEFT_SECONDS", most_seconds)
+    pids = {int((await worker.ask(lambda: [b"0"]))[0])}
+    for _ in range(3):
+        await left(worker, "0.5")
+        await left(worker, "0")  # it waits for the one before
+        await left(worker, "0")
+        pids.add(int((await worker.ask(lambda: [b"0"]))[0]))
+        await asyncio.sleep(0.6)  # so long that what was left would have been answered
+        assert [pid for pid in pids if alive(pid)] == [worker._idle.pid]
+    assert most_seconds < 1 or worker.started == 1
+    await worker.close()
+    assert not any(alive(pid) for pid in pids)
+
+
+async def test_an_answer_that_nobody_gets_is_not_kept():
+    worker = Worker(SLEEPER, 30)
+    await worker.ask(lambda: [b"0"])
+    await left(worker, "0.1")
+    assert worker._left is not None
+    await asyncio.sleep(0.3)
+    assert worker._left is None
+    await worker.close()
+
+
+async def test_a_question_that_cannot_be_put_together_costs_no_process(worker):
+    def broken() -> list[bytes]:
+        raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await worker.ask(broken)
+    assert await worker.ask(lambda: [b"ab"]) == [b"ba"]
+    assert worker.started == 1
+
+
 async def test_a_question_whose_asker_left_keeps_nobody_for_long(worker, monkeypatch):
     monkeypatch.setattr(module, "_LEFT_SECONDS", 0.1)
     await worker.ask(lambda: [b"a"])
@@ -131,6 +188,20 @@ async def test_no_more_wait_than_may(worker):
     assert await worker.ask(lambda: [b"ab"]) == [b"ba"]
 
 
+@pytest.mark.parametrize(("most", "share"), [(4, 2), (3, 2), (1, 1)])
+async def test_of_one_team_no_more_wait_than_half_so_that_there_is_room_for_others(worker, most, share):
+    worker._most_waiting = most
+    asking = [asyncio.create_task(worker.ask(lambda: [b"ab"], "a")) for _ in range(share)]
+    await asyncio.sleep(0)
+    with pytest.raises(WorkerBusy):
+        await worker.ask(lambda: [b"one too many"], "a")
+    if share < most:
+        assert await worker.ask(lambda: [b"cd"], "b") == [b"dc"]
+    assert await asyncio.gather(*asking) == [[b"ba"]] * share
+    assert await worker.ask(lambda: [b"ab"], "a") == [b"ba"]
+    assert not worker._waiting
+
+
 @pytest.mark.parametrize("pieces", [[], [b""], [b"a", b"", bytes(range(256)) * 5000, b"b"]])
 async def test_pieces_stay_what_they_are(worker, pieces):
     assert await worker.ask(lambda: pieces) == [piece[::-1] for piece in pieces]
@@ -146,6 +217,34 @@ async def test_one_that_has_nothing_to_do_rests(tmp_path):
         await asyncio.sleep(0.02)
     assert rested.exists()
     assert await worker.ask(lambda: [b"b"]) == [b"b"]
+    await worker.close()
+
+
+KEEPS_NOTHING = """
+import sys, weakref
+from pathlib import Path
+from gateway.adapters.worker import answer
+class Noted(bytearray): pass
+class Notes(list): pass
+refs = []
+def find(question):
+    found = Notes([Noted(question[0]), Noted(question[0])])
+    refs.extend([weakref.ref(found), *(weakref.ref(each) for each in found)])
+    return found
+def rest():
+    Path(TOLD).write_text(f"{len(refs)} {sum(ref() is not None for ref in refs)}.")
+answer(find, rest=rest, rest_after_seconds=0.1)
+"""
+
+
+async def test_one_that_rests_keeps_nothing_of_its_last_answer(tmp_path):
+    told = tmp_path / "told"
+    worker = Worker(KEEPS_NOTHING.replace("TOLD", repr(str(told))), 30)
+    assert await worker.ask(lambda: [b"a"]) == [b"a", b"a"]
+    until = time.monotonic() + 5
+    while not (told.exists() and told.read_text().startswith("3")) and time.monotonic() < until:  # noqa: ASYNC110  another process writes it
+        await asyncio.sleep(0.02)
+    assert told.read_text() == "3 0."
     await worker.close()
 
 
