@@ -237,7 +237,7 @@ class Scanned(Protocol):
 class Scanning(Protocol):
     """Looks for what is sensitive, by local means only."""
 
-    async def outlined(self, surface: str, body: bytes, arrived: int) -> Outline:
+    async def outlined(self, surface: str, body: bytes, arrived: int, team: str) -> Outline:
         """What there is to know of a large request, by its surface, beside its words. Raises Refused."""
 
     def scan(self, policy: Policy, team: str, chat: ChatRequest, body: bytes) -> Scanned | Awaitable[Scanned]:

@@ -17,7 +17,7 @@ from gateway.core.errors import Failed, FailureKind, Refusal, Refused, unknown_m
 from gateway.core.fallback import MAX_ATTEMPTS, Attempt, next_step
 from gateway.core.findings import Classified, Found
 from gateway.core.lane import Held, Passage
-from gateway.core.outline import LARGE_BYTES, Outline
+from gateway.core.outline import Outline, is_large
 from gateway.core.permit import mint
 from gateway.core.price import usd
 from gateway.core.rate import Throttled
@@ -97,8 +97,8 @@ class Relay:
         poor: list[Exceeded] = []  # what had no room
         suspects: list[Passage] = []  # calls that failed, perhaps by the request's own fault
         try:
-            if len(body) > LARGE_BYTES:
-                chat = await self._scanning.outlined(surface.name, body, int(call.time))
+            if is_large(body):
+                chat = await self._scanning.outlined(surface.name, body, int(call.time), call.caller.team)
             else:
                 chat = surface.parse(body, int(call.time))
             demand, name = chat.demand, call.caller.named(chat.view.model)

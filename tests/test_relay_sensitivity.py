@@ -331,11 +331,24 @@ async def test_no_text_is_kept():
 @pytest.fixture
 async def large(monkeypatch):
     """Makes every request a large one, and scans by processes that are this test's own."""
-    monkeypatch.setattr(relay, "LARGE_BYTES", 10)
+    monkeypatch.setattr(relay, "is_large", lambda _: True)
     scanning = Scanning(lambda why: None)
     scanning._keep(SCANNING._look(Snapshot([])))
     yield scanning
     await scanning.close()
+
+
+async def test_a_request_of_very_many_parts_is_a_large_one():
+    asked = []
+
+    class Elsewhere(Scanning):
+        async def outlined(self, surface, body, arrived, team=None):
+            asked.append((surface, team))
+            raise Refused(Refusal.SHEDDING, "come again")
+
+    house = House(Snapshot([A]), scanning=Elsewhere(lambda why: None))
+    assert (await house.ask("hi", x=[{}] * 50_000)).refusal is Refusal.SHEDDING
+    assert asked == [("chat", call().caller.team)]
 
 
 @pytest.mark.assures("fault 21")
@@ -370,9 +383,9 @@ async def test_a_large_request_that_is_wrong_is_refused_like_any_other(large):
 async def test_a_label_follows_a_conversation_that_has_become_large(large, monkeypatch):
     house = House(Snapshot([A]), scanning=large)
     first = [{"role": "user", "content": "hello"}]
-    monkeypatch.setattr(relay, "LARGE_BYTES", 10**6)
+    monkeypatch.setattr(relay, "is_large", lambda _: False)
     await house.ask(messages=first, of=call(sensitivity_hint="confidential"))
-    monkeypatch.setattr(relay, "LARGE_BYTES", 10)
+    monkeypatch.setattr(relay, "is_large", lambda _: True)
     await house.ask(messages=[*first, {"role": "assistant", "content": "hi"}, {"role": "user", "content": "and?"}])
     assert house.record.sensitivity == "confidential"
 
