@@ -21,12 +21,14 @@ def post(body: bytes = b"", *headers: bytes, path: bytes = b"/") -> bytes:
 
 class Listening:
     """A listener. Requests are answered with `ok` while `answers` is set, once their bodies are read; `served` has them
-    as they were (path, headers, body), `first` what of each body was there at the beginning."""
+    as they were (path, headers, body), `first` what of each body was there at the beginning. `early`: they are answered
+    before their bodies are read."""
 
-    def __init__(self, keep_alive: float = 60, answer: bytes = b"ok", **intake: object) -> None:
+    def __init__(self, keep_alive: float = 60, answer: bytes = b"ok", *, early: bool = False, **intake: object) -> None:
         self.answers = asyncio.Event()
         self.answers.set()
         self.answer = answer
+        self.early = early
         self.served: list[tuple[str, list[tuple[bytes, bytes]], bytes]] = []
         self.first: list[bytes | None] = []
         self.cancelled = 0
@@ -42,7 +44,7 @@ class Listening:
     async def _app(self, scope, receive, send):
         reply = scope[SCOPE_KEY]
         self.first.append(reply.body)
-        body, more = b"", True
+        body, more = b"", not self.early
         while more:
             message = await receive()
             if message["type"] != "http.request":
