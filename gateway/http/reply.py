@@ -46,7 +46,7 @@ def head_of(status: int, headers: Headers) -> list[bytes]:
 class ConnectionReply:
     """The `Reply` port, straight to a connection. With a content length bodies go as they are, else in chunks."""
 
-    __slots__ = ("_chunked", "_connection", "_cycle", "_head", "_transport", "gone", "started")
+    __slots__ = ("_chunked", "_connection", "_cycle", "_head", "_lost", "_transport", "gone", "started")
 
     def __init__(self, connection: Line) -> None:
         self._connection = connection
@@ -54,6 +54,7 @@ class ConnectionReply:
         self._transport = connection.transport
         self._chunked = True
         self._head = b""  # goes out with the first block
+        self._lost: Callable[[], object] | None = None
         self.started = False
         self.gone = False
 
@@ -72,12 +73,13 @@ class ConnectionReply:
             if task is not None:
                 task.cancel()
 
-        self._connection.on_lost = lost
+        self._connection.on_lost = self._lost = lost
         self._cycle.flow.resume_reading()  # a large body pauses it, and then nobody would see the client leave
 
     def forget(self) -> None:
-        """Whoever serves the request has ended."""
-        self._connection.on_lost = None
+        """Whoever serves the request has ended. The next one on the connection may have begun by then."""
+        if self._connection.on_lost is self._lost:
+            self._connection.on_lost = None
 
     async def start(self, status: int, headers: Headers) -> None:
         """Fixes status and headers. They leave with the first block, or at once for an answer in chunks."""

@@ -28,3 +28,66 @@ async def test_a_trailer_is_no_header():
         await served.ask(head + b"2\r\nhi\r\n0\r\nauthorization: Bearer x\r\n\r\n")
         ((_, headers, body),) = served.served
         assert (body, [name for name, _ in headers]) == (b"hi", [b"host", b"transfer-encoding"])
+
+
+async def test_few_requests_wait_behind_one_and_those_before_are_answered():
+    async with Listening() as served:
+        served.answers.clear()
+        reader, writer = await served.connect()
+        writer.write(GET * 5000)
+        await asyncio.sleep(0.3)
+        assert max(len(each.pipeline) for each in served.connections) == 16
+        served.answers.set()
+        got = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        assert (got.count(b"HTTP/1.1 200 "), got.count(b"HTTP/1.1 503 "), served.shed) == (17, 1, {"inflight": 1})
+        assert got.index(b"HTTP/1.1 503 ") > got.rindex(b"HTTP/1.1 200 ")
+
+
+async def test_a_call_that_waits_behind_another_request_counts_when_its_turn_comes():
+    async with Listening(requests=1) as served:
+        served.writer.write(post(b"abc")[:-1])  # takes the only room
+        await asyncio.sleep(0.1)
+        got = await served.told(GET + post(b"b") + GET)
+        assert [line[:3] for line in got.split(b"HTTP/1.1 ")[1:]] == [b"200", b"503"]
+        assert served.shed == {"inflight": 1}
+
+
+async def test_who_hangs_up_is_seen_although_the_one_before_has_not_ended():
+    async with Listening(lingers=0.2) as served:
+        await served.ask()
+        served.answers.clear()
+        served.writer.write(GET)
+        await asyncio.sleep(0.4)  # the first one has ended by now
+        served.writer.close()
+        await asyncio.sleep(0.2)
+        assert served.cancelled == 1
+
+
+async def test_who_hangs_up_with_more_behind_is_no_error(caplog):
+    async with Listening() as served:
+        reader, writer = await served.connect()
+        served.answers.clear()
+        writer.write(GET * 3)
+        await asyncio.sleep(0.1)
+        writer.close()
+        await asyncio.sleep(0.2)
+        assert (served.cancelled, len(served.state.tasks), caplog.records) == (1, 0, [])
+
+
+async def test_trailers_are_bounded():
+    async with Listening() as served:
+        reader, writer = await served.connect()
+        body = b"x" * 1_000_000
+        writer.write(
+            b"POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\nx: " % (len(body), body)
+        )
+        await asyncio.sleep(0.3)
+        sent = 0
+        while sent < 3_000_000 and not served.connections[-1]._left:
+            writer.write(b"y" * 20_000)
+            sent += 20_000
+            await asyncio.sleep(0.01)
+        assert sent < 300_000
+        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).startswith(b"HTTP/1.1 400 ")
+        writer.close()

@@ -1,4 +1,4 @@
-"""Connections that are kept, and for how long."""
+"""Connections that are kept, and for how long. Who takes nothing: tests/threats/test_slow_clients.py."""
 
 import asyncio
 
