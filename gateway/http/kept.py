@@ -1,5 +1,7 @@
-"""Connections that are kept, and until when: one that is idle is closed, and so is one whose client does not take what is
-there for it. uvicorn's httptools protocol sets and cancels a timer for each request; here a connection has one."""
+"""Connections that are kept, and until when: an idle one is closed, one whose client takes nothing is dropped.
+
+uvicorn's httptools protocol sets and cancels a timer for each request; here a connection has one.
+"""
 
 from typing import Any
 

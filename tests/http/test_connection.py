@@ -66,7 +66,7 @@ async def test_who_hangs_up_is_seen_although_the_one_before_has_not_ended():
 
 async def test_who_hangs_up_with_more_behind_is_no_error(caplog):
     async with Listening() as served:
-        reader, writer = await served.connect()
+        _, writer = await served.connect()
         served.answers.clear()
         writer.write(GET * 3)
         await asyncio.sleep(0.1)
