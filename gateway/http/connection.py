@@ -58,6 +58,7 @@ class Connection(KeptConnection):
         self._begun = False  # a first line
         self._long = False  # a head that may be longer than is read
         self._head_bytes = 0
+        self.instead = b""  # of the head that was read: it is to be read without its `upgrade`
         self._length: int | None = None  # None: in chunks, or nothing said
         self._total = self._wire = 0  # bytes of the body; with its framing
         self._bare, self._bare_from = 0, 0  # bytes since the body last grew, and how much of it there was
@@ -101,10 +102,7 @@ class Connection(KeptConnection):
         part = self._part
         self._long = self._begun or len(data) > framing.MOST_HEAD_BYTES
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._give_up(framing.refused("no other protocol is spoken here; send no `upgrade`"))
-            return
+            framing.feed(self, data)
         except httptools.HttpParserError as error:
             told = error.__context__
             self._give_up(told if isinstance(told, Refused) else framing.refused(f"{error}".lower()))
@@ -196,7 +194,8 @@ class Connection(KeptConnection):
         if len(headers) > framing.MOST_HEADERS or (self._long and self._too_long()):
             raise framing.too_much()
         if parser.should_upgrade():
-            raise framing.refused("no other protocol is spoken here; send no `upgrade`")
+            self.instead = framing.without_upgrade(method, self.url, version, headers)
+            return
         waits = self._busy
         if waits and len(self.pipeline) >= _MOST_BEHIND:
             intake.shed("inflight")
@@ -248,7 +247,9 @@ class Connection(KeptConnection):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
-        """All of a request is here."""
+        """All of a request is here; or its head, which is read again."""
+        if self.instead:
+            return
         self._part = _WHOLE
         self._begun = False
         if self._skipping or (not self._left and self.cycle.response_complete):
@@ -354,7 +355,9 @@ class Connection(KeptConnection):
             self.flow.resume_reading()
 
     def _answer(self, refused: Refused, *, ends: bool = True) -> bytes:
-        status, headers, body = errors.refusal(refused, request_id())
+        status, headers, body = errors.refusal(
+            refused, request_id(), errors.spoken(self.url or b"", self.headers or ())
+        )
         lines = head_of(status, [*self.server_state.default_headers, *headers, *((_CLOSE,) if ends else ())])
         return b"".join((*lines, b"\r\n", body))
 

@@ -44,7 +44,8 @@ def head_of(status: int, headers: Headers) -> list[bytes]:
 
 
 class ConnectionReply:
-    """The `Reply` port, straight to a connection. With a content length bodies go as they are, else in chunks."""
+    """The `Reply` port, straight to a connection. With a content length bodies go as they are, else in chunks;
+    to a client that knows none, until the connection ends."""
 
     __slots__ = ("_chunked", "_connection", "_cycle", "_head", "_lost", "_transport", "gone", "started")
 
@@ -88,7 +89,8 @@ class ConnectionReply:
             raise RuntimeError("the answer has begun already")
         self.started = cycle.response_started = True
         lines = head_of(status, [*cycle.default_headers, *headers])
-        self._chunked = b"content-length" not in dict(headers)
+        streamed = b"content-length" not in dict(headers)
+        self._chunked = streamed and cycle.scope["http_version"] != "1.0"  # there it ends with the connection
         if self._chunked:
             lines.append(b"transfer-encoding: chunked\r\n")
         if cycle.keep_alive and self._connection.ends_with(cycle):
@@ -97,7 +99,7 @@ class ConnectionReply:
             lines.append(b"connection: close\r\n")
         lines.append(b"\r\n")
         self._head = b"".join(lines)
-        if self._chunked:
+        if streamed:
             self._send(self._take_head())
 
     def write(self, block: bytes) -> bool:

@@ -1,7 +1,9 @@
 """Connections, with a client at the other end."""
 
 import asyncio
+import json
 
+import pytest
 from support.listening import GET, Listening, post
 
 
@@ -91,3 +93,38 @@ async def test_trailers_are_bounded():
         assert sent < 300_000
         assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).startswith(b"HTTP/1.1 400 ")
         writer.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (post(b"", path=b"/v1/messages"), b"503"),
+        (post(b"", b"anthropic-version: 2023-06-01"), b"503"),
+        (b"POST /v1/messages HTTP/1.1\r\nhost: h\r\nx-a: " + b"y" * 40_000 + b"\r\n\r\n", b"431"),
+        (b"POST /v1/messages HTTP/1.1\r\nhost: h\r\nhost: h\r\n\r\n", b"400"),
+        (post(b"abc", path=b"/v1/messages")[:-1], b"408"),
+        (post(), b"503"),
+        (b"nonsense\r\n\r\n", b"400"),
+    ],
+)
+async def test_what_is_refused_unseen_is_in_the_clients_own_envelope(sent, status):
+    async with Listening(requests=1, body_seconds=0.3, head_seconds=0.3) as served:
+        if status == b"503":
+            served.intake.requests = 0
+            sent = sent.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+        got = await served.told(sent)
+        assert got[9:12] == status
+        envelope = json.loads(got.partition(b"\r\n\r\n")[2])
+        assert (envelope.get("type") == "error") == (b"messages" in sent or b"anthropic" in sent)
+
+
+async def test_a_wish_for_http_2_does_not_hide_what_follows():
+    h2c = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMA"
+    async with Listening() as served:
+        await served.ask(post(b"abc", h2c))
+        await served.ask(post(b"def", h2c, b"x-a: b"))
+        assert [body for _, _, body in served.served] == [b"abc", b"def"]
+        assert [name for name, _ in served.served[1][1]] == [b"host", b"content-length", b"x-a"]
+        got = await served.told(post(b"ghi", h2c, b"connection: close"))
+        assert got.startswith(b"HTTP/1.1 200 ")
+        assert served.served[-1][2] == b"ghi"
