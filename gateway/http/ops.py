@@ -43,13 +43,13 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class GatewayApp(FastAPI):
     """FastAPI, with routes that go past its middleware: calls of models, by path; all are POST."""
 
-    def __init__(self, hot: Callable[[str], ASGIApp | None], lifespan: Lifespan) -> None:
+    def __init__(self, hot: Callable[[str, bytes], ASGIApp | None], lifespan: Lifespan) -> None:
         super().__init__(title="gateway", version=__version__, lifespan=lifespan, **_BARE)
         self._hot = hot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves calls of models itself, the rest by FastAPI."""
-        if scope["type"] == "http" and (hot := self._hot(scope["path"])) is not None:
+        if scope["type"] == "http" and (hot := self._hot(scope["path"], scope["raw_path"])) is not None:
             if scope["method"] == "POST":
                 await hot(scope, receive, send)
             else:
@@ -59,7 +59,7 @@ class GatewayApp(FastAPI):
 
 
 def public_app(
-    hot: Callable[[str], ASGIApp | None],
+    hot: Callable[[str, bytes], ASGIApp | None],
     endpoints: Endpoints,
     admit: Admit,
     policy_summary: Callable[[], Mapping[str, object]],

@@ -26,7 +26,7 @@ async def _nothing() -> None:
 async def test_readiness_says_why_not(why, status):
     summary = {"digest": "d", "problems": ["x"]}
     others = {(row.method, row.path): _nothing for row in ROUTES if row not in CALLS and row.listener == "public"}
-    app = public_app(lambda _: None, others, None, lambda: summary, lambda: why, None)
+    app = public_app(lambda *_: None, others, None, lambda: summary, lambda: why, None)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://public") as client:
         ready = await client.get("/readyz")
         assert (await client.get("/healthz")).status_code == 200
