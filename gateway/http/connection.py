@@ -117,6 +117,7 @@ class Connection(KeptConnection):
             self._wait()
         if not same:
             self._head_bytes = self._wire = self._bare = 0
+            self._bare_from = self._total
         elif self._part == _BODY:
             self._wire += len(data)
             self._bare = self._bare + len(data) if self._total == self._bare_from else 0

@@ -77,6 +77,17 @@ async def test_who_hangs_up_with_more_behind_is_no_error(caplog):
         assert (served.cancelled, len(served.state.tasks), caplog.records) == (1, 0, [])
 
 
+async def test_bodies_of_one_size_after_each_other_are_all_read():
+    async with Listening() as served:
+        whole = post(b"y" * 600_000)
+        for _ in range(4):
+            for at in range(0, len(whole), 250_000):
+                served.writer.write(whole[at : at + 250_000])
+                await asyncio.sleep(0.02)
+            await served.ask(b"")
+        assert [len(body) for _, _, body in served.served] == [600_000] * 4
+
+
 async def test_trailers_are_bounded():
     async with Listening() as served:
         reader, writer = await served.connect()
