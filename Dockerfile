@@ -26,11 +26,13 @@ LABEL org.opencontainers.image.title="gateway" \
 COPY --from=build /opt/gateway /opt/gateway
 COPY --from=build --chown=10001:10001 /state /var/lib/gateway
 COPY routing_policies /etc/gateway/routing_policies
+# `docker stop` kills after ten seconds: what is cut then has said so before. Set it higher with a longer --stop-timeout.
 ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONSAFEPATH=1 \
     PYTHONUNBUFFERED=1 \
     GATEWAY_HOST=0.0.0.0 \
+    GATEWAY_GRACE_SECONDS=8 \
     GATEWAY_POLICIES=/etc/gateway/routing_policies \
     GATEWAY_STATE_DIR=/var/lib/gateway
 # Numbers, which an orchestrator can check; nothing here needs a name, a home or a shell.

@@ -40,6 +40,7 @@ from gateway.http.intake import Intake
 from gateway.http.models import models_endpoints
 from gateway.http.ops import admin_app, public_app
 from gateway.http.paths import Paths
+from gateway.http.told import Told
 from gateway.http.usage import usage_endpoints
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem, render, suggestion
@@ -313,8 +314,9 @@ class Gateway:
         said = "backend_suspended" if order.suspended else "backend_resumed"
         self.log.event(said, backend=order.backend, by=order.by, ordered=order.time, reason=order.reason)
 
-    async def serve(self) -> None:
-        """Serves both listeners until SIGINT or SIGTERM, then lets running requests end. Raises CannotStart."""
+    async def serve(self, before: Told) -> None:
+        """Serves both listeners until SIGINT or SIGTERM, then lets running requests end. `before` has the signal that
+        came before. Raises CannotStart."""
         settings, relay = self.settings, self.relay
         assert relay is not None
         most = server.most_connections(server.raise_descriptor_limit(), settings.max_inflight)
@@ -332,6 +334,7 @@ class Gateway:
             grace_seconds=settings.grace_seconds,
             tell=self.log.event,
             cut=relay.running.stop,
+            before=before,
         ).run()
 
     def _unready(self) -> str | None:
@@ -352,8 +355,8 @@ def _readable(directory: Path, *names: str) -> Iterator[None]:
         ) from None
 
 
-def run(settings: Settings) -> None:
-    """Runs the server until it is told to stop. Raises CannotStart."""
+def run(settings: Settings, before: Told) -> None:
+    """Runs the server until it is told to stop, or was `before`. Raises CannotStart."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     dumps.forbid()
     import uvloop
@@ -364,4 +367,4 @@ def run(settings: Settings) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    uvloop.run(gateway.serve())
+    uvloop.run(gateway.serve(before))

@@ -122,7 +122,8 @@ class Settings(BaseSettings):
             )
         if self.drain_seconds > self.grace_seconds:
             problems.append("drain_seconds: it is a part of grace_seconds; set GATEWAY_GRACE_SECONDS higher")
-        if self.port == self.admin_port and self.host == self.admin_host:
+        hosts = {self.host, self.admin_host}
+        if self.port == self.admin_port and (len(hosts) == 1 or any(map(_is_every, hosts))):
             problems.append("admin_port: the same as port; set GATEWAY_ADMIN_PORT")
         if self.policy_key is not None and self.extra_catalog is not None:
             problems.append("extra_catalog: it is not signed, so it does not go with policy_key; leave one of them out")
@@ -159,6 +160,14 @@ def is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_every(host: str) -> bool:
+    """Whether an address to listen on is every one of this machine's."""
+    try:
+        return not host or ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
 

@@ -73,6 +73,7 @@ def test_the_image_needs_no_shell_no_name_and_no_root():
 def test_it_listens_for_others_and_writes_one_place():
     told = environment()
     assert told["GATEWAY_HOST"] == "0.0.0.0"
+    assert int(told["GATEWAY_GRACE_SECONDS"]) < 10  # then `docker stop` kills
     assert last("VOLUME")[0].listed() == [told["GATEWAY_STATE_DIR"]] == [last("WORKDIR")[0].rest]
     assert last("EXPOSE")[0].rest == str(Settings.model_fields["port"].default)
     assert f":{last('EXPOSE')[0].rest}/readyz" in last("HEALTHCHECK")[0].rest

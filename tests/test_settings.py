@@ -45,6 +45,8 @@ def test_every_problem_is_told_at_once(monkeypatch):
     [
         ({"workers": 2}, "workers: a process serves for itself; use 1"),
         ({"port": 9000, "admin_port": 9000}, "admin_port: the same as port"),
+        ({"port": 9000, "admin_port": 9000, "host": "0.0.0.0"}, "admin_port: the same as port"),
+        ({"port": 9000, "admin_port": 9000, "host": "::"}, "admin_port: the same as port"),
         ({"database_url": "mysql://db/ledger"}, "database_url: not the URL of a PostgreSQL database"),
         ({"retention_days": 0}, "retention_days"),
         ({"valkey_url": "127.0.0.1:6379"}, "valkey_url: it begins with valkey://"),

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.common import Policies, StateDir, cannot_run, settings_of
+from gateway.http.told import Told
 
 
 def serve(
@@ -20,6 +21,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Processes (GATEWAY_WORKERS).")] = None,
 ) -> None:
     """Run the server."""
+    before = Told()
     settings = settings_of(
         host=host,
         port=port,
@@ -32,6 +34,6 @@ def serve(
     from gateway.app import CannotStart, run  # the web framework is loaded only to serve
 
     try:
-        run(settings)
+        run(settings, before)
     except CannotStart as error:
         cannot_run(f"cannot start: {error}")

@@ -1,7 +1,7 @@
 """Who is asking: the key of a request, wherever its client puts it, and whether it is for what is asked."""
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from fastapi import Request
 
@@ -17,6 +17,15 @@ LOCAL = Caller("loopback", "none", "none")
 
 KEY_HEADERS = (b"authorization", b"x-api-key", b"api-key")
 """Where clients put a key: OpenAI's (as a bearer token), Anthropic's, Azure's."""
+
+
+def only_one_each(headers: Iterable[tuple[bytes, bytes]], names: Container[bytes]) -> dict[bytes, bytes]:
+    """Those of some headers that have one of the names. Raises Refused (400) for one that says two things."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in names and found.setdefault(name, value) != value:
+            raise Refused(Refusal.BAD_FRAMING, f"the header `{name.decode()}` is there twice, and says two things")
+    return found
 
 
 def authenticate(headers: Mapping[bytes, bytes], find: FindCaller, scope: Scope) -> Caller:
@@ -52,7 +61,7 @@ class ClientGuard:
 
     def __call__(self, request: Request, scope: Scope) -> Caller:
         """The caller. Raises Refused."""
-        return authenticate(dict(request.headers.raw), self._find, scope)
+        return authenticate(only_one_each(request.headers.raw, KEY_HEADERS), self._find, scope)
 
 
 class AdminGuard:
@@ -72,7 +81,7 @@ class AdminGuard:
 
     def __call__(self, request: Request, scope: Scope) -> Caller:
         """The caller; `LOCAL`, where none has to say who it is. Raises Refused."""
-        headers = dict(request.headers.raw)
+        headers = only_one_each(request.headers.raw, KEY_HEADERS)
         if scope == "metrics":
             given = _key_in(b"authorization", headers.get(b"authorization"))
             if self._token is None:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Mapping
 from io import BytesIO
+from itertools import islice
 
 import msgspec
 from msgspec import Raw
@@ -14,7 +15,7 @@ from gateway.core import scopes
 from gateway.core.errors import Refusal, Refused
 from gateway.core.record import Call, refused_record
 from gateway.http import errors
-from gateway.http.callers import KEY_HEADERS, NOBODY, FindCaller, authenticate
+from gateway.http.callers import KEY_HEADERS, NOBODY, FindCaller, authenticate, only_one_each
 from gateway.http.ids import request_id
 from gateway.http.reply import SCOPE_KEY, ConnectionReply
 from gateway.ports import Sink
@@ -124,14 +125,10 @@ class ClientGone(Exception):
 def _read_headers(scope: Scope) -> tuple[dict[bytes, bytes], dict[str, bytes], dict[str, str]]:
     """The few headers that are read: ours, hints, and those that may go on to a backend. A label given twice counts
     twice: both are joined. Raises Refused (400) for one that could not go on as it is."""
-    found: dict[bytes, bytes] = {}
     hints: dict[str, bytes] = {}
     passed: dict[str, str] = {}
     for name, value in scope["headers"]:
-        if name in _READ:
-            if found.setdefault(name, value) != value:
-                raise Refused(Refusal.BAD_FRAMING, f"the header `{name.decode()}` is there twice, and says two things")
-        elif hint := _HINTS.get(name):
+        if hint := _HINTS.get(name):
             hints[hint] = hints[hint] + b"," + value if hint in hints and hint == "sensitivity" else value
         elif allowed := _PASSED.get(name):
             word = name.decode()
@@ -139,7 +136,7 @@ def _read_headers(scope: Scope) -> tuple[dict[bytes, bytes], dict[str, bytes], d
             if not allowed.match(whole):
                 raise Refused(Refusal.INVALID_TYPE, f"the header `{word}` is no list of words", param=word)
             passed[word] = whole.decode()
-    return found, hints, passed
+    return only_one_each(scope["headers"], _READ), hints, passed
 
 
 def _check_coding(headers: Mapping[bytes, bytes]) -> None:
@@ -154,13 +151,48 @@ def _check_coding(headers: Mapping[bytes, bytes]) -> None:
         raise Refused(Refusal.ENCODED, "bodies are JSON; send `content-type: application/json`", param="content-type")
 
 
+class _Says(msgspec.Struct):
+    """The model that a body says."""
+
+    model: Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_BEGINS = re.compile(rb"[ \t\n\r]*\{[ \t\n\r]*")
+_MODEL = re.compile(rb'"model"[ \t\n\r]*:[ \t\n\r]*')
+_MOST_MODELS, _MOST_ALIKE = 1000, 4
+"""Members `model`, also further inside, among which the one that counts is looked for; of those, ones of its value."""
+
+
 def _named(body: bytes, model: str) -> bytes:
-    """The body with the model that the path names, whatever it said itself, as Azure reads it."""
-    try:
-        fields = msgspec.json.decode(body, type=dict[str, Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    """The body with the model that the path names, whatever it said itself, as Azure reads it. All else is as it came:
+    a name that is there twice is still so for whoever judges that. Raises Refused (400) where it is not found."""
+    name = msgspec.json.encode(model)
+    said = _said(body)
+    if said is None:
         return body  # whoever reads it says what is wrong with it
-    return msgspec.json.encode({**fields, "model": model})
+    if said is msgspec.UNSET:
+        begins = _BEGINS.match(body)
+        assert begins is not None
+        at = begins.end()
+        return b"".join((body[:at], b'"model":', name, b"" if body[at : at + 1] == b"}" else b",", body[at:]))
+    was = bytes(said)
+    if was == name:
+        return body
+    alike = (at for found in islice(_MODEL.finditer(body), _MOST_MODELS) if body.startswith(was, at := found.end()))
+    for at in islice(alike, _MOST_ALIKE):
+        renamed = b"".join((body[:at], name, body[at + len(was) :]))
+        now = _said(renamed)
+        if isinstance(now, Raw) and bytes(now) == name:
+            return renamed
+    raise Refused(Refusal.INVALID_TYPE, "the path names the model; leave `model` out of the body", param="model")
+
+
+def _said(body: bytes) -> Raw | msgspec.UnsetType | None:
+    """What is in a body as its model; None: nothing can be read. Values are passed over, not made."""
+    try:
+        return msgspec.json.decode(body, type=_Says).model
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _text(value: bytes | None) -> str | None:

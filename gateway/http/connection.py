@@ -1,9 +1,8 @@
 """The server's side of a connection: uvicorn's httptools protocol, with what clients cannot be trusted with.
 
-It tells whoever serves a request when the client hangs up, which saves a watching task for each request. It has one
-keep-alive timer, where uvicorn sets and cancels one for each request. It refuses heads that could be read in two ways
-(`framing`), gives up clients that keep it waiting, and turns away what is too much (`intake`). Readings:
-docs/performance.md.
+It tells whoever serves a request when the client hangs up, which saves a watching task for each request. It refuses
+heads that could be read in two ways (`framing`), gives up clients that keep it waiting, turns away what is too much
+(`intake`), and keeps what goes on (`kept`). Readings: docs/performance.md.
 """
 
 import asyncio
@@ -13,13 +12,14 @@ from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.core.errors import Refusal, Refused
 from gateway.http import errors, framing
 from gateway.http.framing import TELLING, check_start
 from gateway.http.ids import request_id
 from gateway.http.intake import Intake, Reason
+from gateway.http.kept import KeptConnection
 from gateway.http.reply import SCOPE_KEY, ConnectionReply, head_of
 
 _HEAD, _BODY, _WHOLE = range(3)
@@ -37,31 +37,37 @@ _MOST_LEAVING = 32
 _MOST_FRAMING = 16
 """Bytes of chunks for a byte of body: chunks of one byte have six."""
 
+_MOST_BEHIND = 16
+"""Requests of a connection that wait for their turn: a small packet holds thousands, and each costs kilobytes."""
+_MOST_IDLE_BYTES = framing.MOST_HEAD_BYTES + _SHORT_BYTES
+"""Bytes of trailers and framing without one of the body: the parser takes longer for each byte of a trailer that comes
+in pieces."""
+
 _CLOSE = (b"connection", b"close")
 _FULL = Refused(Refusal.SHEDDING, "the gateway has more to do than it can; try again in a moment", retry_after=1)
 
 
-class Connection(HttpToolsProtocol):
+class Connection(KeptConnection):
     """One client connection. `on_lost` is called once, when the client is gone before its answer is complete."""
 
     on_lost: Callable[[], object] | None = None
 
     def __init__(self, intake: Intake, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._intake = intake
-        self._idle_since: float | None = None  # in loop time; None: a request is under way
+        super().__init__(intake, *arguments, **named)
         self._part = _HEAD
         self._begun = False  # a first line
         self._long = False  # a head that may be longer than is read
         self._head_bytes = 0
+        self.instead = b""  # of the head that was read: it is to be read without its `upgrade`
         self._length: int | None = None  # None: in chunks, or nothing said
         self._total = self._wire = 0  # bytes of the body; with its framing
+        self._bare, self._bare_from = 0, 0  # bytes since the body last grew, and how much of it there was
         self._host: bytes | None = None  # the last one that was checked
         self._has_host = False
         self._skipping = False  # the body of a request that was turned away
         self._reading = False  # the client keeps us waiting
         self._since, self._mark = 0.0, 0  # since when, and how much of the body was there then
-        self._stuck_since = 0.0
+        self._running: RequestResponseCycle | None = None  # the newest one (`cycle`) may wait behind it
         self._left = False  # nothing is read any more
         self._last_words: bytes | None = None  # what follows the answers that are due
         self._until: float | None = None  # when the connection is dropped
@@ -96,10 +102,7 @@ class Connection(HttpToolsProtocol):
         part = self._part
         self._long = self._begun or len(data) > framing.MOST_HEAD_BYTES
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._give_up(framing.refused("no other protocol is spoken here; send no `upgrade`"))
-            return
+            framing.feed(self, data)
         except httptools.HttpParserError as error:
             told = error.__context__
             self._give_up(told if isinstance(told, Refused) else framing.refused(f"{error}".lower()))
@@ -113,10 +116,15 @@ class Connection(HttpToolsProtocol):
         if not same or began or not self._reading:
             self._wait()
         if not same:
-            self._head_bytes = self._wire = 0
+            self._head_bytes = self._wire = self._bare = 0
+            self._bare_from = self._total
         elif self._part == _BODY:
             self._wire += len(data)
-            if self._length is None and self._wire > _MOST_FRAMING * self._total + 8 * _SHORT_BYTES:
+            self._bare = self._bare + len(data) if self._total == self._bare_from else 0
+            self._bare_from = self._total
+            if self._bare > _MOST_IDLE_BYTES or (
+                self._length is None and self._wire > _MOST_FRAMING * self._total + 8 * _SHORT_BYTES
+            ):
                 self._give_up(framing.refused("its chunks are nearly nothing but framing"))
         else:
             self._head_bytes += len(data)
@@ -126,18 +134,15 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells whoever is serving the connection."""
         super().connection_lost(exc)
+        if (running := self._running) is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
         self._intake.waiting.discard(self)
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
         if (tell := self.on_lost) is not None:
             self.on_lost = None
             tell()
-
-    def pause_writing(self) -> None:
-        """The client does not take what is there for it."""
-        super().pause_writing()
-        self._stuck_since = self.loop.time()
-        self._intake.waiting.add(self)
 
     # what the parser tells
 
@@ -190,10 +195,13 @@ class Connection(HttpToolsProtocol):
         if len(headers) > framing.MOST_HEADERS or (self._long and self._too_long()):
             raise framing.too_much()
         if parser.should_upgrade():
-            raise framing.refused("no other protocol is spoken here; send no `upgrade`")
+            self.instead = framing.without_upgrade(method, self.url, version, headers)
+            return
+        waits = self._busy
+        if waits and len(self.pipeline) >= _MOST_BEHIND:
+            intake.shed("inflight")
+            raise _FULL
         self._part = _BODY
-        former = self.cycle
-        waits = bool(former) and not former.response_complete
         if method == b"POST" and not waits and (why := intake.full(len(self.tasks))) is not None:
             self._turn_away(why)
             return
@@ -240,22 +248,22 @@ class Connection(HttpToolsProtocol):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
-        """All of a request is here."""
+        """All of a request is here; or its head, which is read again."""
+        if self.instead:
+            return
         self._part = _WHOLE
         self._begun = False
-        if self._skipping:
+        if self._skipping or (not self._left and self.cycle.response_complete):
             self._skipping = False
-            self._idle_since = self.loop.time()
-            if self.timeout_keep_alive_task is None:
-                self._look_again_in(self.timeout_keep_alive)
-        elif not self._left and not self.cycle.response_complete:
+            self._idle()  # what came after its answer began no wait of its own
+        elif not self._left:
             self.cycle.more_body = False
             self.cycle.message_event.set()
 
     # what comes of it
 
     def on_response_complete(self) -> None:
-        """Goes on with the next request, as uvicorn does. The timer of an idle connection is set only if none runs."""
+        """Goes on with the next request, as uvicorn does."""
         self._intake.answered()
         if self.transport.is_closing() or self._until is not None:
             return
@@ -264,14 +272,26 @@ class Connection(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self._next(*self.pipeline.pop())
         elif self._last_words is not None:
             self.transport.write(self._last_words)
             self._leave()
         else:
-            self._idle_since = self.loop.time()
-            if self.timeout_keep_alive_task is None:
-                self._look_again_in(self.timeout_keep_alive)
+            self._idle()
+
+    def _next(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Serves a request that has waited for its turn. When that is too much, those behind it are not served, too."""
+        if cycle.scope["method"] == "POST" and (why := self._intake.full(len(self.tasks))) is not None:
+            self._intake.shed(why)
+            self.pipeline.clear()
+            self.transport.write(self._answer(_FULL))
+            self._leave()
+        else:
+            self._start_asgi_task(cycle, app)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def ends_with(self, cycle: RequestResponseCycle) -> bool:
         """Whether the connection is closed once this request is answered."""
@@ -281,11 +301,8 @@ class Connection(HttpToolsProtocol):
         """Ends the connection once what was written is out, and while the client may still send."""
         if self._part == _BODY:
             self._leave()
-            return
-        self.transport.close()
-        if self.transport.get_write_buffer_size():
-            self._until = self.loop.time() + self._intake.stall_seconds
-            self._intake.waiting.add(self)
+        else:
+            super().close()
 
     @property
     def _busy(self) -> bool:
@@ -339,7 +356,9 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def _answer(self, refused: Refused, *, ends: bool = True) -> bytes:
-        status, headers, body = errors.refusal(refused, request_id())
+        status, headers, body = errors.refusal(
+            refused, request_id(), errors.spoken(self.url or b"", self.headers or ())
+        )
         lines = head_of(status, [*self.server_state.default_headers, *headers, *((_CLOSE,) if ends else ())])
         return b"".join((*lines, b"\r\n", body))
 
@@ -349,10 +368,8 @@ class Connection(HttpToolsProtocol):
         if self._until is not None:
             if now >= self._until:
                 self.transport.abort()
-        elif self.flow.write_paused:
-            if now - self._stuck_since >= intake.stall_seconds:
-                intake.shed("slow")
-                self.transport.abort()
+        elif self.flow.write_paused or self.transport.is_closing():
+            super().look(now)
         elif not self._reading:
             intake.waiting.discard(self)
         elif self.flow.read_paused or (self._part == _HEAD and self._busy):
@@ -377,23 +394,3 @@ class Connection(HttpToolsProtocol):
         self._reading = True
         self._since, self._mark = self.loop.time(), self._total
         self._intake.waiting.add(self)
-
-    # connections that are kept
-
-    def _unset_keepalive_if_required(self) -> None:
-        """Something came, so the connection is not idle. The timer finds out when it fires."""
-        self._idle_since = None
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Closes the connection if it has been idle for long enough, else looks again when it may have been."""
-        self.timeout_keep_alive_task = None
-        if self._idle_since is None:
-            return  # the next answer sets it again
-        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if left > 0:
-            self._look_again_in(left)
-        else:
-            self.close()
-
-    def _look_again_in(self, seconds: float) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)

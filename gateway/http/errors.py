@@ -1,13 +1,24 @@
-"""Errors as clients see them: always the OpenAI envelope, always JSON."""
+"""Errors as clients see them: in the envelope of their own protocol, always JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from gateway.core.errors import Refused
 from gateway.ports import Headers
-from gateway.surfaces import CHAT
+from gateway.surfaces import CHAT, SURFACES
 from gateway.wire import Surface
+
+ANTHROPIC = b"anthropic-version"
+"""The header that Anthropic's clients send with every request, also where paths are OpenAI's."""
+
+
+def spoken(target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Surface:
+    """The protocol of a client, as far as the head of its request tells: for errors before or beside a call."""
+    path = target.partition(b"?")[0]
+    if path.endswith((b"/messages", b"/messages/count_tokens")) or any(name == ANTHROPIC for name, _ in headers):
+        return SURFACES["messages"]
+    return CHAT
 
 
 def envelope(

@@ -7,6 +7,10 @@ lines, a line that ends without CR, spaces before a colon, controls in names and
 
 import ipaddress
 import re
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import httptools
 
 from gateway.core.errors import Refusal, Refused
 
@@ -57,6 +61,53 @@ def check_coding(value: bytes, version: str) -> None:
         raise refused("the only transfer coding is `chunked`")
     if version == "1.0":
         raise refused("HTTP/1.0 has no transfer codings")
+
+
+_OF_UPGRADE = frozenset({b"upgrade", b"http2-settings"})
+
+
+def without_upgrade(method: bytes, target: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A head again, without the wish to go on in HTTP/2: whoever has that wish takes HTTP/1.1 as well, and some clients
+    have it on every first request (RFC 9110, 7.8). Raises Refused for a wish for another protocol."""
+    lines = [b"%b %b HTTP/%b\r\n" % (method, target, version.encode())]
+    for name, value in headers:
+        if name == b"upgrade" and value.strip().lower() != b"h2c":
+            raise refused("no other protocol is spoken here; send no `upgrade`")
+        if name == b"connection":
+            tokens = [token for each in value.split(b",") if (token := each.strip()).lower() not in _OF_UPGRADE]
+            if tokens:
+                lines.append(b"connection: %b\r\n" % b", ".join(tokens))
+        elif name not in _OF_UPGRADE:
+            lines.append(b"%b: %b\r\n" % (name, value))
+    return b"".join((*lines, b"\r\n"))
+
+
+class Reading(Protocol):
+    """What reads requests. A head that is to be read `instead` of the last one, if it is there."""
+
+    parser: Any
+    instead: bytes
+
+
+def feed(reading: Reading, data: bytes) -> None:
+    """Feeds its parser, which stops behind a head with `upgrade` and takes what follows for another protocol's. Raises
+    HttpParserError."""
+    rest: bytes | memoryview = data
+    while (stopped := _stopped(reading.parser, rest)) is not None and (head := reading.instead):
+        reading.instead = b""
+        reading.parser = httptools.HttpRequestParser(reading)  # the other one may take this request for its last
+        reading.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        reading.parser.feed_data(head)
+        rest = memoryview(rest)[stopped:]
+
+
+def _stopped(parser: Any, data: bytes | memoryview) -> int | None:
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserUpgrade as stopped:
+        at: int = stopped.args[0]
+        return at
+    return None
 
 
 def is_loopback(host: bytes) -> bool:

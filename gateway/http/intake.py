@@ -36,8 +36,8 @@ class Intake:
 
     `connections` are open at most, `requests` (calls of models) under way at most; None: no limit. A head is to be
     there `head_seconds` after its connection or its first byte; a body to bring `body_rate` bytes a second, looked at
-    each `body_seconds`; a client to take what is there for it within `stall_seconds`. `shed` is told of each thing that
-    was not taken.
+    each `body_seconds`; a client to take what is there for it within `stall_seconds`, or as much of it as it would have
+    to bring. `shed` is told of each thing that was not taken.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Intake:
         self.body_bytes = int(body_rate * body_seconds)
         self.body_seconds = body_seconds
         self.stall_seconds = stall_seconds
+        self.stall_bytes = int(body_rate * stall_seconds)
         self.draining = False
         self.waiting: set[Waiting] = set()
         self.late = Lateness()

@@ -11,12 +11,10 @@ from gateway.core.decision import Project
 from gateway.core.errors import unknown_model
 from gateway.core.labels import LEVELS, RANK
 from gateway.core.record import Caller
+from gateway.http.errors import ANTHROPIC
 from gateway.http.routes import MODELS, Endpoints, caller_of
 from gateway.ports import Policies, Policy
 from gateway.sensitivity.classify import classify, facts_of
-
-_ANTHROPIC = "anthropic-version"
-"""The header that Anthropic's clients send with every call; the paths are the same."""
 
 
 def models_endpoints(policies: Policies, created: int) -> Endpoints:
@@ -25,7 +23,7 @@ def models_endpoints(policies: Policies, created: int) -> Endpoints:
     async def list_models(request: Request) -> Response:
         """The names that this key may use."""
         names = usable(policies.current, caller_of(request), policies.moment())
-        if _ANTHROPIC in request.headers:
+        if ANTHROPIC.decode() in request.headers:
             data = [_described(name, created) for name in names]
             ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
             return _json({"data": data, "has_more": False, **ends})
@@ -35,7 +33,7 @@ def models_endpoints(policies: Policies, created: int) -> Endpoints:
         """One name, or 404 if this key may not use it."""
         if name not in usable(policies.current, caller_of(request), policies.moment()):
             raise unknown_model()
-        return _json(_described(name, created) if _ANTHROPIC in request.headers else _model(name, created))
+        return _json(_described(name, created) if ANTHROPIC.decode() in request.headers else _model(name, created))
 
     lists = {("GET", path): list_models for path in MODELS}
     return {**lists, **{("GET", path + "/{name:path}"): get_model for path in MODELS}}

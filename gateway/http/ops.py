@@ -43,24 +43,23 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class GatewayApp(FastAPI):
     """FastAPI, with routes that go past its middleware: calls of models, by path; all are POST."""
 
-    def __init__(self, hot: Callable[[str], ASGIApp | None], lifespan: Lifespan) -> None:
+    def __init__(self, hot: Callable[[str, bytes], ASGIApp | None], lifespan: Lifespan) -> None:
         super().__init__(title="gateway", version=__version__, lifespan=lifespan, **_BARE)
         self._hot = hot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves calls of models itself, the rest by FastAPI."""
-        if scope["type"] == "http" and (hot := self._hot(scope["path"])) is not None:
+        if scope["type"] == "http" and (hot := self._hot(scope["path"], scope["raw_path"])) is not None:
             if scope["method"] == "POST":
                 await hot(scope, receive, send)
             else:
-                refused = Refused(Refusal.METHOD_NOT_ALLOWED, f"{scope['method']} is not allowed here; allowed: POST")
-                await _answer(refused)(scope, receive, send)
+                await _answer(_not_allowed(scope["method"], "POST"), scope)(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
 
 def public_app(
-    hot: Callable[[str], ASGIApp | None],
+    hot: Callable[[str, bytes], ASGIApp | None],
     endpoints: Endpoints,
     admit: Admit,
     policy_summary: Callable[[], Mapping[str, object]],
@@ -144,29 +143,38 @@ async def _reason(request: Request) -> str:
 
 
 def _add_error_answers(app: FastAPI) -> None:
-    async def refused(_: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        return _answer(error)
+        return _answer(error, request.scope)
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 405:
-            allowed = (error.headers or {}).get("allow", "")
-            refusal = Refused(Refusal.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here; allowed: {allowed}")
+            allowed = sorted((error.headers or {}).get("Allow", "").split(", "))
+            refusal = _not_allowed(request.method, ", ".join(allowed))
         else:
             refusal = Refused(Refusal.NOT_FOUND, "unknown path; the API is under /v1, for example /v1/chat/completions")
-        return _answer(refusal)
+        return _answer(refusal, request.scope)
 
-    async def fault(_: Request, _error: Exception) -> Response:
-        return _answer(Refused(Refusal.INTERNAL, "the gateway failed; tell its operator"))
+    async def fault(request: Request, _: Exception) -> Response:
+        return _answer(Refused(Refusal.INTERNAL, "the gateway failed; tell its operator"), request.scope)
 
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(Exception, fault)
 
 
-def _answer(refused: Refused) -> Response:
-    status, headers, body = errors.refusal(refused, request_id())
+def _not_allowed(method: str, allowed: str) -> Refused:
+    return Refused(
+        Refusal.METHOD_NOT_ALLOWED,
+        f"{method} is not allowed here; allowed: {allowed}",
+        headers=[(b"allow", allowed.encode())],
+    )
+
+
+def _answer(refused: Refused, scope: Scope) -> Response:
+    surface = errors.spoken(scope["path"].encode(), scope["headers"])
+    status, headers, body = errors.refusal(refused, request_id(), surface)
     return Response(
         body, status, {name.decode(): value.decode() for name, value in headers if name != b"content-length"}
     )

@@ -29,6 +29,7 @@ DEPLOYMENTS = "/openai/deployments/{model}"
 """Azure's older root, which names the model."""
 
 _DEPLOYMENT = re.compile(DEPLOYMENTS.replace("{model}", "(?P<model>[^/]+)") + r"(?P<path>/.+)\Z")
+"""As it was sent: a `/` in the name of a model is `%2F` there."""
 
 
 class Paths:
@@ -40,9 +41,13 @@ class Paths:
             root + path: calls.through(SURFACES[surface]) for root in ROOTS for path, surface in PATHS.items()
         }
 
-    def __call__(self, path: str) -> ASGIApp | None:
-        """What serves a path; None: it is no call of a model."""
+    def __call__(self, path: str, raw_path: bytes) -> ASGIApp | None:
+        """What serves a path, which came as `raw_path`; None: it is no call of a model."""
         found = self._fixed.get(path)
-        if found is None and (match := _DEPLOYMENT.match(path)) and (surface := PATHS.get(match["path"])):
+        if (
+            found is None
+            and (match := _DEPLOYMENT.match(raw_path.decode("latin-1")))
+            and (surface := PATHS.get(match["path"]))
+        ):
             return self._calls.through(SURFACES[surface], unquote(match["model"]))
         return found

@@ -44,9 +44,10 @@ def head_of(status: int, headers: Headers) -> list[bytes]:
 
 
 class ConnectionReply:
-    """The `Reply` port, straight to a connection. With a content length bodies go as they are, else in chunks."""
+    """The `Reply` port, straight to a connection. With a content length bodies go as they are, else in chunks;
+    to a client that knows none, until the connection ends."""
 
-    __slots__ = ("_chunked", "_connection", "_cycle", "_head", "_transport", "gone", "started")
+    __slots__ = ("_chunked", "_connection", "_cycle", "_head", "_lost", "_transport", "gone", "started")
 
     def __init__(self, connection: Line) -> None:
         self._connection = connection
@@ -54,6 +55,7 @@ class ConnectionReply:
         self._transport = connection.transport
         self._chunked = True
         self._head = b""  # goes out with the first block
+        self._lost: Callable[[], object] | None = None
         self.started = False
         self.gone = False
 
@@ -72,12 +74,13 @@ class ConnectionReply:
             if task is not None:
                 task.cancel()
 
-        self._connection.on_lost = lost
+        self._connection.on_lost = self._lost = lost
         self._cycle.flow.resume_reading()  # a large body pauses it, and then nobody would see the client leave
 
     def forget(self) -> None:
-        """Whoever serves the request has ended."""
-        self._connection.on_lost = None
+        """Whoever serves the request has ended. The next one on the connection may have begun by then."""
+        if self._connection.on_lost is self._lost:
+            self._connection.on_lost = None
 
     async def start(self, status: int, headers: Headers) -> None:
         """Fixes status and headers. They leave with the first block, or at once for an answer in chunks."""
@@ -86,7 +89,8 @@ class ConnectionReply:
             raise RuntimeError("the answer has begun already")
         self.started = cycle.response_started = True
         lines = head_of(status, [*cycle.default_headers, *headers])
-        self._chunked = b"content-length" not in dict(headers)
+        streamed = b"content-length" not in dict(headers)
+        self._chunked = streamed and cycle.scope["http_version"] != "1.0"  # there it ends with the connection
         if self._chunked:
             lines.append(b"transfer-encoding: chunked\r\n")
         if cycle.keep_alive and self._connection.ends_with(cycle):
@@ -95,7 +99,7 @@ class ConnectionReply:
             lines.append(b"connection: close\r\n")
         lines.append(b"\r\n")
         self._head = b"".join(lines)
-        if self._chunked:
+        if streamed:
             self._send(self._take_head())
 
     def write(self, block: bytes) -> bool:

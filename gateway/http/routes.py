@@ -19,7 +19,7 @@ Listener = Literal["public", "admin"]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One row. `scope` None: anybody may. `{name}` in a path is one segment, `{name:path}` may be several."""
+    """One row. `scope` None: anybody may, by HEAD, too. `{name}` in a path is one segment, `{name:path}` some."""
 
     listener: Listener
     method: Literal["GET", "POST"]
@@ -70,7 +70,10 @@ def serve(app: FastAPI, listener: Listener, endpoints: Endpoints, admit: Admit) 
         raise WrongRoutes(f"routes without a row: {app.routes}")
     for (method, path), row in rows.items():
         guards = [] if row.scope is None else [Depends(_guard(row.scope, admit))]
-        app.add_api_route(path, endpoints[method, path], methods=[method], dependencies=guards)
+        methods: list[str] = (
+            [method] if row.scope is not None else [method, "HEAD"]
+        )  # what looks whether we live asks so
+        app.add_api_route(path, endpoints[method, path], methods=methods, dependencies=guards)
 
 
 def _guard(scope: Scope, admit: Admit) -> Callable[[Request], Awaitable[None]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import functools
 import resource
 import signal
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 
 from gateway.http.connection import Connection
 from gateway.http.intake import Intake
+from gateway.http.told import ENDING, Told
 
 KEEP_ALIVE_SECONDS = 75
 _LOOK_SECONDS = 0.05
@@ -25,6 +27,9 @@ _CUT_SECONDS = 2.0
 _SPARE_DESCRIPTORS = 64
 """For stores, logs, listeners and what Python opens."""
 _MOST_CONNECTIONS = 20_000
+
+_BACKLOG = 2048
+_OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
 
 _HALF_OPEN = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 """A peer that is gone without a word is found out within two minutes. In seconds, and probes."""
@@ -50,7 +55,8 @@ def most_connections(descriptors: int, requests: int) -> int:
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:
-    """A socket bound to an address. Raises CannotListen, which names the setting."""
+    """A socket that listens on an address. `setting` is the one of the port. Raises CannotListen, which names what to
+    set: the port, or the address where that is at fault."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -60,9 +66,16 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_TCP, option, value)
     try:
         listener.bind((host, port))
-    except OSError as error:
+        listener.listen(_BACKLOG)  # two sockets can be bound to a port where only one can listen
+    except (OSError, UnicodeError) as error:
         listener.close()
-        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}; set {setting} to a free port") from None
+        why = error.strerror if isinstance(error, OSError) else "this is no name"
+        do = (
+            f"set {setting} to a free port"
+            if isinstance(error, OSError) and error.errno in _OF_THE_PORT and not isinstance(error, socket.gaierror)
+            else f"set {setting.removesuffix('PORT')}HOST to an address of this machine, such as 127.0.0.1"
+        )
+        raise CannotListen(f"cannot listen on {host}:{port}: {why}; {do}") from None
     return listener
 
 
@@ -101,9 +114,11 @@ class Listener(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002  uvicorn's signature
         """Ends the application. The connections have ended before."""
-        await self.close()
-        self.drop()
-        await self.lifespan.shutdown()
+        try:
+            await self.close()
+            self.drop()
+        finally:  # what the application keeps is kept, whatever happened to the sockets
+            await self.lifespan.shutdown()
 
     async def close(self) -> None:
         """Accepts nothing more. Whoever was let in by the system before that is still served."""
@@ -163,7 +178,7 @@ def _waiting(listener: socket.socket) -> Iterator[socket.socket]:
 
 class Server:
     """The listeners of a process. `tell` is told each phase of the end, by name; `cut` ends the calls of models that
-    are still running then, each with a word to its client."""
+    are still running then, each with a word to its client. `before` has the signal that came before."""
 
     def __init__(
         self,
@@ -174,6 +189,7 @@ class Server:
         grace_seconds: float,
         tell: Callable[..., None],
         cut: Callable[[], None],
+        before: Told,
     ) -> None:
         self._public = public
         self._admin = admin
@@ -181,6 +197,7 @@ class Server:
         self._grace_seconds = grace_seconds
         self._tell = tell
         self._cut = cut
+        self._before = before
         self._told = asyncio.Event()
         self._hurry = asyncio.Event()
         self._signal: signal.Signals = signal.SIGTERM
@@ -200,13 +217,14 @@ class Server:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        handled = (signal.SIGINT, signal.SIGTERM)
-        for each in handled:
+        for each in ENDING:
             loop.add_signal_handler(each, self._stop, each)
+        if self._before.signal is not None:
+            self._stop(self._before.signal)
         try:
             yield
         finally:
-            for each in handled:
+            for each in ENDING:
                 loop.remove_signal_handler(each)
 
     def _stop(self, signum: signal.Signals) -> None:

@@ -51,3 +51,11 @@ def test_a_key_is_found_where_any_client_puts_it(gateway, upstream, key, headers
     assert httpx2.post(f"{gateway.base}/v1/chat/completions", json=GOOD, headers=headers).status_code == 200
     assert httpx2.get(f"{gateway.base}/v1/models", headers=headers).status_code == 200
     assert key.encode() not in upstream.seen[0].head
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/gateway/usage"])
+def test_a_key_that_says_two_things_is_refused_where_no_model_is_called_too(gateway, key, path):
+    other = ("authorization", "Bearer sk-gw-other")
+    mine = ("authorization", f"Bearer {key}")
+    for headers, status in (([other, mine], 400), ([mine, other], 400), ([mine, mine], 200)):
+        assert httpx2.get(gateway.base + path, headers=headers).status_code == status

@@ -30,11 +30,35 @@ async def test_readiness_says_why_not(why, status):
         if row.listener == "public" and row.scope is not None and row not in CALLS
     }
     summary = {"digest": "d", "problems": ["x"]}
-    app = public_app(lambda _: None, others, lambda *_: NOBODY, lambda: summary, lambda: why, None)
+    app = public_app(lambda *_: None, others, lambda *_: NOBODY, lambda: summary, lambda: why, None)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://public") as client:
         ready = await client.get("/readyz")
         assert (await client.get("/healthz")).status_code == 200
     assert (ready.status_code, ready.json()) == (status, {"status": why or "ready", "policy": {"digest": "d"}})
+
+
+def test_what_looks_whether_we_live_may_ask_by_head_and_others_are_told_what_is_allowed(gateway, key):
+    for path in ("/healthz", "/readyz"):
+        assert (httpx2.head(gateway.base + path).status_code, httpx2.head(gateway.base + path).content) == (200, b"")
+    for path, allowed in (("/v1/chat/completions", "POST"), ("/v1/models", "GET"), ("/healthz", "GET, HEAD")):
+        refused = httpx2.put(gateway.base + path, headers={"authorization": f"Bearer {key}"})
+        assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "/v1/messages/batches", {"anthropic-version": "2023-06-01"}, 404),
+        ("GET", "/v1/messages", {}, 405),
+        ("GET", "/v1/models", {"anthropic-version": "2023-06-01"}, 401),
+        ("GET", "/v1/models", {}, 401),
+        ("GET", "/nowhere", {}, 404),
+    ],
+)
+def test_errors_beside_calls_are_in_the_clients_own_envelope(gateway, method, path, headers, status):
+    answer = httpx2.request(method, gateway.base + path, headers=headers)
+    assert answer.status_code == status
+    assert (answer.json().get("type") == "error") == (bool(headers) or "messages" in path)
 
 
 def test_the_admin_listener_tells_the_policy_and_serves_metrics(gateway):

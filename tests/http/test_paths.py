@@ -75,6 +75,32 @@ def test_azures_older_paths_name_the_model(gateway, upstream, key):
 
 
 @pytest.mark.parametrize(
+    ("model", "code"),
+    [
+        ("a", None),
+        ("%61", None),
+        ("%2561", "model_not_found"),  # decoded once
+        ("org%2Fname", "model_not_found"),  # one segment, in which a slash is a part of the name
+        ("org/name", "not_found"),
+    ],
+)
+def test_azures_older_paths_are_decoded_once(gateway, upstream, key, model, code):
+    upstream.scripts["a"] = [answer(OK)]
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    response = ask(gateway, key, f"/openai/deployments/{model}/chat/completions", body)
+    assert response.json().get("error", {}).get("code") == code
+
+
+def test_azures_older_paths_keep_a_name_that_is_there_twice(gateway, upstream, key):
+    upstream.scripts["a"] = [answer(OK)]
+    url = gateway.base + "/openai/deployments/a/chat/completions"
+    for twice in (b'"model": "a", "model": "b"', b'"n": 1, "n": 2'):
+        body = b'{"messages": [{"role": "user", "content": "hi"}], %b}' % twice
+        assert httpx2.post(url, content=body, headers={"api-key": key}).status_code == 400
+    assert upstream.seen == []
+
+
+@pytest.mark.parametrize(
     "path", ["/v1/audio/speech", "/v1/audio/transcriptions", "/v1/files", "/v1/batches", "/v1/images/edits"]
 )
 def test_what_is_not_served_is_the_404_envelope(gateway, key, path):

@@ -10,11 +10,12 @@ from gateway.http.reply import ConnectionReply
 class Wire:
     """Stands for uvicorn's connection: keeps what is written."""
 
-    def __init__(self, *, keep_alive: bool = True) -> None:
+    def __init__(self, *, keep_alive: bool = True, version: str = "1.1") -> None:
         self.written = b""
         self.closed = self.responded = self.ends = False
         self.transport = SimpleNamespace(write=self._write)
         self.cycle = SimpleNamespace(
+            scope={"http_version": version},
             response_started=False,
             response_complete=False,
             disconnected=False,
@@ -58,6 +59,18 @@ async def test_a_stream_goes_out_in_chunks():
     reply.write(b"0123456789abcdef!")
     await reply.end(b"z")
     assert wire.written == b"11\r\n0123456789abcdef!\r\n1\r\nz\r\n0\r\n\r\n"
+
+
+async def test_a_stream_to_http_1_0_ends_with_its_connection():
+    wire = Wire(keep_alive=False, version="1.0")
+    reply = ConnectionReply(wire)
+    await reply.start(200, [])
+    assert wire.written.endswith(b"connection: close\r\n\r\n")
+    assert b"transfer-encoding" not in wire.written
+    wire.written = b""
+    reply.write(b"ab")
+    await reply.end(b"z")
+    assert (wire.written, wire.closed) == (b"abz", True)
 
 
 async def test_no_text_of_others_ends_a_header():

@@ -36,14 +36,23 @@ def test_the_limit_of_descriptors_is_raised():
 
 def test_a_port_in_use_names_the_setting():
     with server.listen("127.0.0.1", 0, "GATEWAY_PORT") as first:
-        first.listen()
         with pytest.raises(server.CannotListen, match="set GATEWAY_PORT to a free port"):
             server.listen("127.0.0.1", first.getsockname()[1], "GATEWAY_PORT")
 
 
+def test_a_port_that_another_socket_took_of_all_addresses_is_in_use():
+    with server.listen("0.0.0.0", 0, "GATEWAY_PORT") as first, pytest.raises(server.CannotListen):
+        server.listen("127.0.0.1", first.getsockname()[1], "GATEWAY_ADMIN_PORT")
+
+
+@pytest.mark.parametrize("host", ["nonsense.invalid", "192.0.2.1", "a..b", "2001:db8::1"])
+def test_an_address_that_is_not_ours_names_the_setting(host):
+    with pytest.raises(server.CannotListen, match="set GATEWAY_ADMIN_HOST to an address of this machine"):
+        server.listen(host, 0, "GATEWAY_ADMIN_PORT")
+
+
 def test_a_peer_that_is_gone_without_a_word_is_found_out():
     with server.listen("127.0.0.1", 0, "GATEWAY_PORT") as listener:
-        listener.listen()
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
             assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60

@@ -21,12 +21,23 @@ def post(body: bytes = b"", *headers: bytes, path: bytes = b"/") -> bytes:
 
 class Listening:
     """A listener. Requests are answered with `ok` while `answers` is set, once their bodies are read; `served` has them
-    as they were (path, headers, body), `first` what of each body was there at the beginning."""
+    as they were (path, headers, body), `first` what of each body was there at the beginning. `early`: they are answered
+    before their bodies are read; each is still being served for `lingers` seconds after its answer."""
 
-    def __init__(self, keep_alive: float = 60, answer: bytes = b"ok", **intake: object) -> None:
+    def __init__(
+        self,
+        keep_alive: float = 60,
+        answer: bytes = b"ok",
+        *,
+        early: bool = False,
+        lingers: float = 0,
+        **intake: object,
+    ) -> None:
         self.answers = asyncio.Event()
         self.answers.set()
         self.answer = answer
+        self.early = early
+        self.lingers = lingers
         self.served: list[tuple[str, list[tuple[bytes, bytes]], bytes]] = []
         self.first: list[bytes | None] = []
         self.cancelled = 0
@@ -42,7 +53,7 @@ class Listening:
     async def _app(self, scope, receive, send):
         reply = scope[SCOPE_KEY]
         self.first.append(reply.body)
-        body, more = b"", True
+        body, more = b"", not self.early
         while more:
             message = await receive()
             if message["type"] != "http.request":
@@ -54,6 +65,7 @@ class Listening:
             await self.answers.wait()
             await reply.start(200, [(b"content-length", b"%d" % len(self.answer))])
             await reply.end(self.answer)
+            await asyncio.sleep(self.lingers)
         except asyncio.CancelledError:
             self.cancelled += 1
         finally:
@@ -74,7 +86,7 @@ class Listening:
         self.intake.stop()
         self.writer.close()
         self.server.close()
-        for connection in self.connections:
+        for connection in list(self.state.connections):
             connection.transport.abort()
         await self.server.wait_closed()
 

@@ -18,6 +18,8 @@ HIDDEN = json.dumps({"model": "b", "messages": [{"role": "user", "content": "smu
 LINE = b"POST /v1/chat/completions HTTP/1.1\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n"
 CLOSE = b"connection: close\r\n"
+H2C = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMA\r\n"
+"""A wish for HTTP/2, as Java's client has it on every first request."""
 
 
 def length(body: bytes = BODY) -> bytes:
@@ -128,9 +130,9 @@ AMBIGUOUS = {
     "a host that is a list": lambda k: head(k, length(), host=b"host: a, b\r\n") + BODY,
     "a host with a port that is none": lambda k: head(k, length(), host=b"host: gateway:80a\r\n") + BODY,
     "another protocol": lambda k: head(k, length(), b"connection: upgrade\r\nupgrade: websocket\r\n") + smuggled(k),
-    "HTTP/2 by upgrade": lambda k: (
-        head(k, length(), b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMA\r\n") + BODY
-    ),
+    "HTTP/2 or another protocol": lambda k: head(k, length(), H2C, b"upgrade: websocket\r\n") + BODY,
+    "HTTP/2, with a length beside chunks": lambda k: head(k, H2C, length(), CHUNKED) + chunks() + smuggled(k),
+    "HTTP/2, with two hosts": lambda k: head(k, H2C, length(), b"host: other\r\n") + BODY,
     "an expectation that nobody knows": lambda k: head(k, length(), b"expect: 200-ok\r\n") + BODY,
 }
 
@@ -179,6 +181,10 @@ def test_nothing_is_hidden_in_what_we_read_in_one_way(gateway, upstream, key, sh
             key, length(), b"transfer_encoding: chunked\r\n", b"content_length: 3\r\n", b"content_length: 4\r\n"
         )
         + BODY,
+        "a wish for HTTP/2": head(key, H2C, length()) + BODY,
+        "a wish for HTTP/2, in chunks": head(key, H2C, CHUNKED) + chunks(),
+        "a wish for HTTP/2, and no more": head(key, H2C, length(), CLOSE) + BODY + smuggled(key),
+        "a request in a body after a wish for HTTP/2": head(key, H2C, length(inner)) + inner,
         "100-continue": head(key, length(), b"expect: 100-continue\r\n") + BODY,
     }
     for name, sent in fine.items():
@@ -187,6 +193,20 @@ def test_nothing_is_hidden_in_what_we_read_in_one_way(gateway, upstream, key, sh
         assert b"HTTP/1.1 200 OK" in got, (name, got)
         assert [seen.name for seen in upstream.seen] == ["a"], name
     showed(f"{len(fine)} raw requests with more in them than meets the eye", "one relayed each, as it was read")
+
+
+def test_a_wish_for_http_2_is_ignored_each_time(gateway, upstream, key):
+    upstream.scripts["a"] = [answer(OK)]
+    one = head(key, H2C, length()) + BODY
+    got, _ = exchange(gateway.port, one * 3 + head(key, length()) + BODY, 0.5)
+    assert (got.count(b"HTTP/1.1 200 OK"), len(upstream.seen)) == (4, 4)
+    upstream.seen.clear()
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(one), 9):
+            client.sendall(one[at : at + 9])
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert json.loads(upstream.seen[0].body) == json.loads(BODY)
 
 
 @pytest.mark.assures("threat H2", "threat H1")

@@ -127,6 +127,24 @@ async def test_who_does_not_take_its_answer_is_dropped(showed):
     showed("20 clients that read nothing of 20 MB, stall limit 1 s", "dropped, their buffers freed")
 
 
+@pytest.mark.parametrize("more", [b"", b"connection: close\r\n"], ids=["kept", "closed"])
+async def test_who_takes_its_answer_steadily_gets_all_of_it(more):
+    async with Listening(answer=b"z" * 8_000_000, stall_seconds=0.5) as served:
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        one.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(one, served.address)
+        await loop.sock_sendall(one, GET[:-2] + more + b"\r\n")
+        got, started = 0, loop.time()
+        with one:
+            while got < 8_000_000 and (part := await loop.sock_recv(one, 50_000)):
+                got += len(part)
+                await asyncio.sleep(0.01)
+        assert (got > 8_000_000, served.shed) == (True, {})
+        assert loop.time() - started > 1  # longer than one may take nothing
+
+
 async def test_a_connection_that_was_turned_away_does_not_stay():
     async with Listening() as served:
         reader, writer = await served.connect()
