@@ -18,6 +18,7 @@ _USUAL = frozenset(("role", "content", "type", "text", "messages", "model", "nam
 _TOKENS = frozenset(("prompt", "input"))
 _OPAQUE = ("image", "audio", "video", "file", "document", "screenshot", "upload", "media")
 _PAYLOADS = frozenset({"image_url", "video_url", "audio_url", "input_audio", "file", "file_data", "file_id", "source"})
+_TELLING = _PAYLOADS | {"type"}
 _DATA_IN = ("url", "data", "file_data", "file_id")
 _DATA = re.compile(r"data:(?!text/)[\w.+-]+/[\w.+-]+[;,]")
 """Addresses that hold what they point to, unless that is a text."""
@@ -65,8 +66,7 @@ class _Walker:
                 if name not in _USUAL:
                     if not _FIELD_NAME.match(name):
                         self.leaves.append(Leaf((*path, name), name, name, name=True))
-                        odd = True
-                    elif not name.islower():
+                    if name not in _TELLING and name.casefold() in _TELLING:
                         odd = True
                 self.into(child, (*path, name), name)
             if odd and _shows_folded(value):
@@ -100,8 +100,8 @@ def _shows(value: dict[str, object]) -> bool:
 def _shows_folded(value: dict[str, object]) -> bool:
     """The same by names of members in another case, since some servers read those, too. Each counts by itself: nobody
     here knows which of two a server takes."""
-    folded = ((name.casefold(), child) for name, child in value.items() if not name.islower() or not name.isascii())
-    return any(_shows({name: child}) for name, child in folded if name == "type" or name in _PAYLOADS)
+    folded = ((name.casefold(), child) for name, child in value.items() if name not in _TELLING)
+    return any(_shows({name: child}) for name, child in folded if name in _TELLING)
 
 
 def _payloads(value: dict[str, object]) -> Iterator[str]:
