@@ -81,10 +81,12 @@ class Noted:
 
 
 class Audit:
-    """The trail of a state directory. Its methods raise OSError when it cannot be written."""
+    """The trail of a state directory. Its methods raise OSError when it cannot be written, also where another process
+    holds it for longer than `patience_seconds` (None: some seconds)."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, patience_seconds: float | None = None) -> None:
         self._path = directory / NAME
+        self._patience = patience_seconds
 
     def note(self, actor: str, act: Act, object: str = "", outcome: str = "done", detail: str = "") -> None:
         """Appends what was done."""
@@ -130,7 +132,7 @@ class Audit:
     def _taken(self) -> Iterator[int]:
         descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
         try:
-            _lock(descriptor)
+            _lock(descriptor, _PATIENCE_SECONDS if self._patience is None else self._patience)
             yield descriptor
         finally:
             os.close(descriptor)  # and with it the lock
@@ -175,8 +177,8 @@ def _undo(db: sqlite3.Connection | None) -> None:
         db.execute("ROLLBACK")
 
 
-def _lock(descriptor: int) -> None:
-    until = time.monotonic() + _PATIENCE_SECONDS
+def _lock(descriptor: int, patience_seconds: float) -> None:
+    until = time.monotonic() + patience_seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
