@@ -40,6 +40,7 @@ Act = Literal[
     "policy_loaded",
     "policy_refused",
     "policy_rolled_back",
+    "spend_booked",
     "decisions_begun",
     "decisions_forgotten",
     "line_torn",

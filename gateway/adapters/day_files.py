@@ -35,8 +35,8 @@ def files(folder: Path, since: str = "") -> list[Path]:
 class DayFiles:
     """The files of a folder, for the one process that appends to them.
 
-    `on_begin` is told the name of each file that is begun, and the head that it begins behind, before anything is in it.
-    Where it raises OSError there is no such file.
+    `on_begin` is told the name of each file that is begun, and the head that it begins behind, before anything is in
+    it. Where it raises OSError there is no such file.
     """
 
     def __init__(self, folder: Path, on_begin: Callable[[str, str], None]) -> None:

@@ -94,8 +94,8 @@ def _nothing(*_: str) -> None:
 class Decisions:
     """A projection of records into a state directory. One process at a time may hold it.
 
-    `on_loss` is told how many records could not be kept, and why; `on_begin` of each file before it is begun, and what it
-    is begun behind; `on_forgotten` of each before it is deleted because of its age. Where one of those two raises
+    `on_loss` is told how many records could not be kept, and why; `on_begin` of each file before it is begun, and what
+    it is begun behind; `on_forgotten` of each before it is deleted because of its age. Where one of those two raises
     OSError that is not done.
     """
 

@@ -23,7 +23,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What a walk over all of a trail found. `seen` are those of the digests asked for that hold, `forgets` says whether
+    """What a walk over all of a trail found. `seen` are those of the digests asked for that hold, `forgets` says if
     decisions went for their age, and with them what was sealed then."""
 
     acts: Head

@@ -10,7 +10,7 @@ import time
 
 import httpx2
 import pytest
-from support.server import ROOT, backend, serving
+from support.server import ROOT, backend, free_port, serving
 from support.upstream import OK, answer
 
 from gateway.adapters import audit, decisions
@@ -96,6 +96,23 @@ def test_every_act_is_there_with_who_did_it_and_no_secret(left, showed):
     assert [c for c in raw.decode() if c != "\n" and not c.isprintable()] == []
     assert verified(state).findings == ()
     showed(f"{len(found)} acts of operators and the gateway", "each with who did it; no key, no control character")
+
+
+def test_whoever_has_a_backend_asked_again_is_in_it(policies, tmp_path):
+    """It was suspended by nobody: the gateway left it alone, since it failed."""
+    with serving(tmp_path, {"a": backend(f"http://127.0.0.1:{free_port()}/v1")}, policies) as server:
+        headers = {"authorization": f"Bearer {server.key()}"}
+        for _ in range(20):
+            httpx2.post(f"{server.base}/v1/chat/completions", json=GOOD, headers=headers, timeout=20)
+        order = f"http://127.0.0.1:{server.admin_port}/admin/backends/a/resume"
+        assert [httpx2.post(order, json={"reason": "mended"}).status_code for _ in range(2)] == [200, 404]
+        found = [
+            (r.actor, r.object, r.detail, r.outcome) for r in audit.read(server.state) if r.act == "backend_resumed"
+        ]
+        assert found == [
+            ("loopback", "a", "mended", "done"),
+            ("loopback", "a", "mended", "not suspended, and not left alone"),
+        ]
 
 
 def forged(kept):
