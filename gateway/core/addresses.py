@@ -18,13 +18,18 @@ _PLACES = _ADDRESSES | {"url", "uri", "file_uri", "fileuri", "src", "href", "pat
 """Members that hold an address, once they are in a part that is no text."""
 
 _CONTENT = frozenset(
-    "image images video audio data file file_data ref_images init_image init_images mask input_image".split()
+    (
+        *("image", "images", "video", "audio", "data", "file", "file_data"),
+        *("ref_images", "init_image", "init_images", "mask", "input_image"),
+    )
 )
 """Members that hold content itself. Some servers take an address or a path there all the same."""
 
 _TEXTS = frozenset(
-    "prompt negative_prompt suffix input query queries documents instruction instructions text texts text_1 text_2"
-    " title content model".split()
+    (
+        *("prompt", "negative_prompt", "suffix", "input", "query", "queries", "documents"),
+        *("instruction", "instructions", "text", "texts", "text_1", "text_2", "title", "content", "model"),
+    )
 )
 """Members of operations beside chat whose strings are texts, and may begin as an address does."""
 
