@@ -13,7 +13,7 @@ RUN python -m venv /opt/gateway && \
     /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r deploy/locks/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
-# pip goes when it has done its work: the image can install nothing.
+# pip goes from what runs when it has done its work. The base image has one of its own, for its own Python.
 RUN /opt/build/bin/hatchling build --target wheel && \
     /opt/gateway/bin/pip install --no-cache-dir --no-deps dist/*.whl && \
     /opt/gateway/bin/pip uninstall --yes pip && \
@@ -43,6 +43,6 @@ VOLUME ["/var/lib/gateway"]
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-    CMD ["/opt/gateway/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+    CMD ["/opt/gateway/bin/python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ.get('GATEWAY_PORT', '8080') + '/healthz', timeout=2)"]
 ENTRYPOINT ["/opt/gateway/bin/python", "-m", "gateway"]
 CMD ["serve"]

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from gateway import __version__, providers
 from gateway.adapters import dumps, policy_files, recognizer, state, suspensions
 from gateway.adapters import metrics as metrics_adapter
-from gateway.adapters.audit import Audit, Notes
+from gateway.adapters.audit import GATEWAY, Audit, Notes
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
 from gateway.adapters.keys import Keys
@@ -53,6 +53,7 @@ _REFRESH_SECONDS = 0.25
 _SILENCE_SECONDS = 10.0
 """How often silent streams are looked at: the first comment comes within twice as long."""
 _ADMIN_CONNECTIONS = 64
+_MOST_WAIT_SECONDS = 0.5
 
 
 class CannotStart(Exception):
@@ -100,12 +101,14 @@ class Gateway:
         self.metrics.registry.register(self.spending.series)
         with _readable(settings.state_dir, "suspensions.sqlite"):
             self.suspensions = Suspensions(settings.state_dir)
+        at_once = self._at_once = Audit(settings.state_dir, patience_seconds=_MOST_WAIT_SECONDS)
         self._orders_due = False  # some are known, and not yet in force
         self.decisions = Decisions(
             settings.state_dir,
             self._not_kept,
-            lambda name, head: self.notes.note("decisions_begun", name, detail=head),
-            lambda name: self.notes.note("decisions_forgotten", name),
+            # before it is done, so at once: the trail of acts answers for these files
+            lambda name, head: at_once.note(GATEWAY, "decisions_begun", name, detail=head),
+            lambda name: at_once.note(GATEWAY, "decisions_forgotten", name),
         )
         self.worker = PolicyWorker(settings.policy_key)
         self.scanning = Scanning(self._not_scanned)
@@ -297,9 +300,14 @@ class Gateway:
 
     async def resume(self, id: str, reason: str, by: str) -> None:
         """Ends a suspension by order of the admin listener. A backend that is left alone is asked again, too."""
-        forgotten = self.lanes.forget(id)
-        if not await asyncio.to_thread(self._order, id, by, suspended=False, reason=reason) and not forgotten:
-            raise Refused(Refusal.NOT_FOUND, f"`{id}` is not suspended by order, and not left alone")
+        if await asyncio.to_thread(self._order, id, by, suspended=False, reason=reason):
+            self.lanes.forget(id)
+        else:
+            with self._at_once.during(by, "backend_resumed", id, reason) as noted:
+                if not (forgotten := self.lanes.forget(id)):
+                    noted.outcome = "not suspended, and not left alone"
+            if not forgotten:
+                raise Refused(Refusal.NOT_FOUND, f"`{id}` is not suspended by order, and not left alone")
         await self._follow_orders()
 
     def _order(self, id: str, by: str, *, suspended: bool, reason: str) -> bool:

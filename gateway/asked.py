@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Iterable, Mapping
 
 import msgspec
 
-from gateway.core.addresses import names_addresses
+from gateway.core.addresses import in_turns, names_addresses
 from gateway.core.catalog import URLS, Backend
 from gateway.core.chat import ChatRequest, Demand
 from gateway.core.decision import Candidate, Facts, Obligation, Project, Redaction, Ruling
 from gateway.core.errors import Failed, Refusal, Refused
 from gateway.core.fallback import after
-from gateway.core.findings import Classified, Found
+from gateway.core.findings import Classified
 from gateway.core.labels import join, level_or_highest
-from gateway.core.outline import Outline
+from gateway.core.outline import LARGE_BYTES, Outline
 from gateway.core.record import Caller
 from gateway.ports import Policy, Scanned
 from gateway.routing.asking import ask, taken_out
@@ -118,10 +118,10 @@ def watched_tags(do: tuple[Obligation, ...]) -> frozenset[str]:
     return frozenset(tag for each in do if each.name == "scan_answer" for tag in each.tags)
 
 
-def fetched(demand: Demand, found: Found, body: bytes) -> Demand:
-    """What is asked of a backend, with the fetching of what the body only names by its address."""
-    looked_at = found.known and not found.opaque and "chat" in demand.needs
-    if looked_at or not names_addresses(body):
+def fetched(demand: Demand, body: bytes) -> Demand:
+    """What is asked of a backend, with the fetching of what the body only names by its address. Of a large request its
+    outline has said that."""
+    if len(body) > LARGE_BYTES or not names_addresses(body, chat=in_turns(demand.needs)):
         return demand
     return msgspec.structs.replace(demand, needs=demand.needs | {URLS})
 

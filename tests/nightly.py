@@ -23,9 +23,13 @@ COUNTS = ("tests", "failures", "errors", "skipped")
 
 
 def state_of(root: Path) -> str:
-    """Names the tree as it is: what passed on another says nothing."""
+    """Names the tree as it is, with what is in files that git does not know: what passed on another says nothing."""
     said = [["git", "rev-parse", "HEAD"], ["git", "diff", "HEAD"], ["git", "status", "--porcelain"]]
     outputs = [subprocess.run(each, cwd=root, capture_output=True, check=True).stdout for each in said]
+    named = ["git", "ls-files", "--others", "--exclude-standard", "-z"]
+    unknown = subprocess.run(named, cwd=root, capture_output=True, check=True).stdout.split(b"\0")[:-1]
+    files = [root / os.fsdecode(name) for name in sorted(unknown)]
+    outputs += [hashlib.sha256(path.read_bytes()).digest() for path in files if path.is_file()]
     return hashlib.sha256(b"\0".join(outputs)).hexdigest()
 
 

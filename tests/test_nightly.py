@@ -1,6 +1,7 @@
 """`make nightly` goes on where it was stopped."""
 
 import json
+import subprocess
 
 import nightly
 
@@ -45,3 +46,13 @@ def test_every_test_file_is_in_it():
 
 def test_the_state_of_a_tree_is_its_commit_and_its_changes():
     assert len(nightly.state_of(nightly.ROOT)) == 64
+
+
+def test_another_text_in_a_file_that_git_does_not_know_is_another_state(tmp_path):
+    for command in (["init", "-q"], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "m", "--allow-empty"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    states = []
+    for text in ("a", "b", "a"):
+        (tmp_path / "new.py").write_text(text)
+        states.append(nightly.state_of(tmp_path))
+    assert (states[0] != states[1], states[0]) == (True, states[2])

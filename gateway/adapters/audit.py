@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import pwd
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,7 @@ Act = Literal[
     "policy_loaded",
     "policy_refused",
     "policy_rolled_back",
+    "spend_booked",
     "decisions_begun",
     "decisions_forgotten",
     "line_torn",
@@ -80,10 +82,12 @@ class Noted:
 
 
 class Audit:
-    """The trail of a state directory. Its methods raise OSError when it cannot be written."""
+    """The trail of a state directory. Its methods raise OSError when it cannot be written, also where another process
+    holds it for longer than `patience_seconds` (None: some seconds)."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, patience_seconds: float | None = None) -> None:
         self._path = directory / NAME
+        self._patience = patience_seconds
 
     def note(self, actor: str, act: Act, object: str = "", outcome: str = "done", detail: str = "") -> None:
         """Appends what was done."""
@@ -91,23 +95,45 @@ class Audit:
             _append(file, _Said(actor, act, object, outcome, detail))
 
     @contextlib.contextmanager
-    def during(self, actor: str, act: Act, object: str = "", detail: str = "") -> Iterator[Noted]:
-        """Does something and notes it: it is not begun where nothing can be noted. What fails is noted, too."""
+    def during(
+        self, actor: str, act: Act, object: str = "", detail: str = "", db: sqlite3.Connection | None = None
+    ) -> Iterator[Noted]:
+        """Does something and notes it: it is not begun where nothing can be noted. What fails is noted, too.
+
+        What is done in `db` is one transaction, which is committed once it is noted: a full disk undoes it.
+        """
         with self._taken() as file:
             noted = Noted(object, detail)
+
+            def note(outcome: str) -> None:
+                _append(file, _Said(actor, act, noted.object, outcome, noted.detail))
+
             try:
+                if db is not None:
+                    db.execute("BEGIN IMMEDIATE")
                 yield noted
             except BaseException:
-                noted.outcome = "failed"
+                _undo(db)
+                note("failed")
                 raise
-            finally:
-                _append(file, _Said(actor, act, noted.object, noted.outcome, noted.detail))
+            try:
+                note(noted.outcome)
+            except BaseException:
+                _undo(db)
+                raise
+            try:
+                if db is not None:
+                    db.execute("COMMIT")
+            except BaseException:
+                _undo(db)
+                note("failed")  # it was noted as done
+                raise
 
     @contextlib.contextmanager
     def _taken(self) -> Iterator[int]:
         descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
         try:
-            _lock(descriptor)
+            _lock(descriptor, _PATIENCE_SECONDS if self._patience is None else self._patience)
             yield descriptor
         finally:
             os.close(descriptor)  # and with it the lock
@@ -147,8 +173,13 @@ class _Said(msgspec.Struct, frozen=True):
     detail: str
 
 
-def _lock(descriptor: int) -> None:
-    until = time.monotonic() + _PATIENCE_SECONDS
+def _undo(db: sqlite3.Connection | None) -> None:
+    if db is not None and db.in_transaction:
+        db.execute("ROLLBACK")
+
+
+def _lock(descriptor: int, patience_seconds: float) -> None:
+    until = time.monotonic() + patience_seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -170,7 +201,10 @@ def _append(file: int, said: _Said) -> None:
         lines = b"\n" + line
     line, head = _sealed(head, said)
     lines += line
+    size = os.fstat(file).st_size
     if os.write(file, lines) < len(lines):
+        with contextlib.suppress(OSError):  # it stays as a tear, then
+            os.ftruncate(file, size)
         raise OSError(f"the disk took only a part of a line of {NAME}")
 
 

@@ -56,7 +56,7 @@ class BudgetStore:
     def set_budget(self, per: str, whose: str, window: str, pico_usd: int, *, soft: bool) -> None:
         """Sets a budget of one value of `per` (`EACH`: of each). One of the same window is replaced."""
         said = f"{usd(pico_usd)} USD a {window}{' (soft)' if soft else ''}"
-        with self._audit.during(whoever(), "budget_set", f"{per} {whose}", said):
+        with self._audit.during(whoever(), "budget_set", f"{per} {whose}", said, self._db):
             self._db.execute(
                 "INSERT OR REPLACE INTO budgets VALUES (?, ?, ?, ?, ?, ?)",
                 (per, whose, window, str(pico_usd), soft, time.time()),  # 64 bits end at 9 million USD
@@ -64,7 +64,7 @@ class BudgetStore:
 
     def set_rate(self, per: str, whose: str, unit: str, a_minute: int) -> None:
         """Sets a rate. One of the same unit is replaced."""
-        with self._audit.during(whoever(), "rate_set", f"{per} {whose}", f"{a_minute} {unit} a minute"):
+        with self._audit.during(whoever(), "rate_set", f"{per} {whose}", f"{a_minute} {unit} a minute", self._db):
             self._db.execute(
                 "INSERT OR REPLACE INTO rates VALUES (?, ?, ?, ?, ?)", (per, whose, unit, a_minute, time.time())
             )
@@ -72,7 +72,7 @@ class BudgetStore:
     def remove(self, per: str, whose: str, window: str | None = None) -> int:
         """Removes what was set of one value: the budget of a window, or (None) all its budgets and rates. How many."""
         where, values = "per = ? AND whose = ?", [per, whose]
-        with self._audit.during(whoever(), "budget_removed", f"{per} {whose}", window or "all") as noted:
+        with self._audit.during(whoever(), "budget_removed", f"{per} {whose}", window or "all", self._db) as noted:
             if window is not None:
                 gone = self._db.execute(f"DELETE FROM budgets WHERE {where} AND window = ?", [*values, window]).rowcount
             else:

@@ -10,13 +10,14 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.core.chain import Batches, Head, Walk, link, link_line
+from gateway.core.chain import Batches, Head, Walk, link, link_line, linked
 
 _LINKS = re.compile(rb'^"(\d{1,18}) ([0-9a-f]{64})(?: torn)?"\n', re.MULTILINE)
+_NAME = re.compile(r"\d{4}-\d\d-\d\d\.\d{6,18}\.jsonl\Z", re.ASCII)
 _TAIL_BYTES = 65_536
 _CHUNK_BYTES = 1 << 20
 
@@ -27,14 +28,15 @@ def day_of(moment: float) -> str:
 
 
 def files(folder: Path, since: str = "") -> list[Path]:
-    """All files since a day, oldest first."""
-    return sorted(path for path in folder.glob("*.jsonl") if path.name >= since)
+    """All files since a day, oldest first. Whatever else lies there is none of ours."""
+    return sorted(path for path in folder.glob("*.jsonl") if path.name >= since and _NAME.match(path.name))
 
 
 class DayFiles:
     """The files of a folder, for the one process that appends to them.
 
-    `on_begin` is told the name of each file that is begun, and the head that it begins behind.
+    `on_begin` is told the name of each file that is begun, and the head that it begins behind, before anything is in
+    it. Where it raises OSError there is no such file.
     """
 
     def __init__(self, folder: Path, on_begin: Callable[[str, str], None]) -> None:
@@ -47,16 +49,24 @@ class DayFiles:
         self._head, self._torn = _end(folder)
 
     def begin(self) -> bool:
-        """Sees to it that the file is of today. True: it is another than before. Raises OSError."""
+        """Sees to it that the file is of today, or of the newest day that there was: what is written later stands
+        behind, also where the clock was put back. True: it is another than before. Raises OSError."""
         today = day_of(time.time())
-        if self._fd is not None and today == self._day:
+        if self._fd is not None and today <= self._day:
             return False
-        number = 1 + max((int(path.stem.rpartition(".")[2]) for path in files(self._folder, today)), default=0)
-        name = f"{today}.{number:06d}.jsonl"
-        opened = os.open(self._folder / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+        newest = files(self._folder)[-1:]
+        day = max([today, *(path.name.partition(".")[0] for path in newest)])
+        number = 1 + max((int(path.stem.rpartition(".")[2]) for path in files(self._folder, day)), default=0)
+        path = self._folder / f"{day}.{number:06d}.jsonl"
+        opened = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+        try:
+            self._on_begin(path.name, str(self._behind()))
+        except OSError:
+            os.close(opened)
+            path.unlink()
+            raise
         self.close()
-        self._fd, self._day, self._fresh = opened, today, True
-        self._on_begin(name, str(self._behind()))
+        self._fd, self._day, self._fresh = opened, day, True
         return True
 
     def append(self, lines: bytes) -> None:
@@ -129,22 +139,55 @@ def _last_link(path: Path) -> tuple[Head, int] | None:
             span *= 16
 
 
-def check(folder: Path, walk: Walk, begun: Mapping[str, str], shown: str) -> None:
-    """Walks all files of a folder. `begun` are the files that the trail of acts says must be there, with the head that
-    each began behind; `shown` is how findings call the folder."""
+def check(
+    folder: Path,
+    walk: Walk,
+    begun: Mapping[str, str],
+    shown: str,
+    forgotten: Collection[str] = (),
+    there_before: Iterable[Path] | None = None,
+) -> None:
+    """Walks all files of a folder. `begun` are the files that the trail of acts says were begun, with the head that
+    each began behind, and `forgotten` those of them that need not be there; `shown` is how findings call the folder.
+    `there_before` are the files as they were before the trail of acts was read: what was begun since is no finding."""
     batches = Batches(walk)
-    there = {path.name: path for path in files(folder)}
+    there = {path.name: path for path in (files(folder) if there_before is None else there_before)}
+    there |= {path.name: path for path in files(folder) if path.name in begun}
+    first = min(begun, default="")
     for name in sorted({*there, *begun}):
         called = f"{shown}/{name}"
         if name not in there:
-            walk.add(called, 0, "removed", "the file is gone, and the gateway did not delete it")
+            if name not in forgotten:
+                walk.add(called, 0, "removed", "the file is gone, and the gateway did not delete it")
             continue
         before = batches.file(called, _lines(there[name]))
-        if before is not None and name in begun and begun[name] != str(before):
-            walk.add(called, 1, "changed", f"it began behind {begun[name]}, says the trail of acts")
-    if any(path.stat().st_size for path in there.values()) and not begun:
+        if name in begun:
+            if before is not None and begun[name] != str(before):
+                walk.add(called, 1, "changed", f"it began behind {begun[name]}, says the trail of acts")
+        elif begun and name > first and _size(there[name]):
+            walk.add(called, 0, "changed", "the trail of acts knows nothing of this file")
+    if any(_size(path) for path in there.values()) and not begun:
         walk.add(shown, 0, "removed", "the trail of acts knows of none of these files")
     batches.end()
+
+
+def sealed_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file that a link in it answers for, of which nobody here asks whether it holds. What stands behind
+    the last one was never finished, or is not ours."""
+    batch: list[bytes] = []
+    for line in _lines(path):
+        if linked(line) is None:
+            batch.append(line)
+        else:
+            yield from batch
+            batch.clear()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # deleted meanwhile: too old
+        return 0
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 They are appended to a file a day, as lines of JSON, one write for a batch: on this side of a thread a line costs a few
 microseconds, where a row of a database cost that and a fight for the interpreter's lock. Most requests ask what many
 asked before, so all that decisions share is a line of its own, written once a file and referred to by its number. What
-a crash loses is the last batch, or its last line: the ledger has the money. Each batch is sealed with all before it, so
+a crash loses is the last batch: the ledger has the money. Each batch is sealed with all before it, so
 that what is changed later shows: `gateway audit verify`.
 """
 
@@ -11,12 +11,12 @@ import contextlib
 import heapq
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from gateway.adapters.day_files import DayFiles, check, day_of, files
+from gateway.adapters.day_files import DayFiles, check, day_of, files, sealed_lines
 from gateway.core.chain import Walk
 from gateway.core.chat import Demand
 from gateway.core.decision import Decision, Facts, Redaction
@@ -94,8 +94,9 @@ def _nothing(*_: str) -> None:
 class Decisions:
     """A projection of records into a state directory. One process at a time may hold it.
 
-    `on_loss` is told how many records could not be kept, and why; `on_begin` of each file that is begun, and what it is
-    begun behind; `on_forgotten` of each that is deleted because of its age.
+    `on_loss` is told how many records could not be kept, and why; `on_begin` of each file before it is begun, and what
+    it is begun behind; `on_forgotten` of each before it is deleted because of its age. Where one of those two raises
+    OSError that is not done.
     """
 
     def __init__(
@@ -210,9 +211,21 @@ def find(directory: Path, decision_id: str) -> Stored | None:
     return next((stored for stored in found if stored.decision_id == decision_id), None)
 
 
-def follow(directory: Path, walk: Walk, begun: Mapping[str, str]) -> None:
-    """Has a walk look whether what is kept is what was written. `begun` are the files that must be there."""
-    check(_folder(directory), walk, begun, NAME)
+def kept(directory: Path) -> list[Path]:
+    """The files that there are now, oldest first."""
+    return files(_folder(directory))
+
+
+def follow(
+    directory: Path,
+    walk: Walk,
+    begun: Mapping[str, str],
+    forgotten: Collection[str] = (),
+    there_before: Iterable[Path] | None = None,
+) -> None:
+    """Has a walk look whether what is kept is what was written. `begun` are the files that the trail of acts knows,
+    `forgotten` those of them that went for their age, `there_before` what was `kept` before that trail was read."""
+    check(_folder(directory), walk, begun, NAME, forgotten, there_before)
 
 
 def _in_order(found: Iterable[Stored]) -> Iterator[Stored]:
@@ -229,19 +242,19 @@ def _in_order(found: Iterable[Stored]) -> Iterator[Stored]:
 
 
 def _read(paths: Iterable[Path], wanted: Callable[[bytes], bool] = lambda _: True) -> Iterator[Stored]:
-    """The decisions in files, as they ended. A line that nobody can read was being written when a process died."""
+    """The decisions in files, as they ended, as far as they were sealed: a line that nobody can read, or that no link
+    answers for, was being written when a process died, or was put there."""
     for path in paths:
         shared: dict[int, _Shared] = {}
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # deleted meanwhile: too old
-            for line in file:
-                with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-                    if line.startswith(b"{"):
-                        common = _DECODE_SHARED(line)
-                        shared[common.number] = common
-                    elif line.startswith(b"[") and wanted(line):  # else it is a link
-                        row = _DECODE_LINE(line)
-                        if row.shared in shared:
-                            yield _stored(row, shared[row.shared])
+        for line in sealed_lines(path):
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+                if line.startswith(b"{"):
+                    common = _DECODE_SHARED(line)
+                    shared[common.number] = common
+                elif line.startswith(b"[") and wanted(line):
+                    row = _DECODE_LINE(line)
+                    if row.shared in shared:
+                        yield _stored(row, shared[row.shared])
 
 
 def _stored(row: _Line, shared: _Shared) -> Stored:

@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Raw
 
 from gateway.adapters.worker import answer
-from gateway.core.catalog import Backend, Endpoint
+from gateway.core.addresses import in_turns, names_addresses
+from gateway.core.catalog import URLS, Backend, Endpoint
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Obligation
 from gateway.core.discharge import discharged
@@ -37,6 +38,8 @@ from gateway.sensitivity.walk import Walked, walk
 from gateway.surfaces import SURFACES
 
 KEPT_BODIES, KEPT_BYTES = 4, 64_000_000
+MOST_VALUES = 1_000_000
+"""So many values of a body are looked at for addresses, in about a second."""
 REST_SECONDS = 5.0
 """What is kept is forgotten when no question has come for so long."""
 
@@ -245,7 +248,10 @@ class Desk:
 
     def _outline(self, question: Question, body: _Body) -> list[bytes]:
         chat = self._chat(question, body)
-        return [msgspec.json.encode(_outlined(chat, question.number, (), tuple(turns(chat))))]
+        said = tuple(turns(chat))
+        if names_addresses(body.raw, chat=in_turns(chat.needs), most=MOST_VALUES):
+            chat = msgspec.structs.replace(chat, needs=chat.needs | {URLS})
+        return [msgspec.json.encode(_outlined(chat, question.number, (), said))]
 
     def _scanned(
         self, question: Question, body: _Body, seen: Mapping[int, Seen]

@@ -105,7 +105,7 @@ class Keys:
         """A new key: (id, key). The key cannot be had again."""
         key, digest, shown = self._new()
         id = "key_" + secrets.token_hex(6)
-        with self._audit.during(whoever(), "key_created", id, f"{team}/{app}: {', '.join(scopes)}"):
+        with self._audit.during(whoever(), "key_created", id, f"{team}/{app}: {', '.join(scopes)}", self._db):
             self._db.execute(
                 f"INSERT INTO keys ({_OF_CALLER}, expires, digest, shown, created)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -174,7 +174,7 @@ class Keys:
 
     def revoke(self, id: str) -> bool:
         """Revokes a key, with every secret of it. False: there is no such key in force."""
-        with self._audit.during(whoever(), "key_revoked", id) as noted:
+        with self._audit.during(whoever(), "key_revoked", id, db=self._db) as noted:
             done = self._db.execute("UPDATE keys SET revoked = ? WHERE id = ? AND revoked IS NULL", (time.time(), id))
             if done.rowcount == 0:
                 noted.outcome = _NONE
@@ -184,11 +184,11 @@ class Keys:
     def rotate(self, id: str, overlap_seconds: float, expires: float | None = None) -> str | None:
         """A new secret for a key, which cannot be had again; None: there is no such key in force.
 
-        Those before it end after the overlap, or when they would have anyway. `expires` is the key's new end (Unix
-        seconds), None: as it was.
+        Those before it end after the overlap, or when they would have anyway, or with the key. `expires` is the key's
+        new end (Unix seconds), None: as it was.
         """
         key, digest, shown = self._new()
-        with self._audit.during(whoever(), "key_rotated", id, f"overlap {overlap_seconds:.0f} s") as noted:
+        with self._audit.during(whoever(), "key_rotated", id, f"overlap {overlap_seconds:.0f} s", self._db) as noted:
             if self._rotate(id, digest, shown, overlap_seconds, expires):
                 self._version = -1
                 return key
@@ -197,27 +197,22 @@ class Keys:
 
     def _rotate(self, id: str, digest: bytes, shown: str, overlap_seconds: float, expires: float | None) -> bool:
         now = time.time()
-        self._db.execute("BEGIN IMMEDIATE")
-        with self._db:
-            found = self._db.execute(
-                "SELECT digest, expires FROM keys"
-                " WHERE id = ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)",
-                (id, now),
-            ).fetchone()
-            if found is None:
-                return False
-            before, until = found
-            ends = now + overlap_seconds
-            self._db.execute("UPDATE former SET ends = MIN(ends, ?) WHERE id = ?", (ends, id))
-            self._db.execute("DELETE FROM former WHERE ends <= ?", (now,))
-            self._db.execute(
-                "INSERT INTO former (digest, id, ends) VALUES (?, ?, ?)",
-                (before, id, min(ends, _NEVER if until is None else until)),
-            )
-            self._db.execute(
-                "UPDATE keys SET digest = ?, shown = ?, expires = COALESCE(?, expires) WHERE id = ?",
-                (digest, shown, expires, id),
-            )
+        found = self._db.execute(
+            "SELECT digest, expires FROM keys WHERE id = ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)",
+            (id, now),
+        ).fetchone()
+        if found is None:
+            return False
+        before, until = found
+        # no secret outlives the key, as it was and as it is from now on
+        ends = min([now + overlap_seconds, *(end for end in (until, expires) if end is not None)])
+        self._db.execute("UPDATE former SET ends = MIN(ends, ?) WHERE id = ?", (ends, id))
+        self._db.execute("DELETE FROM former WHERE ends <= ?", (now,))
+        self._db.execute("INSERT INTO former (digest, id, ends) VALUES (?, ?, ?)", (before, id, ends))
+        self._db.execute(
+            "UPDATE keys SET digest = ?, shown = ?, expires = COALESCE(?, expires) WHERE id = ?",
+            (digest, shown, expires, id),
+        )
         return True
 
     @property

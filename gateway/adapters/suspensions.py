@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.adapters.audit import Audit
+from gateway.adapters.audit import Act, Audit
 from gateway.adapters.sqlite_files import opened
 from gateway.core.catalog import Backend
 from gateway.core.steering import plain
@@ -83,7 +83,8 @@ class Suspensions:
         return {row[0]: _order(row[:5]) for row in last if row[1]}
 
     def _add(self, backend: str, *, suspended: bool, by: str, reason: str) -> None:
-        with self._audit.during(by, "backend_suspended" if suspended else "backend_resumed", backend, reason):
+        act: Act = "backend_suspended" if suspended else "backend_resumed"
+        with self._audit.during(by, act, backend, reason, self._db):
             self._db.execute(
                 f"INSERT INTO orders ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
                 (backend, suspended, time.time(), plain(by), plain(reason)[:MAX_REASON]),

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -22,12 +23,14 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What a walk over all of a trail found. `seen` are the digests that hold."""
+    """What a walk over all of a trail found. `seen` are those of the digests asked for that hold, `forgets` says if
+    decisions went for their age, and with them what was sealed then."""
 
     acts: Head
     decisions: Head
     findings: tuple[Finding, ...]
     seen: frozenset[bytes]
+    forgets: bool = False
 
     @property
     def holds(self) -> bool:
@@ -68,9 +71,12 @@ def verify(
     if bad := [each for each in head or () if not _DIGEST.match(each)]:
         cannot_run(f"cannot read --head {plain(bad[0])}; `gateway audit head` prints 64 hex digits")
     directory = _directory(state_dir)
-    found = verified(directory)
+    found = verified(directory, [bytes.fromhex(each) for each in head or ()])
+    why = "what was there then was cut off, or all was written anew"
+    if found.forgets:
+        why += f"; or it is of decisions that went for their age: a head of those holds {decisions.KEPT_DAYS} days"
     missing = [
-        Finding(audit.NAME, 0, "truncated", f"no head {each}: what was there then was cut off, or all was written anew")
+        Finding(audit.NAME, 0, "truncated", f"no head {each}: {why}")
         for each in head or ()
         if bytes.fromhex(each) not in found.seen
     ]
@@ -102,18 +108,20 @@ def show_head(state_dir: StateDir = None, format: Output = Format.table) -> None
         print_json(_heads(found))
 
 
-def verified(directory: Path) -> Verified:
-    """Walks all of the trail of a state directory."""
-    acts, kept = Walk(), Walk()
+def verified(directory: Path, heads: Collection[bytes] = ()) -> Verified:
+    """Walks all of the trail of a state directory, and looks for these digests."""
+    acts, kept = Walk(heads), Walk(heads)
     begun: dict[str, str] = {}
+    forgotten: set[str] = set()
+    there = decisions.kept(directory)
     for record in audit.follow(directory, acts):
         if record.act == "decisions_begun":
             begun[record.object] = record.detail
         elif record.act == "decisions_forgotten":
-            begun.pop(record.object, None)
-    decisions.follow(directory, kept, begun)
+            forgotten.add(record.object)
+    decisions.follow(directory, kept, begun, forgotten, there)
     findings = (*sorted(acts.findings), *sorted(kept.findings))
-    return Verified(acts.head, kept.head, findings, frozenset(acts.seen | kept.seen))
+    return Verified(acts.head, kept.head, findings, frozenset(acts.seen | kept.seen), bool(forgotten))
 
 
 def _heads(found: Verified) -> dict[str, object]:

@@ -27,6 +27,7 @@ class Format(StrEnum):
     csv = "csv"
 
 
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z", re.ASCII)
 _SPAN = re.compile(r"(\d{1,6})([mhdw])\Z")
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
@@ -127,10 +128,12 @@ def print_rows(rows: Sequence[dict[str, object]], fields: Sequence[str], format:
 
 
 def _cell(value: object) -> object:
-    """A text that a spreadsheet would run as a formula is shown as text; none steers a terminal."""
+    """A text that a spreadsheet would run as a formula is shown as text; a plain number is none. None steers a
+    terminal."""
     if not isinstance(value, str):
         return value
-    return plain(f"'{value}" if value[:1] in "=+-@\t\r\n" else value)
+    runs = value != "" and value[0] in "=+-@\t\r\n" and not _NUMBER.match(value)
+    return plain(f"'{value}" if runs else value)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -217,14 +217,16 @@ def rotate(
     """Give a key a new secret. Its id, budgets and grants stay. The new secret is shown once."""
     seconds = span_of(overlap, "--overlap")
     ends = None if expires is None else end_at(expires, "--expires")
+    keys = _open(state_dir)
     with noting():
-        key = _open(state_dir).rotate(id, seconds, ends)
+        key = keys.rotate(id, seconds, ends)
     if key is None:
         _not_in_force(id)
     if format is Format.json:
         print_json({"id": id, "key": key})
         return
-    until = time.strftime("until %Y-%m-%d %H:%M UTC", time.gmtime(time.time() + seconds)) if seconds else "no more"
+    old = next((row.overlaps for row in keys.rows() if row.id == id), None)
+    until = "no more" if old is None else time.strftime("until %Y-%m-%d %H:%M UTC", time.gmtime(old))
     typer.echo(f"{key}\n\nid {id}. Keep it now: it cannot be shown again. The secret before it is taken {until}.")
 
 

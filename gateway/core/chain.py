@@ -7,7 +7,7 @@ everything anew; against that, a digest is pinned elsewhere.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -79,16 +79,17 @@ def linked(line: bytes) -> tuple[Head, bool] | None:
 
 
 class Walk:
-    """Follows a trail. `findings` is what was wrong with it so far, `seen` the digests that held.
+    """Follows a trail. `findings` is what was wrong with it so far, `seen` those of the `wanted` digests that held.
 
     A number that is too high says that something is missing before it, one that is too low that it is in the wrong
     place; from there on the trail is believed to be what it claims, so that one break is one finding.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Collection[bytes] = ()) -> None:
         self.head = Head()
         self.findings: list[Finding] = []
-        self.seen: set[bytes] = {GENESIS}
+        self._wanted = frozenset(wanted)
+        self.seen: set[bytes] = {GENESIS} & self._wanted
         self._missing: dict[int, int] = {}  # number -> place of the finding that says so
 
     def add(self, file: str, line: int, kind: Kind, words: str) -> None:
@@ -133,7 +134,12 @@ class Walk:
 
     def _believe(self, head: Head) -> None:
         self.head = head
-        self.seen.add(head.digest)
+        self.saw(head.digest)
+
+    def saw(self, digest: bytes) -> None:
+        """A digest holds."""
+        if digest in self._wanted:
+            self.seen.add(digest)
 
 
 TORN = "line_torn"
@@ -251,7 +257,7 @@ class Batches:
             elif claimed != walk.head:
                 walk.add(name, 1, "changed", "what is before this file is not what it began behind")
             walk.head = claimed
-        walk.seen.add(claimed.digest)
+        walk.saw(claimed.digest)
 
     def _begin_rest(self) -> None:
         self._hash = hashlib.sha256(self._walk.head.digest)

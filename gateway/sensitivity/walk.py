@@ -16,8 +16,9 @@ _LEAST_NUMBER = 1_000_000
 _FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z_\-.$]{0,39}[0-9]?\Z")
 _USUAL = frozenset(("role", "content", "type", "text", "messages", "model", "name", "function", "arguments", "tools"))
 _TOKENS = frozenset(("prompt", "input"))
-_OPAQUE = ("image", "audio", "video", "file", "document", "screenshot", "upload")
+_OPAQUE = ("image", "audio", "video", "file", "document", "screenshot", "upload", "media")
 _PAYLOADS = frozenset({"image_url", "video_url", "audio_url", "input_audio", "file", "file_data", "file_id", "source"})
+_TELLING = _PAYLOADS | {"type"}
 _DATA_IN = ("url", "data", "file_data", "file_id")
 _DATA = re.compile(r"data:(?!text/)[\w.+-]+/[\w.+-]+[;,]")
 """Addresses that hold what they point to, unless that is a text."""
@@ -60,10 +61,16 @@ class _Walker:
             self.members += len(value)
             if ("type" in value or not _PAYLOADS.isdisjoint(value)) and _shows(value):
                 self.opaque.append(path)
+            odd = False
             for name, child in value.items():
-                if name not in _USUAL and not _FIELD_NAME.match(name):
-                    self.leaves.append(Leaf((*path, name), name, name, name=True))
+                if name not in _USUAL:
+                    if not _FIELD_NAME.match(name):
+                        self.leaves.append(Leaf((*path, name), name, name, name=True))
+                    if name not in _TELLING and name.casefold() in _TELLING:
+                        odd = True
                 self.into(child, (*path, name), name)
+            if odd and _shows_folded(value):
+                self.opaque.append(path)
         elif isinstance(value, list):
             if value and path and path[0] in _TOKENS and isinstance(value[0], int):
                 self.opaque.append(path)  # text as numbers, which only the model's own tokenizer reads
@@ -85,9 +92,16 @@ def _shows(value: dict[str, object]) -> bool:
     data is a text behind a data URL is a text; what else it says of itself does not count."""
     kind = value.get("type")
     payloads = list(_payloads(value))
-    if isinstance(kind, str) and any(word in kind for word in _OPAQUE):
+    if isinstance(kind, str) and any(word in kind.casefold() for word in _OPAQUE):
         return not payloads or not all(text.startswith("data:text/") for text in payloads)
     return any(not text.startswith("data:text/") for text in payloads)
+
+
+def _shows_folded(value: dict[str, object]) -> bool:
+    """The same by names of members in another case, since some servers read those, too. Each counts by itself: nobody
+    here knows which of two a server takes."""
+    folded = ((name.casefold(), child) for name, child in value.items() if name not in _TELLING)
+    return any(_shows({name: child}) for name, child in folded if name in _TELLING)
 
 
 def _payloads(value: dict[str, object]) -> Iterator[str]:
@@ -97,4 +111,4 @@ def _payloads(value: dict[str, object]) -> Iterator[str]:
         if isinstance(inside, str):
             yield inside
         elif isinstance(inside, dict):
-            yield from (text for member in _DATA_IN if isinstance(text := inside.get(member), str))
+            yield from (text for name, text in inside.items() if isinstance(text, str) and name.casefold() in _DATA_IN)

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -175,17 +176,38 @@ def test_notes_of_the_gateway_are_written_in_order_and_a_loss_is_told(tmp_path, 
     assert losses == ["[Errno 28] no space left on device"]
 
 
-def test_a_disk_that_takes_a_part_is_a_tear(tmp_path, monkeypatch):
+def test_a_disk_that_takes_only_a_part_again_and_again_leaves_nothing(tmp_path, monkeypatch):
     Audit(tmp_path).note("me", "key_created", "1")
     write = os.write
     with monkeypatch.context() as full:
         full.setattr(audit.os, "write", lambda fd, data: write(fd, data[:30]))
-        with pytest.raises(OSError, match="only a part"):
-            Audit(tmp_path).note("me", "key_created", "2")
-    Audit(tmp_path).note("me", "key_created", "3")
+        for number in (2, 3):
+            with pytest.raises(OSError, match="only a part"):
+                Audit(tmp_path).note("me", "key_created", str(number))
+    Audit(tmp_path).note("me", "key_created", "4")
     records, walk = walked(tmp_path)
-    assert [r.object for r in records if r.act == "key_created"] == ["1", "3"]
-    assert [each.kind for each in walk.findings] == ["torn"]
+    assert [r.object for r in records] == ["1", "4"]
+    assert walk.findings == []
+
+
+def test_what_is_done_in_a_database_is_done_once_it_is_noted(tmp_path):
+    db = sqlite3.connect(tmp_path / "x.sqlite", isolation_level=None)
+    db.execute("CREATE TABLE t (n INTEGER)")
+
+    def there():
+        return [n for (n,) in db.execute("SELECT n FROM t")]
+
+    with Audit(tmp_path).during("me", "key_created", db=db):
+        db.execute("INSERT INTO t VALUES (1)")
+    with pytest.raises(ZeroDivisionError), Audit(tmp_path).during("me", "key_created", db=db):
+        db.execute("INSERT INTO t VALUES (2)")
+        raise ZeroDivisionError
+    assert (there(), [r.outcome for r in read(tmp_path)]) == ([1], ["done", "failed"])
+    (tmp_path / NAME).unlink()
+    (tmp_path / NAME).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="space"), Audit(tmp_path).during("me", "key_created", db=db):
+        db.execute("INSERT INTO t VALUES (3)")
+    assert (there(), db.in_transaction) == ([1], False)
 
 
 def test_who_it_was_is_the_system_s_word(monkeypatch):

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from gateway.adapters import day_files
-from gateway.adapters.day_files import DayFiles, check, day_of, files
+from gateway.adapters.day_files import DayFiles, check, day_of, files, sealed_lines
 from gateway.core.chain import Walk, linked
 
 
@@ -32,8 +32,12 @@ def write(folder, *batches, told=None):
 
 
 def walked(folder, begun=None):
+    """`begun` None: all that is there, as it says of itself."""
     walk = Walk()
-    check(folder, walk, begun or {"2027-01-15.000001.jsonl": "0 " + "0" * 64}, "kept")
+    if begun is None:
+        firsts = {path.name: linked(path.read_bytes().split(b"\n")[0] + b"\n") for path in files(folder)}
+        begun = {name: str(first[0]) if first else "" for name, first in firsts.items()}
+    check(folder, walk, begun, "kept")
     return walk, [(each.file, each.line, each.kind) for each in sorted(walk.findings)]
 
 
@@ -155,7 +159,9 @@ def test_a_file_that_is_gone_is_told_unless_the_gateway_says_it_forgot_it(folder
     first, _, last = files(folder)
     begun = dict(told)
     first.unlink()
-    assert walked(folder, {name: head for name, head in begun.items() if name != first.name})[1] == []
+    walk = Walk()
+    check(folder, walk, begun, "kept", forgotten={first.name})
+    assert walk.findings == []
     assert walked(folder, begun)[1] == [(f"kept/{first.name}", 0, "removed")]
     last.unlink()
     assert (f"kept/{last.name}", 0, "removed") in walked(folder, begun)[1]
@@ -173,3 +179,73 @@ def test_files_that_all_were_written_anew_are_not_those_that_were_begun(folder, 
     walk = Walk()
     check(folder, walk, {}, "kept")
     assert [(each.file, each.kind) for each in walk.findings] == [("kept", "removed")]
+
+
+def test_a_file_that_was_never_begun_is_told(folder, clock):
+    told = []
+    write(folder, b"a\n", b"b\n", told=told)
+    stray = folder / files(folder)[0].name.replace("000001", "000002")
+    stray.write_bytes(b"[1]\n")
+    assert (f"kept/{stray.name}", 0, "changed") in walked(folder, dict(told))[1]
+
+
+def test_a_file_that_was_begun_while_the_trail_was_read_is_none_of_its_findings(folder, clock):
+    told = []
+    write(folder, b"a\n", told=told)
+    before, acts = files(folder), dict(told)
+    write(folder, b"b\n", told=told)
+    for begun in (acts, dict(told)):
+        walk = Walk()
+        check(folder, walk, begun, "kept", there_before=before)
+        assert walk.findings == []
+
+
+def test_a_name_that_is_not_ours_stops_nothing(folder, clock):
+    folder.mkdir()
+    for name in ("backup.jsonl", "9999-99-99.x.jsonl", "2027-01-15.000009.jsonl.bak"):
+        (folder / name).write_bytes(b"[1]\n")
+    told = []
+    write(folder, b"a\n", told=told)
+    assert [path.name for path in files(folder)] == [name for name, _ in told]
+    assert walked(folder, dict(told))[1] == []
+
+
+def test_a_clock_that_is_put_back_over_midnight_puts_nothing_before_what_was_written(folder, clock):
+    told = []
+    store = DayFiles(folder, lambda *each: told.append(each))
+    for at in (clock[0], clock[0] + 86_400, clock[0], clock[0] + 86_400):
+        clock[0] = at
+        store.begin()
+        store.append(b"a\n")
+    store.close()
+    clock[0] -= 86_400
+    write(folder, b"b\n", told=told)
+    assert len(files(folder)) == 3
+    assert walked(folder, dict(told))[1] == []
+
+
+def test_what_cannot_be_noted_is_not_begun(folder, clock):
+    told, full = [], [True]
+
+    def note(*each):
+        if full:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        told.append(each)
+
+    store = DayFiles(folder, note)
+    with pytest.raises(OSError, match="no space"):
+        store.begin()
+    assert files(folder) == []
+    full.clear()
+    assert store.begin()
+    store.append(b"a\n")
+    store.close()
+    assert walked(folder, dict(told))[1] == []
+
+
+def test_only_what_a_link_answers_for_is_read(folder, clock):
+    write(folder, b"a\nb\n", b"c\n")
+    (path,) = files(folder)
+    with path.open("ab") as file:
+        file.write(b"forged\n")
+    assert list(sealed_lines(path)) == [b"a\n", b"b\n", b"c\n"]

@@ -276,13 +276,26 @@ def test_a_torn_line_spoils_no_other(tmp_path, monkeypatch, room):
     assert len(kept) == 3 or losses
 
 
-def test_a_process_that_died_while_it_wrote_loses_that_line_alone(keep, tmp_path):
-    keep([record(1), record(2)])
+def test_a_process_that_died_while_it_wrote_loses_that_batch_alone(keep, tmp_path):
+    keep([record(1)], [record(2), record(3)])
     (path,) = lines_of(tmp_path)
     link = lines_of(tmp_path)[path][-1]
     path.write_bytes(path.read_bytes()[: -len(link) - 20])
-    keep([record(3)])
-    assert [stored.decision_id for stored in read(tmp_path, 0)] == ["dec-1", "dec-3"]
+    keep([record(4)])
+    assert [stored.decision_id for stored in read(tmp_path, 0)] == ["dec-1", "dec-4"]
+
+
+def test_what_cannot_be_noted_is_not_forgotten(tmp_path, monkeypatch):
+    def never(_):
+        raise OSError("the trail cannot be written")
+
+    (tmp_path / "decisions").mkdir()
+    old = tmp_path / "decisions" / "2020-01-01.000001.jsonl"
+    old.write_bytes(b"[1]\n")
+    Decisions(tmp_path, print, on_forgotten=never).close()
+    assert old.exists()
+    Decisions(tmp_path, print).close()
+    assert not old.exists()
 
 
 def test_a_state_that_cannot_be_written_stops_nobody(tmp_path, monkeypatch):

@@ -109,6 +109,14 @@ def test_it_says_a_request_to_every_backend_as_the_loop_does(surface, body, tags
             assert not tags or KEY.encode() not in rest[1]
 
 
+@pytest.mark.parametrize(("at", "needs"), [("http://x/y.png", True), ("data:image/png;base64,AAAA", False)])
+def test_an_outline_says_whether_anything_is_only_named(at, needs):
+    part = {"type": "image_url", "image_url": {"url": at}}
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": [part]}]}).encode()
+    _, rest = asked_of(Desk(), ToOutline(), body)
+    assert ("urls" in msgspec.json.decode(rest[0], type=Outlined).outline.needs) is needs
+
+
 def test_what_is_known_is_not_examined_again_and_what_is_fresh_is_told():
     body = json.dumps(body_of("chat", "m", f"please use {KEY} now")).encode()
     _, rest = asked_of(Desk(), ToExamine({}), body, number=0, terms=BUILT_IN)

@@ -207,3 +207,30 @@ def test_the_scopes_of_older_keys_are_those_of_a_key_that_says_nothing():
     (added,) = [statement for statement in keys_adapter._MIGRATIONS if "COLUMN scopes" in statement]
     assert str(list(DEFAULT_SCOPES)).replace("'", '"').replace(" ", "") in added
     assert set(DEFAULT_SCOPES) <= set(SCOPES)
+
+
+def test_a_secret_that_is_rotated_out_does_not_outlive_its_key(tmp_path, clock):
+    keys = Keys(tmp_path)
+    id, old = keys.create(team="t", app="a")
+    new = keys.rotate(id, 86_400, expires=clock[0] + 3600)
+    assert keys.rows()[0].overlaps == clock[0] + 3600
+    clock[0] += 3601
+    keys.refresh()
+    assert [keys.find(secret.encode()) for secret in (old, new)] == [None, None]
+
+
+def test_what_a_full_disk_cannot_note_is_undone(tmp_path):
+    keys = Keys(tmp_path)
+    id, secret = keys.create(team="t", app="a")
+    (tmp_path / "audit.jsonl").unlink()
+    (tmp_path / "audit.jsonl").symlink_to("/dev/full")
+    for act in (
+        lambda: keys.rotate(id, 0),
+        lambda: keys.revoke(id),
+        lambda: keys.create(team="t", app="b"),
+    ):
+        with pytest.raises(OSError, match="space"):
+            act()
+    keys.refresh()
+    assert keys.find(secret.encode()).key == id
+    assert len(keys.rows()) == 1

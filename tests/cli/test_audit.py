@@ -114,10 +114,15 @@ def test_a_head_that_is_none_is_refused(run, trail):
     assert "cannot read --head abc" in error
 
 
-def test_what_cannot_be_noted_is_not_done(run, trail):
+@pytest.mark.parametrize("why", ["a folder is there", "the disk is full"])
+def test_what_cannot_be_noted_is_not_done(run, trail, why):
     path, _ = trail
     path.unlink()
-    path.mkdir()
+    if why == "the disk is full":
+        path.symlink_to("/dev/full")
+    else:
+        path.mkdir()
+    before = run("keys", "list", "--format", "json"), run("budgets", "list", "--format", "json")
     for arguments in (
         ["keys", "create", "--team", "t", "--app", "a"],
         ["keys", "revoke", "key_1"],
@@ -129,4 +134,5 @@ def test_what_cannot_be_noted_is_not_done(run, trail):
         code, out, error = run(*arguments)
         assert (code, out) == (2, "")
         assert "not done: it cannot be noted in the audit trail" in error
-    assert len(json.loads(run("keys", "list", "--format", "json")[1])) == 1
+    assert (run("keys", "list", "--format", "json"), run("budgets", "list", "--format", "json")) == before
+    assert len(json.loads(before[0][1])) == 1

@@ -62,7 +62,7 @@ DEFENCES = (
     # what is written
     Defence("a log line steers nothing", "adapters/logs.py", "escaped(lines)", "lines", ("adapters/test_logs.py",)),
     Defence("a table steers no terminal", "cli/common.py", "    head, *rows = [[plain(cell) for cell in row] for row in [head, *rows]]\n", "", ("threats/test_injection.py",)),
-    Defence("a spreadsheet runs no formula", "cli/common.py", "        return value\n    return plain(f\"'{value}\" if value[:1] in \"=+-@\\t\\r\\n\" else value)\n", "        return value\n    return plain(value)\n", ("cli/spend/test_show.py::test_csv_runs_no_formula",)),
+    Defence("a spreadsheet runs no formula", "cli/common.py", "    return plain(f\"'{value}\" if runs else value)\n", "    return plain(value)\n", ("cli/spend/test_show.py::test_csv_runs_no_formula",)),
     Defence("a header ends where it ends", "http/reply.py", "    if _UNSAFE.search(", "    if False and _UNSAFE.search(", ("http/test_reply.py::test_no_text_of_others_ends_a_header",)),
     Defence("series are capped", "adapters/metrics.py", "        if len(self._callers) < MAX_CALLERS:\n", "        if True:\n", ("threats/test_series.py", "adapters/test_metrics.py::test_series_are_capped")),
     Defence("memory is not dumped", "adapters/dumps.py", "        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n", "        pass\n", ("adapters/test_dumps.py", "threats/test_memory.py")),

@@ -79,6 +79,13 @@ def test_a_frame_is_nothing_that_is_read_on(leaf, framing):
         ({"type": "object", "properties": {"image_url": {"type": "string"}, "file": {"type": "string"}}}, False),
         ({"type": "tool_use", "input": {"file_path": "a.py", "image": "a.png"}}, False),
         ({"note": "data:text/plain,hello"}, False),
+        ({"Type": "image_url", "Image_URL": {"URL": "https://x"}}, True),
+        ({"type": "IMAGE_URL"}, True),
+        ({"Image_URL": {"URL": "https://x"}}, True),
+        ({"image_url": {"URL": "https://x"}}, True),
+        ({"type": "text", "text": "x", "\u017fource": {"url": "https://x"}}, True),
+        ({"type": "media", "url": "https://x"}, True),
+        ({"type": "text", "Text": "x", "imageNote": "y"}, False),
     ],
 )
 def test_what_nobody_here_can_read(part, opaque):

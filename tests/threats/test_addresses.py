@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 from support.calling import Sink, post
+from support.server import backend, serving
 from support.upstream import OK, answer
+
+from gateway.core.catalog import CAPABILITIES, URLS
 
 GATEWAY = Path(__file__).parents[2] / "gateway"
 
@@ -30,10 +33,12 @@ def part(kind: str, at: str) -> dict:
         "audio": {"type": "audio_url", "audio_url": {"url": at}},
         "file": {"type": "file", "file": {"file_url": at}},
         "source": {"type": "image", "source": {"type": "url", "url": at}},
+        "another case": {"Type": "image_url", "Image_URL": {"URL": at}},
+        "media": {"type": "media", "url": at},
     }[kind]
 
 
-CHAT = ("chat", "chat, a text", "chat, no type", "video", "audio", "file", "source")
+CHAT = ("chat", "chat, a text", "chat, no type", "video", "audio", "file", "source", "another case", "media")
 
 
 def bodies(at: str):
@@ -54,28 +59,43 @@ def bodies(at: str):
     yield "/v1/messages", {"max_tokens": 9, "messages": [{"role": "user", "content": [document]}]}
     for shown in ({"type": "input_image", "image_url": at}, {"type": "input_file", "file_url": at}):
         yield "/v1/responses", {"input": [{"role": "user", "content": [shown]}]}
+    hidden = {"role": "user", "content": [{"type": "input_image", "image_url": at}]}
+    yield "/v1/responses", {"type": "tool_use", "input": [hidden]}
     yield "/v1/embeddings", {"input": [{"image_url": at}]}
     yield "/v1/rerank", {"query": "q", "documents": [{"image_url": {"url": at}}]}
 
 
+@pytest.fixture(scope="module")
+def inside(upstream, tmp_path_factory):
+    """A gateway with a server of ours that can do all but fetch, and one that may do that, too."""
+    able = {"inside": [each for each in CAPABILITIES if each != URLS], "open": list(CAPABILITIES)}
+    rows = {
+        name: backend(upstream.url(name), capabilities=can, max_output=1000, context=900_000)
+        for name, can in able.items()
+    }
+    with serving(tmp_path_factory.mktemp("inside"), rows) as server:
+        yield server
+
+
 @pytest.mark.assures("threat S2")
-def test_nothing_inside_fetches_what_a_request_names(gateway, upstream, key, showed):
-    for name in ("a", "every"):
-        upstream.scripts[name] = [answer(OK)]
+def test_nothing_inside_fetches_what_a_request_names(inside, upstream, showed):
+    upstream.scripts["inside"] = [answer(OK)]
+    upstream.seen.clear()
+    gateway, key = inside, inside.key(sensitivity="public")
     sink, asked, refused = Sink(), 0, 0
     try:
         for number, odd in enumerate(ODD):
             at = odd.format(port=sink.port)
             chosen = list(bodies(at)) if number % 8 == 0 else list(bodies(at))[number % 5 :: 5]
             for path, body in chosen:
-                status, _, said = post(gateway, key, {"model": "a", **body}, path=path)
+                status, _, said = post(gateway, key, {"model": "inside", **body}, path=path)
                 assert status == 400, (status, said, body)
                 asked, refused = asked + 1, refused + (b"urls" in said)
         assert upstream.seen == []
         assert sink.connections == 0
     finally:
         sink.stop()
-    assert refused > asked // 2
+    assert refused > asked * 9 // 10
     showed(
         f"{len(ODD)} addresses in {len(list(bodies('x')))} places",
         f"{asked} refused, 0 fetched, 0 sent on to a server of ours",
@@ -119,3 +139,12 @@ def test_a_redirect_of_an_upstream_is_not_followed(gateway, upstream, key):
         assert (status >= 500, sink.connections) == (True, 0)
     finally:
         sink.stop()
+
+
+@pytest.mark.parametrize(("model", "status"), [("inside", 400), ("open", 200)])
+def test_a_large_request_is_looked_through_in_its_process(inside, upstream, model, status):
+    upstream.scripts[model] = [answer(OK)]
+    content = [{"type": "text", "text": "word " * 250_000}, part("chat", "https://example.org/x.png")]
+    body = {"model": model, "messages": [{"role": "user", "content": content}]}
+    told, _, said = post(inside, inside.key(sensitivity="public"), body)
+    assert (told, b"urls" in said) == (status, status == 400), said[:300]

@@ -10,10 +10,10 @@ import time
 
 import httpx2
 import pytest
-from support.server import ROOT, backend, serving
+from support.server import ROOT, backend, free_port, serving
 from support.upstream import OK, answer
 
-from gateway.adapters import audit
+from gateway.adapters import audit, decisions
 from gateway.adapters.keys import Keys
 from gateway.cli.audit import verified
 
@@ -98,12 +98,51 @@ def test_every_act_is_there_with_who_did_it_and_no_secret(left, showed):
     showed(f"{len(found)} acts of operators and the gateway", "each with who did it; no key, no control character")
 
 
+def test_whoever_has_a_backend_asked_again_is_in_it(policies, tmp_path):
+    """It was suspended by nobody: the gateway left it alone, since it failed."""
+    with serving(tmp_path, {"a": backend(f"http://127.0.0.1:{free_port()}/v1")}, policies) as server:
+        headers = {"authorization": f"Bearer {server.key()}"}
+        for _ in range(20):
+            httpx2.post(f"{server.base}/v1/chat/completions", json=GOOD, headers=headers, timeout=20)
+        order = f"http://127.0.0.1:{server.admin_port}/admin/backends/a/resume"
+        assert [httpx2.post(order, json={"reason": "mended"}).status_code for _ in range(2)] == [200, 404]
+        found = [
+            (r.actor, r.object, r.detail, r.outcome) for r in audit.read(server.state) if r.act == "backend_resumed"
+        ]
+        assert found == [
+            ("loopback", "a", "mended", "done"),
+            ("loopback", "a", "mended", "not suspended, and not left alone"),
+        ]
+
+
+def forged(kept):
+    """A decision that was never made, as a file of decisions would have it, without a link."""
+    lines = [line for path in kept for line in path.read_bytes().splitlines(keepends=True)]
+    shared = next(line for line in lines if line.startswith(b"{"))
+    line = json.loads(next(line for line in lines if line.startswith(b"[")))
+    return [shared, json.dumps(["dec_forged", *line[1:3], json.loads(shared)["number"], *line[4:]]).encode() + b"\n"]
+
+
 def tamper(dice, files):
     """Does one thing to one of the files. Returns what, and whether it can be seen without a pinned head."""
     path = dice.choice(files)
     lines = path.read_bytes().splitlines(keepends=True)
     at = dice.randrange(len(lines))
-    what = dice.choice(["flip", "cut", "remove", "swap", "copy", "insert", "behead", "drop file"])
+    what = dice.choice(
+        [
+            "flip",
+            "cut",
+            "remove",
+            "swap",
+            "copy",
+            "insert",
+            "behead",
+            "drop file",
+            "append unlinked lines",
+            "add a file",
+        ]
+    )
+    kept = [each for each in files if each.name != audit.NAME]
     if what == "flip":
         place = dice.randrange(len(lines[at]) - 1)
         byte = bytes([lines[at][place] ^ dice.randrange(1, 256)])
@@ -123,6 +162,15 @@ def tamper(dice, files):
         lines.insert(at, b'{"number":%d,"time":1.0,"actor":"cli me","act":"started"}\n' % at)
     elif what == "behead":
         del lines[: at + 1]
+    elif what == "append unlinked lines":
+        path = dice.choice(kept)
+        lines = [*path.read_bytes().splitlines(keepends=True), *forged(kept)]
+    elif what == "add a file":
+        day, number, _ = dice.choice(kept).name.split(".")
+        path = kept[0].with_name(f"{day}.{int(number) + dice.randrange(1, 9):06d}.jsonl")
+        if path.exists():
+            return ""
+        lines = forged(kept)
     else:
         path.unlink()
         return what
@@ -145,14 +193,19 @@ def test_whatever_is_done_to_what_is_kept_is_seen(left, tmp_path, showed):
         files = sorted([copy / audit.NAME, *(copy / "decisions").iterdir()])
         before = {path: path.read_bytes() for path in files}
         what = tamper(dice, files)
-        after = {path: path.read_bytes() if path.exists() else None for path in files}
+        after = {
+            path: path.read_bytes() for path in [copy / audit.NAME, *(copy / "decisions").iterdir()] if path.exists()
+        }
         if before != after:
-            found = verified(copy)
+            found = verified(copy, heads)
             broken = any(finding.breaks for finding in found.findings) or not heads <= found.seen
+            if what == "append unlinked lines":  # so does a disk that is full: nobody reads them
+                broken |= any(finding.kind == "torn" for finding in found.findings)
             assert broken, (number, what)
+            assert decisions.find(copy, "dec_forged") is None, (number, what)
             seen[what] = seen.get(what, 0) + 1
         shutil.rmtree(copy)
-    assert len(seen) == 8
+    assert len(seen) == 10
     showed(f"{sum(seen.values())} changes of {len(seen)} kinds, with two pinned heads", "each seen by `audit verify`")
 
 

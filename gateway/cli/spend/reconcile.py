@@ -1,5 +1,6 @@
 """`gateway spend reconcile`"""
 
+import contextlib
 import hashlib
 import re
 import time
@@ -12,10 +13,21 @@ from typing import Annotated
 import msgspec
 import typer
 
+from gateway.adapters.audit import Audit, Noted, whoever
 from gateway.adapters.books import Books, LedgerUnreadable
 from gateway.adapters.spend import Asked, billed, breakdown
 from gateway.adapters.stores import store_of
-from gateway.cli.common import Format, StateDir, books_of, cannot_run, print_json, print_rows, settings_of, table
+from gateway.cli.common import (
+    Format,
+    StateDir,
+    books_of,
+    cannot_run,
+    noting,
+    print_json,
+    print_rows,
+    settings_of,
+    table,
+)
 from gateway.core.day import SECONDS, date_of
 from gateway.core.price import usd
 from gateway.core.reconcile import Compared, Invoice, compare, corrections, total
@@ -74,7 +86,10 @@ def reconcile(
     compared = compare(invoice, held, within)
     booked = None
     if book:
-        booked = _book(settings, compared, invoice.provider, files, contents)
+        with noting(), _noted(settings.state_dir, invoice) as noted:
+            booked = _book(settings, compared, invoice.provider, files, contents)
+            if noted is not None:
+                noted.outcome = f"booked {booked.new} correcting entries"
     _print(invoice, compared, total(compared, within), tolerance, format, booked)
     if any(each.verdict != "match" for each in compared):
         raise typer.Exit(1)
@@ -117,6 +132,14 @@ class _Booked(msgspec.Struct, frozen=True):
         if self.unfinished:
             said.append(f"{self.unfinished} are of a day that is not over (UTC)")
         return "; ".join(said)
+
+
+def _noted(state_dir: Path, invoice: Invoice) -> contextlib.AbstractContextManager[Noted | None]:
+    """Notes the act where a gateway is; where only its ledger is there is no trail."""
+    if not state_dir.is_dir():
+        return contextlib.nullcontext()
+    days = f"{date_of(invoice.first)} to {date_of(invoice.last)}"
+    return Audit(state_dir).during(whoever(), "spend_booked", invoice.provider, days)
 
 
 def _book(

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from gateway.adapters.audit import read
 from gateway.adapters.books import Books
 from gateway.adapters.ledger_sqlite import _write, connect
 from gateway.adapters.spend import Asked, breakdown
@@ -117,6 +118,17 @@ def test_once_booked_the_ledger_is_the_invoice(run, tmp_path):
     assert (code, out.splitlines()[-1]) == (0, "booked 0 correcting entries")
     assert total(tmp_path) == before - 6 * CENT
     assert "corrected USD" in out
+    assert [(r.act, r.object, r.outcome, r.detail) for r in read(tmp_path / ".gateway")] == [
+        ("spend_booked", "anthropic", f"booked {count} correcting entries", "2025-11-03 to 2025-11-04")
+        for count in (1, 0)
+    ]
+
+
+def test_what_cannot_be_noted_is_not_booked(run, tmp_path):
+    before = total(tmp_path)
+    (tmp_path / ".gateway" / "audit.jsonl").mkdir()
+    code, _, error = run(INVOICE, "--book")
+    assert (code, "not done: it cannot be noted" in error, total(tmp_path)) == (2, True, before)
 
 
 def test_what_comes_to_the_ledger_after_booking_is_not_lost(run, tmp_path):

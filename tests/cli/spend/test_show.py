@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from gateway.adapters.ledger_sqlite import _write, connect
 from gateway.adapters.spend import BY
 from gateway.cli import app
+from gateway.cli.common import Format, print_rows
 from gateway.core.day import day_of
 from gateway.core.record import Entry
 from gateway.core.usage import BUCKETS
@@ -183,3 +184,21 @@ def test_savings_as_csv(run):
         ("2025-11-03", "600000000"),
         ("2025-11-06", "-100000000"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("", ""),
+        ("-1.25", "-1.25"),
+        ("-12", "-12"),
+        ("-1+1", "'-1+1"),
+        ("=1", "'=1"),
+        ("+1", "'+1"),
+        ("@x", "'@x"),
+        (5, 5),
+    ],
+)
+def test_a_cell_of_csv_is_guarded_where_it_would_run(capsys, value, cell):
+    print_rows([{"a": value, "b": "x"}], ["a", "b"], Format.csv)
+    assert capsys.readouterr().out == f"a,b\r\n{cell},x\r\n"
