@@ -12,7 +12,7 @@ from gateway.core.errors import Failed, Refusal, Refused
 from gateway.core.fallback import after
 from gateway.core.findings import Classified
 from gateway.core.labels import join, level_or_highest
-from gateway.core.outline import LARGE_BYTES, Outline
+from gateway.core.outline import Outline
 from gateway.core.record import Caller
 from gateway.ports import Policy, Scanned
 from gateway.routing.asking import ask, taken_out
@@ -118,10 +118,11 @@ def watched_tags(do: tuple[Obligation, ...]) -> frozenset[str]:
     return frozenset(tag for each in do if each.name == "scan_answer" for tag in each.tags)
 
 
-def fetched(demand: Demand, body: bytes) -> Demand:
+def fetched(chat: ChatRequest, body: bytes) -> Demand:
     """What is asked of a backend, with the fetching of what the body only names by its address. Of a large request its
     outline has said that."""
-    if len(body) > LARGE_BYTES or not names_addresses(body, chat=in_turns(demand.needs)):
+    demand = chat.demand
+    if isinstance(chat, Outline) or not names_addresses(body, chat=in_turns(demand.needs)):
         return demand
     return msgspec.structs.replace(demand, needs=demand.needs | {URLS})
 

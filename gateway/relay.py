@@ -109,7 +109,7 @@ class Relay:
             scanned = self._scanning.scan(policy, call.caller.team, chat, body)
             if isinstance(scanned, Awaitable):
                 scanned = await scanned
-            demand = fetched(demand, body)
+            demand = fetched(chat, body)
             unread_as = opaque_as(call.caller, declared)
             classified = self._classify(call, declared, chat, scanned.found, unread_as)
             sensitivity = classified.shown
