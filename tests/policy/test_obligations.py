@@ -46,7 +46,11 @@ def test_what_carries_a_figure_is_done_and_not_only_asked():
     assert [name for name, row in OBLIGATIONS.items() if row.takes == "figure" and not row.acts] == []
 
 
-@pytest.mark.parametrize("atom", [atom for row in OBLIGATIONS.values() for atom in row.when or ()], ids=str)
+@pytest.mark.parametrize(
+    "atom",
+    [atom for row in OBLIGATIONS.values() for atom in row.when or ()],
+    ids=lambda atom: f"{atom.attribute} {atom.test}",
+)
 def test_what_discharges_is_asked_of_attributes_and_words_that_exist(atom):
     attribute = (REQUEST if atom.side == "request" else BACKEND)[atom.attribute]
     vocabulary = Vocabulary({section: dict.fromkeys(words, "x") for section, words in WORDS.items()})
