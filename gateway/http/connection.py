@@ -57,6 +57,7 @@ class Connection(KeptConnection):
         self._part = _HEAD
         self._begun = False  # a first line
         self._long = False  # a head that may be longer than is read
+        self.url = b""  # before the first one came, too
         self._head_bytes = 0
         self.instead = b""  # of the head that was read: it is to be read without its `upgrade`
         self._length: int | None = None  # None: in chunks, or nothing said
@@ -356,9 +357,7 @@ class Connection(KeptConnection):
             self.flow.resume_reading()
 
     def _answer(self, refused: Refused, *, ends: bool = True) -> bytes:
-        status, headers, body = errors.refusal(
-            refused, request_id(), errors.spoken(self.url or b"", self.headers or ())
-        )
+        status, headers, body = errors.refusal(refused, request_id(), errors.spoken(self.url, self.headers or ()))
         lines = head_of(status, [*self.server_state.default_headers, *headers, *((_CLOSE,) if ends else ())])
         return b"".join((*lines, b"\r\n", body))
 
