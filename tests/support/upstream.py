@@ -176,7 +176,7 @@ class Upstream:
         until = self._loop.time() + seconds
         while (left := until - self._loop.time()) > 0:
             await asyncio.sleep(min(left, 0.05))
-            if reader.at_eof():
+            if reader.at_eof() or reader.exception() is not None:  # a close with something unread is a reset
                 return False
         return True
 
