@@ -137,7 +137,7 @@ def test_a_body_that_means_harm_is_refused_with_a_word(gateway, upstream, key, s
             most = max(most, rss(gateway.process.pid))
     assert wrong == {}
     assert most - before < 32_000_000
-    assert slowest < 0.1 + 10 * usual  # a body of a megabyte takes its time on a busy machine, whatever is in it
+    assert slowest < 0.3 + 10 * usual  # a body of a megabyte takes its time on a busy machine, whatever is in it
     showed(
         f"{len(BAD)} bodies",
         f"4xx each, slowest {slowest * 1000:.0f} ms with its upload, memory +{(most - before) / 1e6:.0f} MB",
