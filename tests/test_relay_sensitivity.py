@@ -1,16 +1,12 @@
 """What a request holds decides where it may go, in which form, and what of the answer comes back."""
 
 import json
-from pathlib import Path
 
 import pytest
 from support.doubles import (
     SCANNING,
     YES,
-    Books,
-    Calls,
     Snapshot,
-    Snapshots,
     Told,
     answering,
     backend,
@@ -18,21 +14,16 @@ from support.doubles import (
     failing,
     streaming,
 )
+from support.house import House as Relaying
 from support.upstream import DONE, OK, delta
 
 from gateway import relay
-from gateway.adapters.books import Books as Ledgers
-from gateway.adapters.budgets_local import LocalBudgets
-from gateway.adapters.conversations import Conversations
 from gateway.adapters.elsewhere import Failure
-from gateway.adapters.lanes import Lanes
 from gateway.adapters.scanning import Scanning
 from gateway.core.decision import Obligation, Project, Verdict
 from gateway.core.errors import Refusal, Refused
 from gateway.core.findings import NOTHING_FOUND, Found
 from gateway.core.record import End
-from gateway.providers import DIALECTS
-from gateway.relay import Relay
 from gateway.surfaces import CHAT
 
 A, B = backend("a"), backend("b")
@@ -56,25 +47,11 @@ def raw_never(*tags, do=()):
     return verdict
 
 
-class House:
+class House(Relaying):
     """A relay with everything around it, and the real scanner."""
 
     def __init__(self, snapshot, answers=None, scanning=SCANNING) -> None:
-        self.policies = Snapshots(snapshot)
-        self.upstreams = Calls(answers)
-        self.books = Books()
-        self.conversations = Conversations()
-        self.relay = Relay(
-            self.policies,
-            self.upstreams,
-            DIALECTS,
-            self.books,
-            self.books,
-            self.conversations,
-            LocalBudgets(Ledgers(Path("/nonexistent"))),
-            scanning,
-            Lanes(lambda *_: None),
-        )
+        super().__init__(snapshot, answers, scanning=scanning)
 
     async def ask(self, text="hi", *, of=None, body=None, messages=None, **fields):
         asked = {"model": "auto", "messages": messages or [{"role": "user", "content": text}], **fields}
@@ -84,10 +61,6 @@ class House:
         except Refused as refused:
             return refused
         return told
-
-    @property
-    def record(self):
-        return self.books.records[-1]
 
     @property
     def facts(self):

@@ -23,8 +23,6 @@ from gateway.core.steering import plain
 NAME = "audit.jsonl"
 GATEWAY = "gateway"
 """Who did what the gateway did by itself."""
-LOOPBACK = "loopback"
-"""Who gave an order on the admin listener where no key is asked for."""
 
 Act = Literal[
     "started",

@@ -5,6 +5,7 @@ What a text was found to hold is remembered, so of a conversation that comes aga
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from gateway.adapters.desk import Look, ToEncode, ToJudge, redacted_of, walked_of
 from gateway.adapters.elsewhere import RETRY_SECONDS, Elsewhere, Failure, Read, read_of
@@ -34,6 +35,7 @@ MOST_MIDDLING, MOST_LARGE = 64, 8
 _SEAM_CHARS = 100
 """What is examined of a text beside its neighbours, as a rule."""
 _REMEMBERED = 4
+_T = TypeVar("_T")
 
 
 class Scanning:
@@ -55,15 +57,7 @@ class Scanning:
 
     async def outlined(self, surface: str, body: bytes, arrived: int, team: str | None = None) -> Outline:
         """What there is to know of a large request beside its words. Raises Refused."""
-        try:
-            return await self._large.outlined(surface, arrived, body, team)
-        except Failure as failure:
-            self._failed(str(failure))
-            raise Refused(
-                Refusal.INTERNAL,
-                "the gateway could not read a body as large as this; try again",
-                retry_after=RETRY_SECONDS,
-            ) from None
+        return await self._done(self._large.outlined(surface, arrived, body, team), "read a body")
 
     def scan(self, policy: Policy, team: str, chat: ChatRequest, body: bytes) -> "_Scanned | Awaitable[_Scanned]":
         """What is in a body. Where the scanner fails, nothing is known."""
@@ -137,27 +131,25 @@ class Scanning:
 
     async def lacking(self, read: Read, asked: Sequence[tuple[Backend, tuple[Obligation, ...]]]) -> tuple[str, ...]:
         """Why each backend cannot do what is asked. Raises Refused."""
-        try:
-            return await self._process(read).judged(read, ToJudge(tuple(asked)))
-        except Failure as failure:
-            self._failed(str(failure))
-            raise Refused(
-                Refusal.INTERNAL,
-                "the gateway could not find out who can do a request as large as this; try again",
-                retry_after=RETRY_SECONDS,
-            ) from None
+        judged = self._process(read).judged(read, ToJudge(tuple(asked)))
+        return await self._done(judged, "find out who can do a request")
 
     async def encoded(
         self, look: Look, read: Read, redacted: tuple[str, ...], do: tuple[Obligation, ...], backend: Backend
     ) -> Encoded:
         """The request as a backend takes it. Raises Refused."""
+        encoded = self._process(read).encoded(read, look, ToEncode(redacted, do, backend))
+        return await self._done(encoded, "tell a backend a request")
+
+    async def _done(self, work: Awaitable[_T], what: str) -> _T:
+        """What nobody can do without. Raises Refused where its process failed: that is our fault."""
         try:
-            return await self._process(read).encoded(read, look, ToEncode(redacted, do, backend))
+            return await work
         except Failure as failure:
             self._failed(str(failure))
             raise Refused(
                 Refusal.INTERNAL,
-                "the gateway could not say a request as large as this to a backend; try again",
+                f"the gateway could not {what} of this size; try again",
                 retry_after=RETRY_SECONDS,
             ) from None
 

@@ -18,7 +18,7 @@ from support.doubles import SCANNING, Books, Calls, Snapshot, Snapshots, Told, c
 class House:
     """A relay with everything around it."""
 
-    def __init__(self, snapshot: Snapshot, answers: dict | None = None, before=None) -> None:
+    def __init__(self, snapshot: Snapshot, answers: dict | None = None, before=None, scanning=SCANNING) -> None:
         self.policies = Snapshots(snapshot)
         self.upstreams = Calls(answers, before)
         self.books = Books()
@@ -32,7 +32,7 @@ class House:
             self.books,
             self.conversations,
             self.budgets,
-            SCANNING,
+            scanning,
             Lanes(lambda *_: None),
         )
 
