@@ -39,7 +39,7 @@ privileged: .venv/dev ## what needs root, namespaces, cgroups or a full disk; ea
 	$(PYTEST) -m privileged -rs || test $$? -eq 5
 
 servers: # real servers that some tests put before the gateway; without them those tests say why they are skipped
-	@sh tests/support/servers.sh nginx haproxy strace
+	@sh tests/support/servers.sh nginx haproxy strace prometheus
 
 sbom: .cache/audit/ready ## what is inside the image, as CycloneDX: dist/sbom.cdx.json; the same lock gives the same bytes
 	@mkdir -p dist
