@@ -74,28 +74,28 @@ BURN = Alert(
     cases=(
         Case(
             why="thrice the pace of last week",
-            series=(('gateway_cost_usd_total{team="t"}', "0+2x1020 2043+6x20"),),
+            series=(('gateway_cost_usd_total{team="t"}', "0+6x340 2058+18x7"),),
             at="172h",
-            step="10m",
+            step="30m",
             fires=(({}, "36.00"),),
         ),
         Case(
             why="twice of very little",
-            series=(('gateway_cost_usd_total{team="t"}', "0+0.01x1020 10.2+0.1x20"),),
+            series=(('gateway_cost_usd_total{team="t"}', "0+0.03x340 10.5+0.3x7"),),
             at="172h",
-            step="10m",
+            step="30m",
         ),
         Case(
             why="the same pace, over a restart",
-            series=(('gateway_cost_usd_total{team="t"}', "0+2x1020 0+2x20"),),
+            series=(('gateway_cost_usd_total{team="t"}', "0+6x340 0+6x7"),),
             at="172h",
-            step="10m",
+            step="30m",
         ),
         Case(
             why="nothing is known of last week",
-            series=(('gateway_cost_usd_total{team="t"}', "0+20x30"),),
+            series=(('gateway_cost_usd_total{team="t"}', "0+60x10"),),
             at="4h",
-            step="10m",
+            step="30m",
         ),
     ),
 )

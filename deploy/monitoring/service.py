@@ -89,8 +89,7 @@ _NOW = Row(
             "Series dropped",
             "What was counted under `other` in this range, since there were too many label values.",
             "Not 0: splits by team and app are not whole. Runbook: GatewaySeriesDropped.",
-            f"round({total(f'gateway_series_dropped_total{{{HERE}}}', '')})"
-            f" + (max(gateway_budget_series_dropped{{{HERE}}}) or vector(0))",
+            f"round({total(f'gateway_series_dropped_total{{{HERE}}}', '')})",
         ),
     ),
 )

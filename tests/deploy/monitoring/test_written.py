@@ -91,7 +91,7 @@ def test_every_rule_that_is_recorded_is_used():
 
 @needs_promtool
 def test_each_alert_fires_when_it_must_and_only_then():
-    for command in (["check", "rules", "rules.yml"], ["test", "rules", "rules_test.yml"]):
+    for command in (["check", "rules", "rules.yml"], ["test", "rules", "rules_test.yml", "rules_week_test.yml"]):
         ran = subprocess.run([PROMTOOL, *command], cwd=ROOT / "deploy/prometheus", capture_output=True, text=True)
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
