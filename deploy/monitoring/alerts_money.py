@@ -1,7 +1,7 @@
 """Alerts about money."""
 
 from deploy.monitoring.alert import Alert, Case
-from deploy.monitoring.promql import grown
+from deploy.monitoring.promql import happened
 
 _BUDGET = {"budget": "b", "per": "team", "account": "search", "window": "month"}
 _LABELS = 'budget="b", per="team", account="search", window="month"'
@@ -102,7 +102,7 @@ BURN = Alert(
 
 OVERSHOOT = Alert(
     name="GatewayBudgetOvershoot",
-    expr=f"sum({grown('gateway_budget_overshoot_usd_total', '1h')}) > 0",
+    expr=f"sum({happened('gateway_budget_overshoot_usd_total', '1h')}) > 0",
     lasts="0m",
     severity="critical",
     summary='{{ $value | printf "%.4f" }} USD were booked beyond limits in force',
@@ -130,6 +130,7 @@ OVERSHOOT = Alert(
             series=(
                 ('gateway_budget_overshoot_usd_total{instance="a"}', "0x70"),
                 ('gateway_budget_overshoot_usd_total{instance="b"}', "_x65 0.02x5"),
+                ('gateway_build_info{instance="a"}', "1x70"),
             ),
             at="68m",
             fires=(({}, "0.0200"),),
@@ -137,6 +138,7 @@ OVERSHOOT = Alert(
         Case(
             why="none, and what is long past; a scrape that failed is no news",
             series=(
+                ('gateway_build_info{instance="a"}', "1x200"),
                 ('gateway_budget_overshoot_usd_total{instance="a"}', "0x200"),
                 ('gateway_budget_overshoot_usd_total{instance="b"}', "1x100 _ 1x100"),
             ),
@@ -147,7 +149,7 @@ OVERSHOOT = Alert(
 
 UNPRICED = Alert(
     name="GatewayUnpriced",
-    expr=f"sum({grown('gateway_unpriced_requests_total', '15m')}) > 0",
+    expr=f"sum({happened('gateway_unpriced_requests_total', '15m')}) > 0",
     lasts="5m",
     severity="warning",
     summary='{{ $value | printf "%.0f" }} requests to models without a price in 15 minutes',

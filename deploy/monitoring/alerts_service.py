@@ -1,7 +1,7 @@
 """Alerts about the service: is it there, do its backends answer, are its books up to date."""
 
 from deploy.monitoring.alert import Alert, Case
-from deploy.monitoring.promql import grown
+from deploy.monitoring.promql import happened
 
 DOWN = Alert(
     name="GatewayDown",
@@ -198,7 +198,7 @@ LAG = Alert(
 
 DROPPED = Alert(
     name="GatewaySeriesDropped",
-    expr=f"sum({grown('gateway_series_dropped_total', '1h')}) > 0",
+    expr=f"sum({happened('gateway_series_dropped_total', '1h')}) > 0",
     lasts="0m",
     severity="warning",
     summary='{{ $value | printf "%.0f" }} times a label value had no room and was counted as `other`',

@@ -222,6 +222,7 @@ _BACKENDS = Row(
             says="Calls that wait for room at a backend.",
             do="A queue that does not drain adds to every first token, and ends in 429 `overloaded`.",
             kind="timeseries",
+            width=8,
             unit="short",
             stacked="normal",
             queries=(Query(f"sum by (backend) (gateway_backend_queued_calls{{{BACKEND}}})", "{{backend}}"),),
@@ -232,6 +233,7 @@ _BACKENDS = Row(
             do="`backend`: too few machines. `inflight`, `delay`, `bodies`: too few replicas. `connections`, "
             "`slow`: clients.",
             kind="timeseries",
+            width=8,
             unit="ops",
             stacked="normal",
             queries=(Query(rate(f"gateway_shed_total{{{HERE}}}", "reason"), "{{reason}}"),),
@@ -242,6 +244,7 @@ _BACKENDS = Row(
             do="It grows while the database is away; nothing is lost until the journal is full. Runbook: "
             "GatewayLedgerLag.",
             kind="timeseries",
+            width=8,
             unit="s",
             steps=_LAG,
             queries=(Query(f"max by (instance) (gateway_ledger_lag_seconds{{{HERE}}})", "{{instance}}"),),
