@@ -88,7 +88,7 @@ FIRST_TOKEN = Alert(
     means="Of the answers of a quarter of an hour, and more than 20, one in twenty began later than 10 s after the"
     " request came. Models that think long before they write are slow by nature: give those a bound of their own.",
     look=(
-        "*First token*, *Queue* and *Calls under way and their limit* of the dashboard Gateway service.",
+        "*First token*, *Queue* and *How full backends are* of the dashboard Gateway service.",
         "`gateway backends check ID`: how fast it is reached.",
     ),
     do=(

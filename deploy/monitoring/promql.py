@@ -57,9 +57,9 @@ def alike(series: str, by: str = "") -> str:
 
 
 def quantile(share: float, histogram: str, selector: str, by: str = "") -> str:
-    """A quantile of a histogram over all replicas."""
+    """A quantile of a histogram over all replicas. What had no value in the window is left out."""
     labels = f"le, {by}" if by else "le"
-    return f"histogram_quantile({share}, sum by ({labels}) (rate({histogram}_bucket{{{selector}}}[{RATE}])))"
+    return f"histogram_quantile({share}, sum by ({labels}) (rate({histogram}_bucket{{{selector}}}[{RATE}]))) >= 0"
 
 
 def or_none(expr: str, label: str) -> str:

@@ -207,14 +207,18 @@ _BACKENDS = Row(
             ),
         ),
         Panel(
-            title="Calls under way and their limit",
-            says="Calls under way by backend; dashed: how many they may have, where that is bounded.",
-            do="At its limit for long: add machines, or let others share by `prefer`.",
+            title="How full backends are",
+            says="Calls under way as a share of how many a backend may have at once, where that is bounded.",
+            do="At 100 % for long: add machines, or let others share by `prefer`.",
             kind="timeseries",
-            unit="short",
+            unit="percentunit",
+            most=1,
             queries=(
-                Query(f"sum by (backend) (gateway_backend_inflight_calls{{{BACKEND}}})", "{{backend}}"),
-                Query(f"sum by (backend) (gateway_backend_limit_calls{{{BACKEND}}})", "limit of {{backend}}"),
+                Query(
+                    f"sum by (backend) (gateway_backend_inflight_calls{{{BACKEND}}})"
+                    f" / sum by (backend) (gateway_backend_limit_calls{{{BACKEND}}})",
+                    "{{backend}}",
+                ),
             ),
         ),
         Panel(
