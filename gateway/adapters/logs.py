@@ -44,6 +44,7 @@ class RequestLine(msgspec.Struct, frozen=True):
     event: str
     request_id: str
     client_request_id: str | None
+    trace_id: str | None
     key: str
     team: str
     app: str
@@ -106,6 +107,7 @@ def _line(record: Record) -> RequestLine:
         event="request",
         request_id=call.id,
         client_request_id=call.client_request_id,
+        trace_id=call.trace.hex if call.trace is not None else None,
         key=caller.key,
         team=caller.team,
         app=caller.app,
