@@ -103,7 +103,8 @@ def spans(record: Record, trace: Trace, resource: Resource, scope: Instrumentati
     for tried in record.tried:
         if tried.began:
             said = _of_call(record, tried, operation)
-            times = tried.began, max(tried.began, tried.ended)
+            ends = min(tried.ended, call.arrived + record.duration)  # it is settled a moment after all has ended
+            times = tried.began, max(tried.began, ends)
             id, name = trace.hop_span(tried.hop), f"{operation} {tried.model}"
             made.append(span(name, id, trace.span, SpanKind.CLIENT, times, said, ok=tried.failure is None))
     return made
@@ -137,7 +138,7 @@ def _of_request(record: Record, operation: str) -> dict[str, Value]:
         if not decision.candidates:
             rules = {rule for excluded in decision.excluded for rule in excluded.rules}
             said["gateway.denied_by"] = sorted(rules) or ["default-deny"]
-    if record.served is not None and record.served.failure is None:
+    if record.served is not None and record.served.failure is None and not record.served.misnamed:
         said["gen_ai.response.model"] = record.served.model
     if error := error_of(record):
         said["error.type"] = error
