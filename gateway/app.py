@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import logging
 import sqlite3
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from gateway import __version__, providers
-from gateway.adapters import dumps, otel, policy_files, recognizer, state, suspensions
+from gateway.adapters import dumps, library_log, otel, policy_files, recognizer, state, suspensions
 from gateway.adapters import metrics as metrics_adapter
 from gateway.adapters.audit import GATEWAY, Audit, Notes
 from gateway.adapters.conversations import Conversations
@@ -374,7 +373,7 @@ def _readable(directory: Path, *names: str) -> Iterator[None]:
 
 def run(settings: Settings, before: Told) -> None:
     """Runs the server until it is told to stop, or was `before`. Raises CannotStart."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    library_log.install(Log())
     dumps.forbid()
     import uvloop
 

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
 from gateway.core.catalog import OPERATIONS
-from gateway.core.decision import Decision
+from gateway.core.decision import Decision, denied_by
 from gateway.core.price import PICO_PER_USD
 from gateway.core.record import End, Record, Tried
 from gateway.core.steering import plain
@@ -135,9 +135,8 @@ def _of_request(record: Record, operation: str) -> dict[str, Value]:
         said["gen_ai.request.model"] = decision.requested
         said["gateway.decision_id"] = decision.id
         said["gateway.policy_digest"] = decision.policy_digest
-        if not decision.candidates:
-            rules = {rule for excluded in decision.excluded for rule in excluded.rules}
-            said["gateway.denied_by"] = sorted(rules) or ["default-deny"]
+        if rules := denied_by(decision):
+            said["gateway.denied_by"] = rules
     if record.served is not None and record.served.failure is None and not record.served.misnamed:
         said["gen_ai.response.model"] = record.served.model
     if error := error_of(record):

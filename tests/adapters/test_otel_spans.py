@@ -74,7 +74,12 @@ def test_a_denial_names_its_rules_and_has_no_call():
     assert span.attributes["gateway.denied_by"] == ["never", "no"]
     assert (span.attributes["error.type"], span.status.status_code) == ("policy_denied", StatusCode.UNSET)
     (span,) = made(
-        record(decision=Decision("dec-1", "d", "auto", FACTS, (), ()), end=End.REFUSED, status=403, code="x")
+        record(
+            decision=Decision("dec-1", "d", "auto", FACTS, (), (Exclusion("b", "policy", (), "words"),)),
+            end=End.REFUSED,
+            status=403,
+            code="x",
+        )
     )
     assert span.attributes["gateway.denied_by"] == ["default-deny"]
 
