@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import logging
 import sqlite3
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from gateway import __version__, providers
-from gateway.adapters import dumps, policy_files, recognizer, state, suspensions
+from gateway.adapters import dumps, library_log, otel, policy_files, recognizer, state, suspensions
 from gateway.adapters import metrics as metrics_adapter
 from gateway.adapters.audit import GATEWAY, Audit, Notes
 from gateway.adapters.conversations import Conversations
@@ -70,6 +69,8 @@ class Gateway:
         self._intake: Intake | None = None
         if settings.recognizer and (why := recognizer.missing()):
             raise CannotStart(f"GATEWAY_RECOGNIZER is `{settings.recognizer}`: {why}")
+        if settings.otel_endpoint and (why := otel.hindrance()):
+            raise CannotStart(f"GATEWAY_OTEL_ENDPOINT is set: {why}")
         try:
             parsed = policy_files.load(settings.policies, settings.extra_catalog, settings.policy_key)
         except policy_files.Unreadable as error:
@@ -127,7 +128,11 @@ class Gateway:
             suspended=self.suspensions.in_force,
         )
         self.upstreams = AiohttpUpstreams(find)
-        self.outbox = Outbox((self.metrics, self.log, self.decisions))
+        self.otel: otel.Otel | None = None
+        if at := settings.otel_endpoint:
+            self.otel = otel.started(at, settings.otel_header_pairs, settings.otel_sample, self.log.event)
+            self.metrics.registry.register(self.otel)
+        self.outbox = Outbox((self.metrics, self.log, self.decisions, *([self.otel] if self.otel else ())))
         self.relay = Relay(
             self.policies,
             Recognized(self.upstreams, self.recognizer) if self.recognizer else self.upstreams,
@@ -139,7 +144,8 @@ class Gateway:
             self.scanning,
             self.lanes,
         )
-        self.calls = Calls(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
+        trace = self.otel.trace_of if self.otel is not None else None
+        self.calls = Calls(self.relay, self.keys.find, self.outbox, settings.max_body_bytes, trace)
         self.public = public_app(
             Paths(self.calls),
             {
@@ -242,6 +248,8 @@ class Gateway:
                 await self.recognizer.close()
             await self.spending.close()
             await asyncio.to_thread(self.decisions.close)
+            if self.otel is not None:
+                await asyncio.to_thread(self.otel.close)
             self.keys.close()
             self.suspensions.close()
             self.log.event("stopped")
@@ -365,7 +373,7 @@ def _readable(directory: Path, *names: str) -> Iterator[None]:
 
 def run(settings: Settings, before: Told) -> None:
     """Runs the server until it is told to stop, or was `before`. Raises CannotStart."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    library_log.install(Log())
     dumps.forbid()
     import uvloop
 

@@ -1,9 +1,10 @@
 """Settings: defaults, gateway.toml, GATEWAY_* in the environment, flags; a later one wins. All wrong ones are told."""
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -13,6 +14,7 @@ _UNREADABLE_URL = (
     "no user, host and port can be read in it; percent-encode the password (`/` is `%2F`, `@` is `%40`, `#` is `%23`),"
     " and name a host"
 )
+_HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 VALKEY_SCHEMES = ("valkey", "valkeys", "redis", "rediss", "unix")
 
 
@@ -59,6 +61,12 @@ class Settings(BaseSettings):
     """Valkey that all replicas share budgets and rates on; without one each process counts for itself."""
     recognizer: Literal["", "presidio"] = ""
     """A further recogniser that tells what it finds and decides nothing. Empty: none."""
+    otel_endpoint: str = ""
+    """Base URL of an OpenTelemetry collector (OTLP over HTTP) that gets traces and metrics. Empty: nobody does."""
+    otel_sample: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """The share of requests that are traced, of those whose caller does not say."""
+    otel_headers: SecretStr | None = None
+    """What the collector wants as headers, `name=value,name=value`, percent-encoded."""
     max_inflight: Annotated[int, Field(ge=1)] = 4000
     """Calls under way at most. More get 503 `gateway_overloaded` at once."""
     drain_seconds: Annotated[int, Field(ge=0)] = 0
@@ -85,6 +93,11 @@ class Settings(BaseSettings):
         """Where the ledger is kept, in the clear; empty: in the state directory."""
         return self.database_url.get_secret_value() if self.database_url else ""
 
+    @property
+    def otel_header_pairs(self) -> dict[str, str]:
+        """The headers for the collector, in the clear. Raises ValueError for what is no list of headers."""
+        return _header_pairs(self.otel_headers.get_secret_value()) if self.otel_headers else {}
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -106,6 +119,23 @@ class Settings(BaseSettings):
         if url is not None and not _is_plain(url.get_secret_value()):
             raise ValueError(_UNREADABLE_URL)
         return url
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _collects(cls, url: str) -> str:
+        if url and not (_is_plain(url) and urlsplit(url).scheme in ("http", "https") and not set(url) & set("@?# ")):
+            raise ValueError(
+                "not the base URL of a collector, such as http://127.0.0.1:4318; what it wants to know you by goes into"
+                " GATEWAY_OTEL_HEADERS"
+            )
+        return url.rstrip("/")
+
+    @field_validator("otel_headers")
+    @classmethod
+    def _headers(cls, headers: SecretStr | None) -> SecretStr | None:
+        if headers is not None:
+            _header_pairs(headers.get_secret_value())
+        return headers
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
@@ -152,6 +182,18 @@ def _is_plain(url: str) -> bool:
         )
     except ValueError:  # of a port, say
         return False
+
+
+def _header_pairs(text: str) -> dict[str, str]:
+    """Headers as the standard variable has them: names and values percent-encoded. Raises ValueError."""
+    pairs = {}
+    for each in filter(None, map(str.strip, text.split(","))):
+        name, equals, value = each.partition("=")
+        name, value = unquote(name.strip()).lower(), unquote(value.strip())
+        if not (equals and _HEADER_NAME.fullmatch(name) and value.isprintable() and value.isascii()):
+            raise ValueError("not `name=value,name=value`; percent-encode what else is in a value (a comma is `%2C`)")
+        pairs[name] = value
+    return pairs
 
 
 def is_loopback(host: str) -> bool:

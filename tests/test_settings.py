@@ -55,6 +55,15 @@ def test_every_problem_is_told_at_once(monkeypatch):
         ({"max_inflight": 0}, "max_inflight"),
         ({"port": 0}, "port"),
         ({"port": 70000}, "port"),
+        ({"otel_endpoint": "127.0.0.1:4318"}, "otel_endpoint: not the base URL of a collector"),
+        ({"otel_endpoint": "grpc://127.0.0.1:4317"}, "otel_endpoint: not the base URL of a collector"),
+        ({"otel_endpoint": "http://me:secret@127.0.0.1:4318"}, "goes into GATEWAY_OTEL_HEADERS"),
+        ({"otel_endpoint": "http://127.0.0.1:4318?key=secret"}, "goes into GATEWAY_OTEL_HEADERS"),
+        ({"otel_sample": 1.1}, "otel_sample"),
+        ({"otel_sample": "nan"}, "otel_sample"),
+        ({"otel_headers": "Bearer secret"}, "otel_headers: not `name=value,name=value`"),
+        ({"otel_headers": "a=b%0d%0ahost: other"}, "otel_headers: not `name=value,name=value`"),
+        ({"otel_headers": "a b=c"}, "otel_headers: not `name=value,name=value`"),
     ],
 )
 def test_what_cannot_work_is_refused(flags, said):
@@ -135,7 +144,32 @@ def test_secrets_do_not_show(monkeypatch):
     monkeypatch.setenv("GATEWAY_SCRAPE_TOKEN", "hush")
     monkeypatch.setenv("GATEWAY_VALKEY_URL", "valkey://:hush@127.0.0.1")
     monkeypatch.setenv("GATEWAY_DATABASE_URL", "postgresql://127.0.0.1/ledger")
+    monkeypatch.setenv("GATEWAY_OTEL_HEADERS", "authorization=Bearer%20hush")
     assert "hush" not in repr(load())
+
+
+@pytest.mark.parametrize("headers", ["Bearer hush", "a=hush%0a"])
+def test_headers_that_cannot_be_read_are_not_repeated(headers):
+    with pytest.raises(BadSettings) as raised:
+        load(otel_headers=headers)
+    assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "pairs"),
+    [
+        (None, {}),
+        ("", {}),
+        ("Authorization=Basic%20dTpw=", {"authorization": "Basic dTpw="}),
+        (" x-tenant = a%2Cb ,, api-key=k%3D1", {"x-tenant": "a,b", "api-key": "k=1"}),
+    ],
+)
+def test_headers_for_a_collector_are_read_as_the_standard_variable_has_them(headers, pairs):
+    assert load(otel_headers=headers).otel_header_pairs == pairs
+
+
+def test_a_collectors_url_needs_no_slash_at_its_end():
+    assert load(otel_endpoint="https://collector/otlp/").otel_endpoint == "https://collector/otlp"
 
 
 def test_an_extra_catalog_is_not_signed_so_it_does_not_go_with_a_key(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from gateway.core.breaker import Breaker
-from gateway.core.catalog import Backend
+from gateway.core.catalog import OURSELVES, Backend
 from gateway.core.concurrency import Concurrency, Found, Given
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.retries import RetryBudget
@@ -216,4 +216,4 @@ class Passage:
 def _concurrency(backend: Backend) -> Concurrency | None:
     if backend.max_concurrent is not None:
         return Given(backend.max_concurrent)
-    return Found() if backend.operator == "ourselves" else None
+    return Found() if backend.operator == OURSELVES else None

@@ -15,7 +15,15 @@ from gateway.http import errors
 from gateway.http.ids import request_id
 from gateway.http.routes import Admit, Endpoints, caller_of, serve
 
-_BARE: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None, "redirect_slashes": False}
+_SILENT = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
+"""The framework's own telemetry: a variable of the environment would have it send exceptions to whoever that names."""
+_BARE: dict[str, Any] = {
+    "docs_url": None,
+    "redoc_url": None,
+    "openapi_url": None,
+    "redirect_slashes": False,
+    "telemetry": _SILENT,
+}
 """Nothing but our own routes; and no address is made out of a Host header."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
