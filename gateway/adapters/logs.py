@@ -1,5 +1,6 @@
 """The log: one JSON line per request, and one per event of the server. Never prompt text, never keys."""
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -44,7 +45,12 @@ class Log:
     def event(self, event: str, *, level: str = "", **fields: object) -> None:
         """The line of something that the server did. One with an `error` is a warning, unless more is known of it."""
         level = level or _LEVELS.get(event) or ("warning" if "error" in fields else "info")
-        self._write(_ENCODE({"time": time.time(), "level": level, "event": event, **fields}) + b"\n")
+        line = {"time": time.time(), "level": level, "event": event, **fields}
+        try:
+            said = _ENCODE(line)
+        except UnicodeEncodeError:  # a file name that is no text, say
+            said = json.dumps(line, default=str).encode()
+        self._write(said + b"\n")
 
     def _write(self, lines: bytes) -> None:
         try:

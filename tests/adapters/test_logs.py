@@ -116,3 +116,17 @@ def test_a_request_says_what_was_asked_what_answered_and_what_denied(tmp_path, e
     )
     assert (line["tokens"], line["input_tokens"], line["output_tokens"]) == (18, 11, 7)
     assert (line["denied_by"], line["trace_id"]) == (["halt", "stop"], call.trace.hex)
+
+
+def test_a_name_that_is_no_text_is_told_all_the_same(tmp_path):
+    path = tmp_path / "log"
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+    Log(descriptor).event("act_not_noted", error="cannot read b\udcff", size=3)
+    os.close(descriptor)
+    assert json.loads(path.read_bytes()) | {"time": 0} == {
+        "time": 0,
+        "level": "error",
+        "event": "act_not_noted",
+        "error": "cannot read b\udcff",
+        "size": 3,
+    }
