@@ -21,7 +21,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any, Protocol
 
-from gateway.adapters.valkey import ANSWER_SECONDS, Command, Down, Valkey, is_spoiled
+from gateway.adapters.valkey import Command, Down, Valkey, is_spoiled
 
 MOST_QUEUED = 10_000
 """News that wait for the server. Beyond that they are dropped, and everything is told again."""
@@ -29,6 +29,8 @@ MOST_BYTES = 1024
 """Of one entry."""
 RETRY_SECONDS = 1.0
 START_SECONDS = 5.0
+_PATIENCE_SECONDS = 2.0
+"""How long an answer may take: nobody who serves a request waits for it."""
 _AT_ONCE = 256
 _WAIT_SECONDS = 1.0
 """How long the server holds a question for news back. A server that was emptied is noticed within this time."""
@@ -119,7 +121,7 @@ class Broadcast:
         for task in (self._task, self._sending):
             while task is not None and not task.done():  # Python 3.11 may lose an interruption
                 task.cancel()
-                await asyncio.wait({task}, timeout=ANSWER_SECONDS)
+                await asyncio.wait({task}, timeout=RETRY_SECONDS)
         await self._server.disconnect()
 
     def _publish(self, stream: str, news: bytes) -> None:
@@ -174,9 +176,9 @@ class Broadcast:
             while await self._hear(0.0, there):
                 pass
             for stream, topic in self._topics.items():
-                lacking = (news for news in topic.everything() if (stream, news) not in there)
-                while part := [(stream, news, time.monotonic()) for news in islice(lacking, _AT_ONCE)]:
-                    await self._say(part)
+                known = iter(topic.everything())
+                while part := list(islice(known, _AT_ONCE)):
+                    await self._say([(stream, news, time.monotonic()) for news in part if (stream, news) not in there])
         except BaseException:
             self._life = ""
             raise
@@ -229,8 +231,10 @@ class Broadcast:
                     raise
 
     async def _say(self, part: Sequence[tuple[str, bytes, float]]) -> None:
+        await asyncio.sleep(0)  # requests come first, also where there is much to look through
         now = time.monotonic()
-        await self._ask([self._adding(stream, news, now - since) for stream, news, since in part])
+        if part:
+            await self._ask([self._adding(stream, news, now - since) for stream, news, since in part])
 
     def _adding(self, stream: str, news: bytes, age: float) -> Command:
         topic = self._topics[stream]
@@ -238,7 +242,7 @@ class Broadcast:
         return "XADD", stream, "MAXLEN", "~", topic.kept, "*", self._name, entry
 
     async def _ask(self, commands: Sequence[Command], wait: float = 0.0) -> list[Any]:
-        answers = await self._server.ask(commands, wait + ANSWER_SECONDS)
+        answers = await self._server.ask(commands, wait + _PATIENCE_SECONDS)
         if any(is_spoiled(answer) for answer in answers):
             self._life = ""
             await self._server.ask([("DEL", _LIFE, *self._topics)])
