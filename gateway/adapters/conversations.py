@@ -69,7 +69,8 @@ class Conversations:
 
     def everything(self) -> Iterator[bytes]:
         """All that is remembered, as `heard` takes it, the longest unused first."""
-        return (bytes([RANK[label]]) + prefix for prefix, label in list(self._labels.items()))
+        labels = self._labels
+        return (bytes([RANK[labels[prefix]]]) + prefix for prefix in list(labels) if prefix in labels)
 
     def _keep(self, whole: bytes, label: str) -> bool:
         """Keeps a label. False: that, or a higher one, was known."""
