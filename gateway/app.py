@@ -45,6 +45,7 @@ from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem, render, suggestion
 from gateway.relay import Relay
 from gateway.settings import Settings
+from gateway.sharing import Sharing
 from gateway.spending import Spending
 
 _REFRESH_SECONDS = 0.25
@@ -88,10 +89,11 @@ class Gateway:
             self.keys = Keys(settings.state_dir)
         if why := settings.exposed(admin_key=self.keys.admin_in_force):
             raise CannotStart(why)
+        self.sharing = Sharing(settings, self.log.event, lambda: self.policies.current.digest)
         self.notes = Notes(Audit(settings.state_dir), lambda why: self.log.event("act_not_noted", error=why))
         try:
             with _readable(settings.state_dir, "ledger.sqlite", "budgets.sqlite"):
-                self.spending = Spending(settings, self.log.event)
+                self.spending = Spending(settings, self.log.event, self.sharing.present)
         except ValueError as error:
             raise CannotStart(f"valkey_url: {error} (GATEWAY_VALKEY_URL)") from None
         self.metrics = Metrics(
@@ -115,6 +117,8 @@ class Gateway:
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
         self.lanes = Lanes(self._lane_changed)
+        conversations = Conversations(self.keys.secret("conversations"))
+        self.sharing.topics(self.keys.secret("broadcast"), conversations, self.lanes)
         self.metrics.registry.register(LaneSeries(self.lanes.states))
         self.policies = policy_files.PolicyFiles(
             settings.policies,
@@ -139,7 +143,7 @@ class Gateway:
             providers.DIALECTS,
             self.spending.ledger,
             self.outbox,
-            Conversations(),
+            conversations,
             self.spending.budgets,
             self.scanning,
             self.lanes,
@@ -169,6 +173,7 @@ class Gateway:
                 token.get_secret_value() if token else None,
                 loopback=settings.admin_is_loopback,
             ),
+            self.sharing.present.shown,
         )
 
     async def _scrape(self) -> bytes:
@@ -227,6 +232,7 @@ class Gateway:
             self._log_order(order)
         await self.upstreams.start()
         await self.spending.start()
+        await self.sharing.start()
         if self.recognizer is not None:
             self.recognizer.start()
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
@@ -247,6 +253,7 @@ class Gateway:
             if self.recognizer is not None:
                 await self.recognizer.close()
             await self.spending.close()
+            await self.sharing.close()
             await asyncio.to_thread(self.decisions.close)
             if self.otel is not None:
                 await asyncio.to_thread(self.otel.close)

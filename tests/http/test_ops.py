@@ -111,13 +111,17 @@ def backends():
 
 @pytest.fixture
 async def admin(backends):
-    app = admin_app(lambda: b"", "text/plain", dict, backends, lambda *_: LOCAL)
+    app = admin_app(lambda: b"", "text/plain", dict, backends, lambda *_: LOCAL, lambda: [Row("replica", "active")])
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://admin") as client:
         yield client
 
 
 async def test_the_admin_listener_shows_the_backends(admin):
     assert (await admin.get("/admin/backends")).json() == [{"id": "a/b:c", "status": "active"}]
+
+
+async def test_the_admin_listener_shows_the_replicas(admin):
+    assert (await admin.get("/admin/replicas")).json() == [{"id": "replica", "status": "active"}]
 
 
 @pytest.mark.parametrize("what", ["suspend", "resume"])
