@@ -88,7 +88,9 @@ def test_gateways_restart_in_turns_behind_the_shipped_haproxy_and_nobody_notices
         assert sum(books) == len(ends)
         assert min(books) > 0
     streams = sum(len(client.ends) for client in clients[8:])
-    showed(f"{rounds} restarts of each of 2 gateways behind HAProxy, {len(ends)} requests, {streams} streamed", "0 failed")
+    showed(
+        f"{rounds} restarts of each of 2 gateways behind HAProxy, {len(ends)} requests, {streams} streamed", "0 failed"
+    )
 
 
 def test_it_takes_longer_to_drain_than_to_be_seen_and_longer_to_be_killed_than_to_end():
