@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from pydantic import SecretStr
 from support.calling import post
+from support.deployed import KNOWN
 from support.server import ROOT, backend, free_port, serving
 from support.stores import NO_VALKEY
 from support.upstream import OK, answer
 
 from gateway.adapters.policy_files import parse_files
-from gateway.settings import Settings, load
+from gateway.settings import load
 
 DEPLOY = ROOT / "deploy"
 TEXT = (DEPLOY / "compose.yaml").read_text()
@@ -32,11 +32,6 @@ MODELS = {"vllm", "ollama"}
 """Examples: what others make, with a root of its own."""
 OURS = {name: service for name, service in SERVICES.items() if name not in MODELS}
 ENVIRONMENT: dict[str, str] = {name: str(value) for name, value in GATEWAYS["gateway-1"]["environment"].items()}
-
-SECRETS = {name for name, field in Settings.model_fields.items() if field.annotation == SecretStr | None}
-KNOWN = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields} | {
-    f"GATEWAY_{name.upper()}_FILE" for name in SECRETS
-}
 
 
 def test_it_is_what_compose_takes():
