@@ -36,7 +36,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[object, str, bool]:
         """The secret, or why there is none; None where no file is named."""
-        if field.annotation != SecretStr | None:
+        if not _is_secret(field):
             return None, field_name, False
         name = f"GATEWAY_{field_name.upper()}"
         path = os.environ.get(f"{name}_FILE")
@@ -241,6 +241,17 @@ def _is_every(host: str) -> bool:
         return not host or ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
+
+
+def names() -> tuple[str, ...]:
+    """Every name in the environment that is read: of a setting, or of the file that holds a secret one."""
+    fields = Settings.model_fields.items()
+    files = [f"GATEWAY_{name.upper()}_FILE" for name, field in fields if _is_secret(field)]
+    return *(f"GATEWAY_{name.upper()}" for name, _ in fields), *files
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation == SecretStr | None
 
 
 def load(**flags: object) -> Settings:
