@@ -13,6 +13,7 @@ import yaml
 from support.deployed import KNOWN, SECRETS
 from support.server import ROOT
 
+from gateway.adapters.policy_files import read_tree
 from gateway.settings import load
 
 CHART = ROOT / "deploy" / "helm" / "gateway"
@@ -289,6 +290,16 @@ def test_the_policy_tree_is_where_it_is_mounted():
     files = objects("config map")["ConfigMap", "gateway-files"]["data"]
     assert yaml.safe_load(files["catalog.yaml"]) == ROWS
     assert objects("git")["ConfigMap", "gateway-files"]["data"]["policy-keys.pem"].strip() == PEM.strip()
+
+
+def test_the_recipe_for_a_config_map_takes_all_that_is_read_of_a_tree():
+    """deploy/README.md makes a ConfigMap of a tree."""
+    (recipe,) = re.findall(r"files=\$\(.*\)$", (ROOT / "deploy" / "README.md").read_text(), re.MULTILINE)
+    taken = subprocess.run(
+        ["sh", "-c", f"{recipe}; echo $files"], cwd=ROOT / "routing_policies", capture_output=True, text=True
+    )
+    assert {*taken.stdout.split()} == {*read_tree(ROOT / "routing_policies")}
+    assert all(re.fullmatch(r"[-._a-zA-Z0-9]+", name.replace("/", "__")) for name in taken.stdout.split())
 
 
 BAD: dict[str, tuple[dict, str]] = {
