@@ -138,7 +138,7 @@ def store(url: str) -> Store:
 async def _store(url: str) -> Store:
     server = Valkey(url, "return 1")
     try:
-        memory, disk, about = await server.ask([("INFO", "memory"), ("INFO", "persistence"), ("INFO", "server")])
+        disk, about = await server.ask([("INFO", "persistence"), ("INFO", "server")])
         started = time.perf_counter()
         await server.ask([("PING",)])
         took = (time.perf_counter() - started) * 1000
@@ -147,15 +147,13 @@ async def _store(url: str) -> Store:
         return Store(problem=f"it cannot be used: {_reason(error, url)}")
     finally:
         await server.disconnect()
-    told = _told(memory) | _told(disk) | _told(about)
+    told = _told(disk) | _told(about)
     name = "Valkey" if "valkey_version" in told else "Redis"
     version = told.get("valkey_version") or told.get("redis_version", "of unknown version")
     kept = isinstance(saves[0], list) and len(saves[0]) > 1 and bool(saves[0][1])
     return Store(
         version=f"{name} {version}",
         milliseconds=took,
-        most_bytes=int(told.get("maxmemory", "0")),
-        policy=told.get("maxmemory_policy", "noeviction"),
         persists=told.get("aof_enabled") == "1" or kept,
     )
 

@@ -43,13 +43,11 @@ class Database(msgspec.Struct, frozen=True):
 
 
 class Store(msgspec.Struct, frozen=True):
-    """Valkey. `problem`: why it cannot be asked. `most_bytes` 0: as much as there is."""
+    """Valkey. `problem`: why it cannot be used; one that evicts keys cannot. `persists`: a restart loses nothing."""
 
     problem: str = ""
     version: str = ""
     milliseconds: float = 0.0
-    most_bytes: int = 0
-    policy: str = "noeviction"
     persists: bool = True
 
 
@@ -217,13 +215,7 @@ def _store(seen: Seen) -> Judgement:
     if store is None:
         return _ok("limits are counted by this gateway alone")
     if store.problem:
-        return "problem", store.problem, "check GATEWAY_VALKEY_URL: until it answers, limits deny"
-    if store.most_bytes and store.policy != "noeviction":
-        return (
-            "problem",
-            f"it forgets what was spent when it is full ({store.policy})",
-            "set maxmemory-policy noeviction",
-        )
+        return "problem", store.problem, "check GATEWAY_VALKEY_URL; until it can be used, limits deny"
     told = f"{store.version} answers in {store.milliseconds:.1f} ms"
     if store.milliseconds > _SLOW_MILLISECONDS:
         return "warning", told, "move it nearer: each call waits for it once"

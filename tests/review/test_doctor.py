@@ -61,8 +61,6 @@ ROWS = [
     ("database", seen(database=Database(version=18, milliseconds=80.0)), "warning", "80.0 ms"),
     ("database", seen(database=Database(version=18, milliseconds=0.4)), "ok", "PostgreSQL 18 answers in 0.4 ms"),
     ("valkey", seen(store=Store("it cannot be used: no")), "problem", "it cannot be used"),
-    ("valkey", seen(store=Store(version="Valkey 9", most_bytes=1, policy="allkeys-lru")), "problem", "allkeys-lru"),
-    ("valkey", seen(store=Store(version="Valkey 9", policy="allkeys-lru")), "ok", "Valkey 9 answers"),
     ("valkey", seen(store=Store(version="Valkey 9", persists=False)), "warning", "keeps nothing on disk"),
     ("valkey", seen(store=Store(version="Valkey 9", milliseconds=50)), "warning", "50.0 ms"),
     ("keys of callers", seen(keys=0), "warning", "nobody can call"),
