@@ -163,7 +163,7 @@ class Settings(BaseSettings):
         """Flags over environment over file. Files of secrets are named by the environment."""
         return init_settings, _SecretFiles(settings_cls), env_settings, TomlConfigSettingsSource(settings_cls)
 
-    @field_validator("database_url", "valkey_url", "scrape_token", mode="before")
+    @field_validator("*", mode="before")
     @classmethod
     def _has_been_read(cls, value: object) -> object:
         if isinstance(value, _Unread):

@@ -150,6 +150,7 @@ SECRETS = {
     "database_url": "postgresql://gw:hush@db/ledger",
     "valkey_url": "valkey://:hush@store:6379/0",
     "scrape_token": "hush-0123456789abcdef",
+    "otel_headers": "authorization=hush",
 }
 
 
