@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import logging
 import sqlite3
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from gateway import __version__, providers
-from gateway.adapters import dumps, policy_files, recognizer, state, suspensions
+from gateway.adapters import dumps, library_log, otel, policy_files, recognizer, state, suspensions
 from gateway.adapters import metrics as metrics_adapter
 from gateway.adapters.audit import GATEWAY, Audit, Notes
 from gateway.adapters.conversations import Conversations
@@ -48,6 +47,7 @@ from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem, render, suggestion
 from gateway.relay import Relay
 from gateway.settings import Settings
+from gateway.sharing import Sharing
 from gateway.spending import Spending
 
 _REFRESH_SECONDS = 0.25
@@ -72,6 +72,8 @@ class Gateway:
         self._intake: Intake | None = None
         if settings.recognizer and (why := recognizer.missing()):
             raise CannotStart(f"GATEWAY_RECOGNIZER is `{settings.recognizer}`: {why}")
+        if settings.otel_endpoint and (why := otel.hindrance()):
+            raise CannotStart(f"GATEWAY_OTEL_ENDPOINT is set: {why}")
         try:
             parsed = policy_files.load(settings.policies, settings.extra_catalog, settings.policy_key)
         except policy_files.Unreadable as error:
@@ -90,10 +92,11 @@ class Gateway:
         if why := settings.exposed(admin_key=self.keys.admin_in_force):
             raise CannotStart(why)
         series = Series()
+        self.sharing = Sharing(settings, self.log.event, lambda: self.policies.current.digest)
         self.notes = Notes(Audit(settings.state_dir), lambda why: self.log.event("act_not_noted", error=why))
         try:
             with _readable(settings.state_dir, "ledger.sqlite", "budgets.sqlite"):
-                self.spending = Spending(settings, self.log.event, series)
+                self.spending = Spending(settings, self.log.event, self.sharing.present, series)
         except ValueError as error:
             raise CannotStart(f"valkey_url: {error} (GATEWAY_VALKEY_URL)") from None
         self.metrics = Metrics(
@@ -117,6 +120,8 @@ class Gateway:
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
         self.lanes = Lanes(self._lane_changed)
+        conversations = Conversations(self.keys.secret("conversations"))
+        self.sharing.topics(self.keys.secret("broadcast"), conversations, self.lanes)
         series.show(LaneSeries(self.lanes.states))
         self.policies = policy_files.PolicyFiles(
             settings.policies,
@@ -131,19 +136,24 @@ class Gateway:
         )
         series.show(PolicySeries(self.policies, series.drop))
         self.upstreams = AiohttpUpstreams(find)
-        self.outbox = Outbox((self.metrics, self.log, self.decisions))
+        self.otel: otel.Otel | None = None
+        if at := settings.otel_endpoint:
+            self.otel = otel.started(at, settings.otel_header_pairs, settings.otel_sample, self.log.event)
+            series.show(self.otel)
+        self.outbox = Outbox((self.metrics, self.log, self.decisions, *([self.otel] if self.otel else ())))
         self.relay = Relay(
             self.policies,
             Recognized(self.upstreams, self.recognizer) if self.recognizer else self.upstreams,
             providers.DIALECTS,
             self.spending.ledger,
             self.outbox,
-            Conversations(),
+            conversations,
             self.spending.budgets,
             self.scanning,
             self.lanes,
         )
-        self.calls = Calls(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
+        trace = self.otel.trace_of if self.otel is not None else None
+        self.calls = Calls(self.relay, self.keys.find, self.outbox, settings.max_body_bytes, trace)
         self.public = public_app(
             Paths(self.calls),
             {
@@ -167,6 +177,7 @@ class Gateway:
                 token.get_secret_value() if token else None,
                 loopback=settings.admin_is_loopback,
             ),
+            self.sharing.present.shown,
         )
 
     async def _scrape(self) -> bytes:
@@ -225,6 +236,7 @@ class Gateway:
             self._log_order(order)
         await self.upstreams.start()
         await self.spending.start()
+        await self.sharing.start()
         if self.recognizer is not None:
             self.recognizer.start()
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
@@ -246,7 +258,10 @@ class Gateway:
             if self.recognizer is not None:
                 await self.recognizer.close()
             await self.spending.close()
+            await self.sharing.close()
             await asyncio.to_thread(self.decisions.close)
+            if self.otel is not None:
+                await asyncio.to_thread(self.otel.close)
             self.keys.close()
             self.suspensions.close()
             self.log.event("stopped")
@@ -370,7 +385,7 @@ def _readable(directory: Path, *names: str) -> Iterator[None]:
 
 def run(settings: Settings, before: Told) -> None:
     """Runs the server until it is told to stop, or was `before`. Raises CannotStart."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    library_log.install(Log())
     dumps.forbid()
     import uvloop
 

@@ -15,6 +15,7 @@ from gateway.adapters.journal import Ledger
 from gateway.adapters.ledger_figures import Figures, LedgerReader, follow
 from gateway.adapters.ledger_metrics import LedgerSeries
 from gateway.adapters.limits import Limits
+from gateway.adapters.replicas import Replicas
 from gateway.adapters.series import Series
 from gateway.adapters.spend import spent_by
 from gateway.adapters.stores import store_of
@@ -35,12 +36,13 @@ _TOLD_SECONDS, _MOST_TOLD = 2.0, 10_000
 class Spending:
     """The ledger of one process, its budgets, and the limits of the policy and of operators, put in force together.
 
-    `tell` is told what an operator should know, by name; `series` shows how it stands. Raises ValueError for a Valkey
-    URL that cannot be read.
+    `tell` is told what an operator should know, by name, `present` which replicas there are; `series` shows how it
+    stands. Raises ValueError for a Valkey URL that cannot be read.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[..., None], series: Series) -> None:
+    def __init__(self, settings: Settings, tell: Callable[..., None], present: Replicas, series: Series) -> None:
         self._tell = tell
+        self._present = present
         self._left_over: queue.SimpleQueue[Sequence[Entry]] = queue.SimpleQueue()  # by a former process
         self.ledger = Ledger(
             settings.state_dir,
@@ -148,7 +150,8 @@ class Spending:
         from gateway.adapters.budgets_valkey import ValkeyBudgets
 
         local = LocalBudgets(self._books)
-        return ValkeyBudgets(settings.valkey_url.get_secret_value(), local.restore, self._budgets_told, self._lag)
+        url = settings.valkey_url.get_secret_value()
+        return ValkeyBudgets(url, local.restore, self._budgets_told, self._lag, self._present)
 
     def _budgets_told(self, why: str) -> None:
         if why:

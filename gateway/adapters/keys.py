@@ -88,6 +88,12 @@ class Keys:
         self._callers: dict[bytes, tuple[Caller, float]] = {}  # with the moment at which the secret ends
         self._version = -1  # of what `_callers` holds; -1: another
 
+    def secret(self, name: str) -> bytes:
+        """32 bytes that only those who have this store's pepper can make, for one purpose each."""
+        mac = self._mac.copy()
+        mac.update(b"secret " + name.encode())
+        return mac.digest()
+
     def create(
         self,
         *,

@@ -18,6 +18,7 @@ COMMANDS = {
         "quickstart:quickstart",
         "Start a real local model and the gateway before it, and print how to call it.",
     ),
+    "doctor": ("doctor:doctor", "Look for what is usually set up wrongly, and say what to do."),
     "scan": ("scan:scan", "Find what must not leave: what it is, where, and what found it."),
     "policy": ("policy:app", "Routing policy: check it, ask it, prove it, see what a change changes."),
     "backends": ("backends:app", "Backends: which are in force, and whether they are as the catalog says."),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 import typer
@@ -111,6 +112,27 @@ def list_backends(
             ],
         )
     )
+
+
+@app.command()
+def hosts(
+    policies: Policies = None,
+    format: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+) -> None:
+    """List the hosts and ports that the catalog names, whether or not their keys are here: for a firewall."""
+    settings = settings_of(policies=policies)
+    parsed = _read(settings)
+    if parsed is None:
+        cannot_run(_no_policies(settings))
+    if parsed.bundle is None:
+        typer.echo(render(parsed.problems, parsed.sources), err=True)
+        raise typer.Exit(1)
+    urls = [urlsplit(backend.base_url) for backend in parsed.bundle.backends]
+    found = sorted({(url.hostname or "", url.port or (443 if url.scheme == "https" else 80)) for url in urls})
+    if format is Format.json:
+        print_json([{"host": host, "port": port} for host, port in found])
+    else:
+        typer.echo(table(["host", "port"], [[host, str(port)] for host, port in found]))
 
 
 @app.command()

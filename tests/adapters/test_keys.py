@@ -234,3 +234,11 @@ def test_what_a_full_disk_cannot_note_is_undone(tmp_path):
     keys.refresh()
     assert keys.find(secret.encode()).key == id
     assert len(keys.rows()) == 1
+
+
+def test_a_secret_is_the_same_for_all_who_have_the_pepper_and_another_for_each_purpose(tmp_path):
+    (tmp_path / "other").mkdir()
+    one, again, other = Keys(tmp_path), Keys(tmp_path), Keys(tmp_path / "other")
+    assert one.secret("a") == again.secret("a")
+    assert len({one.secret("a"), one.secret("b"), other.secret("a")}) == 3
+    assert len(one.secret("a")) == 32
