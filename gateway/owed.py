@@ -62,6 +62,7 @@ def tried(hop: Hop, state: State, usage: Usage, cost_pico_usd: int, failure: Fai
         (source := hop.reader or hop.answer) is not None and is_other(backend.model, source.model),
         hop.sent_at,
         time.perf_counter(),
+        hop.sensitivity,
     )
 
 
