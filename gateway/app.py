@@ -15,10 +15,10 @@ from fastapi import FastAPI
 from gateway import __version__, providers
 from gateway.adapters import dumps, policy_files, recognizer, state, suspensions
 from gateway.adapters import metrics as metrics_adapter
+from gateway.adapters.agreed import Agreed
 from gateway.adapters.audit import GATEWAY, Audit, Notes
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
-from gateway.adapters.keys import Keys
 from gateway.adapters.lane_metrics import LaneSeries
 from gateway.adapters.lanes import Lanes
 from gateway.adapters.logs import Log
@@ -29,7 +29,9 @@ from gateway.adapters.policy_worker import PolicyWorker
 from gateway.adapters.recognizer import Recognized, Recognizer
 from gateway.adapters.scanning import Scanning
 from gateway.adapters.secrets import find
+from gateway.adapters.stores import shared_of
 from gateway.adapters.suspensions import Suspensions
+from gateway.adapters.tables import Unreachable
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
 from gateway.core.errors import Refusal, Refused
@@ -83,14 +85,19 @@ class Gateway:
         self.versions = PolicyVersions(settings.state_dir)
         if why := self.versions.admit(parsed):
             raise CannotStart(f"the policies are not put in force: {why}")
-        with _readable(settings.state_dir, "keys.sqlite"):
-            self.keys = Keys(settings.state_dir)
-        if why := settings.exposed(admin_key=self.keys.admin_in_force):
+        try:
+            with _readable(settings.state_dir, "keys.sqlite", "budgets.sqlite", "suspensions.sqlite"):
+                self.agreed = Agreed(settings.state_dir, settings.ledger_url, self.log.event)
+        except state.StateTaken as error:
+            raise CannotStart(str(error)) from None
+        self.suspensions = self.agreed.suspensions
+        # while nobody can say, nobody comes in: where others reach the listener it always wants a key
+        if self.agreed.read and (why := settings.exposed(admin_key=self.agreed.keys.admin_in_force)):
             raise CannotStart(why)
         self.notes = Notes(Audit(settings.state_dir), lambda why: self.log.event("act_not_noted", error=why))
         try:
-            with _readable(settings.state_dir, "ledger.sqlite", "budgets.sqlite"):
-                self.spending = Spending(settings, self.log.event)
+            with _readable(settings.state_dir, "ledger.sqlite"):
+                self.spending = Spending(settings, self.log.event, self.agreed.budgets)
         except ValueError as error:
             raise CannotStart(f"valkey_url: {error} (GATEWAY_VALKEY_URL)") from None
         self.metrics = Metrics(
@@ -99,10 +106,8 @@ class Gateway:
             baseline=settings.baseline,
         )
         self.metrics.registry.register(self.spending.series)
-        with _readable(settings.state_dir, "suspensions.sqlite"):
-            self.suspensions = Suspensions(settings.state_dir)
         at_once = self._at_once = Audit(settings.state_dir, patience_seconds=_MOST_WAIT_SECONDS)
-        self._orders_due = False  # some are known, and not yet in force
+        self._suspended = frozenset(self.suspensions.in_force)  # in the snapshot in force
         self.decisions = Decisions(
             settings.state_dir,
             self._not_kept,
@@ -124,7 +129,7 @@ class Gateway:
             prepare=self._restored,
             on_load=self._loaded,
             on_failure=self._not_loaded,
-            suspended=self.suspensions.in_force,
+            suspended=self._suspended,
         )
         self.upstreams = AiohttpUpstreams(find)
         self.outbox = Outbox((self.metrics, self.log, self.decisions))
@@ -139,14 +144,14 @@ class Gateway:
             self.scanning,
             self.lanes,
         )
-        self.calls = Calls(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
+        self.calls = Calls(self.relay, self.agreed.find, self.outbox, settings.max_body_bytes)
         self.public = public_app(
             Paths(self.calls),
             {
                 **models_endpoints(self.policies, int(time.time())),
                 **usage_endpoints(self.policies, self.spending.budgets, self.spending.spent),
             },
-            ClientGuard(self.keys.find),
+            ClientGuard(self.agreed.find),
             self.policies.summary,
             self._unready,
             self._lifespan,
@@ -158,12 +163,13 @@ class Gateway:
             self.policies.summary,
             self,
             AdminGuard(
-                self.keys.find,
-                lambda: self.keys.guards_admin,
+                self.agreed.find,
+                self.agreed.guards_admin,
                 token.get_secret_value() if token else None,
                 loopback=settings.admin_is_loopback,
             ),
         )
+        self.agreed.put_in_force()
 
     async def _scrape(self) -> bytes:
         await self.spending.look()
@@ -216,7 +222,6 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        self.keys.refresh()
         for order in self.suspensions.in_force.values():
             self._log_order(order)
         await self.upstreams.start()
@@ -242,8 +247,7 @@ class Gateway:
                 await self.recognizer.close()
             await self.spending.close()
             await asyncio.to_thread(self.decisions.close)
-            self.keys.close()
-            self.suspensions.close()
+            await self.agreed.close()
             self.log.event("stopped")
             self.notes.note("stopped", __version__)
             self.notes.close()
@@ -253,9 +257,9 @@ class Gateway:
         while True:
             await asyncio.sleep(_REFRESH_SECONDS)
             try:
-                self.keys.refresh()
                 await self._follow_orders()
                 await self.spending.follow(self.policies.current, lambda: self.policies.current)
+                self.agreed.put_in_force()
             except Exception as error:  # noqa: BLE001  busy for a moment, say: the next look will see it
                 self.log.event("state_not_read", error=str(error))
 
@@ -278,12 +282,11 @@ class Gateway:
                 self.relay.running.keep_alive()
 
     async def _follow_orders(self) -> None:
-        for order in self.suspensions.news():
+        for order in await self.agreed.look():
             self._log_order(order)
-            self._orders_due = True
-        if self._orders_due:
-            await self.policies.suspend(self.suspensions.in_force)
-            self._orders_due = False
+        if (ordered := frozenset(self.suspensions.in_force)) != self._suspended:
+            await self.policies.suspend(ordered)
+            self._suspended = ordered
 
     def shown(self) -> Sequence[suspensions.Shown]:
         """The backends of the snapshot in force, and what was ordered of them."""
@@ -297,6 +300,7 @@ class Gateway:
             raise Refused(Refusal.NOT_FOUND, f"no backend `{id}` in the catalog{suggestion(id, known)}")
         await asyncio.to_thread(self._order, id, by, suspended=True, reason=reason)
         await self._follow_orders()
+        self.agreed.require()
 
     async def resume(self, id: str, reason: str, by: str) -> None:
         """Ends a suspension by order of the admin listener. A backend that is left alone is asked again, too."""
@@ -309,13 +313,19 @@ class Gateway:
             if not forgotten:
                 raise Refused(Refusal.NOT_FOUND, f"`{id}` is not suspended by order, and not left alone")
         await self._follow_orders()
+        self.agreed.require()
 
     def _order(self, id: str, by: str, *, suspended: bool, reason: str) -> bool:
-        """Keeps an order, as another process would: what is on disk is what is in force."""
-        with contextlib.closing(Suspensions(self.settings.state_dir)) as orders:
-            if not suspended:
-                return orders.resume(id, by=by, reason=reason)
-            orders.suspend(id, by=by, reason=reason)
+        """Keeps an order, as another process would: what is kept is what is in force."""
+        settings = self.settings
+        shared = shared_of(settings.state_dir, settings.ledger_url, GATEWAY, self.log.event)
+        with contextlib.closing(Suspensions(settings.state_dir, shared)) as orders:
+            try:
+                if not suspended:
+                    return orders.resume(id, by=by, reason=reason)
+                orders.suspend(id, by=by, reason=reason)
+            except Unreachable as error:
+                raise Refused(Refusal.STATE_DOWN, f"the order was not kept: {error}", retry_after=5) from None
             return True
 
     def _log_order(self, order: suspensions.Order) -> None:
@@ -348,6 +358,8 @@ class Gateway:
     def _unready(self) -> str | None:
         if self._intake is not None and self._intake.draining:
             return "draining"
+        if why := self.agreed.unready:
+            return why
         return None if self.spending.ledger.takes() else Refusal.LEDGER_DOWN.code
 
 

@@ -13,9 +13,9 @@ from gateway.adapters.suspensions import Suspensions
 
 FILES = {
     "ledger.sqlite": (ledger_sqlite._MIGRATIONS, lambda directory: Place(directory).store()),
-    "budgets.sqlite": (budget_store._MIGRATIONS, BudgetStore),
-    "keys.sqlite": (keys._MIGRATIONS, Keys),
-    "suspensions.sqlite": (suspensions._MIGRATIONS, Suspensions),
+    "budgets.sqlite": (budget_store.MIGRATIONS, BudgetStore),
+    "keys.sqlite": (keys.MIGRATIONS, Keys),
+    "suspensions.sqlite": (suspensions.MIGRATIONS, Suspensions),
 }
 VERSIONS = [(name, version) for name, (steps, _) in FILES.items() for version in range(1, len(steps) + 1)]
 

@@ -64,7 +64,8 @@ class Server:
         self.command = [sys.executable, "-m", "gateway", "serve"]
         self.process: subprocess.Popen | None = None
 
-    def start(self) -> "Server":
+    def start(self, path: str = "/readyz") -> "Server":
+        """Returns once it answers 200 at a path."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -78,7 +79,7 @@ class Server:
             if self.process.poll() is not None:
                 break
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{self.base}/readyz", timeout=2).close()
+                urllib.request.urlopen(self.base + path, timeout=2).close()
                 return self
             time.sleep(0.05)
         self.stop(signal.SIGKILL)  # it would be left behind: who got no server stops none
