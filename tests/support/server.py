@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -106,9 +107,27 @@ class Server:
         """A new key, made by the command in this process: a start-up each would be a good part of the whole suite."""
         more = [part for name, value in options.items() for part in (f"--{name}", value)]
         command = ["keys", "create", "--team", team, "--app", app, "--format", "json", *more]
-        made = CliRunner().invoke(commands, command, env=self.environment)
+        with ThreadPoolExecutor(1) as apart:  # a command that asks a database has an event loop of its own
+            made = apart.submit(CliRunner().invoke, commands, command, env=self.environment).result()
         assert made.exit_code == 0, made.stderr
-        return json.loads(made.stdout)["key"]
+        key = json.loads(made.stdout)["key"]
+        if self.environment.get("GATEWAY_DATABASE_URL") and self.process is not None and self.process.poll() is None:
+            self.await_key(key)
+        return key
+
+    def await_key(self, key: str) -> None:
+        """Waits until this gateway knows a key that was made in a database."""
+        question = urllib.request.Request(f"{self.base}/v1/models", headers={"authorization": f"Bearer {key}"})
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                urllib.request.urlopen(question, timeout=5).close()
+            except urllib.error.HTTPError as error:
+                if error.code == 401:
+                    assert time.monotonic() < deadline, "the key does not become known"
+                    time.sleep(0.02)
+                    continue
+            return
 
     def ask_again(self, ids: Iterable[str]) -> None:
         """Forgets how calls to these failed, so that none is left alone for what an earlier test had it do."""
