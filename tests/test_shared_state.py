@@ -76,6 +76,7 @@ def told(server: Server, prefix: str) -> list[str]:
     return [each["event"] for each in events(server) if each["event"].startswith(prefix)]
 
 
+@pytest.mark.alone
 @pytest.mark.assures("fault 26")
 def test_a_key_that_is_made_rotated_or_revoked_is_so_on_every_replica_within_a_second(replicas, showed):
     first, second = replicas
@@ -96,6 +97,7 @@ def test_a_key_that_is_made_rotated_or_revoked_is_so_on_every_replica_within_a_s
     showed("2 gateways on one database, 6 changes of keys", f"in force on both within {slowest:.2f} s")
 
 
+@pytest.mark.alone
 @pytest.mark.assures("fault 26")
 def test_an_order_to_one_replica_is_in_force_on_every_one_within_a_second(replicas, showed):
     key = replicas[0].key(sensitivity="public")
@@ -116,6 +118,7 @@ def test_an_order_to_one_replica_is_in_force_on_every_one_within_a_second(replic
     showed("2 gateways on one database, 5 orders", f"in force on both within {slowest:.2f} s")
 
 
+@pytest.mark.alone
 @pytest.mark.assures("fault 26")
 def test_a_budget_and_a_rate_are_in_force_on_every_replica_within_a_second(replicas, showed):
     first, second = replicas
@@ -206,6 +209,7 @@ def test_orders_and_budgets_are_in_force_before_a_replica_that_had_to_wait_is_re
         late.stop()
 
 
+@pytest.mark.alone
 def test_while_the_database_hangs_nobody_waits_for_it(replicas, postgres_server):
     first, _ = replicas
     key = first.key(sensitivity="public")

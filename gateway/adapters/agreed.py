@@ -40,6 +40,7 @@ class Agreed:
         self.suspensions = Suspensions(directory, self._shared)
         self.budgets = BudgetStore(directory, self._shared)
         self.read = False
+        self._version: object = None
         self._away = False
         self._in_force = False
         self._last = -math.inf
@@ -98,12 +99,16 @@ class Agreed:
             self._thread.shutdown()
 
     def _look(self) -> tuple[Order, ...]:
+        if self._shared is None:
+            self.read = True
+            return self._refresh()
         began = time.monotonic()
         try:
-            self.keys.refresh()
-            self.budgets.refresh()
-            orders = self.suspensions.news()  # last: what it tells it tells once
-            if self._shared is not None and not self.read and (found := left(self._shared, self._directory)):
+            orders: tuple[Order, ...] = ()
+            if (version := self._shared.version()) != self._version:  # one question while nothing happens
+                orders = self._refresh()
+                self._version = version
+            if not self.read and (found := left(self._shared, self._directory)):
                 self._tell(
                     "state_not_shared",
                     **found,
@@ -121,6 +126,11 @@ class Agreed:
         self.read = True
         self._last = began
         return orders
+
+    def _refresh(self) -> tuple[Order, ...]:
+        self.keys.refresh()
+        self.budgets.refresh()
+        return self.suspensions.news()  # last: what it tells it tells once
 
     def _close(self) -> None:
         for each in (self.keys, self.suspensions, self.budgets):

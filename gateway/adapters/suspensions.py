@@ -1,5 +1,6 @@
 """Backends that are off by order. Every order is kept, so the store also says who gave which, when and why."""
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ import msgspec
 
 from gateway.adapters.audit import Act, Audit
 from gateway.adapters.sqlite_files import SqliteTables
-from gateway.adapters.tables import Tables
+from gateway.adapters.tables import Tables, Unreachable
 from gateway.core.catalog import Backend
 from gateway.core.steering import plain
 
@@ -98,7 +99,8 @@ class Suspensions:
                 f"INSERT INTO orders ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
                 (backend, int(suspended), time.time(), plain(by), plain(reason)[:MAX_REASON]),
             )
-        self.in_force = self._in_force()
+        with contextlib.suppress(Unreachable):  # it is kept, whoever may look
+            self.in_force = self._in_force()
 
 
 def _order(row: tuple[Any, ...]) -> Order:

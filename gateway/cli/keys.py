@@ -219,14 +219,15 @@ def rotate(
     ends = None if expires is None else end_at(expires, "--expires")
     with noting(), contextlib.closing(_open(state_dir)) as keys:
         key = keys.rotate(id, seconds, ends)
+        if key is None:
+            _not_in_force(id)
+        if format is Format.json:
+            print_json({"id": id, "key": key})
+            return
+        typer.echo(key)  # first: it cannot be had again, whatever comes of the next question
         old = next((row.overlaps for row in keys.rows() if row.id == id), None)
-    if key is None:
-        _not_in_force(id)
-    if format is Format.json:
-        print_json({"id": id, "key": key})
-        return
     until = "no more" if old is None else time.strftime("until %Y-%m-%d %H:%M UTC", time.gmtime(old))
-    typer.echo(f"{key}\n\nid {id}. Keep it now: it cannot be shown again. The secret before it is taken {until}.")
+    typer.echo(f"\nid {id}. Keep it now: it cannot be shown again. The secret before it is taken {until}.")
 
 
 def _not_in_force(id: str) -> NoReturn:
