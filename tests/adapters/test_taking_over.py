@@ -15,7 +15,7 @@ from gateway.adapters.taking_over import NAME, left, went
 
 
 @pytest.fixture
-def joined(shared, request):
+def joined(shared):
     """Opens the database as gateways would that have each a state directory of their own."""
     made = []
 
