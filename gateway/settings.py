@@ -90,9 +90,10 @@ class Settings(BaseSettings):
     policy_key: Path | None = None
     """Ed25519 public keys (PEM). When set, only a policy tree that one of them signed is loaded."""
     state_dir: Path = Path(".gateway")
-    """Keys, ledger and journal."""
+    """Journal, decisions and audit trail; without a database also keys, ledger, suspensions and budgets."""
     database_url: SecretStr | None = None
-    """PostgreSQL that the ledger is kept in (`postgresql://...`). None: it is kept in the state directory."""
+    """PostgreSQL that ledger, keys, suspensions and budgets are kept in (`postgresql://...`). None: in the state
+    directory."""
     retention_days: Annotated[int, Field(ge=1)] = 400
     """How long single calls are kept in the ledger. Older ones are folded into hours."""
     durability: Literal["process", "power"] = "process"
@@ -143,7 +144,7 @@ class Settings(BaseSettings):
 
     @property
     def ledger_url(self) -> str:
-        """Where the ledger is kept, in the clear; empty: in the state directory."""
+        """Where the ledger and what replicas agree on are kept, in the clear; empty: in the state directory."""
         return self.database_url.get_secret_value() if self.database_url else ""
 
     @property

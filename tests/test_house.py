@@ -22,6 +22,7 @@ NO_TEST_OF_THEIR_OWN = {
     "ports.py": "Protocols",
     "wire.py": "Protocols",
     "app.py": "started by every end-to-end test",
+    "orders.py": "the admin listener's tests give orders to a running gateway",
     "sharing.py": "started by every end-to-end test",
     "spending.py": "started by every end-to-end test",
     "cli/common.py": "seen through the commands",

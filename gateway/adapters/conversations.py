@@ -20,17 +20,22 @@ _KEY_BYTES = 32
 class Conversations:
     """The `Conversations` port. Whoever in a team continues a conversation inherits its label.
 
-    Not beyond the team: else anybody who marks a common opening raises it for everybody. `key` (at most 64 bytes) is
-    the same in all replicas; None: this process's own.
+    Not beyond the team: else anybody who marks a common opening raises it for everybody.
     """
 
     topic, kept = "labels", MOST
 
-    def __init__(self, key: bytes | None = None, most: int = MOST) -> None:
-        self._key = key if key is not None else secrets.token_bytes(_KEY_BYTES)
+    def __init__(self, most: int = MOST) -> None:
+        self._key = secrets.token_bytes(_KEY_BYTES)
         self._most = most
         self.tell: Callable[[bytes], None] = lambda _: None
         self._labels: OrderedDict[bytes, str] = OrderedDict()
+
+    def share(self, key: bytes) -> None:
+        """Names conversations as other replicas do that have the same key (at most 64 bytes). What is known by other
+        names is forgotten, so this is said before anybody asks."""
+        self._key = key
+        self._labels.clear()
 
     @property
     def empty(self) -> bool:

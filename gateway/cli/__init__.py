@@ -1,12 +1,28 @@
 """The command line. Exit codes: 0 fine, 1 found problems, 2 cannot run."""
 
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
+from gateway.adapters.tables import Unreachable
 from gateway.cli.deferred import defer
 
+
+class _Commands(TyperGroup):
+    """All commands. One that cannot reach what replicas share cannot run."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Unreachable as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="A self-hosted, OpenAI-compatible gateway: policy decides, cost orders, the ledger is true.",
     no_args_is_help=True,
     add_completion=False,

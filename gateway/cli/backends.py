@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import msgspec
 import typer
 
-from gateway.adapters import local_servers, policy_files, probes, state
+from gateway.adapters import local_servers, policy_files, probes
 from gateway.adapters.audit import whoever
 from gateway.adapters.secrets import find, not_offered
 from gateway.adapters.suspensions import Shown, Suspensions, shown
-from gateway.cli.common import Policies, StateDir, cannot_run, noting, print_json, settings_of, table
+from gateway.cli.common import Policies, StateDir, cannot_run, noting, print_json, settings_of, shared_of, table
 from gateway.core.catalog import OUT_OF_USE, Backend, names
 from gateway.core.day import SECONDS, date_of
 from gateway.core.steering import plain
@@ -273,10 +273,10 @@ def _shown(backends: tuple[Backend, ...], settings: Settings) -> tuple[Shown, ..
 
 
 def _open(settings: Settings) -> Suspensions:
-    try:
-        return Suspensions(state.prepare(settings.state_dir))
-    except state.StateTaken as error:
-        cannot_run(str(error))
+    """The orders, as they are now."""
+    orders = Suspensions(settings.state_dir, shared_of(settings))
+    orders.news()
+    return orders
 
 
 def _read(settings: Settings) -> Parsed | None:

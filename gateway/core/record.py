@@ -91,9 +91,9 @@ class Tried(msgspec.Struct, frozen=True):
 
     `watched` are rules in trial that would have fired, `broken` the forbids that a break-glass exception lifted,
     `service` is the provider's service tier, empty: the usual one. `misnamed`: the answer is by another model than was
-    asked, going by the name that it says. `sensitivity` is the label that this call was sent with, since the next one
-    may be sent with more or less in it; empty: that of the record. `began` and `ended` are monotonic seconds; `began`
-    0: it was never sent.
+    asked, going by the name that it says. `began` and `ended` are monotonic seconds, `began` 0: it was never sent.
+    `sensitivity` is the label that this call was sent with, since the next one may be sent with more or less in it;
+    empty: that of the record.
     """
 
     hop: int
@@ -110,9 +110,9 @@ class Tried(msgspec.Struct, frozen=True):
     broken: tuple[str, ...] = ()
     service: str = ""
     misnamed: bool = False
-    sensitivity: str = ""
     began: float = 0.0
     ended: float = 0.0
+    sensitivity: str = ""
 
     @property
     def sent(self) -> bool:

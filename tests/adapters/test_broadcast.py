@@ -54,7 +54,8 @@ class Replica:
     def __init__(self, url: str, key: bytes = KEY) -> None:
         self.events: list[str] = []
         self.notes = Notes()
-        self.labels = Conversations(KEY)
+        self.labels = Conversations()
+        self.labels.share(KEY)
         self.lanes = Lanes(lambda *_: None)
         self.lanes.retain({"a", "b"})
         self.broadcast = Broadcast(

@@ -91,7 +91,8 @@ def test_it_is_the_join_over_all_that_was_remembered_of_its_prefixes(history, as
 
 
 def telling(key: bytes = b"k", **more: object) -> tuple[Conversations, list[bytes]]:
-    kept, told = Conversations(key, **more), []
+    kept, told = Conversations(**more), []
+    kept.share(key)
     kept.tell = told.append
     return kept, told
 
@@ -99,6 +100,13 @@ def telling(key: bytes = b"k", **more: object) -> tuple[Conversations, list[byte
 def test_two_replicas_with_one_key_name_a_conversation_alike():
     assert telling()[0].prefixes("red", [b"a"]) == telling()[0].prefixes("red", [b"a"])
     assert telling()[0].prefixes("red", [b"a"]) != telling(b"another")[0].prefixes("red", [b"a"])
+
+
+def test_another_name_for_everything_leaves_nothing_that_nobody_could_ask_for():
+    kept, _ = telling()
+    kept.remember(kept.prefixes("red", [b"a"]), "restricted")
+    kept.share(b"another")
+    assert kept.empty
 
 
 def test_others_are_told_what_is_new_and_inherit_it():
