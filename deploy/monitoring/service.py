@@ -288,6 +288,7 @@ _FLEET = Row(
             unit=USD,
             decimals=2,
             width=8,
+            height=6,
             empty=_NO_MACHINE,
             queries=(
                 Query(
@@ -303,6 +304,7 @@ _FLEET = Row(
             unit=USD,
             decimals=2,
             width=8,
+            height=6,
             empty=_NO_MACHINE,
             queries=(
                 Query(
@@ -317,6 +319,7 @@ _FLEET = Row(
             kind="bargauge",
             unit="percentunit",
             width=8,
+            height=6,
             decimals=0,
             empty=_NO_MACHINE,
             steps=((0, OK), (0.7, WARN), (1, BAD)),
