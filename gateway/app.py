@@ -24,11 +24,13 @@ from gateway.adapters.lanes import Lanes
 from gateway.adapters.logs import Log
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.outbox import Outbox
+from gateway.adapters.policy_metrics import PolicySeries
 from gateway.adapters.policy_versions import PolicyVersions
 from gateway.adapters.policy_worker import PolicyWorker
 from gateway.adapters.recognizer import Recognized, Recognizer
 from gateway.adapters.scanning import Scanning
 from gateway.adapters.secrets import find
+from gateway.adapters.series import Series
 from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
@@ -87,18 +89,19 @@ class Gateway:
             self.keys = Keys(settings.state_dir)
         if why := settings.exposed(admin_key=self.keys.admin_in_force):
             raise CannotStart(why)
+        series = Series()
         self.notes = Notes(Audit(settings.state_dir), lambda why: self.log.event("act_not_noted", error=why))
         try:
             with _readable(settings.state_dir, "ledger.sqlite", "budgets.sqlite"):
-                self.spending = Spending(settings, self.log.event)
+                self.spending = Spending(settings, self.log.event, series)
         except ValueError as error:
             raise CannotStart(f"valkey_url: {error} (GATEWAY_VALKEY_URL)") from None
         self.metrics = Metrics(
+            series,
             inflight=lambda: self.calls.inflight,
             ledger_lag=self.spending.ledger.lag_seconds,
             baseline=settings.baseline,
         )
-        self.metrics.registry.register(self.spending.series)
         with _readable(settings.state_dir, "suspensions.sqlite"):
             self.suspensions = Suspensions(settings.state_dir)
         at_once = self._at_once = Audit(settings.state_dir, patience_seconds=_MOST_WAIT_SECONDS)
@@ -114,7 +117,7 @@ class Gateway:
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
         self.lanes = Lanes(self._lane_changed)
-        self.metrics.registry.register(LaneSeries(self.lanes.states))
+        series.show(LaneSeries(self.lanes.states))
         self.policies = policy_files.PolicyFiles(
             settings.policies,
             settings.extra_catalog,
@@ -126,6 +129,7 @@ class Gateway:
             on_failure=self._not_loaded,
             suspended=self.suspensions.in_force,
         )
+        series.show(PolicySeries(self.policies, series.drop))
         self.upstreams = AiohttpUpstreams(find)
         self.outbox = Outbox((self.metrics, self.log, self.decisions))
         self.relay = Relay(
@@ -182,7 +186,7 @@ class Gateway:
         return put_in_force
 
     def _loaded(self, digest: str, backends: tuple[Backend, ...]) -> None:
-        self.metrics.policy_loaded(digest, backends)
+        self.metrics.policy_loaded(backends)
         self.log.event("policy_loaded", digest=digest, backends=len(backends))
         self.notes.note("policy_loaded", digest)
         self.lanes.retain({backend.id for backend in backends})
@@ -226,6 +230,7 @@ class Gateway:
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
         loops.append(asyncio.create_task(self._follow_exceptions()))
         loops.append(asyncio.create_task(self._keep_alive()))
+        loops.append(asyncio.create_task(self.spending.read_on(lambda: self.policies.current)))
         self.log.event("started", version=__version__, port=self.settings.port, admin_port=self.settings.admin_port)
         self.notes.note("started", __version__)
         try:

@@ -12,7 +12,10 @@ from gateway.adapters.budget_metrics import BudgetSeries
 from gateway.adapters.budget_store import BudgetStore, Set
 from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.journal import Ledger
+from gateway.adapters.ledger_figures import Figures, LedgerReader, follow
+from gateway.adapters.ledger_metrics import LedgerSeries
 from gateway.adapters.limits import Limits
+from gateway.adapters.series import Series
 from gateway.adapters.spend import spent_by
 from gateway.adapters.stores import store_of
 from gateway.core.errors import Refusal, Refused
@@ -32,10 +35,11 @@ _TOLD_SECONDS, _MOST_TOLD = 2.0, 10_000
 class Spending:
     """The ledger of one process, its budgets, and the limits of the policy and of operators, put in force together.
 
-    `tell` is told what an operator should know, by name. Raises ValueError for a Valkey URL that cannot be read.
+    `tell` is told what an operator should know, by name; `series` shows how it stands. Raises ValueError for a Valkey
+    URL that cannot be read.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[..., None]) -> None:
+    def __init__(self, settings: Settings, tell: Callable[..., None], series: Series) -> None:
         self._tell = tell
         self._left_over: queue.SimpleQueue[Sequence[Entry]] = queue.SimpleQueue()  # by a former process
         self.ledger = Ledger(
@@ -55,7 +59,10 @@ class Spending:
         self._store = BudgetStore(settings.state_dir)
         self._set = self._store.read()
         self._in_force: tuple[Eligibility, Set] | None = None
-        self.series = BudgetSeries()
+        self._standings = BudgetSeries(series.drop)
+        self._figures = LedgerSeries(series.drop)
+        series.show(self._standings, self._figures)
+        self._reader = LedgerReader(self._books)
         self._asking = asyncio.Semaphore(2)
         self._told: dict[str, tuple[float, Mapping[str, object]]] = {}  # by key, and when
 
@@ -103,7 +110,17 @@ class Spending:
         """Has the series show how the budgets stand now."""
         standings = self.budgets.every_standing(time.time())
         found = await standings if isinstance(standings, Awaitable) else standings
-        self.series.show(found, self.budgets.overshot_pico_usd)
+        self._standings.show(found, self.budgets.overshot_pico_usd)
+
+    async def read_on(self, current: Callable[[], Eligibility]) -> None:
+        """Has the series show what the ledger says, until it is cancelled. `current` is the policy in force."""
+
+        def read() -> Figures:
+            policy = current()
+            origins = {backend.id: backend.word("weights_origin") for backend in policy.bundle.backends}
+            return self._reader.read((*policy.limits, *self._set.limits), origins, time.time())
+
+        await follow(self._reader, read, self._figures.show, self._tell)
 
     async def spent(self, key: str, moment: float) -> Mapping[str, object]:
         """What the ledger says that a key (its id) has spent today and this month. Raises Refused when it cannot.

@@ -223,3 +223,4 @@ def test_what_is_recorded_names_the_rules_in_trial_and_the_broken_ones():
     )
     tried = owed.ended(one)
     assert (tried.watched, tried.broken, tried.zone, tried.price_version) == (("quiet",), ("stop",), "inhouse", "v")
+    assert tried.sensitivity == FACTS.sensitivity

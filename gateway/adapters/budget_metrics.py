@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from gateway.adapters.series import Drop
 from gateway.core.budget import Standing
 from gateway.core.price import PICO_PER_USD
 
@@ -17,7 +18,8 @@ _LABELS = ("budget", "per", "account", "window")
 class BudgetSeries(Collector):
     """The series of all budgets but those of single keys: a key is no label."""
 
-    def __init__(self) -> None:
+    def __init__(self, drop: Drop) -> None:
+        self._drop = drop
         self._standings: Sequence[Standing] = ()
         self._overshot_pico_usd = 0
 
@@ -40,12 +42,8 @@ class BudgetSeries(Collector):
             settled.add_metric(labels, each.spent_pico_usd / PICO_PER_USD)
             reserved.add_metric(labels, each.reserved_pico_usd / PICO_PER_USD)
             resets.add_metric(labels, each.resets)
+        self._drop(max(0, len(shown) - MAX_ACCOUNTS))
         yield from (limit, settled, reserved, resets)
-        yield GaugeMetricFamily(
-            "gateway_budget_series_dropped",
-            "Accounts without series of their own",
-            value=max(0, len(shown) - MAX_ACCOUNTS),
-        )
         yield CounterMetricFamily(
             "gateway_budget_overshoot_usd",
             "Booked beyond limits in force; must stay 0",

@@ -24,7 +24,7 @@ from gateway.policy.parse import Parsed, parse
 from gateway.policy.tree import is_dictionary
 from gateway.providers import BASE_URLS
 from gateway.review import lock
-from gateway.review.load import check
+from gateway.review.load import check, reached
 
 MAX_FILES = 500
 _LOOK_SECONDS = 0.5
@@ -137,7 +137,8 @@ def load(directory: Path, extra_catalog: Path | None = None, policy_key: Path | 
     shown = {name: str(directory / name) for name in tree}
     parsed = check_tree(tree, proved, shown, extra_catalog, str(directory / lock.NAME))
     problems = {*parsed.problems} | ({lock.odd(Mark(str(directory / lock.NAME)), odd)} if odd else set())
-    return msgspec.structs.replace(parsed, problems=tuple(sorted(problems)), signed=signed)
+    bundle = None if parsed.bundle is None else reached(parsed.bundle)
+    return msgspec.structs.replace(parsed, bundle=bundle, problems=tuple(sorted(problems)), signed=signed)
 
 
 def check_tree(

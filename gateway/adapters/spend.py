@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.adapters.books import Books, calls
 from gateway.adapters.ledger_rows import HOUR, MILLION, SUMS
+from gateway.core.booked import Booked
 from gateway.core.budget import utc, window_at
 from gateway.core.forecast import Spent
 from gateway.core.price import usd
@@ -199,6 +200,13 @@ def hourly(books: Books, per: Collection[str], since: float) -> list[Spent]:
     columns = [DIMENSIONS[name] for name in names]
     rows = _grouped(books, _costs("cost"), [_period(books, "hour"), *columns], columns, Asked(since))
     return [Spent(dict(zip(names, row[3:], strict=True)), int(row[2]), _whole(row[:2])[0]) for row in rows]
+
+
+def booked(books: Books, since: float) -> list[Booked]:
+    """What was booked in each hour since a moment (Unix seconds), by where it went. Raises as `breakdown` does."""
+    columns = ["backend", "provider", "zone"]
+    rows = _grouped(books, _costs("cost", "estimated"), [_period(books, "hour"), *columns], columns, Asked(since))
+    return [Booked(int(row[4]), *row[5:], *_whole(row[:4])) for row in rows]
 
 
 def billed(books: Books, provider: str, first: int, last: int) -> list[Ours]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gateway.core.price import Price
+from gateway.core.price import Machine, Price
 
 AUTO = "auto"
 """The model name that stands for every backend that may serve the request."""
@@ -100,7 +100,7 @@ class Backend(msgspec.Struct, frozen=True):
     `context` and `max_output` are tokens, None: undeclared. `price` None: unpriced, so it is refused. `substitute` is
     the backend that is asked instead while this one is suspended or retired; `review_by` is a date (YYYY-MM-DD).
     `max_concurrent` is how many calls it may have under way; None: any number, or of a server of our own as many as it
-    keeps up with.
+    keeps up with. `machine` is what it runs on, where that is ours and priced by the hour.
     """
 
     id: str
@@ -118,6 +118,7 @@ class Backend(msgspec.Struct, frozen=True):
     substitute: str | None = None
     review_by: str | None = None
     max_concurrent: int | None = None
+    machine: Machine | None = None
 
     def allowed(self, *, streamed: bool) -> float:
         """The seconds that its answer may take to begin: a buffered one begins when it is complete."""

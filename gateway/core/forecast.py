@@ -1,6 +1,6 @@
 """What is yet to be spent: the end of the month, and how long limits last. Money is pico-USD, time Unix seconds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import isqrt
 
 import msgspec
@@ -144,6 +144,38 @@ def outlooks(limits: Iterable[Limit], spent: Iterable[Spent], now: float) -> tup
     return tuple(sorted(found, key=lambda each: (-each.used, each.limit.id, each.value)))
 
 
+def runways(limits: Iterable[Limit], spent: Iterable[Spent], now: float) -> Iterator[Outlook]:
+    """As `outlooks`, of the limits that are amounts: a share has no runway. For many limits: each is asked about those
+    only whom it concerns."""
+    rows = list(spent)
+    known: dict[tuple[str, bool], dict[str, list[Spent]]] = {}
+    for limit in limits:
+        terms = limit.terms
+        if terms.pico_usd is None:
+            continue
+        key = terms.per, bool(limit.project)
+        if key not in known:
+            known[key] = _by_value(rows, *key)
+        accounts = known[key]
+        concerned = accounts.get(limit.whose, []) if limit.whose else [row for of in accounts.values() for row in of]
+        yield from outlooks([limit], concerned, now)
+
+
+def _by_value(rows: Iterable[Spent], per: str, by_project: bool) -> dict[str, list[Spent]]:
+    """What each value of a dimension spent, with everything else added up but, if it matters, the project."""
+    names = ({per} - {"organisation"}) | ({"project"} if by_project else set())
+    sums: dict[tuple[tuple[str, ...], int], int] = {}
+    order = sorted(names)
+    for row in rows:
+        key = tuple([row.spender[name] for name in order]), row.hour
+        sums[key] = sums.get(key, 0) + row.pico_usd
+    found: dict[str, list[Spent]] = {}
+    for (values, hour), pico_usd in sums.items():
+        spender = dict(zip(order, values, strict=True))
+        found.setdefault(spender.get(per, EVERYTHING), []).append(Spent(spender, hour, pico_usd))
+    return found
+
+
 def _rolls(window: str, end: float) -> bool:
     """Whether a window slides: then the next one begins before this one ends."""
     return window_at(window, end).start != end
@@ -170,6 +202,8 @@ def _outlook(limit: Limit, value: str, hours: Hours, everyone: int, now: float) 
 def _runway(hours: Hours, window: Window, expected: Pace, ceiling: int, now: float, *, rolls: bool) -> float | None:
     """Days until a ceiling is reached at the pace, hour by hour; what leaves a rolling window is room again."""
     spent, start, at = _within(hours, window.start), window.start, now
+    if not rolls and spent + expected.between(now, window.end) < ceiling:
+        return None  # hour by hour it is no more than that
     leaving = sorted(hour for hour in hours if hour + HOUR > start)
     while spent < ceiling:
         if at >= window.end:

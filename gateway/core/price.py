@@ -245,6 +245,29 @@ def per_gpu_hour(
     return Price(rates=rates, version=version)
 
 
+class Machine(msgspec.Struct, frozen=True):
+    """A machine of our own: what an hour of it costs, busy or not, and what it serves while it is busy. `utilisation`
+    is the share of the hour that it is; None: nobody said."""
+
+    usd_per_hour: Decimal
+    tokens_per_second: Decimal
+    utilisation: Decimal | None = None
+
+    @property
+    def marginal(self) -> Rates:
+        """What a token costs while it is busy."""
+        return per_gpu_hour("", usd_per_hour=self.usd_per_hour, tokens_per_second=self.tokens_per_second).rates
+
+    def priced(self, version: str) -> Price:
+        """What a token costs: with `utilisation`, its idle hours, too."""
+        return per_gpu_hour(
+            version,
+            usd_per_hour=self.usd_per_hour,
+            tokens_per_second=self.tokens_per_second,
+            utilisation=self.utilisation or Decimal(1),
+        )
+
+
 def pico_usd(usd: Decimal) -> int:
     """An amount of USD in pico-USD, rounded up."""
     return int((usd * PICO_PER_USD).to_integral_value(ROUND_CEILING))

@@ -89,7 +89,8 @@ class Tried(msgspec.Struct, frozen=True):
 
     `watched` are rules in trial that would have fired, `broken` the forbids that a break-glass exception lifted,
     `service` is the provider's service tier, empty: the usual one. `misnamed`: the answer is by another model than was
-    asked, going by the name that it says.
+    asked, going by the name that it says. `sensitivity` is the label that this call was sent with, since the next one
+    may be sent with more or less in it; empty: that of the record.
     """
 
     hop: int
@@ -106,6 +107,12 @@ class Tried(msgspec.Struct, frozen=True):
     broken: tuple[str, ...] = ()
     service: str = ""
     misnamed: bool = False
+    sensitivity: str = ""
+
+    @property
+    def sent(self) -> bool:
+        """Whether anything went out, or was about to: one that was given up before cost nothing, and did not fail."""
+        return self.state != "released" or self.failure is not None
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -208,7 +215,7 @@ def entries(record: Record) -> tuple[Entry, ...]:
             tried,
             project=record.project,
             purpose=record.purpose,
-            sensitivity=record.sensitivity,
+            sensitivity=tried.sensitivity or record.sensitivity,
             outcome=record.end.value if tried is record.served else "failed",
             status=record.status if tried is record.served or tried.failure is None else tried.failure.status,
             duration=record.duration,

@@ -7,7 +7,7 @@ from gateway.core.price import Price
 from gateway.policy import files
 from gateway.policy.document import Document, Mark, Path, suggestion
 from gateway.policy.price_files import MachinePrice, TokenPrice
-from gateway.policy.prices import machine_price, token_price
+from gateway.policy.prices import machine, token_price
 from gateway.policy.tree import Tree
 from gateway.policy.vocabulary import BACKEND, Vocabulary
 
@@ -109,6 +109,7 @@ class _Catalog:
             substitute=entry.substitute,
             review_by=entry.review_by,
             max_concurrent=entry.max_concurrent,
+            machine=machine(entry.price) if isinstance(entry.price, MachinePrice) else None,
         )
 
     def _passport(self, document: Document, path: Path, entry: files.BackendEntry) -> dict[str, str | frozenset[str]]:
@@ -147,8 +148,8 @@ class _Catalog:
                 if model not in self.book and "prices" not in self.tree.shaky:
                     self.problem(mark, "P108", f"the price book has no model `{model}`{suggestion(model, self.book)}")
                 return self.book.get(model) or self.unpriced
-            case MachinePrice() as machine:
-                return machine_price(machine, version)
+            case MachinePrice() as written:
+                return machine(written).priced(version)
             case TokenPrice() as tokens:
                 return token_price(self.tree, document, (*path, "price"), tokens, version)
         raise AssertionError(entry.price)

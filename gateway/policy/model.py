@@ -225,7 +225,8 @@ class Bundle(msgspec.Struct, frozen=True):
 
     `places` says where each backend is declared. `sensitivity` is what the scanner looks for, `specimens` show that it
     finds it. `since` is the day since which the same bytes mean what they mean: the last on which a dated status began;
-    empty: none has.
+    empty: none has. `reach` says of labels and backends whether some request with the one may be sent to the other, as
+    `policy.reach` found; what is not in it nobody knows.
     """
 
     digest: str
@@ -241,6 +242,7 @@ class Bundle(msgspec.Struct, frozen=True):
     sensitivity: ScannerTerms = BUILT_IN
     specimens: tuple[Specimen, ...] = ()
     since: str = ""
+    reach: dict[tuple[str, str], bool] = {}
 
     @property
     def meaning(self) -> str:

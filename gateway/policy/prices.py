@@ -1,16 +1,15 @@
 """The price book: from figures as they are written to prices, exact or refused."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 from gateway.core.price import (
     AUTO,
     USUAL,
+    Machine,
     Price,
     Rates,
     Schedule,
     Tier,
-    per_gpu_hour,
     rates_per_million,
     scaled,
     unpriced,
@@ -108,11 +107,6 @@ def _version(file: files.PricesFile, model: str, row: BookPrice) -> str:
     return f"{file.version}:{model}" + (f"@{row.from_}" if row.from_ else "")
 
 
-def machine_price(entry: MachinePrice, version: str) -> Price:
-    """What a machine of our own costs: with `utilisation`, its idle hours, too."""
-    return per_gpu_hour(
-        version,
-        usd_per_hour=entry.gpu_hour,
-        tokens_per_second=entry.tokens_per_second,
-        utilisation=entry.utilisation or Decimal(1),
-    )
+def machine(entry: MachinePrice) -> Machine:
+    """What a catalog says of a machine of our own."""
+    return Machine(entry.gpu_hour, entry.tokens_per_second, entry.utilisation)

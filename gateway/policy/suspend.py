@@ -45,4 +45,5 @@ def suspended(bundle: Bundle, ids: Iterable[str]) -> Bundle:
             for backend in bundle.backends
         ),
         rules=(*bundle.rules, rule),
+        reach={(label, id): reached and id not in off for (label, id), reached in bundle.reach.items()},
     )

@@ -7,12 +7,22 @@ import msgspec
 from gateway.policy.document import Problem
 from gateway.policy.model import Bundle
 from gateway.policy.prove import Proof, prove
+from gateway.policy.reach import reach
 from gateway.review import cases, proofs, specimens
 from gateway.review.lock import NAME, Lock, why_not
 
 STEPS = 20_000
 """Search steps that all proofs of a tree may take together: they stand for 5 seconds, since this room reads no clock.
 A step takes 0.3 ms at 500 rules and 100 backends, a tenth of that at 20 rules; most trees take a few hundred."""
+
+
+REACH_STEPS = 5_000
+"""Search steps for finding out who may be reached at all: it serves a display, so it may take less."""
+
+
+def reached(bundle: Bundle) -> Bundle:
+    """The bundle with what can be said of whom requests of each label may reach."""
+    return msgspec.structs.replace(bundle, reach=reach(bundle, REACH_STEPS))
 
 
 def check(bundle: Bundle, lock: Lock | None = None) -> tuple[Problem, ...]:

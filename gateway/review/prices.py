@@ -1,11 +1,12 @@
 """The price book beside what others say of the same models, and our own machines beside hosted ones."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import ROUND_CEILING, Decimal
 
 import msgspec
 
-from gateway.core.price import Price, Rates, Schedule
+from gateway.core.catalog import OURS, Backend
+from gateway.core.price import UNPRICED, Machine, Price, Rates, Schedule
 
 _PICO_PER_TOKEN = 10**6
 READ_PER_WRITTEN = 3
@@ -93,8 +94,36 @@ def break_even(gpu_hour: Decimal, tokens_per_second: Decimal, hosted: Rates) -> 
 
     Both are compared for `READ_PER_WRITTEN` tokens of prompt to one of answer, none of them cached.
     """
-    blend = (READ_PER_WRITTEN * per_million(hosted, "input") + per_million(hosted, "output")) / (READ_PER_WRITTEN + 1)
-    if not blend:
+    if not (each := _blend(hosted)):
         return None
-    tokens = int((gpu_hour * 24 * _PICO_PER_TOKEN / blend).to_integral_value(ROUND_CEILING))
+    tokens = int((gpu_hour * 24 * _PICO_PER_TOKEN / each).to_integral_value(ROUND_CEILING))
     return tokens if tokens <= tokens_per_second * 86_400 else None
+
+
+def break_even_share(machine: Machine, hosted: Rates) -> Decimal | None:
+    """From which share of what a machine can serve on it is cheaper than a hosted model, compared as `break_even` does.
+    Above 1: never, since it cannot serve so much. None: the hosted one is free."""
+    if not (each := _blend(hosted)):
+        return None
+    return machine.usd_per_hour * _PICO_PER_TOKEN / (machine.tokens_per_second * 3600 * each)
+
+
+def rival(machine: Backend, backends: Iterable[Backend]) -> Backend | None:
+    """The cheapest hosted model that answers to a name of a machine's; None: there is none with a price of its own."""
+    names = {machine.id, *machine.aliases}
+    found = [
+        (_blend(each.price.rates), each.model, each.id, each)
+        for each in backends
+        if each.machine is None
+        and each.fact("deployment") != OURS
+        and each.price is not None
+        and each.price.version != UNPRICED
+        and names.intersection(each.aliases)
+    ]
+    return min(found)[3] if found else None
+
+
+def _blend(rates: Rates) -> Decimal:
+    """USD per million tokens."""
+    read, written = per_million(rates, "input"), per_million(rates, "output")
+    return (READ_PER_WRITTEN * read + written) / (READ_PER_WRITTEN + 1)

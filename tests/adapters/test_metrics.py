@@ -5,8 +5,11 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from gateway import __version__
 from gateway.adapters import metrics as module
+from gateway.adapters import series
 from gateway.adapters.metrics import SHED, Metrics
+from gateway.adapters.series import Series
 from gateway.core.catalog import Backend
 from gateway.core.decision import Candidate, Decision, Exclusion, Facts
 from gateway.core.errors import FailureKind
@@ -30,7 +33,7 @@ def record(*tried: Tried, decision: Decision | None = PERMITTED, team: str = "t"
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(inflight=lambda: 3, ledger_lag=lambda: 0.5)
+    return Metrics(Series(), inflight=lambda: 3, ledger_lag=lambda: 0.5)
 
 
 def value(metrics: Metrics, sample: str, **labels: str) -> float | None:
@@ -91,14 +94,38 @@ def test_series_are_capped(metrics, monkeypatch):
     assert value(metrics, "gateway_series_dropped_total") == 7
 
 
-def test_the_policy_in_force(metrics):
-    metrics.policy_loaded("one", (BACKEND,))
-    metrics.policy_loaded("two", (BACKEND, Backend("s", "openai", "u", "m", {"status": "suspended"})))
+def test_trees_that_did_not_load_are_counted(metrics):
     metrics.policy_failed()
-    assert value(metrics, "gateway_policy_info", digest="one") is None
-    assert value(metrics, "gateway_policy_info", digest="two") == 1
-    assert value(metrics, "gateway_model_status", model="s") == 0
     assert value(metrics, "gateway_policy_reload_failures_total") == 1
+
+
+def test_the_version_that_runs(metrics):
+    assert value(metrics, "gateway_build_info", version=__version__) == 1
+
+
+def test_a_cap_is_counted_whichever_series_it_is_of(metrics, monkeypatch):
+    monkeypatch.setattr(series, "MAX_SERIES", 1)
+    metrics.recognized(["person"])
+    metrics.recognized(["place", "place"])
+    assert value(metrics, "gateway_recognizer_results_total", kind="person") == 1
+    assert value(metrics, "gateway_recognizer_results_total", kind="other") == 2
+    assert value(metrics, "gateway_series_dropped_total") == 2
+
+
+def test_a_request_without_series_of_its_own_is_counted_each_time(metrics, monkeypatch):
+    metrics.take([record(USED)])
+    monkeypatch.setattr(series, "MAX_SERIES", 1)
+    metrics.take([record(USED, status=502), record(USED, status=502)])
+    assert value(metrics, "gateway_requests_total", **{**WHO, "team": "other", "app": "other", "model": "other"}, status="502") == 2  # fmt: skip
+    assert value(metrics, "gateway_series_dropped_total") == 2
+
+
+def test_a_candidate_that_no_rule_admits_stops_nothing(metrics):
+    candidate = msgspec.structs.replace(PERMITTED.candidates[0], rules=())
+    metrics.take([record(USED, decision=msgspec.structs.replace(PERMITTED, candidates=(candidate,)))])
+    assert value(metrics, "gateway_bypass_total") == 1
+    labels = {"outcome": "permit", "rule": "none", "sensitivity": "public", "zone": "inhouse"}
+    assert value(metrics, "gateway_policy_decisions_total", **labels) == 1
 
 
 def test_gauges_ask_when_they_are_scraped(metrics):
@@ -109,7 +136,7 @@ def test_gauges_ask_when_they_are_scraped(metrics):
 
 
 def test_rules_in_trial_count_for_what_was_served_and_broken_ones_for_every_call():
-    metrics = Metrics(inflight=lambda: 0, ledger_lag=lambda: 0.0)
+    metrics = Metrics(Series(), inflight=lambda: 0, ledger_lag=lambda: 0.0)
     first = msgspec.structs.replace(USED, failure=FailureKind.THROTTLED, watched=("quiet",), broken=("stop",))
     second = msgspec.structs.replace(USED, hop=2, watched=("loud", "louder"), broken=("stop", "halt"))
     metrics.take([record(first, second), record(USED)])
@@ -163,8 +190,8 @@ def priced(id, price):
     ],
 )
 def test_a_request_is_compared_with_the_model_that_it_named_and_with_the_declared_one(requested, baseline, saved, lost):
-    metrics = Metrics(inflight=lambda: 0, ledger_lag=lambda: 0.0, baseline=baseline)
-    metrics.policy_loaded("d", [priced("dear", "4"), priced("cheap", "0.6"), priced("b", "2")])
+    metrics = Metrics(Series(), inflight=lambda: 0, ledger_lag=lambda: 0.0, baseline=baseline)
+    metrics.policy_loaded([priced("dear", "4"), priced("cheap", "0.6"), priced("b", "2")])
     used = Tried(1, "b", "openai", "m", "z", "settled", Usage(10, output=5), 20_000_000, "v")
     metrics.take([record(used, decision=msgspec.structs.replace(PERMITTED, requested=requested))])
     found = {

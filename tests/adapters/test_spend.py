@@ -17,6 +17,7 @@ from gateway.adapters.spend import (
     Asked,
     Line,
     billed,
+    booked,
     breakdown,
     hourly,
     past_calls,
@@ -395,3 +396,16 @@ def test_a_key_has_spent_today_and_this_month(place):
         (1, "0.00000000001"),
         (2, "0.000000000015"),
     ]
+
+
+def test_what_was_booked_by_the_hour_and_where(dated):
+    found = booked(dated, DAY + 12 * HOUR)
+    assert sum(each.pico_usd for each in found) == sum(each.pico_usd for each in hourly(dated, set(), DAY + 12 * HOUR))
+    lines = breakdown(dated, ["model", "provider", "zone"], Asked(0.0))
+    of_lines = {line.group: (line.cost_pico_usd, line.estimated_pico_usd) for line in lines}
+    sums: dict[tuple[str, str, str], tuple[int, int]] = {}
+    for each in booked(dated, 0.0):
+        cost, estimated = sums.get((each.model, each.provider, each.zone), (0, 0))
+        sums[each.model, each.provider, each.zone] = cost + each.pico_usd, estimated + each.estimated_pico_usd
+    assert sums == of_lines
+    assert all(each.hour % HOUR == 0 for each in found)

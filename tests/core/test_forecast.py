@@ -18,6 +18,7 @@ from gateway.core.forecast import (
     outlooks,
     pace,
     projection,
+    runways,
 )
 
 HOUR = 3600
@@ -179,3 +180,51 @@ def test_two_days_are_too_few_for_a_range():
 def test_a_rolling_window_never_resets_at_once(window, expected):
     (found,) = outlooks([limit("l", "organisation", window, 1)], [], NOW)
     assert found.resets_at_once == expected
+
+
+LIMITS = [
+    Limit("team", "r", Spend("team", "month", 100 * USD)),
+    Limit("red", "r", Spend("team", "month", 50 * USD), whose="red"),
+    Limit("nobody", "r", Spend("team", "month", 1), whose="nobody"),
+    Limit("all", "r", Spend("organisation", "7d", 100 * USD)),
+    Limit("app", "r", Spend("app", "day", 5 * USD), project="p"),
+    Limit("share", "r", Spend("provider", "month", share=0.5)),
+]
+SPENDERS = st.fixed_dictionaries(
+    {
+        "team": st.sampled_from(["red", "blue"]),
+        "app": st.sampled_from(["x", "y"]),
+        "project": st.sampled_from(["p", "q"]),
+        "provider": st.just("v"),
+    }
+)
+ROWS = st.lists(
+    st.builds(
+        Spent,
+        SPENDERS,
+        st.integers(-20, 12).map(lambda n: int(NOW // HOUR + n * 17) * HOUR if n <= 0 else int(NOW // HOUR) * HOUR),
+        st.integers(0, 30).map(lambda usd: usd * USD),
+    ),
+    max_size=25,
+)
+
+
+@given(ROWS)
+def test_runways_are_those_of_outlooks(rows):
+    def told(found):
+        return sorted(((each.limit.id, each.value, each.spent_pico_usd, each.runway_days) for each in found), key=str)
+
+    assert told(runways(LIMITS, rows, NOW)) == told(outlooks(LIMITS[:-1], rows, NOW))
+
+
+@given(st.integers(0, 40), st.integers(1, 60), st.sampled_from(["day", "month"]))
+def test_a_limit_is_reached_in_its_window_or_its_end_is_below_it(usd, ceiling, window):
+    """What is told of the end of a calendar window and of the runway comes from two ways of adding up."""
+    (found,) = outlooks(
+        [Limit("l", "r", Spend("organisation", window, ceiling * USD))],
+        [Spent({}, hour, cost) for hour, cost in even("2026-11-20", usd).items()],
+        NOW,
+    )
+    reached = found.runway_days is not None
+    assert reached or found.end_pico_usd + found.spent_pico_usd <= (ceiling + 1) * USD * 2
+    assert not reached or (found.spent_pico_usd + found.end_pico_usd) >= ceiling * USD

@@ -15,6 +15,7 @@ from gateway.core.price import (
     UNKNOWN_SERVICE,
     UNPRICED,
     USUAL,
+    Machine,
     Price,
     Rates,
     Schedule,
@@ -428,3 +429,12 @@ def test_what_has_no_price_costs_the_dearest_of_each_bucket_in_every_tier_and_se
     found = unpriced([one, other])
     assert (found.version, found.rates.input, found.rates.output) == (UNPRICED, 5_000_000, 12_000_000)
     assert unpriced([]) is None
+
+
+def test_a_machine_costs_more_a_token_with_its_idle_hours():
+    machine = Machine(Decimal("3.6"), Decimal(1000), Decimal("0.5"))  # 3.6 million tokens an hour
+    assert (machine.marginal.output, machine.priced("v").rates.output) == (10**6, 2 * 10**6)
+    assert machine.priced("v") == per_gpu_hour(
+        "v", usd_per_hour=Decimal("3.6"), tokens_per_second=Decimal(1000), utilisation=Decimal("0.5")
+    )
+    assert Machine(Decimal("3.6"), Decimal(1000)).priced("v").rates == machine.marginal

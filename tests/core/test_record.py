@@ -3,13 +3,14 @@
 import enum
 import types
 import typing
+from decimal import Decimal
 
 import msgspec
 import pytest
 
 from gateway.core.decision import Decision, Facts
 from gateway.core.errors import FailureKind, Refused
-from gateway.core.price import Schedule
+from gateway.core.price import Machine, Schedule
 from gateway.core.record import Call, Caller, End, Entry, Record, Tried, entries, entry_of
 from gateway.core.usage import NOTHING, Usage
 
@@ -173,7 +174,7 @@ WORDS = {
     "Exclusion": "backend rules reason",
     "Backend": "id provider base_url model aliases key_ref capabilities substitute review_by",
     "Price": "version",
-    "Tried": "backend provider model zone price_version watched broken service",
+    "Tried": "backend provider model zone price_version watched broken service sensitivity",
     "Record": "code sensitivity purpose project",
     "Entry": "request_id key team app project purpose requested backend model provider zone sensitivity decision_id"
     " policy_digest price_version usage_source outcome failure service",
@@ -200,6 +201,7 @@ def test_no_field_can_hold_just_anything():
     assert odd == {
         ("Backend.passport", dict[str, str | frozenset[str]]),
         ("Price.services", dict[str, Schedule]),
+        *((f"Machine.{name}", Decimal) for name in Machine.__struct_fields__),
     }
 
 
@@ -230,3 +232,16 @@ def test_a_key_names_the_models_that_it_may(models, asked, let):
         with pytest.raises(Refused) as refused:
             caller.named(asked)
         assert refused.value.refusal.code == "model_not_found"
+
+
+def test_a_row_has_the_label_that_its_call_was_sent_with():
+    raised = msgspec.structs.replace(FIRST, sensitivity="restricted")
+    assert [row.sensitivity for row in entries(record(raised, SECOND))] == ["restricted", "internal"]
+
+
+@pytest.mark.parametrize(
+    ("tried", "sent"),
+    [(FIRST, True), (SECOND, True), (UNSURE, True), (msgspec.structs.replace(FIRST, failure=None), False)],
+)
+def test_what_was_given_up_before_anything_went_out_was_not_sent(tried, sent):
+    assert tried.sent is sent

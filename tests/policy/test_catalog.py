@@ -6,7 +6,7 @@ import pytest
 from support.policy_trees import FACTS, places, policy, read, rule
 
 from gateway.core.catalog import PASSPORT, Backend, Timeouts, names
-from gateway.core.price import per_gpu_hour, per_million
+from gateway.core.price import Machine, per_gpu_hour, per_million
 from gateway.policy.decide import Eligibility
 
 PRICES = """\
@@ -91,6 +91,7 @@ backends:
         price=per_gpu_hour("catalog:qwen", usd_per_hour=Decimal("16.80"), tokens_per_second=Decimal(1800)),
         substitute="gpt",
         review_by="2027-02-01",
+        machine=Machine(Decimal("16.80"), Decimal(1800)),
     )
     assert set(found.passport) == set(PASSPORT)
 

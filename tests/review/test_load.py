@@ -99,3 +99,12 @@ def test_the_shipped_tree_keeps_its_promises():
     files = shipped()
     parsed = parse(encoded(files), BASE_URLS, today="2026-11-22")
     assert (parsed.problems, check(parsed.bundle), len(parsed.bundle.invariants) >= 7) == ((), (), True)
+
+
+def test_who_may_be_reached_is_said_of_a_tree(monkeypatch):
+    bundle = read(FILES, main=policy(ALL, HOME)).bundle
+    assert bundle.reach == {}
+    found = load.reached(bundle).reach
+    assert (found["internal", "far"], found["restricted", "far"], found["restricted", "home"]) == (True, False, True)
+    monkeypatch.setattr(load, "REACH_STEPS", 0)
+    assert load.reached(bundle).reach == {}

@@ -4,8 +4,19 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.core.price import Price, Tier, per_million, rates_per_million, scaled
-from gateway.review.prices import Difference, Published, Step, at, break_even, differences, plain
+from gateway.core.catalog import Backend
+from gateway.core.price import UNPRICED, Machine, Price, Tier, per_million, rates_per_million, scaled
+from gateway.review.prices import (
+    Difference,
+    Published,
+    Step,
+    at,
+    break_even,
+    break_even_share,
+    differences,
+    plain,
+    rival,
+)
 
 
 def rates(input, output, **more):
@@ -101,3 +112,40 @@ def test_the_machine_costs_less_from_there_on_and_not_before():
     tokens = break_even(hour, Decimal(10_000), price.rates)
     each = (3 * price.rates.input + price.rates.output) / Decimal(4) / 10**12
     assert (tokens - 1) * each < 24 * hour <= tokens * each
+
+
+@pytest.mark.parametrize(
+    ("speed", "utilisation", "hosted", "share"),
+    [("1000", "0.5", (2, 10), "0.0694"), ("69.5", None, (2, 10), "0.9992"), ("10", None, (2, 10), "6.9444"), ("10", None, (0, 0), None)],
+)  # fmt: skip
+def test_from_which_share_of_its_use_on_a_machine_pays(speed, utilisation, hosted, share):
+    machine = Machine(Decimal(1), Decimal(speed), None if utilisation is None else Decimal(utilisation))
+    found = break_even_share(machine, rates(*hosted))
+    assert (None if found is None else f"{found:.4f}") == share
+    tokens = break_even(machine.usd_per_hour, machine.tokens_per_second, rates(*hosted))
+    assert (tokens is not None) is (share is not None and found <= 1)
+
+
+def hosted(id, usd, *aliases, price=None, **passport):
+    made = price or per_million("v", input=Decimal(usd), output=Decimal(usd))
+    return Backend(id, "openai", "u", f"model of {id}", passport, aliases=aliases, price=made)
+
+
+MINE = Backend("mine", "vllm", "u", "m", {}, aliases=("pair",), machine=Machine(Decimal(1), Decimal(1)))
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], None),
+        ([hosted("a", "3", "pair"), hosted("b", "2", "pair"), hosted("c", "1", "other")], "b"),
+        ([hosted("a", "3", "pair"), hosted("b", "2", "mine")], "b"),
+        ([hosted("a", "3", "pair"), hosted("b", "2", "pair", deployment="self_hosted")], "a"),
+        ([hosted("a", "3", "pair", price=per_million(UNPRICED, input=Decimal(1), output=Decimal(1)))], None),
+        ([Backend("a", "openai", "u", "m", {}, aliases=("pair",))], None),
+        ([MINE], None),
+    ],
+)
+def test_a_machine_stands_beside_the_cheapest_hosted_model_of_its_name(others, expected):
+    found = rival(MINE, others)
+    assert (found and found.id) == expected

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from gateway.adapters.metrics import MAX_CALLERS, Metrics
+from gateway.adapters.series import Series
 from gateway.core.catalog import Backend
 from gateway.core.decision import Candidate, Decision, Exclusion, Facts
 from gateway.core.errors import FailureKind
@@ -41,7 +42,7 @@ def series(metrics: Metrics) -> int:
 
 @pytest.mark.assures("threat D4")
 def test_names_of_callers_make_no_series(showed):
-    metrics = Metrics(inflight=lambda: 0, ledger_lag=lambda: 0.0)
+    metrics = Metrics(Series(), inflight=lambda: 0, ledger_lag=lambda: 0.0)
     metrics.take(list(records(30)))
     before = series(metrics)
     metrics.take(list(records(REQUESTS, 30)))

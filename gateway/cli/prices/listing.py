@@ -2,7 +2,6 @@
 
 import csv
 import io
-from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
@@ -11,11 +10,10 @@ import typer
 from gateway.cli.common import Format, Policies, cannot_run, print_json, table
 from gateway.cli.prices.book import Book
 from gateway.core.catalog import Backend
-from gateway.core.price import Price, Rates, Schedule, per_gpu_hour
+from gateway.core.price import Price, Rates, Schedule
 from gateway.policy.document import suggestion
-from gateway.policy.price_files import MachinePrice
-from gateway.policy.prices import in_force, machine_price
-from gateway.review.prices import READ_PER_WRITTEN, break_even, per_million, plain
+from gateway.policy.prices import in_force
+from gateway.review.prices import READ_PER_WRITTEN, break_even, per_million, plain, rival
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -150,32 +148,24 @@ def _machines(book: Book, against: str | None) -> list[Machine]:
         cannot_run(f"the price book has no model `{against}`{suggestion(against, hosted)}")
     machines = []
     for backend in book.backends:
-        entry = book.entries[backend.id].price
-        if isinstance(entry, MachinePrice):
-            rival = against or _rival(book, backend, hosted)
-            busy = per_gpu_hour("", usd_per_hour=entry.gpu_hour, tokens_per_second=entry.tokens_per_second)
+        if (ours := backend.machine) is not None:
+            price, named = (hosted[against], against) if against else _rival(book, backend)
             machines.append(
                 Machine(
                     backend.id,
-                    plain(per_million(busy.rates, "input")),
-                    plain(per_million(machine_price(entry, "").rates, "input")),
-                    plain(entry.utilisation) if entry.utilisation is not None else "",
-                    rival,
-                    break_even(entry.gpu_hour, entry.tokens_per_second, hosted[rival].rates) if rival else None,
+                    plain(per_million(ours.marginal, "input")),
+                    plain(per_million(ours.priced("").rates, "input")),
+                    plain(ours.utilisation) if ours.utilisation is not None else "",
+                    named,
+                    break_even(ours.usd_per_hour, ours.tokens_per_second, price.rates) if price else None,
                 )
             )
     return machines
 
 
-def _rival(book: Book, machine: Backend, hosted: dict[str, Price]) -> str:
-    """The cheapest hosted model that answers to a name of the machine's, empty: there is none."""
-    names = {*machine.aliases, machine.id}
-    rivals = {each.model for each in book.backends if names & {*each.aliases} and book.entries[each.id].price == "book"}
-    return min(rivals & hosted.keys(), key=lambda model: (_blend(hosted[model].rates), model), default="")
-
-
-def _blend(rates: Rates) -> Decimal:
-    return READ_PER_WRITTEN * per_million(rates, "input") + per_million(rates, "output")
+def _rival(book: Book, machine: Backend) -> tuple[Price | None, str]:
+    found = rival(machine, book.backends)
+    return (None, "") if found is None else (found.price, found.model)
 
 
 def _machine_table(machines: list[Machine]) -> str:
