@@ -252,7 +252,6 @@ def _speed(series: Series, asked: By) -> None:
         _speed_of(series, name, many)
     series.gauge("gateway_inflight_requests", lambda at: 120 * busy(at) * jitter(at), {}, split=True)
     series.gauge("gateway_ledger_lag_seconds", lambda at: 0.4 * jitter(3 * at) ** 2, {})
-    series.gauge("gateway_budget_series_dropped", 0, {})
     for name, (marginal, loaded, even) in PRICES.items():
         for kind, usd in (("marginal", marginal), ("loaded", loaded)):
             series.gauge("gateway_local_price_usd_per_million_tokens", usd, {"model": name, "kind": kind})

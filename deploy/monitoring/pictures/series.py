@@ -22,7 +22,7 @@ class Series:
     """All that is to be written, family by family. Labels are by name; `begin` is a place in TIMES."""
 
     def __init__(self) -> None:
-        self._families: dict[str, tuple[str, list[tuple[str, Sequence[float], int]]]] = {}
+        self.families: dict[str, tuple[str, list[tuple[str, Sequence[float], int]]]] = {}
 
     def count(
         self, name: str, grows: Sequence[float], labels: dict[str, str], *, begin: int = 0, whole: bool = True
@@ -60,7 +60,7 @@ class Series:
     def write(self, path: Path) -> None:
         """Writes all of it."""
         with path.open("w", encoding="ascii") as file:
-            for name, (kind, series) in self._families.items():
+            for name, (kind, series) in self.families.items():
                 file.write(f"# TYPE {name} {kind}\n")
                 for shown, values, begin in series:
                     at_each = zip(TIMES[begin:], values, strict=True)
@@ -71,4 +71,4 @@ class Series:
         self, name: str, kind: str, suffix: str, labels: dict[str, str], values: Sequence[float], begin: int
     ) -> None:
         shown = ",".join(f'{label}="{value}"' for label, value in labels.items())
-        self._families.setdefault(name, (kind, []))[1].append((f"{name}{suffix}{{{shown}}}", values, begin))
+        self.families.setdefault(name, (kind, []))[1].append((f"{name}{suffix}{{{shown}}}", values, begin))
