@@ -23,7 +23,7 @@ ROOT = HERE.parents[2]
 DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"
 PICTURES = ROOT / "docs" / "pictures"
 NEEDED = {
-    "node": "nodejs (20.9 or newer)",
+    "node": "nodejs",
     "npm": "npm",
     "chromium": "chromium",
     "prometheus": "prometheus",
@@ -35,9 +35,11 @@ _START_SECONDS = 60
 
 def main() -> int:
     """Makes all pictures."""
-    missing = [package for program, package in NEEDED.items() if shutil.which(program) is None]
+    missing = {package: None for program, package in NEEDED.items() if shutil.which(program) is None}
     if missing:
-        sys.stderr.write(f"pictures need more than the gateway does; on Debian: apt install {' '.join(missing)}\n")
+        sys.stderr.write(
+            f"pictures need Node (20.9 or newer), Chromium and Prometheus; on Debian: apt install {' '.join(missing)}\n"
+        )
         return 1
     _install()
     PICTURES.mkdir(exist_ok=True)

@@ -30,6 +30,8 @@ class Model(NamedTuple):
     first: float
     speed: float
     review_days: int
+    load: float = 9
+    """Calls that it has at once when people are busiest, if there is room."""
     room: int = 0
     """Calls that it may have at once; 0: as many as there are."""
 
@@ -57,8 +59,8 @@ MODELS = {
     "mistral-large-latest": Model("mistral", "eu-vendors", "eu", "eu", 0.55, 95, 9),
     "mistral-small-latest": Model("mistral", "eu-vendors", "eu", "eu", 0.3, 170, 9),
     "deepseek-v4-flash": Model("deepseek", "cn-vendors", "cn", "cn", 0.8, 75, 40),
-    "qwen-a": Model("vllm", "inhouse", "eu", "cn", 0.45, 48, 66, room=32),
-    "lab": Model("vllm", "inhouse", "eu", "cn", 0.25, 85, 66, room=48),
+    "qwen-a": Model("vllm", "inhouse", "eu", "cn", 0.45, 48, 66, load=36, room=32),
+    "lab": Model("vllm", "inhouse", "eu", "cn", 0.25, 85, 66, load=20, room=48),
     "grok-4.7": Model("xai", "us-vendors", "us", "us", 0.8, 80, -3),
 }
 OUT_OF_USE = "grok-4.7"

@@ -266,7 +266,7 @@ def _speed_of(series: Series, name: str, many: Steps) -> None:
         return drift(at) * (1 + (0.9 if model.room else 0.15) * busy(at))
 
     def wanted(at: float) -> float:
-        return (36 if model.room == MODELS["qwen-a"].room else 20 if model.room else 9) * busy(at) * drift(at)
+        return model.load * busy(at) * drift(at)
 
     def state(at: float) -> float:
         refused = {"gpt-5.6-sol": throttled, "mistral-large-latest": timed_out}.get(name)
