@@ -14,7 +14,8 @@ def files() -> dict[str, str]:
     return {
         **{f"deploy/grafana/dashboards/{each.file}.json": grafana.as_json(each) for each in DASHBOARDS},
         "deploy/prometheus/rules.yml": rules.rules(),
-        "deploy/prometheus/rules_test.yml": rules.tests(),
+        "deploy/prometheus/rules_test.yml": rules.tests("1m"),
+        "deploy/prometheus/rules_week_test.yml": rules.tests("30m"),
         rules.RUNBOOK: rules.runbook(),
     }
 

@@ -15,7 +15,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     series: tuple[tuple[str, str], ...]
     at: str
     fires: tuple[tuple[dict[str, str], str], ...] = ()
-    step: str = "1m"
+    step: Literal["1m", "30m"] = "1m"
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Alerts about where data goes, and about the policy that says so."""
 
 from deploy.monitoring.alert import Alert, Case
-from deploy.monitoring.promql import grown
+from deploy.monitoring.promql import happened
 
 _CALL = 'gateway_calls_total{{instance="{}", backend="{}", provider="p", zone="{}", sensitivity="{}", outcome="ok"}}'
 _CELL = 'gateway_policy_cell_permitted{{instance="{}", zone="{}", sensitivity="{}"}}'
@@ -31,6 +31,7 @@ FORBIDDEN = Alert(
         Case(
             why="one call, the first of its kind",
             series=(
+                ("gateway_build_info", "1x100"),
                 (_CALL.format("a", "m", "cn-vendors", "confidential"), "_x69 1x20"),
                 (_CELL.format("a", "cn-vendors", "confidential"), "0x100"),
             ),
@@ -60,7 +61,7 @@ FORBIDDEN = Alert(
 
 BYPASS = Alert(
     name="GatewayBypass",
-    expr=f"sum({grown('gateway_bypass_total', '1h')}) > 0",
+    expr=f"sum({happened('gateway_bypass_total', '1h')}) > 0",
     lasts="0m",
     severity="critical",
     summary='{{ $value | printf "%.0f" }} calls to backends that their decision did not name',
@@ -80,6 +81,11 @@ BYPASS = Alert(
             fires=(({}, "1"),),
         ),
         Case(why="none", series=(("gateway_bypass_total", "0x90"),), at="80m"),
+        Case(
+            why="Prometheus was away for two hours, and what a gateway shows since is old",
+            series=(("gateway_bypass_total", "5x30 _x120 5x20"), ("gateway_build_info", "1x30 _x120 1x20")),
+            at="160m",
+        ),
         Case(why="there is no gateway", series=(), at="80m"),
     ),
 )

@@ -1,7 +1,7 @@
 """Alerts about money."""
 
 from deploy.monitoring.alert import Alert, Case
-from deploy.monitoring.promql import grown
+from deploy.monitoring.promql import happened
 
 _BUDGET = {"budget": "b", "per": "team", "account": "search", "window": "month"}
 _LABELS = 'budget="b", per="team", account="search", window="month"'
@@ -74,35 +74,35 @@ BURN = Alert(
     cases=(
         Case(
             why="thrice the pace of last week",
-            series=(('gateway_cost_usd_total{team="t"}', "0+2x1020 2043+6x20"),),
+            series=(('gateway_cost_usd_total{team="t"}', "0+6x340 2058+18x7"),),
             at="172h",
-            step="10m",
+            step="30m",
             fires=(({}, "36.00"),),
         ),
         Case(
             why="twice of very little",
-            series=(('gateway_cost_usd_total{team="t"}', "0+0.01x1020 10.2+0.1x20"),),
+            series=(('gateway_cost_usd_total{team="t"}', "0+0.03x340 10.5+0.3x7"),),
             at="172h",
-            step="10m",
+            step="30m",
         ),
         Case(
             why="the same pace, over a restart",
-            series=(('gateway_cost_usd_total{team="t"}', "0+2x1020 0+2x20"),),
+            series=(('gateway_cost_usd_total{team="t"}', "0+6x340 0+6x7"),),
             at="172h",
-            step="10m",
+            step="30m",
         ),
         Case(
             why="nothing is known of last week",
-            series=(('gateway_cost_usd_total{team="t"}', "0+20x30"),),
+            series=(('gateway_cost_usd_total{team="t"}', "0+60x10"),),
             at="4h",
-            step="10m",
+            step="30m",
         ),
     ),
 )
 
 OVERSHOOT = Alert(
     name="GatewayBudgetOvershoot",
-    expr=f"sum({grown('gateway_budget_overshoot_usd_total', '1h')}) > 0",
+    expr=f"sum({happened('gateway_budget_overshoot_usd_total', '1h')}) > 0",
     lasts="0m",
     severity="critical",
     summary='{{ $value | printf "%.4f" }} USD were booked beyond limits in force',
@@ -130,6 +130,7 @@ OVERSHOOT = Alert(
             series=(
                 ('gateway_budget_overshoot_usd_total{instance="a"}', "0x70"),
                 ('gateway_budget_overshoot_usd_total{instance="b"}', "_x65 0.02x5"),
+                ('gateway_build_info{instance="a"}', "1x70"),
             ),
             at="68m",
             fires=(({}, "0.0200"),),
@@ -137,6 +138,7 @@ OVERSHOOT = Alert(
         Case(
             why="none, and what is long past; a scrape that failed is no news",
             series=(
+                ('gateway_build_info{instance="a"}', "1x200"),
                 ('gateway_budget_overshoot_usd_total{instance="a"}', "0x200"),
                 ('gateway_budget_overshoot_usd_total{instance="b"}', "1x100 _ 1x100"),
             ),
@@ -147,7 +149,7 @@ OVERSHOOT = Alert(
 
 UNPRICED = Alert(
     name="GatewayUnpriced",
-    expr=f"sum({grown('gateway_unpriced_requests_total', '15m')}) > 0",
+    expr=f"sum({happened('gateway_unpriced_requests_total', '15m')}) > 0",
     lasts="5m",
     severity="warning",
     summary='{{ $value | printf "%.0f" }} requests to models without a price in 15 minutes',

@@ -1,7 +1,7 @@
 """Alerts about the service: is it there, do its backends answer, are its books up to date."""
 
 from deploy.monitoring.alert import Alert, Case
-from deploy.monitoring.promql import grown
+from deploy.monitoring.promql import happened
 
 DOWN = Alert(
     name="GatewayDown",
@@ -88,7 +88,7 @@ FIRST_TOKEN = Alert(
     means="Of the answers of a quarter of an hour, and more than 20, one in twenty began later than 10 s after the"
     " request came. Models that think long before they write are slow by nature: give those a bound of their own.",
     look=(
-        "*First token*, *Queue* and *Calls under way and their limit* of the dashboard Gateway service.",
+        "*First token*, *Queue* and *How full backends are* of the dashboard Gateway service.",
         "`gateway backends check ID`: how fast it is reached.",
     ),
     do=(
@@ -198,7 +198,7 @@ LAG = Alert(
 
 DROPPED = Alert(
     name="GatewaySeriesDropped",
-    expr=f"sum({grown('gateway_series_dropped_total', '1h')}) > 0",
+    expr=f"sum({happened('gateway_series_dropped_total', '1h')}) > 0",
     lasts="0m",
     severity="warning",
     summary='{{ $value | printf "%.0f" }} times a label value had no room and was counted as `other`',

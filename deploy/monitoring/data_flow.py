@@ -175,7 +175,7 @@ _FLOW = Row(
     ),
 )
 
-_INFO = 'max by (model, provider, zone, operator) (gateway_model_info{model=~"$model"})'
+_INFO = 'topk by (model) (1, max by (model, provider, zone, operator) (gateway_model_info{model=~"$model"}))'
 
 _FORCE = Row(
     "What is in force",

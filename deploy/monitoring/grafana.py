@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import bargauge, common, piechart, stat, stat
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from deploy.monitoring.panels import Cell, Column, Dashboard, Panel, Shown, Steps, Variable
+from deploy.monitoring.panels import MUST_BE_ZERO, Cell, Column, Dashboard, Panel, Shown, Steps, Variable
 
 TAG = "gateway"
 """The dashboards that link to each other are those with this tag."""
@@ -114,6 +114,7 @@ def _mapping(shown: Shown) -> model.RangeMap:
     return model.RangeMap(options=model.DashboardRangeMapOptions(from_val=shown.low, to=shown.high, result=result))
 
 
+_FILLED = common.BigValueColorMode.BACKGROUND
 _LAST = common.ReduceDataOptions(calcs=["lastNotNull"], values=False)
 _TOOLTIP = common.VizTooltipOptions(mode=common.TooltipDisplayMode.MULTI, sort=common.SortOrder.DESCENDING)
 _AS_A_LINE = [
@@ -133,7 +134,7 @@ def _options(panel: Panel) -> object:
             return stat.Options(
                 reduce_options=_LAST,
                 graph_mode=common.BigValueGraphMode.NONE if panel.queries[0].now else common.BigValueGraphMode.AREA,
-                color_mode=common.BigValueColorMode.VALUE,
+                color_mode=_FILLED if panel.steps == MUST_BE_ZERO else common.BigValueColorMode.VALUE,
                 text_mode=common.BigValueTextMode.AUTO
                 if len(panel.queries) == 1
                 else common.BigValueTextMode.VALUE_AND_NAME,

@@ -26,6 +26,17 @@ def grown(series: str, window: str) -> str:
     return f"(increase({series}[{window}]) > {born} or {born} or increase({series}[{window}]))"
 
 
+def happened(series: str, window: str) -> str:
+    """The same for alerts: births count only if Prometheus looked at a gateway when the window began.
+
+    Else a Prometheus that is new, or was away, would take all that a gateway ever counted for news.
+    """
+    looked = f"on () (count(last_over_time(gateway_build_info[10m] offset {window})) > 0)"
+    first = f"last_over_time({series}[10m] offset {window})"
+    born = f"(max_over_time({series}[{window}]) and {looked} unless {first})"
+    return f"(increase({series}[{window}]) > {born} or {born} or increase({series}[{window}]))"
+
+
 def total(series: str, by: str, window: str = RANGE) -> str:
     """By how much a counter grew in a window over all replicas, by labels; empty: in one sum, 0 where there is none."""
     if not by:
@@ -46,9 +57,9 @@ def alike(series: str, by: str = "") -> str:
 
 
 def quantile(share: float, histogram: str, selector: str, by: str = "") -> str:
-    """A quantile of a histogram over all replicas."""
+    """A quantile of a histogram over all replicas. What had no value in the window is left out."""
     labels = f"le, {by}" if by else "le"
-    return f"histogram_quantile({share}, sum by ({labels}) (rate({histogram}_bucket{{{selector}}}[{RATE}])))"
+    return f"histogram_quantile({share}, sum by ({labels}) (rate({histogram}_bucket{{{selector}}}[{RATE}]))) >= 0"
 
 
 def or_none(expr: str, label: str) -> str:

@@ -1,7 +1,7 @@
 """What Prometheus works out once and keeps. Dashboards do not need it; alerts do."""
 
 from deploy.monitoring.alert import Recorded
-from deploy.monitoring.promql import grown
+from deploy.monitoring.promql import happened
 
 RECORDED = (
     Recorded(
@@ -36,7 +36,7 @@ RECORDED = (
     ),
     Recorded(
         name="gateway:calls:grown1h",
-        expr=f"sum by (instance, backend, sensitivity, zone) ({grown('gateway_calls_total', '1h')})",
+        expr=f"sum by (instance, backend, sensitivity, zone) ({happened('gateway_calls_total', '1h')})",
         why="Calls in an hour, the first of a kind included: one call that must not be is enough.",
     ),
 )

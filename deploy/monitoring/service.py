@@ -89,8 +89,7 @@ _NOW = Row(
             "Series dropped",
             "What was counted under `other` in this range, since there were too many label values.",
             "Not 0: splits by team and app are not whole. Runbook: GatewaySeriesDropped.",
-            f"round({total(f'gateway_series_dropped_total{{{HERE}}}', '')})"
-            f" + (max(gateway_budget_series_dropped{{{HERE}}}) or vector(0))",
+            f"round({total(f'gateway_series_dropped_total{{{HERE}}}', '')})",
         ),
     ),
 )
@@ -208,14 +207,18 @@ _BACKENDS = Row(
             ),
         ),
         Panel(
-            title="Calls under way and their limit",
-            says="Calls under way by backend; dashed: how many they may have, where that is bounded.",
-            do="At its limit for long: add machines, or let others share by `prefer`.",
+            title="How full backends are",
+            says="Calls under way as a share of how many a backend may have at once, where that is bounded.",
+            do="At 100 % for long: add machines, or let others share by `prefer`.",
             kind="timeseries",
-            unit="short",
+            unit="percentunit",
+            most=1,
             queries=(
-                Query(f"sum by (backend) (gateway_backend_inflight_calls{{{BACKEND}}})", "{{backend}}"),
-                Query(f"sum by (backend) (gateway_backend_limit_calls{{{BACKEND}}})", "limit of {{backend}}"),
+                Query(
+                    f"sum by (backend) (gateway_backend_inflight_calls{{{BACKEND}}})"
+                    f" / sum by (backend) (gateway_backend_limit_calls{{{BACKEND}}})",
+                    "{{backend}}",
+                ),
             ),
         ),
         Panel(
@@ -223,6 +226,7 @@ _BACKENDS = Row(
             says="Calls that wait for room at a backend.",
             do="A queue that does not drain adds to every first token, and ends in 429 `overloaded`.",
             kind="timeseries",
+            width=8,
             unit="short",
             stacked="normal",
             queries=(Query(f"sum by (backend) (gateway_backend_queued_calls{{{BACKEND}}})", "{{backend}}"),),
@@ -233,6 +237,7 @@ _BACKENDS = Row(
             do="`backend`: too few machines. `inflight`, `delay`, `bodies`: too few replicas. `connections`, "
             "`slow`: clients.",
             kind="timeseries",
+            width=8,
             unit="ops",
             stacked="normal",
             queries=(Query(rate(f"gateway_shed_total{{{HERE}}}", "reason"), "{{reason}}"),),
@@ -243,6 +248,7 @@ _BACKENDS = Row(
             do="It grows while the database is away; nothing is lost until the journal is full. Runbook: "
             "GatewayLedgerLag.",
             kind="timeseries",
+            width=8,
             unit="s",
             steps=_LAG,
             queries=(Query(f"max by (instance) (gateway_ledger_lag_seconds{{{HERE}}})", "{{instance}}"),),

@@ -329,7 +329,7 @@ def _movers(label: str) -> Panel:
     last = f"(sum by ({label}) (increase({_COST}[7d] offset 7d)) or 0 * {this})"
     return Panel(
         title=f"Top movers by {label}",
-        says=f"The last seven days beside the seven before, by {label}: those that changed most come first.",
+        says=f"The last seven days beside the seven before, by {label}: those that rose most come first.",
         do="Ask the first few whether it was meant. A new name with high cost has often no budget yet.",
         kind="table",
         unit=USD,

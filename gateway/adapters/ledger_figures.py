@@ -5,6 +5,8 @@ remembered; they change only when an invoice corrects them, or a call settles la
 """
 
 import asyncio
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -107,7 +109,7 @@ async def follow(
     told = False
     while True:
         try:
-            show(await asyncio.to_thread(read))
+            show(await _apart(read))
             told = False
         except Exception as error:  # noqa: BLE001  whatever it is, the next reading may go well
             show(None)
@@ -115,3 +117,29 @@ async def follow(
                 tell("figures_not_read", error=str(error))
             told = True
         await asyncio.sleep(reader.pause_seconds)
+
+
+async def _apart(read: Callable[[], Figures]) -> Figures:
+    """Reads in a thread that nobody waits for: a server that stops does not wait for a long question to be answered."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Figures] = loop.create_future()
+
+    def give(figures: Figures | None, error: Exception | None) -> None:
+        if answer.done():  # cancelled
+            return
+        if figures is None:
+            answer.set_exception(error or RuntimeError("nothing was read"))
+        else:
+            answer.set_result(figures)
+
+    def run() -> None:
+        figures, error = None, None
+        try:
+            figures = read()
+        except Exception as raised:  # noqa: BLE001  it is raised where it is awaited
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(give, figures, error)
+
+    threading.Thread(target=run, name="ledger figures", daemon=True).start()
+    return await answer

@@ -14,6 +14,8 @@ from gateway.policy.model import Atom, Bundle, Exemption, Invariant, Rule
 from gateway.policy.obligations import OBLIGATIONS
 
 _TOKENS_PER_PRICE = 10**6
+_SAID_ELSEWHERE = ("id", "passport", "machine")
+"""Fields of a backend whose changes are told by themselves; of a machine the price that follows from it is."""
 _NO_MEANING = ("id", "mark", "why", "policy")
 """Fields that may change without a change of what is said."""
 
@@ -72,7 +74,7 @@ def _compared(
 def _backends(bundle: Bundle) -> dict[str, dict[str, object]]:
     found = {}
     for backend in bundle.backends:
-        fields = {name: getattr(backend, name) for name in backend.__struct_fields__ if name not in ("id", "passport")}
+        fields = {name: getattr(backend, name) for name in backend.__struct_fields__ if name not in _SAID_ELSEWHERE}
         found[backend.id] = {name: value for name, value in fields.items() if value is not None} | backend.passport
     return found
 

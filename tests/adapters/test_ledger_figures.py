@@ -1,6 +1,7 @@
 """What the ledger says of today and this month."""
 
 import asyncio
+import threading
 
 import pytest
 from support.stores import entry
@@ -154,3 +155,27 @@ async def test_it_is_shown_until_it_cannot_be_read_and_that_is_told_once(tmp_pat
     await asyncio.gather(task, return_exceptions=True)
     assert shown == [good, None, None, good, None]
     assert told == ["figures_not_read: gone", "figures_not_read: again"]
+
+
+def test_a_server_that_stops_waits_for_no_reading(tmp_path):
+    asked, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def read():
+        asked.set()
+        go_on.wait(30)
+        ended.set()
+        raise LedgerUnreadable("too late")
+
+    async def serve():
+        task = asyncio.create_task(follow(LedgerReader(Books(tmp_path)), read, lambda _: None, lambda *_, **__: None))
+        await asyncio.to_thread(asked.wait, 10)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    try:
+        asyncio.run(serve())
+        assert asked.is_set()
+        assert not ended.is_set()
+    finally:
+        go_on.set()
+        assert ended.wait(10)

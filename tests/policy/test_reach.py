@@ -9,6 +9,7 @@ from support.proofs import Tree, random_tree
 
 from gateway.policy.decide import Eligibility
 from gateway.policy.reach import LABELS, reach
+from gateway.policy.suspend import suspended
 
 STEPS = 10_000
 ALL = rule("permit", id="all")
@@ -91,6 +92,18 @@ def test_yes_is_somebody_and_no_is_nobody_among_all_requests(seed):
     for (label, id), reached in reach(tree.bundle, STEPS).items():
         if label in usual:
             assert reached is ((label, id) in sent)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_suspension_is_seen_without_working_it_out_anew(seed):
+    found = random_tree(seed).bundle
+    found = msgspec.structs.replace(found, reach=reach(found, STEPS))
+    off = suspended(found, [backend.id for backend in found.backends[: 1 + seed % 3]])
+    anew = reach(off, STEPS)
+    assert {key: off.reach[key] for key in anew if key in off.reach} == {
+        key: anew[key] for key in anew if key in off.reach
+    }
+    assert off.reach.keys() == found.reach.keys()
 
 
 def test_backends_that_rules_treat_alike_are_asked_once():

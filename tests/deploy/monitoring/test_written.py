@@ -82,6 +82,19 @@ def test_an_alert_has_one_name_a_place_in_the_runbook_and_cases_of_both_kinds():
         assert any(not case.fires for case in alert.cases), alert.name
 
 
+def test_what_a_text_calls_a_panel_is_one():
+    titles = {panel["title"] for _, panel in PANELS}
+    texts = [
+        MADE["docs/runbook.md"],
+        (ROOT / "deploy/README.md").read_text(),
+        *(panel.get("description", "") for _, panel in PANELS),
+    ]
+    named = {name for text in texts for name in re.findall(r"(?<!\*)\*([A-Z][^*\n]+)\*(?!\*)", text)}
+    begins = {title.split(",")[0] for title in titles} | {"Top movers", "Budgets"}
+    assert named
+    assert named - titles - begins == set()
+
+
 def test_every_rule_that_is_recorded_is_used():
     asked = " ".join(alert.expr for alert in ALERTS)
     assert [each.name for each in RECORDED if each.name not in asked] == []
@@ -91,7 +104,7 @@ def test_every_rule_that_is_recorded_is_used():
 
 @needs_promtool
 def test_each_alert_fires_when_it_must_and_only_then():
-    for command in (["check", "rules", "rules.yml"], ["test", "rules", "rules_test.yml"]):
+    for command in (["check", "rules", "rules.yml"], ["test", "rules", "rules_test.yml", "rules_week_test.yml"]):
         ran = subprocess.run([PROMTOOL, *command], cwd=ROOT / "deploy/prometheus", capture_output=True, text=True)
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
