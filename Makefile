@@ -2,17 +2,18 @@
 # test   every test, with every real component it needs
 # assurance  the tests of threats and faults, and docs/assurance.md from them
 # monitoring  dashboards, alerts and their runbook, from deploy/monitoring/
-# check  lint, types, import contracts, shipped policies
+# check  lint, types, import contracts, shipped policies, what is deployed
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes --only-binary :all:
 LOCKS := deploy/locks
 # Test processes side by side: one a core. What measures time is marked `alone`, and comes after them.
 WORKERS ?= logical
+CHART := deploy/helm/gateway
 PYTEST := $(BIN)/python -m pytest
 ASSURED := GATEWAY_ASSURANCE=docs/assurance$(if $(FULL),-full).md $(if $(FULL),GATEWAY_TEST_AMOUNTS=full) $(PYTEST) $(if $(FULL),--timeout 3600)
 
-.PHONY: run test assurance monitoring pictures check nightly privileged servers sbom audit mutation lock bench clients clean
+.PHONY: run test assurance monitoring pictures check nightly privileged servers chart sbom audit mutation lock bench clients clean
 
 run: .venv/run
 	@$(BIN)/gateway quickstart
@@ -41,6 +42,10 @@ check: .venv/dev
 	$(BIN)/python -m deploy.monitoring --check
 	@if command -v promtool >/dev/null; then cd deploy/prometheus && promtool check rules rules.yml && promtool test rules rules_test.yml rules_week_test.yml; \
 	else echo "promtool is not installed (Debian: prometheus): the rules of alerts are not checked"; fi
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	@sh tests/support/tools.sh
+	@PATH="$$PATH:.cache/tools"; ! command -v helm >/dev/null || helm lint --strict --quiet $(CHART) --set secrets.existingSecret=gateway
 
 nightly: .venv/dev servers ## the full amounts; bounded, hours at most. Run again, it goes on where it was stopped; FRESH=1: from the start
 	$(BIN)/python tests/nightly.py $(if $(FRESH),--fresh)
@@ -50,6 +55,13 @@ privileged: .venv/dev ## what needs root, namespaces, cgroups or a full disk; ea
 
 servers: # real servers that some tests put before the gateway; without them those tests say why they are skipped
 	@sh tests/support/servers.sh nginx haproxy strace prometheus
+	@sh tests/support/tools.sh
+
+chart: ## what the chart brings along of what is kept elsewhere: rules and dashboards; tests/deploy/test_helm.py compares
+	rm -rf $(CHART)/files
+	mkdir -p $(CHART)/files/dashboards
+	cp deploy/prometheus/rules.yml $(CHART)/files/
+	cp deploy/grafana/dashboards/*.json $(CHART)/files/dashboards/
 
 sbom: .cache/audit/ready ## what is inside the image, as CycloneDX: dist/sbom.cdx.json; the same lock gives the same bytes
 	@mkdir -p dist

@@ -3,22 +3,21 @@
 import asyncio
 import contextlib
 import gc
-import logging
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 from fastapi import FastAPI
 
 from gateway import __version__, providers
-from gateway.adapters import dumps, policy_files, recognizer, state, suspensions
+from gateway.adapters import dumps, library_log, otel, policy_files, recognizer, state
 from gateway.adapters import metrics as metrics_adapter
+from gateway.adapters.agreed import Agreed
 from gateway.adapters.audit import GATEWAY, Audit, Notes
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.decisions import Decisions
-from gateway.adapters.keys import Keys
 from gateway.adapters.lane_metrics import LaneSeries
 from gateway.adapters.lanes import Lanes
 from gateway.adapters.logs import Log
@@ -31,10 +30,9 @@ from gateway.adapters.recognizer import Recognized, Recognizer
 from gateway.adapters.scanning import Scanning
 from gateway.adapters.secrets import find
 from gateway.adapters.series import Series
-from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
-from gateway.core.errors import Refusal, Refused
+from gateway.core.errors import Refusal
 from gateway.http import server
 from gateway.http.callers import AdminGuard, ClientGuard
 from gateway.http.calls import Calls
@@ -44,10 +42,12 @@ from gateway.http.ops import admin_app, public_app
 from gateway.http.paths import Paths
 from gateway.http.told import Told
 from gateway.http.usage import usage_endpoints
+from gateway.orders import Orders
 from gateway.policy.decide import Eligibility
-from gateway.policy.document import Problem, render, suggestion
+from gateway.policy.document import Problem, render
 from gateway.relay import Relay
 from gateway.settings import Settings
+from gateway.sharing import Sharing
 from gateway.spending import Spending
 
 _REFRESH_SECONDS = 0.25
@@ -72,6 +72,8 @@ class Gateway:
         self._intake: Intake | None = None
         if settings.recognizer and (why := recognizer.missing()):
             raise CannotStart(f"GATEWAY_RECOGNIZER is `{settings.recognizer}`: {why}")
+        if settings.otel_endpoint and (why := otel.hindrance()):
+            raise CannotStart(f"GATEWAY_OTEL_ENDPOINT is set: {why}")
         try:
             parsed = policy_files.load(settings.policies, settings.extra_catalog, settings.policy_key)
         except policy_files.Unreadable as error:
@@ -85,15 +87,20 @@ class Gateway:
         self.versions = PolicyVersions(settings.state_dir)
         if why := self.versions.admit(parsed):
             raise CannotStart(f"the policies are not put in force: {why}")
-        with _readable(settings.state_dir, "keys.sqlite"):
-            self.keys = Keys(settings.state_dir)
-        if why := settings.exposed(admin_key=self.keys.admin_in_force):
+        try:
+            with _readable(settings.state_dir, "keys.sqlite", "budgets.sqlite", "suspensions.sqlite"):
+                self.agreed = Agreed(settings.state_dir, settings.ledger_url, self.log.event)
+        except state.StateTaken as error:
+            raise CannotStart(str(error)) from None
+        # while nobody can say, nobody comes in: where others reach the listener it always wants a key
+        if self.agreed.read and (why := settings.exposed(admin_key=self.agreed.keys.admin_in_force)):
             raise CannotStart(why)
         series = Series()
+        self.sharing = Sharing(settings, self.log.event, lambda: self.policies.current.digest)
         self.notes = Notes(Audit(settings.state_dir), lambda why: self.log.event("act_not_noted", error=why))
         try:
-            with _readable(settings.state_dir, "ledger.sqlite", "budgets.sqlite"):
-                self.spending = Spending(settings, self.log.event, series)
+            with _readable(settings.state_dir, "ledger.sqlite"):
+                self.spending = Spending(settings, self.log.event, self.agreed.budgets, self.sharing.present, series)
         except ValueError as error:
             raise CannotStart(f"valkey_url: {error} (GATEWAY_VALKEY_URL)") from None
         self.metrics = Metrics(
@@ -102,10 +109,7 @@ class Gateway:
             ledger_lag=self.spending.ledger.lag_seconds,
             baseline=settings.baseline,
         )
-        with _readable(settings.state_dir, "suspensions.sqlite"):
-            self.suspensions = Suspensions(settings.state_dir)
-        at_once = self._at_once = Audit(settings.state_dir, patience_seconds=_MOST_WAIT_SECONDS)
-        self._orders_due = False  # some are known, and not yet in force
+        at_once = Audit(settings.state_dir, patience_seconds=_MOST_WAIT_SECONDS)
         self.decisions = Decisions(
             settings.state_dir,
             self._not_kept,
@@ -117,6 +121,7 @@ class Gateway:
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
         self.lanes = Lanes(self._lane_changed)
+        conversations = self.sharing.topics(self.agreed.keys.secret, Conversations(), self.lanes)
         series.show(LaneSeries(self.lanes.states))
         self.policies = policy_files.PolicyFiles(
             settings.policies,
@@ -127,30 +132,36 @@ class Gateway:
             prepare=self._restored,
             on_load=self._loaded,
             on_failure=self._not_loaded,
-            suspended=self.suspensions.in_force,
+            suspended=frozenset(self.agreed.suspensions.in_force),
         )
         series.show(PolicySeries(self.policies, series.drop))
+        self.orders = Orders(settings, self.agreed, self.policies, self.lanes, at_once, self.log.event)
         self.upstreams = AiohttpUpstreams(find)
-        self.outbox = Outbox((self.metrics, self.log, self.decisions))
+        self.otel: otel.Otel | None = None
+        if at := settings.otel_endpoint:
+            self.otel = otel.started(at, settings.otel_header_pairs, settings.otel_sample, self.log.event)
+            series.show(self.otel)
+        self.outbox = Outbox((self.metrics, self.log, self.decisions, *([self.otel] if self.otel else ())))
         self.relay = Relay(
             self.policies,
             Recognized(self.upstreams, self.recognizer) if self.recognizer else self.upstreams,
             providers.DIALECTS,
             self.spending.ledger,
             self.outbox,
-            Conversations(),
+            conversations,
             self.spending.budgets,
             self.scanning,
             self.lanes,
         )
-        self.calls = Calls(self.relay, self.keys.find, self.outbox, settings.max_body_bytes)
+        trace = self.otel.trace_of if self.otel is not None else None
+        self.calls = Calls(self.relay, self.agreed.find, self.outbox, settings.max_body_bytes, trace)
         self.public = public_app(
             Paths(self.calls),
             {
                 **models_endpoints(self.policies, int(time.time())),
                 **usage_endpoints(self.policies, self.spending.budgets, self.spending.spent),
             },
-            ClientGuard(self.keys.find),
+            ClientGuard(self.agreed.find),
             self.policies.summary,
             self._unready,
             self._lifespan,
@@ -160,14 +171,16 @@ class Gateway:
             self._scrape,
             metrics_adapter.CONTENT_TYPE,
             self.policies.summary,
-            self,
+            self.orders,
             AdminGuard(
-                self.keys.find,
-                lambda: self.keys.guards_admin,
+                self.agreed.find,
+                self.agreed.guards_admin,
                 token.get_secret_value() if token else None,
                 loopback=settings.admin_is_loopback,
             ),
+            self.sharing.present.shown,
         )
+        self.agreed.put_in_force()
 
     async def _scrape(self) -> bytes:
         await self.spending.look()
@@ -220,11 +233,10 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        self.keys.refresh()
-        for order in self.suspensions.in_force.values():
-            self._log_order(order)
+        self.orders.begin()
         await self.upstreams.start()
         await self.spending.start()
+        await self.sharing.begin()
         if self.recognizer is not None:
             self.recognizer.start()
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
@@ -246,9 +258,11 @@ class Gateway:
             if self.recognizer is not None:
                 await self.recognizer.close()
             await self.spending.close()
+            await self.sharing.close()
             await asyncio.to_thread(self.decisions.close)
-            self.keys.close()
-            self.suspensions.close()
+            if self.otel is not None:
+                await asyncio.to_thread(self.otel.close)
+            await self.agreed.close()
             self.log.event("stopped")
             self.notes.note("stopped", __version__)
             self.notes.close()
@@ -258,9 +272,10 @@ class Gateway:
         while True:
             await asyncio.sleep(_REFRESH_SECONDS)
             try:
-                self.keys.refresh()
-                await self._follow_orders()
+                await self.orders.follow()
                 await self.spending.follow(self.policies.current, lambda: self.policies.current)
+                await self.sharing.begin()  # before anybody is let in by what was read
+                self.agreed.put_in_force()
             except Exception as error:  # noqa: BLE001  busy for a moment, say: the next look will see it
                 self.log.event("state_not_read", error=str(error))
 
@@ -281,51 +296,6 @@ class Gateway:
             await asyncio.sleep(_SILENCE_SECONDS)
             if self.relay is not None:
                 self.relay.running.keep_alive()
-
-    async def _follow_orders(self) -> None:
-        for order in self.suspensions.news():
-            self._log_order(order)
-            self._orders_due = True
-        if self._orders_due:
-            await self.policies.suspend(self.suspensions.in_force)
-            self._orders_due = False
-
-    def shown(self) -> Sequence[suspensions.Shown]:
-        """The backends of the snapshot in force, and what was ordered of them."""
-        policy = self.policies.current
-        return suspensions.shown(policy.bundle.backends, policy.not_offered, self.suspensions.in_force)
-
-    async def suspend(self, id: str, reason: str, by: str) -> None:
-        """Suspends a backend by order of the admin listener; in force when this returns."""
-        known = {backend.id for backend in self.policies.current.bundle.backends}
-        if id not in known:
-            raise Refused(Refusal.NOT_FOUND, f"no backend `{id}` in the catalog{suggestion(id, known)}")
-        await asyncio.to_thread(self._order, id, by, suspended=True, reason=reason)
-        await self._follow_orders()
-
-    async def resume(self, id: str, reason: str, by: str) -> None:
-        """Ends a suspension by order of the admin listener. A backend that is left alone is asked again, too."""
-        if await asyncio.to_thread(self._order, id, by, suspended=False, reason=reason):
-            self.lanes.forget(id)
-        else:
-            with self._at_once.during(by, "backend_resumed", id, reason) as noted:
-                if not (forgotten := self.lanes.forget(id)):
-                    noted.outcome = "not suspended, and not left alone"
-            if not forgotten:
-                raise Refused(Refusal.NOT_FOUND, f"`{id}` is not suspended by order, and not left alone")
-        await self._follow_orders()
-
-    def _order(self, id: str, by: str, *, suspended: bool, reason: str) -> bool:
-        """Keeps an order, as another process would: what is on disk is what is in force."""
-        with contextlib.closing(Suspensions(self.settings.state_dir)) as orders:
-            if not suspended:
-                return orders.resume(id, by=by, reason=reason)
-            orders.suspend(id, by=by, reason=reason)
-            return True
-
-    def _log_order(self, order: suspensions.Order) -> None:
-        said = "backend_suspended" if order.suspended else "backend_resumed"
-        self.log.event(said, backend=order.backend, by=order.by, ordered=order.time, reason=order.reason)
 
     async def serve(self, before: Told) -> None:
         """Serves both listeners until SIGINT or SIGTERM, then lets running requests end. `before` has the signal that
@@ -353,6 +323,8 @@ class Gateway:
     def _unready(self) -> str | None:
         if self._intake is not None and self._intake.draining:
             return "draining"
+        if why := self.agreed.unready:
+            return why
         return None if self.spending.ledger.takes() else Refusal.LEDGER_DOWN.code
 
 
@@ -370,7 +342,7 @@ def _readable(directory: Path, *names: str) -> Iterator[None]:
 
 def run(settings: Settings, before: Told) -> None:
     """Runs the server until it is told to stop, or was `before`. Raises CannotStart."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    library_log.install(Log())
     dumps.forbid()
     import uvloop
 

@@ -11,7 +11,7 @@ from gateway.core import tokens
 from gateway.core.bound import NOTHING as FREE
 from gateway.core.bound import bound
 from gateway.core.budget import Reserved
-from gateway.core.catalog import Endpoint
+from gateway.core.catalog import OURSELVES, Endpoint
 from gateway.core.decision import Decision, Obligation, Verdict
 from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind
@@ -20,6 +20,7 @@ from gateway.core.lane import Passage
 from gateway.core.outline import Outline
 from gateway.core.permit import Permit, covers
 from gateway.core.rate import pace_headers
+from gateway.core.trace import HEADER, Trace
 from gateway.ports import Headers, Opened, Reply, Scanned, UpstreamError, Upstreams
 from gateway.stream import Stream
 from gateway.wire import Answer, Dialect, StreamReader, Surface
@@ -46,6 +47,7 @@ class Hop:
         "_surface",
         "_taken",
         "_task",
+        "_trace",
         "_watched",
         "answer",
         "backend",
@@ -74,6 +76,7 @@ class Hop:
         dialect: Dialect,
         task: "Task[object] | None",
         passage: Passage | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self.permit = permit
         self.backend = permit.backend
@@ -99,6 +102,7 @@ class Hop:
         self.cut: Verdict | None = None  # what policy broke it off by
         self._broken_off: Failed | None = None  # by us
         self._passage = passage
+        self._trace = trace
         self.lost: Failed | None = None  # how it failed before it was known to be an answer
 
     @property
@@ -137,6 +141,8 @@ class Hop:
                 self._passage.sent(self.sent_at)
             if passed:
                 endpoint, headers = _with(endpoint, {name: passed[name] for name in dialect.passes if name in passed})
+            if self._trace is not None and self.backend.operator == OURSELVES:  # a vendor gets nothing of a client's
+                headers = [*headers, (HEADER.encode(), self._trace.passed_on(self.permit.hop))]
             opened = self.opened = await upstreams.open(
                 self.permit, endpoint, body, streamed=chat.streamed, headers=headers
             )

@@ -60,6 +60,8 @@ def tried(hop: Hop, state: State, usage: Usage, cost_pico_usd: int, failure: Fai
         candidate.broken,
         _service(hop),
         (source := hop.reader or hop.answer) is not None and is_other(backend.model, source.model),
+        hop.sent_at,
+        time.perf_counter(),
         hop.sensitivity,
     )
 

@@ -150,7 +150,7 @@ class Relay:
                     decision = without(decision, backend, DENIED)
                     continue
                 permit = mint(call.id, decision, step, pinned, newest)
-                asked = Hop(permit, form, scanned, surface, dialect, self._task(), passage)
+                asked = Hop(permit, form, scanned, surface, dialect, self._task(), passage, call.trace)
                 if (told := asked.unasked) is not None:
                     await answer(reply, asked.headers(decision, []), call, surface, told)
                     first_byte, end, status = _MONOTONIC(), End.COMPLETE, 200

@@ -1,11 +1,14 @@
 """Settings: defaults, gateway.toml, GATEWAY_* in the environment, flags; a later one wins. All wrong ones are told."""
 
 import ipaddress
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -13,15 +16,62 @@ _UNREADABLE_URL = (
     "no user, host and port can be read in it; percent-encode the password (`/` is `%2F`, `@` is `%40`, `#` is `%23`),"
     " and name a host"
 )
+_HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 VALKEY_SCHEMES = ("valkey", "valkeys", "redis", "rediss", "unix")
+LEAST_TOKEN = 16
+"""Characters of a scrape token: it may be all that guards a listener."""
 
 
 class BadSettings(Exception):
     """The settings cannot be used. The message names each that is wrong, and how to set it right."""
 
 
+class _Unread:
+    """What stands for a secret that a file should hold, and why it cannot be had."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Secrets by file: `GATEWAY_NAME_FILE` is the path of a file that holds `GATEWAY_NAME`, for each secret."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[object, str, bool]:
+        """The secret, or why there is none; None where no file is named."""
+        if not _is_secret(field):
+            return None, field_name, False
+        name = f"GATEWAY_{field_name.upper()}"
+        path = os.environ.get(f"{name}_FILE")
+        if not path:
+            return None, field_name, False
+        twice = _Unread(f"set twice, as {name} and as {name}_FILE; leave one out") if os.environ.get(name) else None
+        return twice or _read_secret(path, f"{name}_FILE"), field_name, False
+
+    def __call__(self) -> dict[str, object]:
+        """All that files hold."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _read_secret(path: str, name: str) -> str | _Unread:
+    """The line that a file holds. What is said of a file never repeats what is in it."""
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        return _Unread(f"cannot read {path}: {error.strerror}; {name} names a file that holds the secret and no more")
+    except UnicodeDecodeError:
+        return _Unread(f"its file {path} holds no text; {name} names a file that holds the secret and no more")
+    if len(text.splitlines()) != 1:
+        found = "more than one line" if text else "nothing"
+        return _Unread(f"its file {path} holds {found}; {name} names a file that holds the secret and no more")
+    return text
+
+
 class Settings(BaseSettings):
-    """Everything that can be set. Each field is `GATEWAY_<NAME>` in the environment and `<name>` in gateway.toml."""
+    """Everything that can be set. Each field is `GATEWAY_<NAME>` in the environment and `<name>` in gateway.toml.
+
+    A secret may also stand in a file that `GATEWAY_<NAME>_FILE` names.
+    """
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", toml_file="gateway.toml", frozen=True, extra="forbid")
 
@@ -30,7 +80,7 @@ class Settings(BaseSettings):
     port: Port = 8080
     """Port that clients reach."""
     admin_host: str = "127.0.0.1"
-    """Address of metrics and admin. One that is not loopback wants admin keys."""
+    """Address of metrics and admin. One that is not loopback wants an admin key or a scrape token."""
     admin_port: Port = 8081
     """Port of metrics and admin."""
     policies: Path = Path("routing_policies")
@@ -40,9 +90,10 @@ class Settings(BaseSettings):
     policy_key: Path | None = None
     """Ed25519 public keys (PEM). When set, only a policy tree that one of them signed is loaded."""
     state_dir: Path = Path(".gateway")
-    """Keys, ledger and journal."""
+    """Journal, decisions and audit trail; without a database also keys, ledger, suspensions and budgets."""
     database_url: SecretStr | None = None
-    """PostgreSQL that the ledger is kept in (`postgresql://...`). None: it is kept in the state directory."""
+    """PostgreSQL that ledger, keys, suspensions and budgets are kept in (`postgresql://...`). None: in the state
+    directory."""
     retention_days: Annotated[int, Field(ge=1)] = 400
     """How long single calls are kept in the ledger. Older ones are folded into hours."""
     durability: Literal["process", "power"] = "process"
@@ -50,7 +101,7 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 32_000_000
     """Largest request body."""
     scrape_token: SecretStr | None = None
-    """When set, /metrics wants it as a bearer token, or a key with the scope `metrics`."""
+    """When set, /metrics wants it as a bearer token, or a key with the scope `metrics`. 16 characters at least."""
     workers: Annotated[int, Field(ge=1)] = 1
     """Processes. One: more gateways are started each by itself, and share Valkey and PostgreSQL."""
     baseline: str = ""
@@ -59,6 +110,12 @@ class Settings(BaseSettings):
     """Valkey that all replicas share budgets and rates on; without one each process counts for itself."""
     recognizer: Literal["", "presidio"] = ""
     """A further recogniser that tells what it finds and decides nothing. Empty: none."""
+    otel_endpoint: str = ""
+    """Base URL of an OpenTelemetry collector (OTLP over HTTP) that gets traces and metrics. Empty: nobody does."""
+    otel_sample: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """The share of requests that are traced, of those whose caller does not say."""
+    otel_headers: SecretStr | None = None
+    """What the collector wants as headers, `name=value,name=value`, percent-encoded."""
     max_inflight: Annotated[int, Field(ge=1)] = 4000
     """Calls under way at most. More get 503 `gateway_overloaded` at once."""
     drain_seconds: Annotated[int, Field(ge=0)] = 0
@@ -72,18 +129,28 @@ class Settings(BaseSettings):
         return is_loopback(self.admin_host)
 
     def exposed(self, *, admin_key: bool) -> str:
-        """Why the admin listener may not begin, if others could reach it without a key; `admin_key`: there is one."""
-        if self.admin_is_loopback or admin_key:
+        """Why the admin listener may not begin, if others could reach it and nothing guards it.
+
+        `admin_key`: there is one in force. With a scrape token alone it begins, too: whoever has the token may scrape,
+        and nobody may do more until an admin key is made.
+        """
+        if self.admin_is_loopback or admin_key or self.scrape_token is not None:
             return ""
         return (
             f"admin_host: others can reach {self.admin_host}, and no admin key guards it; use 127.0.0.1, or make one:"
-            " `gateway keys create --team TEAM --app APP --scope admin:read --scope admin:write` (GATEWAY_ADMIN_HOST)"
+            " `gateway keys create --team TEAM --app APP --scope admin:read --scope admin:write`, or, where it is for"
+            " Prometheus alone, set GATEWAY_SCRAPE_TOKEN (GATEWAY_ADMIN_HOST)"
         )
 
     @property
     def ledger_url(self) -> str:
-        """Where the ledger is kept, in the clear; empty: in the state directory."""
+        """Where the ledger and what replicas agree on are kept, in the clear; empty: in the state directory."""
         return self.database_url.get_secret_value() if self.database_url else ""
+
+    @property
+    def otel_header_pairs(self) -> dict[str, str]:
+        """The headers for the collector, in the clear. Raises ValueError for what is no list of headers."""
+        return _header_pairs(self.otel_headers.get_secret_value()) if self.otel_headers else {}
 
     @classmethod
     def settings_customise_sources(
@@ -94,8 +161,26 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the library's signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags over environment over file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Flags over environment over file. Files of secrets are named by the environment."""
+        return init_settings, _SecretFiles(settings_cls), env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _has_been_read(cls, value: object) -> object:
+        if isinstance(value, _Unread):
+            raise ValueError(value.why)  # noqa: TRY004  pydantic collects ValueErrors
+        return value
+
+    @field_validator("scrape_token")
+    @classmethod
+    def _is_hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
+        text = token.get_secret_value() if token is not None else "x" * LEAST_TOKEN
+        if len(text) < LEAST_TOKEN or not (text.isascii() and text.isprintable()) or " " in text:
+            raise ValueError(
+                f"at least {LEAST_TOKEN} ASCII characters without spaces, since it may be all that guards the metrics;"
+                " make one with `openssl rand -hex 32`"
+            )
+        return token
 
     @field_validator("valkey_url")
     @classmethod
@@ -106,6 +191,23 @@ class Settings(BaseSettings):
         if url is not None and not _is_plain(url.get_secret_value()):
             raise ValueError(_UNREADABLE_URL)
         return url
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _collects(cls, url: str) -> str:
+        if url and not (_is_plain(url) and urlsplit(url).scheme in ("http", "https") and not set(url) & set("@?# ")):
+            raise ValueError(
+                "not the base URL of a collector, such as http://127.0.0.1:4318; what it wants to know you by goes into"
+                " GATEWAY_OTEL_HEADERS"
+            )
+        return url.rstrip("/")
+
+    @field_validator("otel_headers")
+    @classmethod
+    def _headers(cls, headers: SecretStr | None) -> SecretStr | None:
+        if headers is not None:
+            _header_pairs(headers.get_secret_value())
+        return headers
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
@@ -154,6 +256,18 @@ def _is_plain(url: str) -> bool:
         return False
 
 
+def _header_pairs(text: str) -> dict[str, str]:
+    """Headers as the standard variable has them: names and values percent-encoded. Raises ValueError."""
+    pairs = {}
+    for each in filter(None, map(str.strip, text.split(","))):
+        name, equals, value = each.partition("=")
+        name, value = unquote(name.strip()).lower(), unquote(value.strip())
+        if not (equals and _HEADER_NAME.fullmatch(name) and value.isprintable() and value.isascii()):
+            raise ValueError("not `name=value,name=value`; percent-encode what else is in a value (a comma is `%2C`)")
+        pairs[name] = value
+    return pairs
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address to listen on is of this machine alone."""
     if host == "localhost":
@@ -170,6 +284,17 @@ def _is_every(host: str) -> bool:
         return not host or ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
+
+
+def names() -> tuple[str, ...]:
+    """Every name in the environment that is read: of a setting, or of the file that holds a secret one."""
+    fields = Settings.model_fields.items()
+    files = [f"GATEWAY_{name.upper()}_FILE" for name, field in fields if _is_secret(field)]
+    return *(f"GATEWAY_{name.upper()}" for name, _ in fields), *files
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation == SecretStr | None
 
 
 def load(**flags: object) -> Settings:

@@ -15,6 +15,7 @@ from gateway.adapters.journal import Ledger
 from gateway.adapters.ledger_figures import Figures, LedgerReader, follow
 from gateway.adapters.ledger_metrics import LedgerSeries
 from gateway.adapters.limits import Limits
+from gateway.adapters.replicas import Replicas
 from gateway.adapters.series import Series
 from gateway.adapters.spend import spent_by
 from gateway.adapters.stores import store_of
@@ -35,12 +36,16 @@ _TOLD_SECONDS, _MOST_TOLD = 2.0, 10_000
 class Spending:
     """The ledger of one process, its budgets, and the limits of the policy and of operators, put in force together.
 
-    `tell` is told what an operator should know, by name; `series` shows how it stands. Raises ValueError for a Valkey
-    URL that cannot be read.
+    `tell` is told what an operator should know, by name, and `present` which replicas there are; `store` is what
+    operators have set, which others read anew; `series` shows how it stands. Raises ValueError for a Valkey URL that
+    cannot be read.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[..., None], series: Series) -> None:
+    def __init__(
+        self, settings: Settings, tell: Callable[..., None], store: BudgetStore, present: Replicas, series: Series
+    ) -> None:
         self._tell = tell
+        self._present = present
         self._left_over: queue.SimpleQueue[Sequence[Entry]] = queue.SimpleQueue()  # by a former process
         self.ledger = Ledger(
             settings.state_dir,
@@ -56,8 +61,7 @@ class Spending:
         self._limits = Limits(
             lambda limits: self.budgets.restore(limits, time.time()), self.budgets.enforce, self._behind, tell
         )
-        self._store = BudgetStore(settings.state_dir)
-        self._set = self._store.read()
+        self._store = store
         self._in_force: tuple[Eligibility, Set] | None = None
         self._standings = BudgetSeries(series.drop)
         self._figures = LedgerSeries(series.drop)
@@ -76,11 +80,10 @@ class Spending:
         if self._shared is not None:
             await self._shared.close()
         await asyncio.to_thread(self.ledger.close)
-        self._store.close()
 
     def restored(self, policy: Eligibility) -> Callable[[], None]:
         """Reads what was spent under new limits, beside the event loop; what it returns puts them in force."""
-        known = self._set
+        known = self._store.known
         limits = self._limits.prepare((*policy.limits, *known.limits), known.rates)
 
         def put_in_force() -> None:
@@ -90,17 +93,16 @@ class Spending:
         return put_in_force
 
     async def follow(self, policy: Eligibility, current: Callable[[], Eligibility]) -> None:
-        """Puts in force what operators have set since, opens limits again once the ledger says what was spent under
-        them, and settles what a former process left. `current` says whether the policy is still in force then."""
-        if self._store.news():
-            self._set = self._store.read()
-        known = self._in_force is not None and self._in_force[0] is policy and self._in_force[1] == self._set
+        """Puts in force what operators have set, as it is known; opens limits again once the ledger says what was spent
+        under them, and settles what a former process left. `current` says whether the policy is still in force then."""
+        set_now = self._store.known
+        known = self._in_force is not None and self._in_force[0] is policy and self._in_force[1] == set_now
         if not known or self._limits.due:
             put_in_force = await asyncio.to_thread(self.restored, policy)
             if current() is policy:
                 put_in_force()
                 if not known:
-                    self._tell("limits_in_force", policy=len(policy.limits), set=len(self._set.limits))
+                    self._tell("limits_in_force", policy=len(policy.limits), set=len(set_now.limits))
         while not self._left_over.empty():
             entries = self._left_over.get()
             if self._shared is not None:  # our own accounts begin with the ledger
@@ -118,7 +120,7 @@ class Spending:
         def read() -> Figures:
             policy = current()
             origins = {backend.id: backend.word("weights_origin") for backend in policy.bundle.backends}
-            return self._reader.read((*policy.limits, *self._set.limits), origins, time.time())
+            return self._reader.read((*policy.limits, *self._store.known.limits), origins, time.time())
 
         await follow(self._reader, read, self._figures.show, self._tell)
 
@@ -148,7 +150,8 @@ class Spending:
         from gateway.adapters.budgets_valkey import ValkeyBudgets
 
         local = LocalBudgets(self._books)
-        return ValkeyBudgets(settings.valkey_url.get_secret_value(), local.restore, self._budgets_told, self._lag)
+        url = settings.valkey_url.get_secret_value()
+        return ValkeyBudgets(url, local.restore, self._budgets_told, self._lag, self._present)
 
     def _budgets_told(self, why: str) -> None:
         if why:

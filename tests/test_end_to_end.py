@@ -200,7 +200,8 @@ def test_kill_9_in_the_middle_of_streams_loses_nothing_that_was_seen_complete(tm
     assert (reserved, round(settled * 10**12)) == (0, sum(row["cost_pico_usd"] for row in rows.values()))
     assert [id for id in complete if id not in rows] == []
     assert {row["state"] for row in rows.values()} <= {"settled", "uncertain"}
-    assert len(rows) == sent
+    # each call that was sent has its row; one that was only just noted may not have been sent, and nobody can know
+    assert 0 <= len(rows) - sent <= sum(row["state"] == "uncertain" for row in rows.values())
     assert all(row["cost_pico_usd"] >= 15_000_000 for row in rows.values())
     assert list((server.state / "journal").iterdir()) == []
 

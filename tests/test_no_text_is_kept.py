@@ -6,6 +6,7 @@ import urllib.request
 from collections import Counter
 
 import pytest
+from support.collector import Collector
 from support.debugging import talkative
 from support.server import backend, serving
 from support.upstream import DONE, OK, RESET, STREAM_HEAD, Upstream, answer, chunk, delta, stream
@@ -143,14 +144,15 @@ def kept(tmp_path_factory):
     """Everything that a gateway has written after requests that end in every way."""
     directory = tmp_path_factory.mktemp("kept")
     capabilities = ["chat", "tools", "json_schema"]
-    upstream = Upstream()
+    upstream, collector = Upstream(), Collector()
+    sampled = {"GATEWAY_OTEL_ENDPOINT": collector.url, "GATEWAY_OTEL_SAMPLE": "1"}
     upstream.scripts = SCRIPTS | {name: [answer(FAILURE, status=400)] for name in KINDS}
     try:
         catalog = {name: backend(upstream.url(name), capabilities=capabilities) for name in SCRIPTS}
         catalog |= {
             name: backend(upstream.url(name), **{"capabilities": capabilities, **kind}) for name, kind in KINDS.items()
         }
-        with serving(directory / "gateway", catalog, **talkative(directory / "site")) as server:
+        with serving(directory / "gateway", catalog, **sampled, **talkative(directory / "site")) as server:
             key = server.key(project="default")
             statuses = []
             for model in [*SCRIPTS, "nobody", sentence(94)]:
@@ -184,8 +186,9 @@ def kept(tmp_path_factory):
             server.stop()
     finally:
         upstream.stop()
+        collector.stop()
     files = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-    return statuses, len(upstream.seen), {"metrics": metrics.encode(), "pages": "".join(pages).encode(), "commands": repr(exported).encode(), **files}  # fmt: skip
+    return statuses, len(upstream.seen), {"metrics": metrics.encode(), "traces": b"".join(collector.raw), "pages": "".join(pages).encode(), "commands": repr(exported).encode(), **files}  # fmt: skip
 
 
 PATHS = {surface: "/v1" + path for path, surface in paths.PATHS.items()}
@@ -231,6 +234,7 @@ def test_the_sinks_are_there(kept):
     names = {getattr(name, "name", name) for name in sinks}
     assert {"gateway.log", "ledger.sqlite", "keys.sqlite", "metrics", "commands"} <= names
     assert any("decisions" in str(name) for name in sinks)
+    assert sinks["traces"].count(b"gateway.request_id") > 100
     assert b'"event":"request"' in next(
         data for name, data in sinks.items() if getattr(name, "name", "") == "gateway.log"
     )

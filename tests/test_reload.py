@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import statistics
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from support.signing import key_file, sign
 from support.upstream import DONE, HANG, OK, STREAM_END, STREAM_HEAD, USAGE_EVENT, Upstream, answer, chunk, delta
 
 from gateway.adapters.decisions import read
-from gateway.adapters.policy_files import PolicyFiles, load
+from gateway.adapters.policy_files import PolicyFiles, digest_on_disk, load
 from gateway.adapters.policy_worker import PolicyWorker
 
 FULL = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
@@ -321,3 +323,59 @@ def test_an_exception_that_ends_cuts_what_it_alone_admitted(tmp_path, policies, 
                     list(still)
         with ask(json=body | {"model": "far"}) as answered:
             assert answered.status_code == 403
+
+
+def config_map(root: Path, tree: Path, number: int) -> Path:
+    """A tree as the kubelet mounts one and swaps it: a folder of its own, behind the link `..data`. Returns the link."""
+    return swapped(root, tree, f"..2026_11_27_10_00_00.{number}", "..data")
+
+
+def git_sync(root: Path, tree: Path, number: int) -> Path:
+    """The same as git-sync does it: a worktree of its own, behind a link; the tree is a folder of the repository."""
+    return swapped(root, tree, f".worktrees/{number:040x}", "current", "routing_policies")
+
+
+def swapped(root: Path, tree: Path, folder: str, link: str, inside: str = ".") -> Path:
+    before = (root / link).resolve() if (root / link).exists() else None
+    shutil.copytree(tree, root / folder / inside)
+    (root / "link-being-made").symlink_to(folder)
+    (root / "link-being-made").replace(root / link)
+    if before is not None:
+        shutil.rmtree(before)
+    return root / link / inside
+
+
+@pytest.mark.parametrize("swap", [config_map, git_sync])
+def test_a_tree_behind_a_link_that_is_swapped_is_followed(tmp_path, policies, swap):
+    root = tmp_path / "mounted"
+    root.mkdir()
+    with serving(tmp_path / "gateway", policies=swap(root, policies, 0)) as server:
+
+        def told(digest: str, *, stale: bool = False) -> bool:
+            policy = httpx2.get(f"{server.base}/readyz").json()["policy"]
+            return (policy["digest"].partition("@")[0], policy["stale"]) == (digest, stale)
+
+        digest = digest_on_disk(policies, server.directory / "extra")
+        assert told(digest)
+        for number in range(1, 4):
+            (policies / "policies" / "more.yaml").write_text(of(1) + f"# {number}\n")
+            digest = digest_on_disk(policies, server.directory / "extra")
+            swap(root, policies, number)
+            assert within(3, partial(told, digest)), server.log.read_text()[-2000:]
+        (policies / "policies" / "more.yaml").write_text(of(5))
+        swap(root, policies, 4)
+        assert within(3, partial(told, digest, stale=True))
+        for number in range(5, 25):  # faster than anybody loads: the last one counts
+            (policies / "policies" / "more.yaml").write_text(of(1) + f"# {number}\n")
+            swap(root, policies, number)
+            time.sleep(0.03)
+        assert within(5, partial(told, digest_on_disk(policies, server.directory / "extra"))), server.log.read_text()[
+            -2000:
+        ]
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (held := holds()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return held

@@ -10,6 +10,8 @@ from support import stores
 from support.server import ROOT, backend, serving
 from support.upstream import OK, answer
 
+from gateway.adapters.budget_store import BudgetStore
+from gateway.adapters.replicas import Replicas
 from gateway.adapters.series import Series
 from gateway.settings import Settings
 from gateway.spending import Spending
@@ -68,7 +70,7 @@ def test_what_one_spends_the_other_does_not_have(tmp_path, upstream, policies, p
 
 def test_budgets_are_told_how_far_the_ledger_is_behind(tmp_path, postgres_server):
     settings = Settings(state_dir=tmp_path, valkey_url="valkey://127.0.0.1:1", database_url=postgres_server.url())
-    spending = Spending(settings, lambda *_, **__: None, Series())
+    spending = Spending(settings, lambda *_, **__: None, BudgetStore(tmp_path), Replicas(), Series())
     lag = spending.budgets._keeping._reached._lag
     until = time.monotonic() + 10
     while spending.ledger.recovered is None and time.monotonic() < until:

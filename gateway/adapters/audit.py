@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import os
 import pwd
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway.adapters.tables import OutcomeUnknown, Tables
 from gateway.core.chain import TORN, Head, Walk, fragment, sealed, unsealed, walk_records
 from gateway.core.steering import plain
 
@@ -39,6 +39,7 @@ Act = Literal[
     "policy_refused",
     "policy_rolled_back",
     "spend_booked",
+    "state_shared",
     "decisions_begun",
     "decisions_forgotten",
     "line_torn",
@@ -94,12 +95,15 @@ class Audit:
 
     @contextlib.contextmanager
     def during(
-        self, actor: str, act: Act, object: str = "", detail: str = "", db: sqlite3.Connection | None = None
+        self, actor: str, act: Act, object: str = "", detail: str = "", db: Tables | None = None
     ) -> Iterator[Noted]:
         """Does something and notes it: it is not begun where nothing can be noted. What fails is noted, too.
 
-        What is done in `db` is one transaction, which is committed once it is noted: a full disk undoes it.
+        What is done in `db` is one change, which is committed once it is noted: a full disk undoes it. Where a database
+        does not answer to the commit, `unknown` is noted, too.
         """
+        if db is not None:
+            db.version()  # a database is connected to before the trail is held: what it takes over then is noted, too
         with self._taken() as file:
             noted = Noted(object, detail)
 
@@ -108,7 +112,7 @@ class Audit:
 
             try:
                 if db is not None:
-                    db.execute("BEGIN IMMEDIATE")
+                    db.begin()
                 yield noted
             except BaseException:
                 _undo(db)
@@ -121,10 +125,10 @@ class Audit:
                 raise
             try:
                 if db is not None:
-                    db.execute("COMMIT")
-            except BaseException:
+                    db.commit()
+            except BaseException as error:
                 _undo(db)
-                note("failed")  # it was noted as done
+                note("unknown" if isinstance(error, OutcomeUnknown) else "failed")  # it was noted as done
                 raise
 
     @contextlib.contextmanager
@@ -171,9 +175,9 @@ class _Said(msgspec.Struct, frozen=True):
     detail: str
 
 
-def _undo(db: sqlite3.Connection | None) -> None:
-    if db is not None and db.in_transaction:
-        db.execute("ROLLBACK")
+def _undo(db: Tables | None) -> None:
+    if db is not None:
+        db.undo()
 
 
 def _lock(descriptor: int, patience_seconds: float) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.adapters.ledger_rows import DIMENSIONS, EACH_SUM, SUMS
+from gateway.adapters.tables import numbered
 
 _SECONDS = 10.0
 _QUESTION_SECONDS = 300.0
@@ -49,8 +50,6 @@ class Books:
     async def _ask_postgres(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         import asyncpg  # a tenth of a second that only those pay who need it
 
-        numbered = sql.split("?")
-        sql = "".join(f"{part}${at}" for at, part in enumerate(numbered[:-1], 1)) + numbered[-1]
         try:
             db = await asyncpg.connect(
                 self._url,
@@ -59,7 +58,7 @@ class Books:
                 server_settings={"application_name": "gateway", "default_transaction_read_only": "on"},
             )
             try:
-                return [tuple(row) for row in await db.fetch(sql, *values)]
+                return [tuple(row) for row in await db.fetch(numbered(sql), *values)]
             finally:
                 db.terminate()
         except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from gateway.adapters.audit import Audit, whoever
-from gateway.adapters.sqlite_files import opened
+from gateway.adapters.sqlite_files import SqliteTables
+from gateway.adapters.tables import Tables
 from gateway.core.budget import Limit, Spend
 from gateway.core.price import usd
 from gateway.core.rate import Rate
@@ -17,7 +18,8 @@ EACH = "*"
 RULE = "budget"
 """The rule that a budget goes by which no rule of the policy set."""
 
-_MIGRATIONS = (
+FILE = "budgets.sqlite"
+MIGRATIONS = (
     """
     CREATE TABLE budgets (
         per TEXT NOT NULL, whose TEXT NOT NULL, window TEXT NOT NULL, pico_usd TEXT NOT NULL, soft INTEGER NOT NULL,
@@ -42,31 +44,38 @@ class Set(msgspec.Struct, frozen=True):
 
 
 class BudgetStore:
-    """The budgets of a state directory. Any number of processes may hold one; what one writes the others see.
+    """The budgets of a state directory, or those that replicas share. Any number of processes may hold them; what one
+    writes the others see.
 
-    What is set or removed is noted in the audit trail, as done by whoever runs the process. Raises OSError when it
-    cannot be noted, and then it is not done.
+    `known` is what is set, as last read. What is set or removed is noted in the audit trail of the state directory, as
+    done by whoever runs the process. Raises OSError when it cannot be noted, and then it is not done. Where budgets are
+    shared, everything here may raise Unreachable.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._db = opened(directory / "budgets.sqlite", _MIGRATIONS)
+    def __init__(self, directory: Path, shared: Tables | None = None) -> None:
+        self._db = shared or SqliteTables(directory / FILE, MIGRATIONS)
         self._audit = Audit(directory)
-        self._version = -1
+        self._version: object = None
+        self.known = Set()
 
     def set_budget(self, per: str, whose: str, window: str, pico_usd: int, *, soft: bool) -> None:
         """Sets a budget of one value of `per` (`EACH`: of each). One of the same window is replaced."""
         said = f"{usd(pico_usd)} USD a {window}{' (soft)' if soft else ''}"
         with self._audit.during(whoever(), "budget_set", f"{per} {whose}", said, self._db):
-            self._db.execute(
-                "INSERT OR REPLACE INTO budgets VALUES (?, ?, ?, ?, ?, ?)",
-                (per, whose, window, str(pico_usd), soft, time.time()),  # 64 bits end at 9 million USD
+            self._db.change(
+                'INSERT INTO budgets (per, whose, "window", pico_usd, soft, set_at) VALUES (?, ?, ?, ?, ?, ?)'
+                ' ON CONFLICT (per, whose, "window") DO UPDATE SET'
+                " pico_usd = excluded.pico_usd, soft = excluded.soft, set_at = excluded.set_at",
+                (per, whose, window, str(pico_usd), int(soft), time.time()),  # 64 bits end at 9 million USD
             )
 
     def set_rate(self, per: str, whose: str, unit: str, a_minute: int) -> None:
         """Sets a rate. One of the same unit is replaced."""
         with self._audit.during(whoever(), "rate_set", f"{per} {whose}", f"{a_minute} {unit} a minute", self._db):
-            self._db.execute(
-                "INSERT OR REPLACE INTO rates VALUES (?, ?, ?, ?, ?)", (per, whose, unit, a_minute, time.time())
+            self._db.change(
+                "INSERT INTO rates (per, whose, unit, a_minute, set_at) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (per, whose, unit) DO UPDATE SET a_minute = excluded.a_minute, set_at = excluded.set_at",
+                (per, whose, unit, a_minute, time.time()),
             )
 
     def remove(self, per: str, whose: str, window: str | None = None) -> int:
@@ -74,29 +83,33 @@ class BudgetStore:
         where, values = "per = ? AND whose = ?", [per, whose]
         with self._audit.during(whoever(), "budget_removed", f"{per} {whose}", window or "all", self._db) as noted:
             if window is not None:
-                gone = self._db.execute(f"DELETE FROM budgets WHERE {where} AND window = ?", [*values, window]).rowcount
+                gone = self._db.change(f'DELETE FROM budgets WHERE {where} AND "window" = ?', [*values, window])
             else:
                 tables = ("budgets", "rates")
-                gone = sum(self._db.execute(f"DELETE FROM {table} WHERE {where}", values).rowcount for table in tables)
+                gone = sum(self._db.change(f"DELETE FROM {table} WHERE {where}", values) for table in tables)
             noted.outcome = "done" if gone else "nothing to remove"
         return gone
 
     def news(self) -> bool:
         """Whether another process may have set something since this was last read."""
-        (version,) = self._db.execute("PRAGMA data_version").fetchone()
-        return bool(version != self._version)
+        return self._db.version() != self._version
+
+    def refresh(self) -> None:
+        """Rereads the store if another process changed it."""
+        if self.news():
+            self.read()
 
     def read(self) -> Set:
-        """What is set now. Raises sqlite3.Error when it cannot be read, and then it is news still."""
-        (version,) = self._db.execute("PRAGMA data_version").fetchone()
-        budgets = self._db.execute("SELECT per, whose, window, pico_usd, soft FROM budgets ORDER BY per, whose, window")
-        rates = self._db.execute("SELECT per, unit, a_minute, whose FROM rates ORDER BY per, whose, unit")
-        found = Set(
+        """What is set now. Raises sqlite3.Error when a file cannot be read, and then it is news still."""
+        version = self._db.version()
+        budgets = self._db.ask('SELECT per, whose, "window", pico_usd, soft FROM budgets ORDER BY per, whose, "window"')
+        rates = self._db.ask("SELECT per, unit, a_minute, whose FROM rates ORDER BY per, whose, unit")
+        self.known = Set(
             tuple(_limit(*row) for row in budgets),
             tuple(Rate(per, unit, a_minute, "" if whose == EACH else whose) for per, unit, a_minute, whose in rates),
         )
         self._version = version
-        return found
+        return self.known
 
     def close(self) -> None:
         """Closes the store."""

@@ -27,7 +27,8 @@ from gateway.adapters.budgets_book import (
     made,
     mark_key,
 )
-from gateway.adapters.budgets_lag import Lag, Reached, at_once
+from gateway.adapters.budgets_lag import Lag, Reached
+from gateway.adapters.replicas import KEYS, LIFE_SECONDS, Replicas
 from gateway.adapters.valkey import Call, Command, Down, Valkey, is_spoiled
 from gateway.core.budget import Limit
 from gateway.core.rate import Rate
@@ -45,7 +46,6 @@ OPENING_SECONDS = 2.0
 BEAT_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 AT_ONCE = 128
-_LIFE_SECONDS = 10.0
 _MARK_SECONDS = 600
 """How long accounts are known to be complete after the last replica that has the limit in force has gone."""
 _LOCK_MILLISECONDS = 60_000
@@ -53,7 +53,7 @@ _LOOK_AGAIN_SECONDS = 0.05
 _GATHER_SECONDS = 0.003
 """How long what ends is gathered, so that several calls are settled in one round trip."""
 _REMEMBERED = 10_000
-_REPLICAS, _EPOCH, _LOCK = "{gw}:replicas", "{gw}:epoch", "{gw}:lock"
+_EPOCH, _LOCK = "{gw}:epoch", "{gw}:lock"
 
 
 class Keeping:
@@ -61,11 +61,11 @@ class Keeping:
     over; `fallen` is called each time. `alone_since` (Unix seconds) is when the outage began, None: there is none.
     `overshot` is in nano-USD. `refresh` is called by the task when all else is done."""
 
-    def __init__(self, server: Valkey, spent: Spent, told: Callable[[str], None], lag: Lag = at_once) -> None:
+    def __init__(self, server: Valkey, spent: Spent, told: Callable[[str], None], lag: Lag, present: Replicas) -> None:
         self.server = server
         self._spent = spent
         self._told = told
-        self._name = secrets.token_hex(8)
+        self._present, self._name = present, present.name
         self.limits: dict[str, Limit] = {}
         self.rates: tuple[Rate, ...] = ()
         self._prepared: tuple[Limit, ...] = ()  # about to come into force
@@ -117,7 +117,7 @@ class Keeping:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=BEAT_SECONDS)
         with contextlib.suppress(Down):
-            await self.server.ask([("ZREM", _REPLICAS, self._name)])
+            await self.server.ask([("ZREM", KEYS[0], self._name), ("HDEL", KEYS[1], self._name)])
         await self.server.disconnect()
 
     def enforce(self, limits: Iterable[Limit], rates: Iterable[Rate]) -> None:
@@ -260,13 +260,14 @@ class Keeping:
 
     async def _beat(self) -> tuple[float, str]:
         """Gives a sign of life. Returns the server's time, and which server's accounts it says that it has."""
-        beat: Call = (_REPLICAS, _EPOCH), ("beat", self._name, repr(_LIFE_SECONDS))
+        beat: Call = (KEYS[0], _EPOCH, KEYS[1]), ("beat", self._name, repr(LIFE_SECONDS), self._present.said())
         [told] = await self.server.run([beat])
         if is_spoiled(told):
-            await self._ask([("DEL", _REPLICAS, _EPOCH)])
+            await self._ask([("DEL", *KEYS, _EPOCH)])
             [told] = await self._run([beat])
         _check([told])
         now, self.replicas, epoch = float(told[0]), told[1], told[2]
+        self._present.heard(now, told[3:])
         self.ahead = now - time.monotonic()
         return now, epoch.decode() if epoch else ""
 

@@ -351,13 +351,25 @@ local function read()
   return answer
 end
 
--- A sign of life. KEYS: replicas, epoch. ARGV: who, seconds that a sign counts. Returns the time, how many live, and
--- whose server this was when its accounts were made.
+-- A sign of life. KEYS: replicas, epoch, what they say. ARGV: who, seconds that a sign counts, what that one says of
+-- itself. Returns the time, how many live, whose server this was when its accounts were made, and of a hundred of those
+-- that live: who, when, and what they say.
 local function beat()
   local now, epoch = clock(), redis.call('GET', KEYS[2])
+  redis.call('HLEN', KEYS[3]) -- an error where it is of another kind
   redis.call('ZADD', KEYS[1], exact(now), ARGV[2])
-  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', exact(now - tonumber(ARGV[3])))
-  return {exact(now), redis.call('ZCARD', KEYS[1]), epoch}
+  redis.call('HSET', KEYS[3], ARGV[2], ARGV[4])
+  local past = exact(now - tonumber(ARGV[3]))
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', past)) do redis.call('HDEL', KEYS[3], gone) end
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', past)
+  local answer = {exact(now), redis.call('ZCARD', KEYS[1]), epoch}
+  local signs = redis.call('ZREVRANGE', KEYS[1], 0, 99, 'WITHSCORES')
+  for at = 1, #signs, 2 do
+    answer[#answer + 1] = signs[at]
+    answer[#answer + 1] = signs[at + 1]
+    answer[#answer + 1] = redis.call('HGET', KEYS[3], signs[at]) or ''
+  end
+  return answer
 end
 
 -- Lets one at a time make accounts. KEYS: lock. ARGV: who, milliseconds that it holds. Returns whether it is theirs:

@@ -26,6 +26,7 @@ from gateway.adapters.budgets_book import NANO, Book, Ended, Room, family_of, st
 from gateway.adapters.budgets_keeping import AT_ONCE, MOST_WAITING, RETRY_SECONDS, Keeping, Spent
 from gateway.adapters.budgets_lag import Lag, at_once
 from gateway.adapters.budgets_seen import Seen, Told
+from gateway.adapters.replicas import Replicas
 from gateway.adapters.valkey import Call, Down, Valkey, is_spoiled
 from gateway.core.budget import STATES, Ask, Exceeded, Limit, Reserved, Standing, State
 from gateway.core.errors import Refusal, Refused
@@ -52,12 +53,17 @@ class _Waiting(msgspec.Struct):
 
 class ValkeyBudgets:
     """The `Budgets` port. `spent` reads the ledger, and `lag` says how far it is behind this replica. `told` hears why
-    nobody can count, and "" once it is over."""
+    nobody can count, and "" once it is over. `present` hears which replicas there are."""
 
     def __init__(
-        self, url: str, spent: Spent, told: Callable[[str], None] = lambda _: None, lag: Lag = at_once
+        self,
+        url: str,
+        spent: Spent,
+        told: Callable[[str], None] = lambda _: None,
+        lag: Lag = at_once,
+        present: Replicas | None = None,
     ) -> None:
-        self._keeping = Keeping(Valkey(url, SCRIPT), spent, told, lag)
+        self._keeping = Keeping(Valkey(url, SCRIPT), spent, told, lag, present or Replicas())
         self._keeping.refresh = self._refresh
         self._keeping.fallen = self._let_go
         self._parts = Parts(1)

@@ -1,11 +1,14 @@
-"""Labels of conversations, in memory. No text is kept: each prefix is a keyed digest, and the key is this process's."""
+"""Labels of conversations, in memory. No text is kept: each prefix is a keyed digest.
+
+Replicas that have the same key name a conversation alike, and tell each other what they remember (`broadcast`).
+"""
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 
-from gateway.core.labels import join
+from gateway.core.labels import LEVELS, RANK, join
 
 MOST = 100_000
 """Prefixes that are remembered; beyond it the one that was longest out of use is forgotten."""
@@ -20,10 +23,19 @@ class Conversations:
     Not beyond the team: else anybody who marks a common opening raises it for everybody.
     """
 
+    topic, kept = "labels", MOST
+
     def __init__(self, most: int = MOST) -> None:
         self._key = secrets.token_bytes(_KEY_BYTES)
         self._most = most
+        self.tell: Callable[[bytes], None] = lambda _: None
         self._labels: OrderedDict[bytes, str] = OrderedDict()
+
+    def share(self, key: bytes) -> None:
+        """Names conversations as other replicas do that have the same key (at most 64 bytes). What is known by other
+        names is forgotten, so this is said before anybody asks."""
+        self._key = key
+        self._labels.clear()
 
     @property
     def empty(self) -> bool:
@@ -50,10 +62,27 @@ class Conversations:
 
     def remember(self, prefixes: Sequence[bytes], label: str) -> None:
         """Keeps the label of the whole conversation, which is its longest prefix. It never lowers one."""
-        if not prefixes:
-            return
-        labels, whole = self._labels, prefixes[-1]
-        labels[whole] = join(label, labels.get(whole, label))
+        if prefixes and self._keep(whole := prefixes[-1], label):
+            self.tell(bytes([RANK[self._labels[whole]]]) + whole)
+
+    def heard(self, by: bytes, news: bytes, age: float) -> bool:  # noqa: ARG002  whoever said it, and whenever
+        """Another replica remembers a label. False: nobody can read that."""
+        if len(news) != 1 + _DIGEST_BYTES or news[0] >= len(LEVELS):
+            return False
+        self._keep(news[1:], LEVELS[news[0]])
+        return True
+
+    def everything(self) -> Iterator[bytes]:
+        """All that is remembered, as `heard` takes it, the longest unused first."""
+        labels = self._labels
+        return (bytes([RANK[labels[prefix]]]) + prefix for prefix in list(labels) if prefix in labels)
+
+    def _keep(self, whole: bytes, label: str) -> bool:
+        """Keeps a label. False: that, or a higher one, was known."""
+        labels = self._labels
+        before = labels.get(whole)
+        labels[whole] = after = label if before is None else join(label, before)
         labels.move_to_end(whole)
         if len(labels) > self._most:
             labels.popitem(last=False)
+        return after != before

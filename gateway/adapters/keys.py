@@ -1,4 +1,4 @@
-"""Keys of callers. A key is shown once and kept nowhere: the store has an HMAC, under a pepper in a file of its own.
+"""Keys of callers. A key is shown once and kept nowhere: the store has an HMAC, under a pepper that is kept beside it.
 
 A key that is rotated keeps its id, and with it budgets, grants and history. It has a new secret; the one before it ends
 after an overlap, so that callers can be given the new one without a pause.
@@ -15,14 +15,16 @@ from pathlib import Path
 import msgspec
 
 from gateway.adapters.audit import Audit, whoever
-from gateway.adapters.sqlite_files import opened
+from gateway.adapters.sqlite_files import SqliteTables
+from gateway.adapters.tables import Tables, Unreachable
 from gateway.core.labels import DEFAULT_LEVEL
 from gateway.core.record import Caller
 from gateway.core.scopes import ADMIN_SCOPES, DEFAULT_SCOPES
 
 PREFIX = "sk-gw-"
 _KEY_BYTES = 24  # 192 random bits
-_MIGRATIONS = (
+FILE, PEPPER = "keys.sqlite", "pepper"
+MIGRATIONS = (
     """
     CREATE TABLE keys (
         id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, shown TEXT NOT NULL, team TEXT NOT NULL, app TEXT NOT NULL,
@@ -75,18 +77,29 @@ class KeyRow(msgspec.Struct, frozen=True):
 
 
 class Keys:
-    """The key store of a state directory. Any number of processes may hold one.
+    """The key store of a state directory, or the one that replicas share. Any number of processes may hold one.
 
-    What is made, rotated or revoked is noted in the audit trail, as done by whoever runs the process. Raises OSError
-    when it cannot be noted, and then it is not done.
+    What is made, rotated or revoked is noted in the audit trail of the state directory, as done by whoever runs the
+    process. Raises OSError when it cannot be noted, and then it is not done. A shared store may raise Unreachable, too.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._mac = hmac.new(_pepper(directory / "pepper"), digestmod="sha256")  # copied for each key: half the cost
-        self._db = opened(directory / "keys.sqlite", _MIGRATIONS)
+    def __init__(self, directory: Path, shared: Tables | None = None) -> None:
+        self._db = shared or SqliteTables(directory / FILE, MIGRATIONS)
         self._audit = Audit(directory)
+        self._pepper = b"" if shared else pepper_of(directory)
+        self._mac = _mac_of(self._pepper)  # copied for each key: half the cost
         self._callers: dict[bytes, tuple[Caller, float]] = {}  # with the moment at which the secret ends
-        self._version = -1  # of what `_callers` holds; -1: another
+        self._guarded = False
+        self._version: object = None  # of what `_callers` holds; None: another
+
+    def secret(self, purpose: str) -> bytes:
+        """A secret (256 bits) that whoever has this store has, and a different one for each purpose.
+
+        Raises Unreachable while the store is shared and was never read.
+        """
+        if not self._pepper:
+            raise Unreachable("the database at GATEWAY_DATABASE_URL has not been read yet")
+        return hmac.digest(self._pepper, f"for {purpose}".encode(), "sha256")  # no key begins like that
 
     def create(
         self,
@@ -106,7 +119,7 @@ class Keys:
         key, digest, shown = self._new()
         id = "key_" + secrets.token_hex(6)
         with self._audit.during(whoever(), "key_created", id, f"{team}/{app}: {', '.join(scopes)}", self._db):
-            self._db.execute(
+            self._db.change(
                 f"INSERT INTO keys ({_OF_CALLER}, expires, digest, shown, created)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -124,13 +137,13 @@ class Keys:
                     time.time(),
                 ),
             )
-        self._version = -1
+        self._version = None
         return id, key
 
     def rows(self) -> list[KeyRow]:
         """All keys, oldest first."""
         now = time.time()
-        found = self._db.execute(
+        found = self._db.ask(
             f"SELECT {_OF_CALLER}, expires, shown, created, revoked, (SELECT MAX(ends) FROM former"
             " WHERE former.id = keys.id AND ends > ?) FROM keys ORDER BY created, id",
             (now,),
@@ -175,11 +188,11 @@ class Keys:
     def revoke(self, id: str) -> bool:
         """Revokes a key, with every secret of it. False: there is no such key in force."""
         with self._audit.during(whoever(), "key_revoked", id, db=self._db) as noted:
-            done = self._db.execute("UPDATE keys SET revoked = ? WHERE id = ? AND revoked IS NULL", (time.time(), id))
-            if done.rowcount == 0:
+            done = self._db.change("UPDATE keys SET revoked = ? WHERE id = ? AND revoked IS NULL", (time.time(), id))
+            if not done:
                 noted.outcome = _NONE
-        self._version = -1
-        return done.rowcount == 1
+        self._version = None
+        return done == 1
 
     def rotate(self, id: str, overlap_seconds: float, expires: float | None = None) -> str | None:
         """A new secret for a key, which cannot be had again; None: there is no such key in force.
@@ -190,26 +203,26 @@ class Keys:
         key, digest, shown = self._new()
         with self._audit.during(whoever(), "key_rotated", id, f"overlap {overlap_seconds:.0f} s", self._db) as noted:
             if self._rotate(id, digest, shown, overlap_seconds, expires):
-                self._version = -1
+                self._version = None
                 return key
             noted.outcome = _NONE
         return None
 
     def _rotate(self, id: str, digest: bytes, shown: str, overlap_seconds: float, expires: float | None) -> bool:
         now = time.time()
-        found = self._db.execute(
+        found = self._db.ask(
             "SELECT digest, expires FROM keys WHERE id = ? AND revoked IS NULL AND (expires IS NULL OR expires > ?)",
             (id, now),
-        ).fetchone()
-        if found is None:
+        )
+        if not found:
             return False
-        before, until = found
+        [(before, until)] = found
         # no secret outlives the key, as it was and as it is from now on
         ends = min([now + overlap_seconds, *(end for end in (until, expires) if end is not None)])
-        self._db.execute("UPDATE former SET ends = MIN(ends, ?) WHERE id = ?", (ends, id))
-        self._db.execute("DELETE FROM former WHERE ends <= ?", (now,))
-        self._db.execute("INSERT INTO former (digest, id, ends) VALUES (?, ?, ?)", (before, id, ends))
-        self._db.execute(
+        self._db.change("UPDATE former SET ends = ? WHERE id = ? AND ends > ?", (ends, id, ends))
+        self._db.change("DELETE FROM former WHERE ends <= ?", (now,))
+        self._db.change("INSERT INTO former (digest, id, ends) VALUES (?, ?, ?)", (before, id, ends))
+        self._db.change(
             "UPDATE keys SET digest = ?, shown = ?, expires = COALESCE(?, expires) WHERE id = ?",
             (digest, shown, expires, id),
         )
@@ -218,34 +231,40 @@ class Keys:
     @property
     def guards_admin(self) -> bool:
         """Whether a key for the admin listener was ever made here. One that has ended opens nothing again."""
-        return any(ADMIN_SCOPES.intersection(row.scopes) for row in self.rows())
+        self._look()
+        return self._guarded
 
     @property
     def admin_in_force(self) -> bool:
         """Whether there is a key that the admin listener takes now."""
+        self._look()
         now = time.time()
-        return any(ADMIN_SCOPES.intersection(row.scopes) and row.in_force(now) for row in self.rows())
+        return any(ADMIN_SCOPES & caller.scopes and now < ends for caller, ends in self._callers.values())
 
     def refresh(self) -> None:
         """Rereads the store if another process changed it."""
-        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        version = self._db.version()
         if version != self._version:
-            found = self._db.execute(
+            self._know_pepper()
+            found = self._db.ask(
                 f"SELECT secret, ends, {_OF_CALLER} FROM"
                 " (SELECT digest AS secret, id AS owner, expires AS ends FROM keys"
-                " UNION ALL SELECT digest, id, ends FROM former)"
+                " UNION ALL SELECT digest, id, ends FROM former) AS every"
                 " JOIN keys ON keys.id = owner WHERE revoked IS NULL AND (ends IS NULL OR ends > ?)",
                 (time.time(),),
             )
             self._callers = {digest: (_caller(*row), _NEVER if ends is None else ends) for digest, ends, *row in found}
+            made_for = self._db.ask("SELECT DISTINCT scopes FROM keys")
+            self._guarded = any(ADMIN_SCOPES.intersection(_words(scopes)) for (scopes,) in made_for)
             self._version = version
 
     def find(self, key: bytes) -> Caller | None:
         """The caller behind a key, None for any other. Looked up by the digest of all of it: no comparison touches the
-        key itself. One that is unknown, one that was revoked and one that has ended take the same steps."""
+        key itself. One that is unknown, one that was revoked and one that has ended take the same steps. Of a store
+        that is shared it knows what was last read."""
         digest = self._digest(key)
         if (caller := self._taken(digest)) is None:
-            self.refresh()  # perhaps it was made just now
+            self._look()  # perhaps it was made just now
             caller = self._taken(digest)
         return caller
 
@@ -260,8 +279,21 @@ class Keys:
         self._callers.pop(digest, None)  # from now on it is like one that never was, also by the clock
         return None
 
+    def _look(self) -> None:
+        """Rereads a store that is a file: what is shared is a round trip away."""
+        if not self._db.shared:
+            self.refresh()
+
+    def _know_pepper(self) -> None:
+        """Reads the pepper that replicas share; it is another one, where the database is."""
+        if self._db.shared:
+            [(pepper,)] = self._db.ask("SELECT value FROM secrets WHERE name = ?", [PEPPER])
+            if pepper != self._pepper:
+                self._pepper, self._mac, self._callers = pepper, _mac_of(pepper), {}
+
     def _new(self) -> tuple[str, bytes, str]:
         """A fresh secret, its digest, and how it is shown."""
+        self._know_pepper()
         key = PREFIX + secrets.token_urlsafe(_KEY_BYTES)
         return key, self._digest(key.encode()), f"{PREFIX}…{key[-4:]}"
 
@@ -269,6 +301,10 @@ class Keys:
         mac = self._mac.copy()
         mac.update(key)
         return mac.digest()
+
+
+def _mac_of(pepper: bytes) -> hmac.HMAC:
+    return hmac.new(pepper, digestmod="sha256")
 
 
 def _caller(
@@ -301,17 +337,23 @@ def _words(text: str) -> tuple[str, ...]:
     return msgspec.json.decode(text, type=tuple[str, ...])
 
 
-def _pepper(path: Path) -> bytes:
-    """The pepper of this store, made at first use. Whoever loses it has to issue all keys anew.
+def new_pepper() -> bytes:
+    """A pepper: 256 random bits."""
+    return secrets.token_bytes(32)
+
+
+def pepper_of(directory: Path) -> bytes:
+    """The pepper of a state directory, made at first use. Whoever loses it has to issue all keys anew.
 
     It is there whole or not at all: of two processes that start at once, none hashes with half of it.
     """
+    path = directory / PEPPER
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(32))
+        file.write(new_pepper())
     try:
         with contextlib.suppress(FileExistsError):
             os.link(partial, path)

@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from gateway.adapters.ledger_rows import COLUMNS, DIMENSIONS, EACH_SUM, HOUR, SUMS, Unwritable, hour_of, not_folded
+from gateway.adapters.migrations_postgres import MIGRATING, migrate
 from gateway.core.record import Entry
 
 _T = TypeVar("_T")
@@ -25,7 +26,7 @@ _SETTLED_SECONDS = 86_400.0
 _CONNECT_SECONDS = 5.0
 _STATEMENT_SECONDS = 20.0
 _FOLD_SECONDS = 3600.0
-_MIGRATING, _FOLDING = 7_310_001, 7_310_002  # advisory locks
+_FOLDING = 7_310_002  # an advisory lock
 _PREFIX = "entries_"
 
 _MIGRATIONS = (
@@ -62,7 +63,7 @@ _MIGRATIONS = (
     CREATE INDEX folded_time ON folded (time);
     """,
 )
-"""Only ever more columns, each with a default: a gateway of the version before writes to the same tables."""
+"""The rule for them stands in `migrations_postgres`."""
 
 _TYPES = {str: "TEXT", int: "BIGINT", float: "DOUBLE PRECISION"}
 _READ = ", ".join(
@@ -157,7 +158,7 @@ class PostgresStore:
                 command_timeout=_STATEMENT_SECONDS,
                 server_settings={"application_name": "gateway"},
             )
-            await _migrate(self._connection)
+            await migrate(self._connection, "migrations", _MIGRATIONS)
         return self._connection
 
     async def _write(self, entries: Sequence[Entry], *, absent: bool) -> int:
@@ -202,20 +203,9 @@ class _NoMonth(ValueError):
     """A time that no calendar has."""
 
 
-async def _migrate(db: asyncpg.Connection) -> None:
-    """Brings the tables up to date. Of several gateways that start at once, one does."""
-    async with db.transaction():
-        await db.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATING)
-        await db.execute("CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, done TIMESTAMPTZ NOT NULL)")
-        done = await db.fetchval("SELECT COALESCE(MAX(number), 0) FROM migrations")
-        for number, script in enumerate(_MIGRATIONS[done:], done + 1):
-            await db.execute(script)
-            await db.execute("INSERT INTO migrations VALUES ($1, now())", number)
-
-
 async def _make(db: asyncpg.Connection, months: Iterable[int]) -> None:
     async with db.transaction():
-        await db.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATING)
+        await db.execute("SELECT pg_advisory_xact_lock($1)", MIGRATING)
         for month in sorted(set(months).difference(await _months(db))):
             # attached, not made as a part: that would have to wait for everybody who reads
             await db.execute(f"CREATE TABLE {_name_of(month)} (LIKE entries INCLUDING ALL)")

@@ -1,15 +1,31 @@
 """The log: one JSON line per request, and one per event of the server. Never prompt text, never keys."""
 
+import json
 import os
 import time
 from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core.record import Record, Tried
+from gateway.core.decision import denied_by
+from gateway.core.record import End, Record, Tried
 from gateway.core.steering import escaped
 
 _ENCODE = msgspec.json.Encoder().encode
+_LEVELS = {
+    "act_not_noted": "error",
+    "backend_left_alone": "warning",
+    "cut": "warning",
+    "decisions_not_kept": "error",
+    "ledger_entry_refused": "error",
+    "ledger_line_unread": "error",
+    "ledger_stopped": "error",
+    "limits_closed": "warning",
+    "otel_dropped": "warning",
+    "otel_fault": "error",
+    "policy_not_loaded": "error",
+}
+"""Of events that are not what their fields make them."""
 
 
 class Log:
@@ -26,9 +42,15 @@ class Log:
             lines += [_ENCODE(_broken(record, tried)) for tried in record.tried if tried.broken]
         self._write(b"\n".join(lines) + b"\n")
 
-    def event(self, event: str, **fields: object) -> None:
-        """The line of something that the server did."""
-        self._write(_ENCODE({"time": time.time(), "event": event, **fields}) + b"\n")
+    def event(self, event: str, *, level: str = "", **fields: object) -> None:
+        """The line of something that the server did. One with an `error` is a warning, unless more is known of it."""
+        level = level or _LEVELS.get(event) or ("warning" if "error" in fields else "info")
+        line = {"time": time.time(), "level": level, "event": event, **fields}
+        try:
+            said = _ENCODE(line)
+        except UnicodeEncodeError:  # a file name that is no text, say
+            said = json.dumps(line, default=str).encode()
+        self._write(said + b"\n")
 
     def _write(self, lines: bytes) -> None:
         try:
@@ -38,17 +60,28 @@ class Log:
 
 
 class RequestLine(msgspec.Struct, frozen=True):
-    """The line of one request. Milliseconds and pico-USD are in the names."""
+    """The line of one request. `time` is Unix seconds, of its arrival; milliseconds and pico-USD are in the names.
+
+    `requested` is what was asked for, `model` the provider's name of what answered, or was tried last. Of the tokens,
+    those of its last call, input are those that were read. `denied_by` are rules, where no backend may be asked.
+    """
 
     time: float
+    level: str
     event: str
     request_id: str
     client_request_id: str | None
+    trace_id: str | None
     key: str
     team: str
     app: str
     decision_id: str | None
+    requested: str | None
     backend: str | None
+    provider: str | None
+    model: str | None
+    zone: str | None
+    denied_by: list[str]
     attempts: int
     failures: list[str]
     watched: tuple[str, ...]
@@ -61,6 +94,8 @@ class RequestLine(msgspec.Struct, frozen=True):
     end: str
     streamed: bool
     tokens: int
+    input_tokens: int
+    output_tokens: int
     usage_source: str
     cost_pico_usd: int
     duration_ms: float
@@ -103,14 +138,21 @@ def _line(record: Record) -> RequestLine:
     caller, classified = call.caller, record.classified
     return RequestLine(
         time=call.time,
+        level="error" if record.end is End.FAULT else "warning" if record.status >= 500 else "info",
         event="request",
         request_id=call.id,
         client_request_id=call.client_request_id,
+        trace_id=call.trace.hex if call.trace is not None else None,
         key=caller.key,
         team=caller.team,
         app=caller.app,
         decision_id=decision.id if decision else None,
+        requested=decision.requested if decision else None,
         backend=served.backend if served else None,
+        provider=served.provider if served else None,
+        model=served.model if served else None,
+        zone=served.zone if served else None,
+        denied_by=denied_by(decision) if decision else [],
         attempts=len(record.tried),
         failures=[tried.failure.code for tried in record.tried if tried.failure],
         watched=served.watched if served else (),
@@ -123,6 +165,8 @@ def _line(record: Record) -> RequestLine:
         end=record.end.value,
         streamed=record.streamed,
         tokens=usage.total,
+        input_tokens=usage.read,
+        output_tokens=usage.total - usage.read,
         usage_source=usage.source,
         cost_pico_usd=record.cost_pico_usd,
         duration_ms=round(record.duration * 1000, 1),

@@ -62,6 +62,7 @@ def read_tree(directory: Path) -> dict[str, bytes]:
     """
     if not directory.is_dir():
         raise Unreadable(f"no policy directory at {directory}; set GATEWAY_POLICIES or --policies")
+    directory = directory.resolve()  # it may be a link that is swapped meanwhile: two trees are not mixed
     found: list[Path] = []
     for folder, folders, files in os.walk(directory, onerror=_unreadable):
         here = Path(folder)
@@ -123,11 +124,12 @@ def load(directory: Path, extra_catalog: Path | None = None, policy_key: Path | 
     With `policy_key`, a file of public keys, one of them must have signed it, or it is not even parsed. All bytes are
     read once: what is verified is what is proved, and what is loaded. Raises Unreadable.
     """
-    tree = read_tree(directory)
-    proved, odd = _read_beside(directory, lock.NAME)
+    here = directory.resolve() if directory.is_dir() else directory  # all of one tree, also where a link is swapped
+    tree = read_tree(here)
+    proved, odd = _read_beside(here, lock.NAME)
     signed = None
     if policy_key is not None:
-        written, unreadable = _read_beside(directory, signature.NAME)
+        written, unreadable = _read_beside(here, signature.NAME)
         try:
             signed, why = signing.verified(policy_key, tree, proved, written)
         except signing.Unusable as error:

@@ -41,17 +41,25 @@ class Secret:
 
 
 def find(reference: str) -> Secret | None:
-    """The secret behind `env:NAME` or `file:PATH`, None when it is not there or empty."""
+    """The secret behind `env:NAME` or `file:PATH`, None when it is not there or empty.
+
+    Where NAME is empty or not set, `NAME_FILE` may be the path of a file that holds it: so secrets are mounted.
+    """
     source, _, name = reference.partition(":")
     if source == "env":
-        value = os.environ.get(name, "")
+        value = os.environ.get(name, "").strip()
+        if not value and (path := os.environ.get(f"{name}_FILE")):
+            value = _text_of(path)
     else:
-        try:
-            value = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            value = ""
-    value = value.strip()
+        value = _text_of(name)
     return Secret(value) if value.isascii() and value.isprintable() and value else None
+
+
+def _text_of(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def not_offered(backends: Iterable[Backend]) -> dict[str, str]:
@@ -60,5 +68,10 @@ def not_offered(backends: Iterable[Backend]) -> dict[str, str]:
     for backend in backends:
         if backend.key_ref is not None and find(backend.key_ref) is None:
             source, _, name = backend.key_ref.partition(":")
-            missing[backend.id] = f"{name} is not set" if source == "env" else "its key file is missing or empty"
+            if source != "env":
+                missing[backend.id] = "its key file is missing or empty"
+            elif os.environ.get(f"{name}_FILE") and not os.environ.get(name, "").strip():
+                missing[backend.id] = f"the file that {name}_FILE names is missing or empty"
+            else:
+                missing[backend.id] = f"{name} is not set"
     return missing

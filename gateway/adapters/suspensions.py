@@ -1,20 +1,24 @@
 """Backends that are off by order. Every order is kept, so the store also says who gave which, when and why."""
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from gateway.adapters.audit import Act, Audit
-from gateway.adapters.sqlite_files import opened
+from gateway.adapters.sqlite_files import SqliteTables
+from gateway.adapters.tables import Tables, Unreachable
 from gateway.core.catalog import Backend
 from gateway.core.steering import plain
 
 MAX_REASON = 500
 """Characters that are kept of a reason."""
 
-_MIGRATIONS = (
+FILE = "suspensions.sqlite"
+MIGRATIONS = (
     """
     CREATE TABLE orders (
         number INTEGER PRIMARY KEY, backend TEXT NOT NULL, suspended INTEGER NOT NULL, time REAL NOT NULL,
@@ -36,18 +40,20 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Suspensions:
-    """The orders of a state directory. Any number of processes may hold one; what one writes the others see.
+    """The orders of a state directory, or those that replicas share. Any number of processes may hold them; what one
+    writes the others see.
 
-    `in_force` are the suspensions in force, by backend, as last read. An order is noted in the audit trail; one that
-    cannot be is not taken, and OSError says so.
+    `in_force` are the suspensions in force, by backend, as last read: `news` reads them. An order is noted in the audit
+    trail of the state directory; one that cannot be is not taken, and OSError says so. Where orders are shared,
+    everything here may raise Unreachable.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._db = opened(directory / "suspensions.sqlite", _MIGRATIONS)
+    def __init__(self, directory: Path, shared: Tables | None = None) -> None:
+        self._db = shared or SqliteTables(directory / FILE, MIGRATIONS)
         self._audit = Audit(directory)
-        (self._seen,) = self._db.execute("SELECT COALESCE(MAX(number), 0) FROM orders").fetchone()
-        self._version = -1
-        self.in_force = self._in_force()
+        self._seen: int | None = None
+        self._version: object = None
+        self.in_force: dict[str, Order] = {}
 
     def suspend(self, backend: str, *, by: str, reason: str = "") -> None:
         """Suspends a backend. Again: with a new reason."""
@@ -61,38 +67,43 @@ class Suspensions:
         return there
 
     def news(self) -> tuple[Order, ...]:
-        """The orders that others gave since this was opened or last asked. Cheap when there are none."""
-        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        """The orders that were given since this was last asked; none, where it is asked first. Cheap when there are
+        none."""
+        version = self._db.version()
         if version == self._version:
             return ()
-        found = self._db.execute(
-            f"SELECT {_COLUMNS}, number FROM orders WHERE number > ? ORDER BY number", (self._seen,)
-        ).fetchall()
+        found = self._db.ask(
+            f"SELECT {_COLUMNS}, number FROM orders WHERE number > ? ORDER BY number", (self._seen or 0,)
+        )
         self.in_force = self._in_force()
         self._version = version
-        if found:
-            self._seen = found[-1][5]
-        return tuple(_order(row[:5]) for row in found)
+        news = found if self._seen is not None else []
+        self._seen = found[-1][5] if found else self._seen or 0
+        return tuple(_order(row[:5]) for row in news)
 
     def close(self) -> None:
         """Closes the store."""
         self._db.close()
 
     def _in_force(self) -> dict[str, Order]:
-        last = self._db.execute(f"SELECT {_COLUMNS}, MAX(number) FROM orders GROUP BY backend ORDER BY backend")
-        return {row[0]: _order(row[:5]) for row in last if row[1]}
+        last = self._db.ask(
+            f"SELECT {_COLUMNS} FROM orders WHERE number IN (SELECT MAX(number) FROM orders GROUP BY backend)"
+            " ORDER BY backend"
+        )
+        return {row[0]: _order(row) for row in last if row[1]}
 
     def _add(self, backend: str, *, suspended: bool, by: str, reason: str) -> None:
         act: Act = "backend_suspended" if suspended else "backend_resumed"
         with self._audit.during(by, act, backend, reason, self._db):
-            self._db.execute(
+            self._db.change(
                 f"INSERT INTO orders ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
-                (backend, suspended, time.time(), plain(by), plain(reason)[:MAX_REASON]),
+                (backend, int(suspended), time.time(), plain(by), plain(reason)[:MAX_REASON]),
             )
-        self.in_force = self._in_force()
+        with contextlib.suppress(Unreachable):  # it is kept, whoever may look
+            self.in_force = self._in_force()
 
 
-def _order(row: tuple[str, int, float, str, str]) -> Order:
+def _order(row: tuple[Any, ...]) -> Order:
     backend, suspended, at, by, reason = row
     return Order(backend, bool(suspended), at, by, reason)
 

@@ -172,7 +172,7 @@ class AiohttpUpstreams:
             secret = self._secret(backend.key_ref) if backend.key_ref is not None else None
             connector = self._connectors[URL(backend.base_url).scheme]
             known = self._targets[name] = _Target(backend, endpoint, secret, connector)
-            if (backend.key_ref or "").startswith("file:"):
+            if backend.key_ref is not None:  # which may be in a file, by its own reference or by NAME_FILE
                 known.until = self._deadlines.now + _KEY_SECONDS
         return known
 

@@ -1,4 +1,4 @@
-"""One Valkey (or Redis) server: commands in batches, one script, each round trip bounded in time.
+"""One Valkey (or Redis) server: commands in batches, at most one script, each round trip bounded in time.
 
 One server, or a primary with replicas behind one address. All keys have the hash tag `{gw}`, so they are in one slot;
 a cluster of several shards is not supported, as nothing here follows its redirections.
@@ -41,7 +41,7 @@ class Valkey:
     """A server, by its address. `run_id` is whose answers are taken: another server behind the same address (one that
     was restarted, or took over) is Down, until `forget`. So is one that removes keys when its memory is full."""
 
-    def __init__(self, url: str, script: str) -> None:
+    def __init__(self, url: str, script: str = "") -> None:
         scheme = url.partition("://")[0]
         self._pool = ConnectionPool.from_url(
             _SCHEMES[scheme] + url.removeprefix(scheme),
@@ -67,15 +67,16 @@ class Valkey:
                 answers[at] = answer
         return answers
 
-    async def ask(self, commands: Sequence[Command]) -> list[Any]:
-        """The answers to commands, in one round trip. Raises Down. A connection that had been idle may have been closed
-        meanwhile, so it is tried once more with a fresh one: what is asked must bear to be done twice."""
+    async def ask(self, commands: Sequence[Command], seconds: float = ANSWER_SECONDS) -> list[Any]:
+        """The answers to commands, in one round trip of so many seconds at most. Raises Down. A connection that
+        had been idle may have been closed meanwhile, so it is tried once more with a fresh one: what is asked must bear
+        to be done twice."""
         try:
             if self._idle:
                 with contextlib.suppress(NotConnected, ConnectionError):
-                    return await self._answers(self._idle.pop(), commands)
+                    return await self._answers(self._idle.pop(), commands, seconds)
                 await self.disconnect()
-            return await self._answers(await self._connected(), commands)
+            return await self._answers(await self._connected(), commands, seconds)
         except (RedisError, OSError, TimeoutError) as error:
             raise Down(f"{type(error).__name__}: {error}") from None
 
@@ -89,10 +90,10 @@ class Valkey:
         """From now on takes the answers of whichever server is there."""
         self.run_id = ""
 
-    async def _answers(self, connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+    async def _answers(self, connection: AbstractConnection, commands: Sequence[Command], seconds: float) -> list[Any]:
         answers: list[Any] = []
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(seconds):
                 # in C: the client's own packing is a third of all; the stub speaks of tuples of one
                 packed = b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]
                 await connection.send_packed_command(packed, check_health=False)
@@ -116,10 +117,12 @@ class Valkey:
         try:
             async with asyncio.timeout(CONNECT_SECONDS + ANSWER_SECONDS):
                 await connection.connect()  # type: ignore[no-untyped-call]
-                for command in (("INFO", "server"), ("INFO", "memory"), ("SCRIPT", "LOAD", self._script)):
+                load = [("SCRIPT", "LOAD", self._script)] if self._script else []
+                for command in (("INFO", "server"), ("INFO", "memory"), *load):
                     await connection.send_command(*command)
                 said = bytes(await connection.read_response()) + bytes(await connection.read_response())
-                await connection.read_response()
+                for _ in load:
+                    await connection.read_response()
         except BaseException:
             await connection.disconnect(nowait=True)
             raise

@@ -7,15 +7,16 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 import typer
 
-from gateway.adapters import local_servers, policy_files, probes, state
+from gateway.adapters import local_servers, policy_files, probes
 from gateway.adapters.audit import whoever
 from gateway.adapters.secrets import find, not_offered
 from gateway.adapters.suspensions import Shown, Suspensions, shown
-from gateway.cli.common import Policies, StateDir, cannot_run, noting, print_json, settings_of, table
+from gateway.cli.common import Policies, StateDir, cannot_run, noting, print_json, settings_of, shared_of, table
 from gateway.core.catalog import OUT_OF_USE, Backend, names
 from gateway.core.day import SECONDS, date_of
 from gateway.core.steering import plain
@@ -111,6 +112,27 @@ def list_backends(
             ],
         )
     )
+
+
+@app.command()
+def hosts(
+    policies: Policies = None,
+    format: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+) -> None:
+    """List the hosts and ports that the catalog names, whether or not their keys are here: for a firewall."""
+    settings = settings_of(policies=policies)
+    parsed = _read(settings)
+    if parsed is None:
+        cannot_run(_no_policies(settings))
+    if parsed.bundle is None:
+        typer.echo(render(parsed.problems, parsed.sources), err=True)
+        raise typer.Exit(1)
+    urls = [urlsplit(backend.base_url) for backend in parsed.bundle.backends]
+    found = sorted({(url.hostname or "", url.port or (443 if url.scheme == "https" else 80)) for url in urls})
+    if format is Format.json:
+        print_json([{"host": host, "port": port} for host, port in found])
+    else:
+        typer.echo(table(["host", "port"], [[host, str(port)] for host, port in found]))
 
 
 @app.command()
@@ -251,10 +273,10 @@ def _shown(backends: tuple[Backend, ...], settings: Settings) -> tuple[Shown, ..
 
 
 def _open(settings: Settings) -> Suspensions:
-    try:
-        return Suspensions(state.prepare(settings.state_dir))
-    except state.StateTaken as error:
-        cannot_run(str(error))
+    """The orders, as they are now."""
+    orders = Suspensions(settings.state_dir, shared_of(settings))
+    orders.news()
+    return orders
 
 
 def _read(settings: Settings) -> Parsed | None:

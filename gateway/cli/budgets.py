@@ -7,7 +7,6 @@ from typing import Annotated, Literal, NoReturn
 import msgspec
 import typer
 
-from gateway.adapters import state
 from gateway.adapters.books import LedgerUnreadable
 from gateway.adapters.budget_store import EACH, RULE, BudgetStore
 from gateway.adapters.budgets_local import LocalBudgets
@@ -22,6 +21,7 @@ from gateway.cli.common import (
     print_json,
     print_rows,
     settings_of,
+    shared_of,
     table,
 )
 from gateway.core.budget import EVERYTHING, Limit, Standing, utc, window_at
@@ -187,11 +187,8 @@ def window_of(per: str) -> str:
 
 
 def open_store(settings: Settings) -> BudgetStore:
-    """The store of a state directory, made if need be."""
-    try:
-        return BudgetStore(state.prepare(settings.state_dir))
-    except state.StateTaken as error:
-        cannot_run(str(error))
+    """What operators have set: in the state directory, made if need be, or in the database that replicas share."""
+    return BudgetStore(settings.state_dir, shared_of(settings))
 
 
 def _whose(
@@ -219,7 +216,7 @@ def _whose(
     if not whose:
         _say_whose()
     if per == "key" and whose != EACH and settings is not None:
-        keys = Keys(state.prepare(settings.state_dir))
+        keys = Keys(settings.state_dir, shared_of(settings))
         known = {row.id for row in keys.rows()}
         keys.close()
         if whose not in known:

@@ -13,7 +13,10 @@ from typing import Annotated, NoReturn
 import msgspec
 import typer
 
+from gateway.adapters import state, stores
+from gateway.adapters.audit import whoever
 from gateway.adapters.books import Books
+from gateway.adapters.tables import Tables
 from gateway.core.day import SECONDS, day_of
 from gateway.core.steering import escaped, plain
 from gateway.settings import BadSettings, Settings, load
@@ -108,6 +111,22 @@ def settings_of(**flags: object) -> Settings:
 def books_of(settings: Settings) -> Books:
     """Where the ledger can be read."""
     return Books(settings.state_dir, settings.ledger_url)
+
+
+def shared_of(settings: Settings) -> Tables | None:
+    """The tables that replicas share, None: files of the state directory are used, which is there from now on.
+
+    Exits with 2 where neither can be used. A database that is away is told when it is asked (`Unreachable`).
+    """
+    try:
+        return stores.shared_of(state.prepare(settings.state_dir), settings.ledger_url, whoever(), _told)
+    except state.StateTaken as error:
+        cannot_run(str(error))
+
+
+def _told(_: str, **counts: int) -> None:
+    said = ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in counts.items())
+    typer.echo(f"the database at GATEWAY_DATABASE_URL is new, and took over from the state directory: {said}", err=True)
 
 
 def print_json(data: object) -> None:

@@ -1,12 +1,12 @@
 """`gateway keys`"""
 
+import contextlib
 import time
 from typing import Annotated, NoReturn
 
 import msgspec
 import typer
 
-from gateway.adapters import state
 from gateway.adapters.keys import KeyRow, Keys
 from gateway.cli.budgets import WINDOWS, amount_of, open_store, window_of
 from gateway.cli.common import (
@@ -18,6 +18,7 @@ from gateway.cli.common import (
     noting,
     print_json,
     settings_of,
+    shared_of,
     span_of,
     table,
 )
@@ -33,10 +34,8 @@ Output = Annotated[Format, typer.Option("--format", help="How to print.")]
 
 
 def _open(state_dir: object) -> Keys:
-    try:
-        return Keys(state.prepare(settings_of(state_dir=state_dir).state_dir))
-    except state.StateTaken as error:
-        cannot_run(str(error))
+    settings = settings_of(state_dir=state_dir)
+    return Keys(settings.state_dir, shared_of(settings))
 
 
 @app.command()
@@ -95,8 +94,8 @@ def create(
     ceiling = None if budget is None else amount_of(budget)
     window_of(per)
     ends = None if expires is None else end_at(expires, "--expires")
-    with noting():
-        id, key = _open(state_dir).create(
+    with noting(), contextlib.closing(_open(state_dir)) as keys:
+        id, key = keys.create(
             team=team,
             app=app,
             projects=project or ["default"],
@@ -147,7 +146,8 @@ def _check_words(words: dict[str, list[str]], models: list[str], policies: objec
 @app.command("list")
 def list_keys(state_dir: StateDir = None, format: Output = Format.table) -> None:
     """List keys, without the keys themselves."""
-    rows = _open(state_dir).rows()
+    with contextlib.closing(_open(state_dir)) as keys:
+        rows = keys.rows()
     if format is Format.json:
         print_json(msgspec.to_builtins(rows))
         return
@@ -196,8 +196,8 @@ def revoke(
     id: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it.")], state_dir: StateDir = None
 ) -> None:
     """Revoke a key. A running server stops taking it within a second."""
-    with noting():
-        revoked = _open(state_dir).revoke(id)
+    with noting(), contextlib.closing(_open(state_dir)) as keys:
+        revoked = keys.revoke(id)
     if not revoked:
         _not_in_force(id)
     typer.echo(f"revoked {id}")
@@ -217,17 +217,17 @@ def rotate(
     """Give a key a new secret. Its id, budgets and grants stay. The new secret is shown once."""
     seconds = span_of(overlap, "--overlap")
     ends = None if expires is None else end_at(expires, "--expires")
-    keys = _open(state_dir)
-    with noting():
+    with noting(), contextlib.closing(_open(state_dir)) as keys:
         key = keys.rotate(id, seconds, ends)
-    if key is None:
-        _not_in_force(id)
-    if format is Format.json:
-        print_json({"id": id, "key": key})
-        return
-    old = next((row.overlaps for row in keys.rows() if row.id == id), None)
+        if key is None:
+            _not_in_force(id)
+        if format is Format.json:
+            print_json({"id": id, "key": key})
+            return
+        typer.echo(key)  # first: it cannot be had again, whatever comes of the next question
+        old = next((row.overlaps for row in keys.rows() if row.id == id), None)
     until = "no more" if old is None else time.strftime("until %Y-%m-%d %H:%M UTC", time.gmtime(old))
-    typer.echo(f"{key}\n\nid {id}. Keep it now: it cannot be shown again. The secret before it is taken {until}.")
+    typer.echo(f"\nid {id}. Keep it now: it cannot be shown again. The secret before it is taken {until}.")
 
 
 def _not_in_force(id: str) -> NoReturn:

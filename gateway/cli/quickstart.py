@@ -20,7 +20,7 @@ import yaml
 from gateway.adapters import demo_model, local_servers, policy_files, state
 from gateway.adapters.keys import Keys
 from gateway.adapters.secrets import not_offered
-from gateway.cli.common import Policies, StateDir, cannot_run, settings_of
+from gateway.cli.common import Policies, StateDir, cannot_run, settings_of, shared_of
 from gateway.core.catalog import OUT_OF_USE, names
 from gateway.policy.document import render
 from gateway.policy.model import Bundle
@@ -67,7 +67,7 @@ def _run(settings: Settings, directory: Path, running: contextlib.ExitStack) -> 
         encoding="utf-8",
     )
     _show_offers(settings, catalog)
-    keys = Keys(directory)
+    keys = Keys(directory, shared_of(settings))
     id, key = keys.create(team="quickstart", app="quickstart", floor="public")
     keys.close()
     log = directory / "gateway.log"

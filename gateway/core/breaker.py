@@ -33,9 +33,14 @@ class Breaker:
         """Calls pass freely."""
         return not self._open_for
 
+    @property
+    def until(self) -> float:
+        """The moment from which on a call may be sent again, 0: it is closed."""
+        return self._until if self._open_for else 0.0
+
     def wait(self, moment: float) -> float:
         """The seconds until a call may be sent, 0: now."""
-        return max(0.0, self._until - moment) if self._open_for else 0.0
+        return max(0.0, self.until - moment)
 
     def begin(self, moment: float) -> int:
         """A call is sent, in the era that it gives back. When open, it is the probe."""

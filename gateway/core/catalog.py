@@ -59,6 +59,8 @@ PASSPORT = (
 
 OURS = "self_hosted"
 """The deployment of what we run ourselves."""
+OURSELVES = "ourselves"
+"""Who operates it then."""
 
 ASSUMED_CONTEXT = 131_072
 """Tokens that a backend of undeclared context is taken to write at most, when a bound is needed."""
@@ -141,7 +143,7 @@ class Backend(msgspec.Struct, frozen=True):
     @property
     def operator(self) -> str:
         """Who runs it: `ourselves`, or the provider."""
-        return "ourselves" if self.passport.get("deployment") == OURS else self.provider
+        return OURSELVES if self.passport.get("deployment") == OURS else self.provider
 
 
 OUT_OF_USE = ("suspended", "retired")

@@ -150,3 +150,11 @@ class Decision(msgspec.Struct, frozen=True):
     candidates: tuple[Candidate, ...]
     excluded: tuple[Exclusion, ...]
     redactions: tuple[Redaction, ...] = ()
+
+
+def denied_by(decision: Decision) -> list[str]:
+    """The rules by which no backend may be asked, in order; none: some may, or it is not policy that they lack."""
+    by_policy = [each for each in decision.excluded if each.by == "policy"]
+    if decision.candidates or not by_policy:
+        return []
+    return sorted({rule for each in by_policy for rule in each.rules}) or ["default-deny"]

@@ -99,6 +99,7 @@ class Refusal(Enum):
     NO_BACKEND = ("no_backend_available", 503, "server_error")
     LEDGER_DOWN = ("ledger_unavailable", 503, "server_error")
     BUDGETS_DOWN = ("budgets_unavailable", 503, "server_error")
+    STATE_DOWN = ("state_unavailable", 503, "server_error")
 
     def __init__(self, code: str, status: int, type: str) -> None:
         self.code = code

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from gateway.core.breaker import Breaker
-from gateway.core.catalog import Backend
+from gateway.core.catalog import OURSELVES, Backend
 from gateway.core.concurrency import Concurrency, Found, Given
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.retries import RetryBudget
@@ -18,6 +18,8 @@ FREE, PAUSED, FULL = range(3)
 those where a call has to wait."""
 
 LONGEST_PAUSE_SECONDS = 60.0
+_HINT_SECONDS = 0.5
+"""What differs by less is not told: each answer that says no may move the end of a pause a little."""
 _SHORTEST_QUEUE = 16
 _LATE = 0.25
 """A call is late when it has taken so much of the time that it is allowed: early enough to act before calls fail."""
@@ -58,18 +60,35 @@ class Waiter(Protocol):
 
 class Lane:
     """`waiting` are those who want to call when there is room, in the order in which they came. `on_change` is told
-    when the breaker opens (False) and closes (True)."""
+    when the breaker opens (False) and closes (True); `on_hint` for how many seconds others had better be asked first,
+    whenever that changes."""
 
-    __slots__ = ("_on_change", "_paused_until", "backend", "breaker", "concurrency", "running", "waiting")
+    __slots__ = (
+        "_hinted_until",
+        "_on_change",
+        "_on_hint",
+        "_paused_until",
+        "backend",
+        "breaker",
+        "concurrency",
+        "running",
+        "waiting",
+    )
 
-    def __init__(self, backend: Backend, on_change: Callable[[str, bool], None]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        on_change: Callable[[str, bool], None],
+        on_hint: Callable[[str, float], None] = lambda *_: None,
+    ) -> None:
         self.backend = backend
         self.breaker = Breaker()
         self.concurrency = _concurrency(backend)
         self.running = 0
         self.waiting: deque[Waiter] = deque()
-        self._paused_until = 0.0
+        self._paused_until = self._hinted_until = 0.0
         self._on_change = on_change
+        self._on_hint = on_hint
 
     def follow(self, backend: Backend, moment: float) -> None:
         """The catalog was read again. At another address, or with another key, nothing that was seen still holds."""
@@ -85,7 +104,7 @@ class Lane:
         closed, paused = self.breaker.closed, self._paused_until
         self.breaker.reset()
         self._paused_until = 0.0
-        self.was(closed)
+        self.was(closed, 0.0)
         return not closed or bool(paused)
 
     @property
@@ -136,10 +155,18 @@ class Lane:
         if seconds:
             self._paused_until = max(self._paused_until, moment + min(seconds, LONGEST_PAUSE_SECONDS))
 
-    def was(self, closed: bool) -> None:
-        """Tells if the breaker is no longer what it was."""
+    @property
+    def alone_until(self) -> float:
+        """The moment until which it is left alone, or asked after others. It may have passed."""
+        return max(self.breaker.until, self._paused_until)
+
+    def was(self, closed: bool, moment: float) -> None:
+        """Tells if the breaker is no longer what it was, or others should be asked first for another time."""
         if self.breaker.closed != closed:
             self._on_change(self.backend.id, self.breaker.closed)
+        if abs((until := self.alone_until) - self._hinted_until) >= _HINT_SECONDS:
+            self._hinted_until = until
+            self._on_hint(self.backend.id, max(0.0, until - moment))
 
 
 class Passage:
@@ -167,7 +194,7 @@ class Passage:
         """It failed with a server error, and another backend has answered the same request."""
         closed = self._lane.breaker.closed
         self._lane.breaker.failed(self._era, moment)
-        self._lane.was(closed)
+        self._lane.was(closed, moment)
 
     def answered(self, allowed: float, moment: float) -> None:
         """The backend has begun to answer, of the seconds that it is allowed."""
@@ -175,7 +202,7 @@ class Passage:
         self._give_back()
         closed = self._lane.breaker.closed
         self._lane.breaker.succeeded(self._era)
-        self._lane.was(closed)
+        self._lane.was(closed, moment)
         self._count(late=moment - self._began > allowed * _LATE)
 
     def end(self, failed: Failed | None, moment: float) -> None:
@@ -200,7 +227,7 @@ class Passage:
         elif not self._answered:
             breaker.forgone(self._era, moment)
             self._give_back()
-        lane.was(closed)
+        lane.was(closed, moment)
         lane.running -= 1
         lane.move_up(moment)
 
@@ -216,4 +243,4 @@ class Passage:
 def _concurrency(backend: Backend) -> Concurrency | None:
     if backend.max_concurrent is not None:
         return Given(backend.max_concurrent)
-    return Found() if backend.operator == "ourselves" else None
+    return Found() if backend.operator == OURSELVES else None

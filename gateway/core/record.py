@@ -10,6 +10,7 @@ from gateway.core.decision import Decision
 from gateway.core.errors import FailureKind, Refused, unknown_model
 from gateway.core.findings import Classified
 from gateway.core.scopes import DEFAULT_SCOPES
+from gateway.core.trace import Trace
 from gateway.core.usage import NOTHING, Usage
 
 
@@ -45,7 +46,7 @@ class Caller(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct, frozen=True):
     """A request as it arrived, without its body. `arrived` is monotonic seconds, `time` is Unix seconds.
 
-    The hints are what the headers said, unread; None: nothing.
+    The hints are what the headers said, unread; None: nothing. `trace` None: no traces are made.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Call(msgspec.Struct, frozen=True):
     purpose_hint: str | None = None
     project_hint: str | None = None
     client_request_id: str | None = None
+    trace: Trace | None = None
 
 
 class End(Enum):
@@ -89,8 +91,9 @@ class Tried(msgspec.Struct, frozen=True):
 
     `watched` are rules in trial that would have fired, `broken` the forbids that a break-glass exception lifted,
     `service` is the provider's service tier, empty: the usual one. `misnamed`: the answer is by another model than was
-    asked, going by the name that it says. `sensitivity` is the label that this call was sent with, since the next one
-    may be sent with more or less in it; empty: that of the record.
+    asked, going by the name that it says. `began` and `ended` are monotonic seconds, `began` 0: it was never sent.
+    `sensitivity` is the label that this call was sent with, since the next one may be sent with more or less in it;
+    empty: that of the record.
     """
 
     hop: int
@@ -107,6 +110,8 @@ class Tried(msgspec.Struct, frozen=True):
     broken: tuple[str, ...] = ()
     service: str = ""
     misnamed: bool = False
+    began: float = 0.0
+    ended: float = 0.0
     sensitivity: str = ""
 
     @property

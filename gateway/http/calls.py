@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from itertools import islice
 
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.core import scopes
 from gateway.core.errors import Refusal, Refused
 from gateway.core.record import Call, refused_record
+from gateway.core.trace import HEADER, Trace
 from gateway.http import errors
 from gateway.http.callers import KEY_HEADERS, NOBODY, FindCaller, authenticate, only_one_each
 from gateway.http.ids import request_id
@@ -31,6 +32,9 @@ _HINTS = {
     b"x-gateway-project": "project",
     b"x-request-id": "client_request_id",
 }
+_TRACED = {**_HINTS, HEADER.encode(): HEADER}
+_LISTS = ("sensitivity", HEADER)
+"""Hints that are joined where they come twice: a label counts twice, and of two traces neither is meant."""
 _READ = frozenset({*KEY_HEADERS, b"content-length", b"content-encoding", b"content-type"})
 _PASSED = {
     b"anthropic-beta": re.compile(rb"[\w.,: -]{1,1024}\Z"),
@@ -41,13 +45,23 @@ _MAX_HINT = 256
 
 
 class Calls:
-    """All calls of models. `inflight` is how many are being served."""
+    """All calls of models. `inflight` is how many are being served. `trace` gives a request its trace, from its id and
+    the header of a known caller; None: there are no traces, and that header is not read."""
 
-    def __init__(self, relay: Relay, find: FindCaller, sink: Sink, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        relay: Relay,
+        find: FindCaller,
+        sink: Sink,
+        max_body_bytes: int,
+        trace: Callable[[str, str | None], Trace] | None = None,
+    ) -> None:
         self._relay = relay
         self._find = find
         self._sink = sink
         self._max_body_bytes = max_body_bytes
+        self._trace = trace
+        self._hints = _HINTS if trace is None else _TRACED
         self.inflight = 0
 
     def through(self, surface: Surface, model: str | None = None) -> ASGIApp:
@@ -67,7 +81,7 @@ class Calls:
         relayed = False
         self.inflight += 1
         try:
-            headers, hints, passed = _read_headers(scope)
+            headers, hints, passed = _read_headers(scope, self._hints)
             caller = authenticate(headers, self._find, SCOPE)
             _check_coding(headers)
             body = await _read_body(reply, receive, headers.get(b"content-length"), self._max_body_bytes)
@@ -82,13 +96,15 @@ class Calls:
                 _text(hints.get("purpose")),
                 _text(hints.get("project")),
                 _text(hints.get("client_request_id")),
+                self._trace(id, _text(hints.get(HEADER))) if self._trace is not None else None,
             )
             reply.cancel_when_lost()
             relayed = True
             await self._relay.serve(surface, call, body, reply, passed)
         except Refused as refused:
             if not relayed:
-                call = Call(id, caller, arrived, now)
+                trace = self._trace(id, None) if self._trace is not None else None
+                call = Call(id, caller, arrived, now, trace=trace)
                 self._sink.put(refused_record(call, refused, time.perf_counter() - arrived))
             await _refuse(reply, surface, refused, id)
         except asyncio.CancelledError:
@@ -122,14 +138,17 @@ class ClientGone(Exception):
     """The client hung up before its request was complete."""
 
 
-def _read_headers(scope: Scope) -> tuple[dict[bytes, bytes], dict[str, bytes], dict[str, str]]:
-    """The few headers that are read: ours, hints, and those that may go on to a backend. A label given twice counts
-    twice: both are joined. Raises Refused (400) for one that could not go on as it is."""
+def _read_headers(
+    scope: Scope, read: Mapping[bytes, str] = _HINTS
+) -> tuple[dict[bytes, bytes], dict[str, bytes], dict[str, str]]:
+    """The few headers that are read: ours, hints, and those that may go on to a backend. `read` are the hints by their
+    names. A label given twice counts twice: both are joined. Raises Refused (400) for one that could not go on as it
+    is."""
     hints: dict[str, bytes] = {}
     passed: dict[str, str] = {}
     for name, value in scope["headers"]:
-        if hint := _HINTS.get(name):
-            hints[hint] = hints[hint] + b"," + value if hint in hints and hint == "sensitivity" else value
+        if hint := read.get(name):
+            hints[hint] = hints[hint] + b"," + value if hint in hints and hint in _LISTS else value
         elif allowed := _PASSED.get(name):
             word = name.decode()
             whole = passed[word].encode() + b"," + value if word in passed else value

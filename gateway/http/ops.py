@@ -15,7 +15,15 @@ from gateway.http import errors
 from gateway.http.ids import request_id
 from gateway.http.routes import Admit, Endpoints, caller_of, serve
 
-_BARE: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None, "redirect_slashes": False}
+_SILENT = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
+"""The framework's own telemetry: a variable of the environment would have it send exceptions to whoever that names."""
+_BARE: dict[str, Any] = {
+    "docs_url": None,
+    "redoc_url": None,
+    "openapi_url": None,
+    "redirect_slashes": False,
+    "telemetry": _SILENT,
+}
 """Nothing but our own routes; and no address is made out of a Host header."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -93,6 +101,7 @@ def admin_app(
     policy_summary: Callable[[], Mapping[str, object]],
     backends: Backends,
     admit: Admit,
+    replicas: Callable[[], Sequence[object]],
 ) -> FastAPI:
     """What operators reach."""
 
@@ -107,6 +116,10 @@ def admin_app(
     async def list_backends() -> object:
         """The backends in force: status, why not offered, suspensions."""
         return msgspec.to_builtins(backends.shown())
+
+    async def list_replicas() -> object:
+        """The replicas that are there: version, digest of the policy in force, last sign of life."""
+        return msgspec.to_builtins(replicas())
 
     async def suspend(id: str, request: Request) -> object:
         """Suspends a backend, at once. The body may give a reason: {"reason": "..."}."""
@@ -123,6 +136,7 @@ def admin_app(
         ("GET", "/metrics"): scrape,
         ("GET", "/admin/policies"): policies,
         ("GET", "/admin/backends"): list_backends,
+        ("GET", "/admin/replicas"): list_replicas,
         ("POST", "/admin/backends/{id:path}/suspend"): suspend,
         ("POST", "/admin/backends/{id:path}/resume"): resume,
     }

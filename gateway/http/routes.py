@@ -43,6 +43,7 @@ ROUTES = (
     Route("admin", "GET", "/metrics", "metrics"),
     Route("admin", "GET", "/admin/policies", "admin:read"),
     Route("admin", "GET", "/admin/backends", "admin:read"),
+    Route("admin", "GET", "/admin/replicas", "admin:read"),
     Route("admin", "POST", "/admin/backends/{id:path}/suspend", "admin:write"),
     Route("admin", "POST", "/admin/backends/{id:path}/resume", "admin:write"),
 )

@@ -1,9 +1,10 @@
-"""Fixtures: the stores of the ledger."""
+"""Fixtures: the stores of the ledger, and of what replicas agree on."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.stores import Place, Server
+from support.stores import Agreeing, Place, Server
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 def shared(postgres_server: Server, tmp_path: Path) -> Place:
     """A ledger in PostgreSQL."""
     return Place(tmp_path, postgres_server.url())
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def agreeing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Agreeing]:
+    """Opens keys, suspensions or budgets: of a state directory, and of a database."""
+    url = request.getfixturevalue("postgres_server").url() if request.param == "postgres" else ""
+    found = Agreeing(tmp_path, url)
+    yield found
+    found.close()

@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 
 from gateway.adapters import audit
 from gateway.adapters.audit import NAME, Audit, Busy, Notes, follow, read, whoever
+from gateway.adapters.sqlite_files import SqliteTables
 from gateway.core.chain import Walk
 
 
@@ -122,6 +122,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from gateway.adapters.audit import Audit
+from gateway.adapters.sqlite_files import SqliteTables
 for number in range(int(sys.argv[3])):
     Audit(Path(sys.argv[1])).note(sys.argv[2], "key_created", str(number))
 """
@@ -191,23 +192,23 @@ def test_a_disk_that_takes_only_a_part_again_and_again_leaves_nothing(tmp_path, 
 
 
 def test_what_is_done_in_a_database_is_done_once_it_is_noted(tmp_path):
-    db = sqlite3.connect(tmp_path / "x.sqlite", isolation_level=None)
-    db.execute("CREATE TABLE t (n INTEGER)")
+    db = SqliteTables(tmp_path / "x.sqlite", ["CREATE TABLE t (n INTEGER)"])
 
     def there():
-        return [n for (n,) in db.execute("SELECT n FROM t")]
+        return [n for (n,) in db.ask("SELECT n FROM t")]
 
     with Audit(tmp_path).during("me", "key_created", db=db):
-        db.execute("INSERT INTO t VALUES (1)")
+        db.change("INSERT INTO t VALUES (1)")
     with pytest.raises(ZeroDivisionError), Audit(tmp_path).during("me", "key_created", db=db):
-        db.execute("INSERT INTO t VALUES (2)")
+        db.change("INSERT INTO t VALUES (2)")
         raise ZeroDivisionError
     assert (there(), [r.outcome for r in read(tmp_path)]) == ([1], ["done", "failed"])
     (tmp_path / NAME).unlink()
     (tmp_path / NAME).symlink_to("/dev/full")
     with pytest.raises(OSError, match="space"), Audit(tmp_path).during("me", "key_created", db=db):
-        db.execute("INSERT INTO t VALUES (3)")
-    assert (there(), db.in_transaction) == ([1], False)
+        db.change("INSERT INTO t VALUES (3)")
+    assert there() == [1]
+    db.begin()  # nothing is under way
 
 
 def test_who_it_was_is_the_system_s_word(monkeypatch):

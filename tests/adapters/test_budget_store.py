@@ -11,8 +11,8 @@ def spend(per, window, pico_usd):
     return Spend(per, window, pico_usd)
 
 
-def test_a_server_sees_what_the_command_line_sets(tmp_path):
-    server, cli = BudgetStore(tmp_path), BudgetStore(tmp_path)
+def test_a_server_sees_what_the_command_line_sets(agreeing):
+    server, cli = agreeing(BudgetStore), agreeing(BudgetStore)
     assert server.news()
     server.read()
     assert not server.news()
@@ -34,15 +34,15 @@ def test_a_server_sees_what_the_command_line_sets(tmp_path):
         ("organisation", "(all)", False, ("", True)),
     ],
 )
-def test_each_of_one_and_all(tmp_path, per, whose, soft, expected):
-    store = BudgetStore(tmp_path)
+def test_each_of_one_and_all(agreeing, per, whose, soft, expected):
+    store = agreeing(BudgetStore)
     store.set_budget(per, whose, "day", 5, soft=soft)
     [limit] = store.read().limits
     assert (limit.whose, limit.enforced) == expected
 
 
-def test_a_budget_is_replaced_by_one_of_the_same_window_and_stands_beside_others(tmp_path):
-    store = BudgetStore(tmp_path)
+def test_a_budget_is_replaced_by_one_of_the_same_window_and_stands_beside_others(agreeing):
+    store = agreeing(BudgetStore)
     store.set_budget("team", "red", "day", 5, soft=False)
     store.set_budget("team", "red", "month", 50, soft=False)
     store.set_budget("team", "red", "day", 7, soft=False)

@@ -88,3 +88,73 @@ def test_it_is_the_join_over_all_that_was_remembered_of_its_prefixes(history, as
         kept.remember(kept.prefixes("red", turns), label)
     labels = [label for turns, label in history if asked[: len(turns)] == turns]
     assert kept.label_of(kept.prefixes("red", asked)) == (join(*labels) if labels else None)
+
+
+def telling(key: bytes = b"k", **more: object) -> tuple[Conversations, list[bytes]]:
+    kept, told = Conversations(**more), []
+    kept.share(key)
+    kept.tell = told.append
+    return kept, told
+
+
+def test_two_replicas_with_one_key_name_a_conversation_alike():
+    assert telling()[0].prefixes("red", [b"a"]) == telling()[0].prefixes("red", [b"a"])
+    assert telling()[0].prefixes("red", [b"a"]) != telling(b"another")[0].prefixes("red", [b"a"])
+
+
+def test_another_name_for_everything_leaves_nothing_that_nobody_could_ask_for():
+    kept, _ = telling()
+    kept.remember(kept.prefixes("red", [b"a"]), "restricted")
+    kept.share(b"another")
+    assert kept.empty
+
+
+def test_others_are_told_what_is_new_and_inherit_it():
+    kept, told = telling()
+    other, told_on = telling()
+    for label in ("internal", "internal", "restricted", "confidential"):
+        kept.remember(kept.prefixes("red", [b"a"]), label)
+    assert len(told) == 2
+    for news in told:
+        assert other.heard(b"1", news, 0.0)
+    assert other.label_of(other.prefixes("red", [b"a", b"b"])) == "restricted"
+    assert told_on == []  # what was heard is not told again
+
+
+def test_what_is_told_never_lowers():
+    kept, _ = telling()
+    other, told = telling()
+    other.remember(other.prefixes("red", [b"a"]), "internal")
+    kept.remember(kept.prefixes("red", [b"a"]), "restricted")
+    kept.heard(b"1", told[0], 0.0)
+    assert kept.label_of(kept.prefixes("red", [b"a"])) == "restricted"
+
+
+def test_everything_is_what_another_one_needs_to_know_the_same():
+    kept, _ = telling()
+    for number, label in enumerate(LEVELS):
+        kept.remember(kept.prefixes("red", [b"%d" % number]), label)
+    other, _ = telling()
+    assert all(other.heard(b"1", news, 0.0) for news in kept.everything())
+    assert list(other.everything()) == list(kept.everything())
+
+
+def test_what_is_heard_is_bounded_too():
+    kept, _ = telling(most=3)
+    for number in range(10):
+        kept.heard(b"1", bytes([3]) + bytes([number]) * 16, 0.0)
+    assert len(list(kept.everything())) == 3
+
+
+def test_only_digests_and_labels_are_told():
+    kept, told = telling()
+    kept.remember(kept.prefixes("red", [b"the quite secret text of a turn"]), "restricted")
+    assert [len(news) for news in told] == [17]
+
+
+@given(st.binary(max_size=40))
+def test_what_is_no_label_is_not_kept(news):
+    kept, _ = telling()
+    readable = len(news) == 17 and news[0] < len(LEVELS)
+    assert kept.heard(b"1", news, 0.0) is readable
+    assert kept.empty is not readable

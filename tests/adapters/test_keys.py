@@ -5,40 +5,76 @@ import sqlite3
 import threading
 
 import pytest
+from support.stores import Agreeing
 
 from gateway.adapters import keys as keys_adapter
 from gateway.adapters.keys import Keys
+from gateway.adapters.tables import Unreachable
 from gateway.core.record import Caller
 from gateway.core.scopes import DEFAULT_SCOPES, SCOPES
 
 
-def test_a_key_leads_to_its_caller(tmp_path):
-    keys = Keys(tmp_path)
+def taken(keys, key):
+    """Whose key it is, once the store was looked at."""
+    keys.refresh()
+    return keys.find(key.encode())
+
+
+def test_a_key_leads_to_its_caller(agreeing):
+    keys = agreeing(Keys)
     id, key = keys.create(
         team="t", app="a", projects=["p", "q"], purposes=["bulk"], floor="confidential", person="us", opaque_as="public"
     )
     assert re.fullmatch(r"sk-gw-[\w-]{32}", key)
-    assert keys.find(key.encode()) == Caller(id, "t", "a", ("p", "q"), ("bulk",), "confidential", "us", "public")
+    assert taken(keys, key) == Caller(id, "t", "a", ("p", "q"), ("bulk",), "confidential", "us", "public")
     assert keys.find(key.encode()[:-1]) is None
     assert keys.find(b"") is None
 
 
-def test_another_process_makes_and_revokes_keys(tmp_path):
-    server, cli = Keys(tmp_path), Keys(tmp_path)
+def test_another_process_makes_and_revokes_keys(agreeing):
+    server, cli = agreeing(Keys), agreeing(Keys)
     assert server.find(b"sk-gw-none") is None
     id, key = cli.create(team="t", app="a")
-    assert server.find(key.encode()) is not None
+    assert taken(server, key) is not None
     assert cli.revoke(id)
     server.refresh()
-    assert server.find(key.encode()) is None
+    assert taken(server, key) is None
     assert not cli.revoke(id)
     assert not cli.revoke("key_none")
 
 
-def test_a_key_says_what_nobody_can_read_counts_as_or_nothing(tmp_path):
-    keys = Keys(tmp_path)
+def test_a_key_that_another_process_has_just_made_in_a_file_is_found_without_waiting(tmp_path):
+    server, cli = Keys(tmp_path), Keys(tmp_path)
+    server.refresh()
+    assert server.find(cli.create(team="t", app="a")[1].encode()) is not None
+
+
+def test_whether_an_unknown_key_is_one_of_a_shared_store_is_not_asked_for_each_request(shared):
+    agreeing = Agreeing(shared.directory, shared.url)
+    server, cli = agreeing(Keys), agreeing(Keys)
+    server.refresh()
+    asked = []
+    server._db.ask = lambda *question: asked.append(question)
+    assert server.find(cli.create(team="t", app="a")[1].encode()) is None
+    assert asked == []
+    with pytest.raises(Unreachable):
+        agreeing(Keys).secret("conversations")  # never read
+    agreeing.close()
+
+
+def test_a_secret_for_a_purpose_is_the_same_for_all_and_another_for_each_purpose(agreeing, tmp_path):
+    one, other = agreeing(Keys), agreeing(Keys)
+    one.refresh()
+    other.refresh()
+    assert one.secret("conversations") == other.secret("conversations")
+    assert len({one.secret("conversations"), one.secret("more"), one._digest(b"conversations")}) == 3
+    assert len(one.secret("more")) == 32
+
+
+def test_a_key_says_what_nobody_can_read_counts_as_or_nothing(agreeing):
+    keys = agreeing(Keys)
     made = [keys.create(team="t", app="a", opaque_as=level) for level in (None, "internal")]
-    assert [keys.find(key.encode()).opaque_as for _, key in made] == [None, "internal"]
+    assert [taken(keys, key).opaque_as for _, key in made] == [None, "internal"]
     assert [row.opaque_as for row in keys.rows()] == [None, "internal"]
 
 
@@ -105,12 +141,12 @@ def clock(monkeypatch):
     return now
 
 
-def test_a_key_has_the_scopes_and_models_that_it_was_given_or_what_an_application_needs(tmp_path):
-    keys = Keys(tmp_path)
-    plain = keys.find(keys.create(team="t", app="a")[1].encode())
+def test_a_key_has_the_scopes_and_models_that_it_was_given_or_what_an_application_needs(agreeing):
+    keys = agreeing(Keys)
+    plain = taken(keys, keys.create(team="t", app="a")[1])
     assert (plain.scopes, plain.models) == ({"inference", "models", "usage"}, frozenset())
     _, key = keys.create(team="t", app="a", scopes=["metrics"], models=["fast", "auto"])
-    found = keys.find(key.encode())
+    found = taken(keys, key)
     assert (found.scopes, found.models) == ({"metrics"}, {"fast", "auto"})
     assert [(row.scopes, row.models) for row in keys.rows()] == [
         (DEFAULT_SCOPES, ()),
@@ -118,8 +154,8 @@ def test_a_key_has_the_scopes_and_models_that_it_was_given_or_what_an_applicatio
     ]
 
 
-def test_a_key_ends_when_it_expires_though_nobody_looks_at_the_store(tmp_path, clock):
-    server, cli = Keys(tmp_path), Keys(tmp_path)
+def test_a_key_ends_when_it_expires_though_nobody_looks_at_the_store(agreeing, clock):
+    server, cli = agreeing(Keys), agreeing(Keys)
     _, key = cli.create(team="t", app="a", expires=clock[0] + 10)
     server.refresh()
     clock[0] += 9.9
@@ -130,43 +166,43 @@ def test_a_key_ends_when_it_expires_though_nobody_looks_at_the_store(tmp_path, c
     assert [row.in_force(clock[0]) for row in cli.rows()] == [False]
 
 
-def test_a_rotated_key_stays_who_it_is_and_its_old_secret_ends_after_the_overlap(tmp_path, clock):
-    server, cli = Keys(tmp_path), Keys(tmp_path)
+def test_a_rotated_key_stays_who_it_is_and_its_old_secret_ends_after_the_overlap(agreeing, clock):
+    server, cli = agreeing(Keys), agreeing(Keys)
     id, old = cli.create(team="t", app="a", models=["fast"])
     new = cli.rotate(id, 3600)
     assert new != old
-    assert server.find(old.encode()) == server.find(new.encode()) == Caller(id, "t", "a", models=frozenset({"fast"}))
+    assert taken(server, old) == taken(server, new) == Caller(id, "t", "a", models=frozenset({"fast"}))
     (row,) = cli.rows()
     assert (row.id, row.shown[-4:], row.overlaps) == (id, new[-4:], clock[0] + 3600)
     clock[0] += 3600
-    assert server.find(old.encode()) is None
-    assert server.find(new.encode()) is not None
+    assert taken(server, old) is None
+    assert taken(server, new) is not None
     assert cli.rows()[0].overlaps is None
 
 
-def test_no_secret_outlives_the_overlap_of_the_last_rotation(tmp_path, clock):
-    keys = Keys(tmp_path)
+def test_no_secret_outlives_the_overlap_of_the_last_rotation(agreeing, clock):
+    keys = agreeing(Keys)
     id, first = keys.create(team="t", app="a")
     second = keys.rotate(id, 86_400)
     third = keys.rotate(id, 0)
-    assert [keys.find(key.encode()) is not None for key in (first, second, third)] == [False, False, True]
+    assert [taken(keys, key) is not None for key in (first, second, third)] == [False, False, True]
 
 
-def test_an_overlap_does_not_make_a_secret_live_longer_than_its_key_would_have(tmp_path, clock):
-    keys = Keys(tmp_path)
+def test_an_overlap_does_not_make_a_secret_live_longer_than_its_key_would_have(agreeing, clock):
+    keys = agreeing(Keys)
     id, old = keys.create(team="t", app="a", expires=clock[0] + 60)
     new = keys.rotate(id, 3600, expires=clock[0] + 86_400)
     clock[0] += 61
-    assert (keys.find(old.encode()), keys.find(new.encode()).key) == (None, id)
+    assert (taken(keys, old), taken(keys, new).key) == (None, id)
 
 
-def test_a_key_that_is_revoked_loses_every_secret_and_cannot_be_rotated(tmp_path, clock):
-    server, cli = Keys(tmp_path), Keys(tmp_path)
+def test_a_key_that_is_revoked_loses_every_secret_and_cannot_be_rotated(agreeing, clock):
+    server, cli = agreeing(Keys), agreeing(Keys)
     id, old = cli.create(team="t", app="a")
     new = cli.rotate(id, 3600)
     assert cli.revoke(id)
     server.refresh()
-    assert [server.find(key.encode()) for key in (old, new)] == [None, None]
+    assert [taken(server, key) for key in (old, new)] == [None, None]
     assert cli.rotate(id, 3600) is None
     assert cli.rotate("key_none", 3600) is None
     ended, _ = cli.create(team="t", app="a", expires=clock[0] + 1)
@@ -174,15 +210,19 @@ def test_a_key_that_is_revoked_loses_every_secret_and_cannot_be_rotated(tmp_path
     assert cli.rotate(ended, 3600) is None
 
 
-def test_once_there_was_an_admin_key_the_listener_stays_guarded(tmp_path, clock):
-    keys = Keys(tmp_path)
+def test_once_there_was_an_admin_key_the_listener_stays_guarded(agreeing, clock):
+    keys = agreeing(Keys)
     keys.create(team="t", app="a", scopes=["metrics", "inference"])
+    keys.refresh()
     assert (keys.guards_admin, keys.admin_in_force) == (False, False)
     id, _ = keys.create(team="t", app="a", scopes=["admin:read"], expires=clock[0] + 10)
+    keys.refresh()
     assert (keys.guards_admin, keys.admin_in_force) == (True, True)
     clock[0] += 10
+    keys.refresh()
     assert (keys.guards_admin, keys.admin_in_force) == (True, False)
     keys.revoke(id)
+    keys.refresh()
     assert (keys.guards_admin, keys.admin_in_force) == (True, False)
 
 
@@ -192,7 +232,7 @@ def test_of_many_that_start_at_once_none_has_another_pepper(tmp_path):
 
     def start():
         starting.wait()
-        peppers.append(keys_adapter._pepper(tmp_path / "pepper"))
+        peppers.append(keys_adapter.pepper_of(tmp_path))
 
     threads = [threading.Thread(target=start) for _ in range(8)]
     for thread in threads:
@@ -204,23 +244,23 @@ def test_of_many_that_start_at_once_none_has_another_pepper(tmp_path):
 
 
 def test_the_scopes_of_older_keys_are_those_of_a_key_that_says_nothing():
-    (added,) = [statement for statement in keys_adapter._MIGRATIONS if "COLUMN scopes" in statement]
+    (added,) = [statement for statement in keys_adapter.MIGRATIONS if "COLUMN scopes" in statement]
     assert str(list(DEFAULT_SCOPES)).replace("'", '"').replace(" ", "") in added
     assert set(DEFAULT_SCOPES) <= set(SCOPES)
 
 
-def test_a_secret_that_is_rotated_out_does_not_outlive_its_key(tmp_path, clock):
-    keys = Keys(tmp_path)
+def test_a_secret_that_is_rotated_out_does_not_outlive_its_key(agreeing, clock):
+    keys = agreeing(Keys)
     id, old = keys.create(team="t", app="a")
     new = keys.rotate(id, 86_400, expires=clock[0] + 3600)
     assert keys.rows()[0].overlaps == clock[0] + 3600
     clock[0] += 3601
     keys.refresh()
-    assert [keys.find(secret.encode()) for secret in (old, new)] == [None, None]
+    assert [taken(keys, secret) for secret in (old, new)] == [None, None]
 
 
-def test_what_a_full_disk_cannot_note_is_undone(tmp_path):
-    keys = Keys(tmp_path)
+def test_what_a_full_disk_cannot_note_is_undone(agreeing, tmp_path):
+    keys = agreeing(Keys)
     id, secret = keys.create(team="t", app="a")
     (tmp_path / "audit.jsonl").unlink()
     (tmp_path / "audit.jsonl").symlink_to("/dev/full")
@@ -232,5 +272,13 @@ def test_what_a_full_disk_cannot_note_is_undone(tmp_path):
         with pytest.raises(OSError, match="space"):
             act()
     keys.refresh()
-    assert keys.find(secret.encode()).key == id
+    assert taken(keys, secret).key == id
     assert len(keys.rows()) == 1
+
+
+def test_a_secret_is_the_same_for_all_who_have_the_pepper_and_another_for_each_purpose(tmp_path):
+    (tmp_path / "other").mkdir()
+    one, again, other = Keys(tmp_path), Keys(tmp_path), Keys(tmp_path / "other")
+    assert one.secret("a") == again.secret("a")
+    assert len({one.secret("a"), one.secret("b"), other.secret("a")}) == 3
+    assert len(one.secret("a")) == 32

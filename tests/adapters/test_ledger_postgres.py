@@ -154,8 +154,8 @@ def test_a_gateway_serves_while_postgres_is_down_and_books_all_once_it_is_back(s
             time.sleep(1.5)
             assert gateway.metrics()["gateway_ledger_lag_seconds"] > 1
             gateway.stop(signal.SIGKILL)
-            gateway.start()
-            assert ask() == 503  # what the team has spent, nobody can say
+            gateway.start("/healthz")
+            assert ask() == 503  # whose key it is, and what the team has spent, nobody can say
             assert "cannot read" in gateway.cli("spend").stderr
         deadline = time.monotonic() + 20
         while ask() != 200:

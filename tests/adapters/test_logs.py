@@ -4,10 +4,13 @@ import json
 import os
 import re
 
+import pytest
+
 from gateway.adapters.logs import Log
-from gateway.core.decision import Decision, Facts
+from gateway.core.decision import Decision, Exclusion, Facts
 from gateway.core.record import Call, Caller, End, Record, Tried
-from gateway.core.usage import NOTHING
+from gateway.core.trace import trace_of
+from gateway.core.usage import NOTHING, Usage
 
 
 def test_lines_are_json_and_control_characters_are_escaped(tmp_path):
@@ -64,4 +67,66 @@ def test_an_exception_that_was_used_has_a_warning_of_its_own(tmp_path):
         "team": "t",
         "backend": "a",
         "rules": ["stop", "halt"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "fields", "level"),
+    [
+        ("started", {}, "info"),
+        ("ledger_store_away", {"error": "OSError"}, "warning"),
+        ("ledger_stopped", {"error": "OSError"}, "error"),
+        ("library", {"level": "debug"}, "debug"),
+    ],
+)
+def test_an_event_has_a_level(tmp_path, event, fields, level):
+    descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
+    Log(descriptor).event(event, **fields)
+    os.close(descriptor)
+    assert json.loads((tmp_path / "log").read_bytes())["level"] == level
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "level"),
+    [
+        (End.COMPLETE, 200, "info"),
+        (End.REFUSED, 403, "info"),
+        (End.FAILED, 502, "warning"),
+        (End.FAULT, 500, "error"),
+    ],
+)
+def test_a_request_says_what_was_asked_what_answered_and_what_denied(tmp_path, end, status, level):
+    descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
+    facts = Facts(*[None] * 7)
+    excluded = (Exclusion("a", "policy", ("stop", "halt"), "words"), Exclusion("b", "policy", ("halt",), "words"))
+    tried = Tried(1, "b", "openai", "gpt", "us", "settled", Usage(10, 1, output=5, reasoning=2), 7, "v")
+    call = Call("req-1", Caller("k", "t", "a"), 0.0, 1.5, trace=trace_of("req-1", None, 0.0))
+    served = Record(
+        call, Decision("dec-1", "d", "auto", facts, (), excluded), (tried,), end, status, None, False, 0.01, 0.01
+    )
+    Log(descriptor).take([served])
+    os.close(descriptor)
+    line = json.loads((tmp_path / "log").read_bytes())
+    assert (line["level"], line["requested"], line["provider"], line["model"], line["zone"]) == (
+        level,
+        "auto",
+        "openai",
+        "gpt",
+        "us",
+    )
+    assert (line["tokens"], line["input_tokens"], line["output_tokens"]) == (18, 11, 7)
+    assert (line["denied_by"], line["trace_id"]) == (["halt", "stop"], call.trace.hex)
+
+
+def test_a_name_that_is_no_text_is_told_all_the_same(tmp_path):
+    path = tmp_path / "log"
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+    Log(descriptor).event("act_not_noted", error="cannot read b\udcff", size=3)
+    os.close(descriptor)
+    assert json.loads(path.read_bytes()) | {"time": 0} == {
+        "time": 0,
+        "level": "error",
+        "event": "act_not_noted",
+        "error": "cannot read b\udcff",
+        "size": 3,
     }

@@ -39,6 +39,32 @@ def test_a_key_from_the_environment_and_from_a_file(monkeypatch, tmp_path, held,
     assert [value(find("env:A_KEY")), value(find(f"file:{path}"))] == [expected, expected]
 
 
+@pytest.mark.parametrize(
+    ("named", "held", "expected"),
+    [
+        (None, VALUE, VALUE),
+        ("", f"{VALUE}\n", VALUE),
+        (" ", VALUE, VALUE),
+        ("sk-of-the-environment", VALUE, "sk-of-the-environment"),
+        (None, " ", None),
+        (None, "a\nb", None),
+        (None, None, None),
+    ],
+)
+def test_a_key_of_the_environment_may_be_mounted(monkeypatch, tmp_path, named, held, expected):
+    if held is not None:
+        (tmp_path / "key").write_text(held)
+    monkeypatch.setenv("A_KEY_FILE", str(tmp_path / "key"))
+    if named is None:
+        monkeypatch.delenv("A_KEY", raising=False)
+    else:
+        monkeypatch.setenv("A_KEY", named)
+    assert value(find("env:A_KEY")) == expected
+    backend = Backend("a", "openai", "http://x", "a", {}, key_ref="env:A_KEY")
+    reason = {} if expected else {"a": "the file that A_KEY_FILE names is missing or empty"}
+    assert not_offered([backend]) == reason
+
+
 def test_a_file_that_cannot_be_read_is_missing(tmp_path):
     (tmp_path / "latin").write_bytes(b"\xff\xfe")
     assert [find(f"file:{tmp_path / name}") for name in ("latin", "none", ".")] == [None, None, None]

@@ -9,7 +9,10 @@ from gateway.adapters.ledger_postgres import PostgresStore
 from gateway.adapters.ledger_rows import Unwritable
 from gateway.adapters.ledger_sqlite import SqliteStore, connect
 from gateway.adapters.spend import Asked, breakdown
-from gateway.adapters.stores import store_of
+from gateway.adapters.state import StateTaken
+from gateway.adapters.stores import shared_of, store_of
+from gateway.adapters.tables_postgres import PostgresTables
+from gateway.adapters.taking_over import NAME
 from gateway.core.budget import Ask, Limit, Reserved, Spend
 from gateway.core.day import day_of
 from gateway.core.reconcile import Compared, corrections
@@ -101,3 +104,15 @@ def test_a_negative_correction_is_room_again(tmp_path):
 def test_the_store_is_what_the_settings_name(tmp_path):
     assert isinstance(store_of(tmp_path), SqliteStore)
     assert isinstance(store_of(tmp_path, "postgresql://localhost/ledger"), PostgresStore)
+
+
+def test_what_replicas_share_is_where_the_settings_say_and_files_that_were_taken_over_are_refused(tmp_path):
+    def opened(url=""):
+        return shared_of(tmp_path, url, "me", lambda *_, **__: None)
+
+    assert opened() is None
+    assert isinstance(opened("postgresql://localhost/state"), PostgresTables)  # nothing is connected to yet
+    (tmp_path / NAME).touch()
+    assert opened("postgresql://localhost/state").shared
+    with pytest.raises(StateTaken, match="set GATEWAY_DATABASE_URL"):
+        opened()

@@ -14,8 +14,8 @@ def given(orders):
 
 
 @pytest.mark.assures("fault 18")
-def test_a_server_sees_what_the_command_line_orders(tmp_path):
-    server, cli = Suspensions(tmp_path), Suspensions(tmp_path)
+def test_a_server_sees_what_the_command_line_orders(agreeing):
+    server, cli = agreeing(Suspensions), agreeing(Suspensions)
     assert server.news() == ()
     cli.suspend("a", by="ana", reason="court order")
     cli.suspend("b", by="ana")
@@ -33,19 +33,19 @@ def test_a_server_sees_what_the_command_line_orders(tmp_path):
     assert server.in_force == {}
 
 
-def test_suspensions_survive_a_restart_and_old_orders_are_no_news(tmp_path):
-    first = Suspensions(tmp_path)
+def test_suspensions_survive_a_restart_and_old_orders_are_no_news(agreeing):
+    first = agreeing(Suspensions)
     first.suspend("a", by="ana")
     first.suspend("b", by="ana")
     first.resume("a", by="ana")
     first.close()
-    again = Suspensions(tmp_path)
-    assert list(again.in_force) == ["b"]
+    again = agreeing(Suspensions)
     assert again.news() == ()
+    assert list(again.in_force) == ["b"]
 
 
-def test_suspending_again_replaces_the_reason_and_one_resume_ends_it(tmp_path):
-    orders = Suspensions(tmp_path)
+def test_suspending_again_replaces_the_reason_and_one_resume_ends_it(agreeing):
+    orders = agreeing(Suspensions)
     orders.suspend("a", by="ana", reason="first")
     orders.suspend("a", by="ben", reason="second")
     assert given(orders.in_force.values()) == [("a", True, "ben", "second")]
@@ -54,14 +54,14 @@ def test_suspending_again_replaces_the_reason_and_one_resume_ends_it(tmp_path):
     assert orders.in_force == {}
 
 
-def test_only_what_is_suspended_can_be_resumed_and_it_leaves_no_trace(tmp_path):
-    server, orders = Suspensions(tmp_path), Suspensions(tmp_path)
+def test_only_what_is_suspended_can_be_resumed_and_it_leaves_no_trace(agreeing):
+    server, orders = agreeing(Suspensions), agreeing(Suspensions)
     assert not orders.resume("nobody", by="ana")
     assert server.news() == ()
 
 
-def test_a_reason_cannot_steer_a_terminal_and_is_not_endless(tmp_path):
-    orders = Suspensions(tmp_path)
+def test_a_reason_cannot_steer_a_terminal_and_is_not_endless(agreeing):
+    orders = agreeing(Suspensions)
     orders.suspend("a", by="a\x1bna", reason="\n\x1b[2J" + "x" * 10_000)
     order = orders.in_force["a"]
     assert len(order.reason) == MAX_REASON

@@ -138,12 +138,13 @@ async def test_an_endpoint_says_where_the_key_goes(client, scripts, endpoint, he
     assert {name: value for name, value in head.items() if name not in usual} == sent
 
 
-async def test_a_key_in_a_file_is_read_again(scripts, monkeypatch):
+@pytest.mark.parametrize("reference", ["file:/run/secrets/k", "env:K"])  # which K_FILE may mean
+async def test_a_key_in_a_file_is_read_again(scripts, monkeypatch, reference):
     keys = iter(["sk-1", "sk-2", "sk-3"])
     upstreams = AiohttpUpstreams(lambda _: Secret(next(keys)))
     await upstreams.start()
     scripts.scripts["u"] = [answer(OK)]
-    of = to(scripts.url("u"), key_ref="file:/run/secrets/k").backend
+    of = to(scripts.url("u"), key_ref=reference).backend
     for seconds in (30.0, 30.0, -1.0):
         monkeypatch.setattr("gateway.adapters.upstreams._KEY_SECONDS", seconds)
         (await upstreams.open(permit_for(of), PATH, b"{}", streamed=False)).close()

@@ -243,3 +243,16 @@ def test_discover_does_not_ask_our_own_gateway(run, server, only_here, monkeypat
 def test_discover_wants_hosts(run, only_here):
     code, _, error = run("discover", "--host", "http://gpu")
     assert (code, error) == (2, "--host: `http://gpu` is no host; write HOST, HOST:PORT or [IPv6]:PORT\n")
+
+
+def test_the_hosts_of_the_catalog_are_listed_once_each_with_the_port(run, tree):
+    more = '  {0}: {{provider: vllm, base_url: "{1}"}}\n'
+    with (tree / "catalog" / "a.yaml").open("a") as file:
+        file.write(more.format("again", "http://near:80/v2") + more.format("high", "https://near:8443/v1"))
+    assert json.loads(run("hosts", "--format", "json")[1]) == [
+        {"host": "api.openai.com", "port": 443},
+        {"host": "near", "port": 80},
+        {"host": "near", "port": 8443},
+        {"host": "old", "port": 80},
+    ]
+    assert [line.split() for line in run("hosts")[1].splitlines()][2] == ["api.openai.com", "443"]

@@ -101,3 +101,13 @@ def test_what_was_sent_before_it_opened_says_nothing_of_the_time_after():
     for era in early[8:]:
         breaker.failed(era, 1)
     assert breaker.closed
+
+
+def test_it_says_until_when_no_call_is_sent():
+    breaker = Breaker()
+    assert breaker.until == 0.0
+    for _ in range(FAILURES):
+        breaker.failed(breaker.era, 100.0)
+    assert breaker.until == 100.0 + SHORTEST_SECONDS
+    breaker.reset()
+    assert breaker.until == 0.0

@@ -6,9 +6,20 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.doubles import backend
 
 from gateway.core.buckets import bucket_of
-from gateway.core.decision import Decision, Exclusion, Facts, Obligation, Ruling, Verdict, strictest
+from gateway.core.decision import (
+    Candidate,
+    Decision,
+    Exclusion,
+    Facts,
+    Obligation,
+    Ruling,
+    Verdict,
+    denied_by,
+    strictest,
+)
 
 FACTS = Facts("internal", frozenset({"pii"}), "general", "default", "team", "app", "key")
 rules = st.lists(st.sampled_from(["a", "b", "c"]), max_size=3).map(tuple)
@@ -95,3 +106,19 @@ def test_equal_facts_are_one_key():
 def test_a_decision_is_frozen(value, field):
     with pytest.raises(AttributeError):
         setattr(value, field, ())
+
+
+@pytest.mark.parametrize(
+    ("excluded", "denying"),
+    [
+        ((), []),
+        ((("price", ()),), []),
+        ((("policy", ()),), ["default-deny"]),
+        ((("policy", ("b", "a")), ("health", ()), ("policy", ("b",))), ["a", "b"]),
+    ],
+)
+def test_rules_deny_where_they_leave_nobody(excluded, denying):
+    out = tuple(Exclusion(f"b{number}", by, ids, "words") for number, (by, ids) in enumerate(excluded))
+    assert denied_by(Decision("dec-1", "digest", "auto", FACTS, (), out)) == denying
+    some = (Candidate(backend("near"), ("own",), 1),)
+    assert denied_by(Decision("dec-1", "digest", "auto", FACTS, some, out)) == []

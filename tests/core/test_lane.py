@@ -274,3 +274,26 @@ def test_what_is_forgotten_is_asked_at_once():
     assert made.forget()
     assert (made.held(0), made.rank(0)) == (None, FREE)
     assert made_changes[id(made)] == [("a", False), ("a", True)]
+
+
+def test_others_are_told_how_long_it_is_left_alone_and_when_no_longer():
+    hints = []
+    one = Lane(backend("a"), lambda *_: None, lambda *hint: hints.append(hint))
+    for _ in range(5):
+        one.begin(100.0).end(failed(FailureKind.UNREACHABLE), 100.0)
+    one.begin(101.0).end(failed(FailureKind.UNREACHABLE), 101.5)  # the probe
+    one.begin(104.0).answered(60, 104.5)
+    assert hints == [("a", 1.0), ("a", 2.0), ("a", 0.0)]
+
+
+def test_others_are_told_of_a_pause_and_not_of_each_answer_that_moves_it_a_little():
+    hints = []
+    one = Lane(backend("a"), lambda *_: None, lambda *hint: hints.append(hint))
+    for number in range(100):
+        one.begin(100.0).end(failed(FailureKind.THROTTLED, "30"), 100.0 + number / 100)
+    assert hints == [("a", 30.0), ("a", 30.0)]
+    assert one.forget()
+    assert hints[2:] == [("a", 0.0)]
+    one.begin(200.0).end(failed(FailureKind.REJECTED), 200.0)
+    one.begin(200.0).end(None, 200.0)
+    assert len(hints) == 3

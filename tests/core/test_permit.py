@@ -112,7 +112,7 @@ def using(pattern: str) -> list[str]:
         (r"\.transport\.write(lines)?\(", ["adapters/upstreams.py", "http/connection.py"]),  # which answers clients
         (
             r"\b(aiohttp|httpx2?|requests)\b.*\bimport\b|\bimport (aiohttp|httpx2?|requests)\b",
-            ["adapters/upstreams.py"],
+            ["adapters/otel_sender.py", "adapters/upstreams.py"],  # to a collector: records, which hold no text
         ),
     ],
 )

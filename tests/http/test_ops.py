@@ -69,11 +69,11 @@ def test_the_admin_listener_tells_the_policy_and_serves_metrics(gateway):
 
 
 def test_metrics_want_the_scrape_token_when_one_is_set(tmp_path):
-    with serving(tmp_path, GATEWAY_SCRAPE_TOKEN="scrape-me") as server:
+    with serving(tmp_path, GATEWAY_SCRAPE_TOKEN="scrape-me-0123456789") as server:
         url = f"http://127.0.0.1:{server.admin_port}/metrics"
         assert httpx2.get(url).status_code == 401
         assert httpx2.get(url, headers={"authorization": "Bearer no"}).status_code == 401
-        assert httpx2.get(url, headers={"authorization": "Bearer scrape-me"}).status_code == 200
+        assert httpx2.get(url, headers={"authorization": "Bearer scrape-me-0123456789"}).status_code == 200
 
 
 class Row(msgspec.Struct):
@@ -111,13 +111,17 @@ def backends():
 
 @pytest.fixture
 async def admin(backends):
-    app = admin_app(lambda: b"", "text/plain", dict, backends, lambda *_: LOCAL)
+    app = admin_app(lambda: b"", "text/plain", dict, backends, lambda *_: LOCAL, lambda: [Row("replica", "active")])
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://admin") as client:
         yield client
 
 
 async def test_the_admin_listener_shows_the_backends(admin):
     assert (await admin.get("/admin/backends")).json() == [{"id": "a/b:c", "status": "active"}]
+
+
+async def test_the_admin_listener_shows_the_replicas(admin):
+    assert (await admin.get("/admin/replicas")).json() == [{"id": "replica", "status": "active"}]
 
 
 @pytest.mark.parametrize("what", ["suspend", "resume"])

@@ -16,7 +16,7 @@ from gateway.http.paths import PATHS, ROOTS
 from gateway.http.routes import CALLS, ROUTES, WrongRoutes, caller_of, serve
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-TOKEN = "scrape-me"
+TOKEN = "scrape-me-0123456789"
 NAMES = {"{name:path}": "auto", "{model}": "a", "{id:path}": "a"}
 
 
@@ -139,6 +139,33 @@ def test_metrics_take_the_token_or_a_key_that_is_for_them(guarded):
     assert client.get(url, headers={"x-api-key": TOKEN}).status_code == 401
     policies = url.replace("/metrics", "/admin/policies")
     assert client.get(policies, headers={"authorization": f"Bearer {TOKEN}"}).status_code == 401
+
+
+@pytest.fixture(scope="module")
+def scraped(upstream, tmp_path_factory):
+    """A gateway whose admin listener others reach, with a scrape token and without an admin key; and its keys."""
+    catalog = {"a": backend(upstream.url("a"))}
+    # 127.1 is this machine, and not known as such: what it is taken for is an address of a network
+    settings = {"GATEWAY_SCRAPE_TOKEN": TOKEN, "GATEWAY_ADMIN_HOST": "127.1"}
+    with serving(tmp_path_factory.mktemp("scraped"), catalog, **settings) as server:
+        keys = Keys(server.state)
+        made = {"no key": None, "unknown": "sk-gw-unknown", "token": TOKEN}
+        for scope in ("inference", "models", "usage", "metrics"):
+            made[scope] = keys.create(team="t", app="a", scopes=[scope])[1]
+        with httpx2.Client(timeout=20) as client:
+            yield server, made, client
+
+
+@pytest.mark.assures("threat A1")
+def test_where_a_scrape_token_alone_guards_it_nobody_does_more_than_scrape(scraped, showed):
+    rows = [row for row in ROUTES if row.listener == "admin"]
+    for row in rows:
+        for key in scraped[1]:
+            answered = ask(scraped, "admin", row.method, row.path, key).status_code
+            may = row.scope == "metrics" and key in ("token", "metrics")
+            expected = 200 if may else 401 if key in ("no key", "unknown", "token") else 403
+            assert (named(row), key, answered) == (named(row), key, expected)
+    showed(f"{len(rows)} routes x {len(scraped[1])} keys, scrape token alone", "metrics to the token, nothing else")
 
 
 def test_the_table_has_every_path_of_every_surface_once():

@@ -69,6 +69,8 @@ DEFENCES = (
     # who asks
     Defence("a bad key is refused in the same words", "http/callers.py", '        "missing or invalid API key;', '        f"invalid API key {headers.get(KEY_HEADERS[0])!r};', ("http/test_callers.py::test_every_bad_key_gets_the_same_401",)),
     Defence("metrics want the scrape token", "http/callers.py", "            elif given is not None and hmac.compare_digest(given, self._token):\n", "            elif given is not None:\n", ("http/test_ops.py::test_metrics_want_the_scrape_token_when_one_is_set",)),
+    Defence("a scrape token cannot be guessed", "settings.py", "        if len(text) < LEAST_TOKEN or not", "        if not", ("test_settings.py::test_a_scrape_token_that_can_be_guessed_or_not_be_sent_is_refused",)),
+    Defence("others reach the admin listener only where something guards it", "settings.py", "        if self.admin_is_loopback or admin_key or self.scrape_token is not None:\n", "        if True:\n", ("threats/test_admin.py",)),
     Defence("a key is for what it was made for", "http/callers.py", "            if scope not in caller.scopes:\n", "            if False:\n", ("threats/test_admin.py",)),
     Defence("admin keys guard the admin listener", "http/callers.py", "        elif self._loopback and not self._has_keys():\n", "        elif self._loopback:\n", ("threats/test_admin.py",)),
     Defence("the policy is asked last thing", "relay.py", "                if self._policies.current is not latest:  # while room was asked for\n", "                if False:\n", ("test_relay_lanes.py::test_a_newer_policy_is_asked_also_when_it_comes_while_room_is_asked_for",)),

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -64,7 +65,8 @@ class Server:
         self.command = [sys.executable, "-m", "gateway", "serve"]
         self.process: subprocess.Popen | None = None
 
-    def start(self) -> "Server":
+    def start(self, path: str = "/readyz") -> "Server":
+        """Returns once it answers 200 at a path."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -78,7 +80,7 @@ class Server:
             if self.process.poll() is not None:
                 break
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{self.base}/readyz", timeout=2).close()
+                urllib.request.urlopen(self.base + path, timeout=2).close()
                 return self
             time.sleep(0.05)
         self.stop(signal.SIGKILL)  # it would be left behind: who got no server stops none
@@ -105,9 +107,27 @@ class Server:
         """A new key, made by the command in this process: a start-up each would be a good part of the whole suite."""
         more = [part for name, value in options.items() for part in (f"--{name}", value)]
         command = ["keys", "create", "--team", team, "--app", app, "--format", "json", *more]
-        made = CliRunner().invoke(commands, command, env=self.environment)
+        with ThreadPoolExecutor(1) as apart:  # a command that asks a database has an event loop of its own
+            made = apart.submit(CliRunner().invoke, commands, command, env=self.environment).result()
         assert made.exit_code == 0, made.stderr
-        return json.loads(made.stdout)["key"]
+        key = json.loads(made.stdout)["key"]
+        if self.environment.get("GATEWAY_DATABASE_URL") and self.process is not None and self.process.poll() is None:
+            self.await_key(key)
+        return key
+
+    def await_key(self, key: str) -> None:
+        """Waits until this gateway knows a key that was made in a database."""
+        question = urllib.request.Request(f"{self.base}/v1/models", headers={"authorization": f"Bearer {key}"})
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                urllib.request.urlopen(question, timeout=5).close()
+            except urllib.error.HTTPError as error:
+                if error.code == 401:
+                    assert time.monotonic() < deadline, "the key does not become known"
+                    time.sleep(0.02)
+                    continue
+            return
 
     def ask_again(self, ids: Iterable[str]) -> None:
         """Forgets how calls to these failed, so that none is left alone for what an earlier test had it do."""

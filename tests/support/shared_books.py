@@ -20,9 +20,9 @@ class Shared:
     """Books of one replica, behind the awaited methods of the contract. What is settled is on the server when
     `settle` returns."""
 
-    def __init__(self, url: str, spent=None, told=lambda _: None, lag=at_once) -> None:
+    def __init__(self, url: str, spent=None, told=lambda _: None, lag=at_once, present=None) -> None:
         self.client = redis.Redis.from_url(url.replace("valkey://", "redis://"))
-        self.budgets = ValkeyBudgets(url, spent or LocalBudgets(Books(NOWHERE)).restore, told, lag)
+        self.budgets = ValkeyBudgets(url, spent or LocalBudgets(Books(NOWHERE)).restore, told, lag, present)
         self.keeping = self.budgets._keeping
 
     def set_clock(self, moment: float) -> None:

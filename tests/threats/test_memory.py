@@ -12,13 +12,16 @@ from support.upstream import OK, answer
 KEY = "canary-in-a-file-Q7xV2mdK9sWbT4hZ"
 
 
+@pytest.mark.parametrize("reference", ["file:PATH", "env:CANARY"])
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
 @pytest.mark.assures("threat X2")
-def test_a_running_gateway_leaves_no_dump_and_no_key_in_an_environment(tmp_path, upstream, showed):
+def test_a_running_gateway_leaves_no_dump_and_no_key_in_an_environment(tmp_path, upstream, reference, showed):
     (tmp_path / "key").write_text(KEY)
+    (tmp_path / "token").write_text(f"scrape-{KEY}")
     upstream.scripts["filed"] = [answer(OK)]
-    catalog = {"filed": backend(upstream.url("filed"), api_key=f"file:{tmp_path}/key")}
-    with serving(tmp_path / "gateway", catalog, policy_trees.at_home(tmp_path / "tree")) as server:
+    catalog = {"filed": backend(upstream.url("filed"), api_key=reference.replace("PATH", f"{tmp_path}/key"))}
+    settings = {"CANARY_FILE": f"{tmp_path}/key", "GATEWAY_SCRAPE_TOKEN_FILE": f"{tmp_path}/token"}
+    with serving(tmp_path / "gateway", catalog, policy_trees.at_home(tmp_path / "tree"), **settings) as server:
         body = {
             "model": "filed",
             "messages": [{"role": "user", "content": "x" * 1_200_000}],
@@ -35,7 +38,7 @@ def test_a_running_gateway_leaves_no_dump_and_no_key_in_an_environment(tmp_path,
     assert [line.split()[4:6] for line in limits] == [["0", "0"]] * len(ours)
     assert [text for text in (*environments, *arguments) if KEY.encode() in text] == []
     showed(
-        f"the gateway and {len(children)} process of its own",
+        f"the gateway and {len(children)} process of its own; keys by `{reference}`",
         "core limit 0 for each, not dumpable, key in no environment",
     )
 

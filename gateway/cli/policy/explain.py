@@ -1,5 +1,6 @@
 """`gateway policy explain`"""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,8 @@ import typer
 
 from gateway.adapters.keys import Keys
 from gateway.adapters.secrets import not_offered
-from gateway.adapters.state import StateTaken, prepare
 from gateway.adapters.suspensions import Suspensions
-from gateway.cli.common import Policies, StateDir, cannot_run, print_json, settings_of
+from gateway.cli.common import Policies, StateDir, cannot_run, print_json, settings_of, shared_of
 from gateway.cli.policy.common import Plain, written
 from gateway.core.chat import ChatRequest, parse
 from gateway.core.decision import Decision, Facts, Project
@@ -84,14 +84,12 @@ class _Explained(msgspec.Struct, frozen=True):
 
 
 def _with_orders(bundle: Bundle, state_dir: Path | None) -> Bundle:
-    """The bundle under the suspensions that were ordered in the state directory, if there is one."""
-    directory = settings_of(state_dir=state_dir).state_dir
-    if not directory.is_dir():
+    """The bundle under the suspensions that were ordered, where anybody could have."""
+    settings = settings_of(state_dir=state_dir)
+    if not settings.ledger_url and not settings.state_dir.is_dir():
         return bundle
-    try:
-        orders = Suspensions(prepare(directory))
-    except StateTaken as error:
-        cannot_run(str(error))
+    orders = Suspensions(settings.state_dir, shared_of(settings))
+    orders.news()
     ids = orders.in_force
     orders.close()
     return suspended(bundle, ids)
@@ -114,8 +112,11 @@ def _chat(request: Path | None, model: str) -> ChatRequest:
 
 
 def _caller(id: str, state_dir: Path | None) -> Caller:
-    directory = settings_of(state_dir=state_dir).state_dir
-    rows = {row.id: row for row in Keys(directory).rows()} if directory.is_dir() else {}
+    settings = settings_of(state_dir=state_dir)
+    rows = {}
+    if settings.ledger_url or settings.state_dir.is_dir():
+        with contextlib.closing(Keys(settings.state_dir, shared_of(settings))) as keys:
+            rows = {row.id: row for row in keys.rows()}
     if id not in rows:
         cannot_run(f"no key `{id}`; `gateway keys list` shows them")
     row = rows[id]

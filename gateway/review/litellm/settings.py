@@ -51,8 +51,8 @@ _AUTH = (
 _DATABASE = (
     "LiteLLM's database is not read: what it holds of models, keys, teams and spend stays there",
     (
-        "Give the answer of LiteLLM's GET /key/list?return_full_object=true as `--keys FILE`. Here keys are in the"
-        " state directory, the ledger there or in PostgreSQL (GATEWAY_DATABASE_URL, a database of its own)."
+        "Give the answer of LiteLLM's GET /key/list?return_full_object=true as `--keys FILE`. Here keys and"
+        " the ledger are in the state directory, or in PostgreSQL (GATEWAY_DATABASE_URL, a database of its own)."
     ),
 )
 _REDIS = (

@@ -213,6 +213,7 @@ def prometheus(directory: Path, server: Server) -> Iterator[int]:
     config["rule_files"] = [str(ROOT / "deploy/prometheus/rules.yml")]
     (job,) = config["scrape_configs"]
     job["authorization"]["credentials_file"] = str(directory / "token")
+    del job["dns_sd_configs"]
     job["static_configs"] = [{"targets": [f"127.0.0.1:{server.admin_port}"]}]
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
     with (directory / "prometheus.log").open("wb") as log:

@@ -1,0 +1,137 @@
+"""What replicas agree on, as one process knows it: keys, suspensions, budgets and rates that operators set.
+
+Files are looked at by the event loop. What is shared in a database is read by a thread; while the database is away, the
+process goes on with what it knows.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from gateway.adapters.audit import GATEWAY
+from gateway.adapters.budget_store import BudgetStore
+from gateway.adapters.keys import Keys
+from gateway.adapters.stores import shared_of
+from gateway.adapters.suspensions import Order, Suspensions
+from gateway.adapters.tables import Unreachable
+from gateway.adapters.taking_over import left
+from gateway.core.errors import Refusal, Refused
+from gateway.core.record import Caller
+
+_AGAIN_SECONDS = 2
+
+
+class Agreed:
+    """Keys, suspensions and budgets of a process: those of its state directory; with a URL, those that replicas share.
+
+    They are read once when this is made. `tell` is told what an operator should know, by name. `read` says whether they
+    were ever read. Raises StateTaken, and sqlite3.Error where a file cannot be read.
+    """
+
+    def __init__(self, directory: Path, database_url: str, tell: Callable[..., None]) -> None:
+        self._directory = directory
+        self._tell = tell
+        self._shared = shared_of(directory, database_url, GATEWAY, tell)
+        self._thread = ThreadPoolExecutor(1, "state") if self._shared else None
+        self.keys = Keys(directory, self._shared)
+        self.suspensions = Suspensions(directory, self._shared)
+        self.budgets = BudgetStore(directory, self._shared)
+        self.read = False
+        self._version: object = None
+        self._away = False
+        self._in_force = False
+        self._last = -math.inf
+        if self._thread is None:
+            self._look()
+        else:
+            self._thread.submit(self._look).result()
+
+    async def look(self) -> tuple[Order, ...]:
+        """Reads what others changed, and returns the orders among it. A database that is away is told, once."""
+        if self._thread is None:
+            return self._look()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._look)
+
+    def put_in_force(self) -> None:
+        """What was read is in force, so from now on callers are found."""
+        self._in_force = self.read
+
+    def require(self) -> None:
+        """Raises Refused (503) where the last reading failed: an order that was kept is not in force here yet."""
+        if self._away:
+            raise Refused(
+                Refusal.STATE_DOWN,
+                "the order is kept; it comes into force here once the database can be read",
+                retry_after=_AGAIN_SECONDS,
+            )
+
+    def find(self, key: bytes) -> Caller | None:
+        """The caller behind a key. Raises Refused (503) until what replicas agree on is known here: a good key is not
+        called a bad one."""
+        if not self._in_force:
+            raise Refused(
+                Refusal.STATE_DOWN, "keys cannot be read at the moment; try again", retry_after=_AGAIN_SECONDS
+            )
+        return self.keys.find(key)
+
+    @property
+    def unready(self) -> str | None:
+        """Why no caller is found yet, in a word."""
+        return None if self._in_force else Refusal.STATE_DOWN.code
+
+    def guards_admin(self) -> bool:
+        """Whether the admin listener wants keys: a key for it was ever made, or nobody can say yet."""
+        return not self._in_force or self.keys.guards_admin
+
+    def age_seconds(self) -> float:
+        """How long ago what replicas share was last read; 0: it is in files here, infinity: it never was."""
+        return 0.0 if self._shared is None else time.monotonic() - self._last
+
+    async def close(self) -> None:
+        """Closes what is open."""
+        if self._thread is None:
+            self._close()
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+            self._thread.shutdown()
+
+    def _look(self) -> tuple[Order, ...]:
+        if self._shared is None:
+            self.read = True
+            return self._refresh()
+        began = time.monotonic()
+        try:
+            orders: tuple[Order, ...] = ()
+            if (version := self._shared.version()) != self._version:  # one question while nothing happens
+                orders = self._refresh()
+                self._version = version
+            if not self.read and (found := left(self._shared, self._directory)):
+                self._tell(
+                    "state_not_shared",
+                    **found,
+                    advice=f"files in {self._directory} are not read, since the database had keys before: make these"
+                    " keys anew (gateway keys create), and set these budgets and suspensions again",
+                )
+        except Unreachable as error:
+            if not self._away:
+                self._tell("state_away", error=str(error))
+            self._away = True
+            return ()
+        if self._away:
+            self._tell("state_back")
+        self._away = False
+        self.read = True
+        self._last = began
+        return orders
+
+    def _refresh(self) -> tuple[Order, ...]:
+        self.keys.refresh()
+        self.budgets.refresh()
+        return self.suspensions.news()  # last: what it tells it tells once
+
+    def _close(self) -> None:
+        for each in (self.keys, self.suspensions, self.budgets):
+            each.close()

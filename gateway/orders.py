@@ -1,0 +1,98 @@
+"""The part of the composition root that is about orders: backends that operators suspend and resume."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+from gateway.adapters import suspensions
+from gateway.adapters.agreed import Agreed
+from gateway.adapters.audit import GATEWAY, Audit
+from gateway.adapters.lanes import Lanes
+from gateway.adapters.policy_files import PolicyFiles
+from gateway.adapters.stores import shared_of
+from gateway.adapters.suspensions import Suspensions
+from gateway.adapters.tables import Unreachable
+from gateway.core.errors import Refusal, Refused
+from gateway.policy.document import suggestion
+from gateway.settings import Settings
+
+
+class Orders:
+    """Keeps orders of the admin listener, and puts in force what was ordered, here or elsewhere.
+
+    `audit` is the trail that waits only a moment; `tell` is told what an operator should know, by name.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        agreed: Agreed,
+        policies: PolicyFiles,
+        lanes: Lanes,
+        audit: Audit,
+        tell: Callable[..., None],
+    ) -> None:
+        self._settings = settings
+        self._agreed = agreed
+        self._policies = policies
+        self._lanes = lanes
+        self._audit = audit
+        self._tell = tell
+        self._suspended = frozenset(agreed.suspensions.in_force)  # in the snapshot in force
+
+    def begin(self) -> None:
+        """Tells which orders are in force from the start."""
+        for order in self._agreed.suspensions.in_force.values():
+            self._told(order)
+
+    async def follow(self) -> None:
+        """Reads what replicas agree on, and puts in force what was ordered meanwhile."""
+        for order in await self._agreed.look():
+            self._told(order)
+        if (ordered := frozenset(self._agreed.suspensions.in_force)) != self._suspended:
+            await self._policies.suspend(ordered)
+            self._suspended = ordered
+
+    def shown(self) -> Sequence[suspensions.Shown]:
+        """The backends of the snapshot in force, and what was ordered of them."""
+        policy = self._policies.current
+        return suspensions.shown(policy.bundle.backends, policy.not_offered, self._agreed.suspensions.in_force)
+
+    async def suspend(self, id: str, reason: str, by: str) -> None:
+        """Suspends a backend by order of the admin listener; in force when this returns."""
+        known = {backend.id for backend in self._policies.current.bundle.backends}
+        if id not in known:
+            raise Refused(Refusal.NOT_FOUND, f"no backend `{id}` in the catalog{suggestion(id, known)}")
+        await asyncio.to_thread(self._keep, id, by, suspended=True, reason=reason)
+        await self.follow()
+        self._agreed.require()
+
+    async def resume(self, id: str, reason: str, by: str) -> None:
+        """Ends a suspension by order of the admin listener. A backend that is left alone is asked again, too."""
+        if await asyncio.to_thread(self._keep, id, by, suspended=False, reason=reason):
+            self._lanes.forget(id)
+        else:
+            with self._audit.during(by, "backend_resumed", id, reason) as noted:
+                if not (forgotten := self._lanes.forget(id)):
+                    noted.outcome = "not suspended, and not left alone"
+            if not forgotten:
+                raise Refused(Refusal.NOT_FOUND, f"`{id}` is not suspended by order, and not left alone")
+        await self.follow()
+        self._agreed.require()
+
+    def _keep(self, id: str, by: str, *, suspended: bool, reason: str) -> bool:
+        """Keeps an order, as another process would: what is kept is what is in force."""
+        settings = self._settings
+        shared = shared_of(settings.state_dir, settings.ledger_url, GATEWAY, self._tell)
+        with contextlib.closing(Suspensions(settings.state_dir, shared)) as orders:
+            try:
+                if not suspended:
+                    return orders.resume(id, by=by, reason=reason)
+                orders.suspend(id, by=by, reason=reason)
+            except Unreachable as error:
+                raise Refused(Refusal.STATE_DOWN, f"the order was not kept: {error}", retry_after=5) from None
+            return True
+
+    def _told(self, order: suspensions.Order) -> None:
+        said = "backend_suspended" if order.suspended else "backend_resumed"
+        self._tell(said, backend=order.backend, by=order.by, ordered=order.time, reason=order.reason)

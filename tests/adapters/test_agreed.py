@@ -1,0 +1,144 @@
+"""What a process knows of what replicas agree on, and what it does while it knows nothing."""
+
+import asyncio
+import math
+
+import pytest
+from support.stores import Agreeing
+
+from gateway.adapters.agreed import Agreed
+from gateway.adapters.budget_store import BudgetStore
+from gateway.adapters.keys import Keys
+from gateway.adapters.state import StateTaken
+from gateway.adapters.suspensions import Suspensions
+from gateway.adapters.tables_postgres import PostgresTables
+from gateway.core.errors import Refusal, Refused
+
+NOWHERE = "postgresql://127.0.0.1:1/state"
+
+
+class Told:
+    """What was told, by name."""
+
+    def __init__(self):
+        self.names = []
+
+    def __call__(self, name, **_):
+        self.names.append(name)
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+def test_what_others_do_is_known_at_the_next_look(agreeing, tmp_path, told):
+    mine = Agreed(tmp_path, agreeing.url, told)
+    mine.put_in_force()
+    keys, orders, budgets = agreeing(Keys), agreeing(Suspensions), agreeing(BudgetStore)
+    id, key = keys.create(team="t", app="a", scopes=["admin:read"])
+    orders.suspend("a", by="ana", reason="order 4711")
+    budgets.set_budget("team", "red", "month", 5, soft=False)
+    news = asyncio.run(mine.look())
+    assert [(order.backend, order.reason) for order in news] == [("a", "order 4711")]
+    assert list(mine.suspensions.in_force) == ["a"]
+    assert (mine.find(key.encode()).key, mine.guards_admin(), mine.keys.admin_in_force) == (id, True, True)
+    assert len(mine.budgets.known.limits) == 1
+    keys.revoke(id)
+    assert asyncio.run(mine.look()) == ()
+    assert (mine.find(key.encode()), mine.keys.admin_in_force, told.names) == (None, False, [])
+    asyncio.run(mine.close())
+
+
+def test_until_what_was_read_is_in_force_no_key_is_called_good_or_bad(agreeing, tmp_path, told):
+    key = agreeing(Keys).create(team="t", app="a")[1].encode()
+    mine = Agreed(tmp_path, agreeing.url, told)
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            mine.find(key)
+        assert (refused.value.refusal, refused.value.retry_after) == (Refusal.STATE_DOWN, 2)
+        assert (mine.unready, mine.guards_admin()) == ("state_unavailable", True)
+        asyncio.run(mine.look())
+    mine.put_in_force()
+    assert (mine.find(key).team, mine.find(b"sk-gw-none"), mine.unready, mine.guards_admin()) == (
+        "t",
+        None,
+        None,
+        False,
+    )
+    asyncio.run(mine.close())
+
+
+def test_a_database_that_was_never_there_is_told_once_and_nothing_can_come_into_force(tmp_path, told):
+    mine = Agreed(tmp_path, NOWHERE, told)
+    for _ in range(3):
+        assert asyncio.run(mine.look()) == ()
+    mine.put_in_force()
+    assert (mine.read, mine.unready, mine.age_seconds()) == (False, "state_unavailable", math.inf)
+    assert told.names == ["state_away"]
+    asyncio.run(mine.close())
+
+
+def test_what_is_known_stays_known_while_the_database_is_away(shared, tmp_path, told, server):
+    agreeing = Agreeing(tmp_path, shared.url)
+    key = agreeing(Keys).create(team="t", app="a")[1].encode()
+    mine = Agreed(tmp_path, shared.url, told)
+    mine.put_in_force()
+    with server.down():
+        for _ in range(2):
+            assert asyncio.run(mine.look()) == ()
+            with pytest.raises(Refused, match="comes into force"):
+                mine.require()
+        mine.put_in_force()
+        assert mine.find(key).team == "t"
+        away = mine.age_seconds()
+        assert away > 0
+    for _ in range(2):
+        asyncio.run(mine.look())
+        mine.require()
+    assert mine.age_seconds() < away
+    assert told.names == ["state_away", "state_back"]
+    agreeing.close()
+    asyncio.run(mine.close())
+
+
+async def test_the_event_loop_never_asks_a_database(shared, tmp_path, told, monkeypatch):
+    run = PostgresTables._run
+
+    def apart(self, work):
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        return run(self, work)
+
+    monkeypatch.setattr(PostgresTables, "_run", apart)
+    mine = Agreed(tmp_path, shared.url, told)
+    mine.put_in_force()
+    await mine.look()
+    assert mine.find(b"sk-gw-none") is None
+    assert not mine.guards_admin()
+    await mine.close()
+
+
+def test_what_a_directory_keeps_for_itself_is_told_at_the_start_and_once(shared, tmp_path, told):
+    (tmp_path / "old").mkdir()
+    alone = Agreeing(tmp_path / "old")
+    alone(Keys).create(team="t", app="a")
+    alone.close()
+    first = Agreed(tmp_path, shared.url, Told())
+    mine = Agreed(tmp_path / "old", shared.url, told)
+    asyncio.run(mine.look())
+    assert told.names == ["state_not_shared"]
+    asyncio.run(first.close())
+    asyncio.run(mine.close())
+
+
+def test_files_that_a_database_took_over_are_refused(tmp_path, told):
+    (tmp_path / "shared").write_text("Shared")
+    with pytest.raises(StateTaken, match="set GATEWAY_DATABASE_URL"):
+        Agreed(tmp_path, "", told)
+
+
+def test_files_have_no_age(tmp_path, told):
+    mine = Agreed(tmp_path, "", told)
+    assert (mine.age_seconds(), mine.read) == (0.0, True)
+    asyncio.run(mine.close())
