@@ -2,6 +2,7 @@
 
 from deploy.monitoring.panels import (
     BAD,
+    COUNT,
     INSTANCE,
     MODEL,
     NEUTRAL,
@@ -11,13 +12,14 @@ from deploy.monitoring.panels import (
     Column,
     Dashboard,
     Matrix,
+    Missing,
     Panel,
     Query,
     Row,
     Shown,
     must_be_zero,
 )
-from deploy.monitoring.promql import HERE, alike, grown, or_none, rate, total
+from deploy.monitoring.promql import HERE, alike, counted, grown, or_none, rate, total
 from deploy.monitoring.promql import MODEL as BY_MODEL
 
 _CALLS = f"gateway_calls_total{{{HERE}}}"
@@ -96,12 +98,12 @@ _FLOW = Row(
     "What went where",
     (
         Panel(
-            title="Calls by sensitivity and zone",
+            title="Calls by sensitivity and zone (red: never permitted)",
             says="Calls in this range. `never`: the policy permits no such call, and there was none. Red, below zero: "
             "so many calls that it never permitted.",
             do="Red is an incident: runbook GatewayForbiddenCell. A cell that is open and always 0 could be closed.",
             kind="table",
-            unit="short",
+            unit=COUNT,
             decimals=0,
             width=14,
             height=9,
@@ -126,8 +128,10 @@ _FLOW = Row(
             says="Requests of this range that a rule denied; several rules may deny one.",
             do="A rule at the top is doing its work, or too broad: `gateway policy explain` with the decision's id.",
             kind="bargauge",
-            unit="short",
+            unit=COUNT,
             decimals=0,
+            names="top",
+            empty="no denials in this range",
             queries=(
                 Query(
                     f"sort_desc(topk(12, round({total(f'gateway_policy_denied_total{{{HERE}}}', 'rule')})))",
@@ -137,13 +141,14 @@ _FLOW = Row(
             ),
         ),
         Panel(
-            title="Denials a second, by rule",
-            says="When rules denied.",
+            title="Denials over time, by rule",
+            says="When rules denied. A bar is 5 minutes, or more in a long range.",
             do="A step after an edit of the policy is that edit. Without one, somebody tries what they may not.",
-            kind="timeseries",
-            unit="ops",
-            stacked="normal",
-            queries=(Query(rate(f"gateway_policy_denied_total{{{HERE}}}", "rule"), "{{rule}}"),),
+            kind="bars",
+            unit=COUNT,
+            decimals=0,
+            queries=(Query(counted(f"gateway_policy_denied_total{{{HERE}}}", "rule"), "{{rule}}"),),
+            empty="no denials in this range",
         ),
         Panel(
             title="What was found in requests",
@@ -151,7 +156,7 @@ _FLOW = Row(
             do="Secrets and cards that people send: tell the team. Everything `none`: is the scanner's input "
             "what you think?",
             kind="bargauge",
-            unit="short",
+            unit=COUNT,
             decimals=0,
             queries=(
                 Query(
@@ -163,13 +168,15 @@ _FLOW = Row(
         ),
         Panel(
             title="Scanner and recogniser",
-            says="Requests a second that the scanner failed on, and that the optional recogniser did not look at.",
+            says="Requests that the scanner failed on, and that the optional recogniser did not look at. A bar is 5 "
+            "minutes, or more in a long range.",
             do="Failures are in the log. Skipped: the recogniser has too little time or processor.",
-            kind="timeseries",
-            unit="ops",
+            kind="bars",
+            unit=COUNT,
+            decimals=0,
             queries=(
-                Query(rate(f"gateway_classifier_failures_total{{{HERE}}}"), "not scanned"),
-                Query(rate(f"gateway_recognizer_skipped_total{{{HERE}}}"), "recogniser skipped"),
+                Query(counted(f"gateway_classifier_failures_total{{{HERE}}}"), "not scanned"),
+                Query(counted(f"gateway_recognizer_skipped_total{{{HERE}}}"), "recogniser skipped"),
             ),
         ),
     ),
@@ -186,7 +193,7 @@ _FORCE = Row(
             "there.",
             do="All digests are the same but for moments. `gateway policy rollback` puts an earlier tree in force.",
             kind="table",
-            unit="short",
+            unit=COUNT,
             width=12,
             height=7,
             queries=(
@@ -195,7 +202,7 @@ _FORCE = Row(
             ),
             columns=(
                 Column(field="instance", title="Replica"),
-                Column(field="digest", title="Policy"),
+                Column(field="digest", title="Policy", width=260),
                 Column(
                     field="Value #B",
                     title="Newer tree",
@@ -203,7 +210,7 @@ _FORCE = Row(
                     steps=((0, OK), (1, BAD)),
                     shown=(Shown(0, 0, "none", OK), Shown(1, 1, "did not load", BAD)),
                 ),
-                Column(field="Value #A", title="In force", shown=(Shown(1, 1, "yes", QUIET),)),
+                Column(field="Value #A", title="In force", shown=(Shown(1, 1, "yes", QUIET),), width=80),
             ),
         ),
         Panel(
@@ -211,19 +218,27 @@ _FORCE = Row(
             says="Exceptions that are in force now, and how long each still is. `none`: there is none.",
             do="Know each: who asked, who approved (`exceptions/` of the policy tree). It ends by itself.",
             kind="table",
-            unit="s",
+            unit=COUNT,
             width=6,
             height=7,
             queries=(
                 Query(
-                    or_none(f"({alike('gateway_breakglass_ends_timestamp_seconds', 'rule')} - time())", "rule"),
+                    or_none(
+                        f"(({alike('gateway_breakglass_ends_timestamp_seconds', 'rule')} - time()) / 3600)", "rule"
+                    ),
                     now=True,
                 ),
             ),
             columns=(
                 Column(field="rule", title="Rule"),
                 Column(
-                    field="Value", title="Ends in", unit="s", cell="colour", steps=((-1e9, OK), (1, WARN)), decimals=0
+                    field="Value",
+                    title="Ends in",
+                    unit="suffix: h",
+                    cell="colour",
+                    steps=((-1e9, OK), (1e-9, WARN)),
+                    decimals=1,
+                    shown=(Shown(0, 0, "-", OK),),
                 ),
             ),
         ),
@@ -232,10 +247,11 @@ _FORCE = Row(
             says="Calls in this range that only a break-glass exception permitted, by rule.",
             do="Each is meant to be looked at afterwards: `gateway audit show` and the decisions of that time.",
             kind="bargauge",
-            unit="short",
+            unit=COUNT,
             decimals=0,
             width=6,
             height=7,
+            names="top",
             steps=((0, OK), (1, WARN)),
             queries=(
                 Query(
@@ -252,16 +268,21 @@ _FORCE = Row(
             do="Review what is due within 14 days, then set `review_by`. `gateway backends suspend` takes one "
             "out at once.",
             kind="table",
-            unit="short",
+            unit=COUNT,
             width=24,
-            height=10,
+            height=13,
+            sort=("Status", "Review in"),
+            ascending=True,
             queries=(
                 Query(
                     f"min by (model) (gateway_model_status{{{BY_MODEL}}})"
                     f" * on (model) group_left (provider, zone, operator) {_INFO}",
                     now=True,
                 ),
-                Query('min by (model) (gateway_passport_review_timestamp_seconds{model=~"$model"}) - time()', now=True),
+                Query(
+                    '(min by (model) (gateway_passport_review_timestamp_seconds{model=~"$model"}) - time()) / 86400',
+                    now=True,
+                ),
             ),
             columns=(
                 Column(field="model", title="Model"),
@@ -278,10 +299,11 @@ _FORCE = Row(
                 Column(
                     field="Value #B",
                     title="Review in",
-                    unit="s",
+                    unit="suffix: d",
                     decimals=0,
                     cell="colour",
-                    steps=((-1e9, BAD), (0, WARN), (14 * 86400, OK)),
+                    steps=((-1e9, BAD), (0, WARN), (14, OK)),
+                    shown=(Missing("no date", QUIET),),
                 ),
             ),
         ),

@@ -7,7 +7,18 @@ from grafana_foundation_sdk.models import bargauge, common, piechart, stat, stat
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from deploy.monitoring.panels import MUST_BE_ZERO, Cell, Column, Dashboard, Panel, Shown, Steps, Variable
+from deploy.monitoring.panels import (
+    BUCKET,
+    MUST_BE_ZERO,
+    Cell,
+    Column,
+    Dashboard,
+    Missing,
+    Panel,
+    Shown,
+    Steps,
+    Variable,
+)
 
 TAG = "gateway"
 """The dashboards that link to each other are those with this tag."""
@@ -59,7 +70,7 @@ def _panel(panel: Panel, number: int) -> build.Panel:
     made = (
         build.Panel()
         .id(number)
-        .type(panel.kind)
+        .type("timeseries" if panel.kind == "bars" else panel.kind)
         .title(panel.title)
         .description(f"{panel.says}\n\n{panel.do}")
         .datasource(_SOURCE)
@@ -76,12 +87,18 @@ def _panel(panel: Panel, number: int) -> build.Panel:
         made.with_target(asked.format(PromQueryFormat.TABLE if is_table else PromQueryFormat.TIME_SERIES))
     if panel.decimals is not None:
         made.decimals(panel.decimals)
+    if panel.most is not None or panel.kind == "bargauge":
+        made.min(0)  # else Grafana has bars begin at the least value
     if panel.most is not None:
-        made.min(0).max(panel.most)
+        made.max(panel.most)
+    if interval := panel.interval or (BUCKET if panel.kind == "bars" else ""):
+        made.interval(interval)
+    if panel.empty:
+        made.no_value(panel.empty)
     if panel.shown:
         made.mappings([_mapping(each) for each in panel.shown])
     match panel.kind:
-        case "timeseries":
+        case "timeseries" | "bars":
             made.custom(_drawn(panel)).color_scheme(_colour(model.FieldColorModeId.PALETTE_CLASSIC))
             for line in panel.lines:
                 made.override_by_name(line, _AS_A_LINE)
@@ -109,14 +126,20 @@ def _thresholds(steps: Steps) -> build.ThresholdsConfig:
     return build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(made)
 
 
-def _mapping(shown: Shown) -> model.RangeMap:
+def _mapping(shown: Shown | Missing) -> model.RangeMap | model.SpecialValueMap:
     result = model.ValueMappingResult(text=shown.text, color=shown.colour)
+    if isinstance(shown, Missing):
+        missing = model.DashboardSpecialValueMapOptions(match=model.SpecialValueMatch.NULL_AND_NAN, result=result)
+        return model.SpecialValueMap(options=missing)
     return model.RangeMap(options=model.DashboardRangeMapOptions(from_val=shown.low, to=shown.high, result=result))
 
 
 _FILLED = common.BigValueColorMode.BACKGROUND
 _LAST = common.ReduceDataOptions(calcs=["lastNotNull"], values=False)
 _TOOLTIP = common.VizTooltipOptions(mode=common.TooltipDisplayMode.MULTI, sort=common.SortOrder.DESCENDING)
+_SMALL = common.VizTextDisplayOptions(title_size=13, value_size=14)
+_BAR_PIXELS = {"left": 28, "top": 44}
+"""How high a bar is at most, with a name above it or not: few bars would fill the panel."""
 _AS_A_LINE = [
     model.DynamicConfigValue("custom.stacking", common.StackingConfig(mode=common.StackingMode.NONE)),
     model.DynamicConfigValue("custom.fillOpacity", 0),
@@ -128,8 +151,8 @@ _AS_A_LINE = [
 
 def _options(panel: Panel) -> object:
     match panel.kind:
-        case "timeseries":
-            return timeseries.Options(legend=_legend(), tooltip=_TOOLTIP)
+        case "timeseries" | "bars":
+            return timeseries.Options(legend=_legend(panel.legend), tooltip=_TOOLTIP)
         case "stat":
             return stat.Options(
                 reduce_options=_LAST,
@@ -147,8 +170,11 @@ def _options(panel: Panel) -> object:
                 orientation=common.VizOrientation.HORIZONTAL,
                 display_mode=common.BarGaugeDisplayMode.BASIC,
                 value_mode=common.BarGaugeValueMode.TEXT,
-                name_placement=common.BarGaugeNamePlacement.LEFT,
+                name_placement=common.BarGaugeNamePlacement(panel.names),
                 show_unfilled=True,
+                sizing=common.BarGaugeSizing.MANUAL,
+                max_viz_height=_BAR_PIXELS[panel.names],
+                text=_SMALL,
             )
         case "piechart":
             legend = piechart.PieChartLegendOptions(
@@ -165,23 +191,27 @@ def _options(panel: Panel) -> object:
                 show_value=common.VisibilityMode.NEVER, merge_values=True, legend=_legend(), tooltip=_TOOLTIP
             )
         case "table":
-            sort = [common.TableSortByFieldState(display_name=panel.sort, desc=True)] if panel.sort else None
-            return table.Options(show_header=True, cell_height=common.TableCellHeight.SM, sort_by=sort)
+            by = [common.TableSortByFieldState(display_name=each, desc=not panel.ascending) for each in panel.sort]
+            return table.Options(show_header=True, cell_height=common.TableCellHeight.SM, sort_by=by or None)
 
 
-def _legend() -> common.VizLegendOptions:
-    return common.VizLegendOptions(
-        display_mode=common.LegendDisplayMode.LIST, placement=common.LegendPlacement.BOTTOM, show_legend=True
-    )
+def _legend(place: str = "bottom") -> common.VizLegendOptions:
+    mode = common.LegendDisplayMode.TABLE if place == "right" else common.LegendDisplayMode.LIST
+    return common.VizLegendOptions(display_mode=mode, placement=common.LegendPlacement(place), show_legend=True)
 
 
 def _drawn(panel: Panel) -> common.GraphFieldConfig:
+    bars = panel.kind == "bars"
+    stacked = "normal" if bars else panel.stacked
+    filled = stacked != "none"  # without lines: that of a series which is 0 would lie on the one below
     return common.GraphFieldConfig(
-        draw_style=common.GraphDrawStyle.LINE,
-        line_width=1,
-        fill_opacity=10 if panel.stacked == "none" else 60,
+        draw_style=common.GraphDrawStyle.BARS if bars else common.GraphDrawStyle.LINE,
+        line_width=0 if filled else 1,
+        fill_opacity=80 if filled else 0,
         show_points=common.VisibilityMode.NEVER,
-        stacking=common.StackingConfig(mode=common.StackingMode(panel.stacked), group="A"),
+        stacking=common.StackingConfig(mode=common.StackingMode(stacked), group="A"),
+        axis_soft_min=None if panel.signed else 0,
+        axis_soft_max=1 if bars else None,
     )
 
 
@@ -194,6 +224,8 @@ _CELLS: dict[Cell, dict[str, str]] = {
 
 def _make_table(made: build.Panel, panel: Panel) -> None:
     if panel.matrix is not None:
+        columns = {"fields": {}, "sort": [{"field": panel.matrix.column}]}
+        made.with_transformation(model.DataTransformerConfig("sortBy", options=columns))
         wanted = {"columnField": panel.matrix.column, "rowField": panel.matrix.row, "valueField": "Value"}
         made.with_transformation(model.DataTransformerConfig("groupingToMatrix", options=wanted))
         corner = f"{panel.matrix.row}\\{panel.matrix.column}"
@@ -227,8 +259,12 @@ def _column(column: Column) -> list[model.DynamicConfigValue]:
     if column.cell != "plain":
         set_.append(("custom.cellOptions", _CELLS[column.cell]))
         set_.append(("thresholds", _thresholds(column.steps).build()))
+    if column.cell == "colour":
+        set_.append(("custom.align", "center"))
     if column.cell == "gauge":
         set_ += [("min", 0), ("max", 1)]
+    if column.width is not None:
+        set_.append(("custom.width", column.width))
     if column.shown:
         set_.append(("mappings", [_mapping(each) for each in column.shown]))
     return [model.DynamicConfigValue(id_val, value) for id_val, value in set_]

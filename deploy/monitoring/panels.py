@@ -4,10 +4,18 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["timeseries", "stat", "table", "bargauge", "piechart", "state-timeline"]
+Kind = Literal["timeseries", "bars", "stat", "table", "bargauge", "piechart", "state-timeline"]
+"""Grafana's, but for `bars`: how often rare things happened, a stacked bar for each `BUCKET` or more."""
 Cell = Literal["plain", "colour", "gauge"]
 
 OK, BAD, WARN, QUIET, NEUTRAL = "green", "red", "orange", "text", "blue"
+
+COUNT, USD = "locale", "prefix:$"
+"""Units of what is counted or billed: every digit is shown."""
+USD_AXIS = "currencyUSD"
+"""The unit beside an axis, where `$6K` is enough."""
+BUCKET = "5m"
+"""What a bar counts at least. A long range has fewer, wider bars."""
 
 Steps = tuple[tuple[float, str], ...]
 """From which value on a thing has which colour; the first holds for everything below, too."""
@@ -33,6 +41,13 @@ class Shown(msgspec.Struct, frozen=True):
     colour: str
 
 
+class Missing(msgspec.Struct, frozen=True):
+    """What is shown where there is no value."""
+
+    text: str
+    colour: str
+
+
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """A column of a table: the label it shows, or `Value` (`Value #B` for the second of several queries)."""
 
@@ -42,7 +57,9 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     cell: Cell = "plain"
     steps: Steps = PLAIN
     decimals: int | None = None
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[Shown | Missing, ...] = ()
+    width: int | None = None
+    """Pixels; None: as there is room."""
 
 
 class Matrix(msgspec.Struct, frozen=True):
@@ -55,8 +72,11 @@ class Matrix(msgspec.Struct, frozen=True):
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
     """One panel. `says` is what it shows, `do` what follows from it; `unit` is Grafana's word for a unit.
 
-    `lines` are legends that are drawn as dashed lines beside what is stacked. `sort` is a column's title. `width` is of
-    24, `height` in Grafana's rows of 30 pixels.
+    `lines` are legends that are drawn as dashed lines beside what is stacked. `sort` are titles of columns, the first
+    counts most; the greatest value comes first, or with `ascending` the least. `interval` is the least `$__interval`.
+    `signed`: values below 0 are ordinary, so no axis need begin there. `names` of bars and `legend` of lines say where
+    they stand. `empty` is shown where there is nothing at all. `width` is of 24, `height` in Grafana's rows of 30
+    pixels.
     """
 
     title: str
@@ -75,7 +95,13 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     matrix: Matrix | None = None
-    sort: str = ""
+    sort: tuple[str, ...] = ()
+    ascending: bool = False
+    interval: str = ""
+    signed: bool = False
+    names: Literal["left", "top"] = "left"
+    legend: Literal["bottom", "right"] = "bottom"
+    empty: str = ""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -111,9 +137,10 @@ TEAM = Variable(name="team", label="Team", query="label_values(gateway_requests_
 MODEL = Variable(name="model", label="Model", query="label_values(gateway_model_info, model)")
 
 
-def must_be_zero(title: str, says: str, do: str, expr: str, *, unit: str = "short", width: int = 4) -> Panel:
+def must_be_zero(
+    title: str, says: str, do: str, expr: str, *, unit: str = COUNT, width: int = 4, height: int = 4
+) -> Panel:
     """A number that is green while it is 0 and red ever after. `expr` gives 0 where there is nothing."""
-    steps = MUST_BE_ZERO
     return Panel(
         title=title,
         says=says,
@@ -122,7 +149,7 @@ def must_be_zero(title: str, says: str, do: str, expr: str, *, unit: str = "shor
         unit=unit,
         queries=(Query(expr, title, now=True),),
         width=width,
-        height=4,
-        steps=steps,
-        decimals=None if unit == "currencyUSD" else 0,
+        height=height,
+        steps=MUST_BE_ZERO,
+        decimals=0 if unit == COUNT else 4,
     )

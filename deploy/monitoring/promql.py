@@ -13,6 +13,8 @@ RANGE = "$__range"
 """All that a dashboard shows."""
 RATE = "$__rate_interval"
 """A window that holds enough samples for a rate."""
+BUCKET = "$__interval"
+"""From one point of a graph to the next; not less than the `interval` of its panel."""
 
 
 def grown(series: str, window: str) -> str:
@@ -42,6 +44,14 @@ def total(series: str, by: str, window: str = RANGE) -> str:
     if not by:
         return f"sum({grown(series, window)}) or vector(0)"
     return f"sum by ({by}) ({grown(series, window)})"
+
+
+def counted(series: str, by: str = "") -> str:
+    """How often something happened in each bar of a panel that has an `interval`, by labels, without what did not; or
+    in one sum. A Prometheus that was away takes nothing for news."""
+    if not by:
+        return f"round(sum({happened(series, BUCKET)})) or vector(0)"
+    return f"round(sum by ({by}) ({happened(series, BUCKET)})) > 0"
 
 
 def rate(series: str, by: str = "") -> str:

@@ -1,11 +1,28 @@
 """The dashboard of routing: which rules decide, who serves, and where requests go when a backend fails."""
 
-from deploy.monitoring.panels import BAD, INSTANCE, MODEL, OK, TEAM, WARN, Column, Dashboard, Panel, Query, Row
-from deploy.monitoring.promql import BACKEND, HERE, WHO, alike, grown, or_none, rate, total
+from deploy.monitoring.panels import (
+    BAD,
+    BUCKET,
+    COUNT,
+    INSTANCE,
+    MODEL,
+    OK,
+    TEAM,
+    USD,
+    WARN,
+    Column,
+    Dashboard,
+    Panel,
+    Query,
+    Row,
+)
+from deploy.monitoring.promql import BACKEND, HERE, WHO, alike, counted, grown, rate, total
 
 _DECIDED = f"gateway_policy_decisions_total{{{HERE}}}"
 _PERMITTED = f'gateway_policy_decisions_total{{{HERE}, outcome="permit"}}'
+_DENIED = f'gateway_policy_decisions_total{{{HERE}, outcome="deny"}}'
 _FALLBACKS = f"gateway_fallbacks_total{{{HERE}}}"
+_NO_FALLBACKS = "no fallbacks in this range"
 _FALLBACK_COST = f"gateway_fallback_cost_usd_total{{{HERE}}}"
 
 _CHOICE = Row(
@@ -35,7 +52,7 @@ _CHOICE = Row(
             says="Steps to the next backend in this range.",
             do="They cost time always and money sometimes: see their table below.",
             kind="stat",
-            unit="short",
+            unit=COUNT,
             decimals=0,
             width=6,
             height=5,
@@ -46,7 +63,7 @@ _CHOICE = Row(
             says="What failed calls cost whose request then went to another backend.",
             do="A backend that fails late and bills is a reason to ask it last: `prefer` in the policy tree.",
             kind="stat",
-            unit="currencyUSD",
+            unit=USD,
             decimals=2,
             width=6,
             height=5,
@@ -58,7 +75,7 @@ _CHOICE = Row(
             do="Not 0: the provider swapped the model, or renamed it. Verify, then add the name or suspend the "
             "backend.",
             kind="stat",
-            unit="short",
+            unit=COUNT,
             decimals=0,
             width=6,
             height=5,
@@ -88,7 +105,7 @@ _CHOICE = Row(
             says="Permitted requests of this range by the rule that let the first candidate in.",
             do="Compare with what the policy is meant to do: most traffic should go by its usual rules.",
             kind="piechart",
-            unit="short",
+            unit=COUNT,
             decimals=0,
             queries=(Query(total(_PERMITTED, "rule"), "{{rule}}", now=True),),
         ),
@@ -115,8 +132,9 @@ _FLOW = Row(
             do="`throttled`: ask for a higher limit. `timed_out`: see first token in Gateway service. "
             "`unauthorized`, `no_credit`, `model_missing`: only you can mend it.",
             kind="table",
-            unit="short",
-            sort="Steps",
+            unit=COUNT,
+            sort=("Steps",),
+            empty=_NO_FALLBACKS,
             queries=(Query(f"round(sum by (from, to, reason) ({grown(_FALLBACKS, '$__range')}))", now=True),),
             columns=(
                 Column(field="from", title="From"),
@@ -130,8 +148,9 @@ _FLOW = Row(
             says="USD for calls whose answer nobody got, by the backend that failed and how.",
             do="`broken` and `timed_out` may be billed in full: shorten `timeout`, or ask others first.",
             kind="table",
-            unit="currencyUSD",
-            sort="Cost",
+            unit=USD,
+            sort=("Cost",),
+            empty=_NO_FALLBACKS,
             queries=(Query(f"sum by (from, reason) ({grown(_FALLBACK_COST, '$__range')})", now=True),),
             columns=(
                 Column(field="from", title="From"),
@@ -140,30 +159,33 @@ _FLOW = Row(
             ),
         ),
         Panel(
-            title="Fallbacks a second, by reason",
-            says="How often requests go on to the next backend, and why.",
+            title="Fallbacks over time, by reason",
+            says="How many requests went on to the next backend, and why. A bar is 5 minutes, or more in a long range.",
             do="A spike of one reason is one backend's trouble; several at once is the network, or us.",
-            kind="timeseries",
-            unit="ops",
-            stacked="normal",
-            queries=(Query(rate(_FALLBACKS, "reason"), "{{reason}}"),),
+            kind="bars",
+            unit=COUNT,
+            decimals=0,
+            queries=(Query(counted(_FALLBACKS, "reason"), "{{reason}}"),),
+            empty=_NO_FALLBACKS,
         ),
         Panel(
-            title="Decisions a second, by outcome",
-            says="Requests that the policy permits and denies.",
+            title="Share of requests denied",
+            says="Requests that the policy denies, as a share of those that it decides.",
             do="Denials that rise after an edit of the policy: `gateway policy diff` says whom it shut out.",
             kind="timeseries",
-            unit="ops",
-            stacked="normal",
-            queries=(Query(rate(_DECIDED, "outcome"), "{{outcome}}"),),
+            unit="percentunit",
+            interval=BUCKET,
+            queries=(Query(f"({rate(_DENIED)}) / (sum(rate({_DECIDED}[$__rate_interval])) > 0)", "denied"),),
         ),
         Panel(
             title="Rules on trial",
-            says="Answers that a rule in trial would have stopped, by rule.",
+            says="Answers that a rule in trial would have stopped. A bar is 5 minutes, or more in a long range.",
             do="When it would stop only what it is meant to, put it in force: `gateway policy rollout`.",
-            kind="timeseries",
-            unit="ops",
-            queries=(Query(or_none(rate(f"gateway_policy_watched_total{{{HERE}}}", "rule"), "rule"), "{{rule}}"),),
+            kind="bars",
+            unit=COUNT,
+            decimals=0,
+            queries=(Query(counted(f"gateway_policy_watched_total{{{HERE}}}", "rule"), "{{rule}}"),),
+            empty="no rule in trial would have stopped anything",
         ),
         Panel(
             title="Tokens a second, by bucket",

@@ -2,10 +2,12 @@
 
 from deploy.monitoring.panels import (
     BAD,
+    COUNT,
     INSTANCE,
     MODEL,
     OK,
     TEAM,
+    USD,
     WARN,
     Dashboard,
     Panel,
@@ -15,14 +17,16 @@ from deploy.monitoring.panels import (
     Steps,
     must_be_zero,
 )
-from deploy.monitoring.promql import BACKEND, HERE, WHO, alike, quantile, rate, total
+from deploy.monitoring.promql import BACKEND, HERE, WHO, alike, counted, quantile, rate, total
 from deploy.monitoring.promql import MODEL as BY_MODEL
 
 _REQUESTS = f"gateway_requests_total{{{WHO}}}"
 _FAILED = f'gateway_requests_total{{{WHO}, status=~"5.."}}'
 _CALLS = f"gateway_calls_total{{{BACKEND}}}"
 _CALLS_FAILED = f'gateway_calls_total{{{BACKEND}, outcome!="ok"}}'
+_SHED = f"gateway_shed_total{{{HERE}}}"
 _STATES = (Shown(0, 0, "left alone", BAD), Shown(1, 1, "asked", OK))
+_NO_MACHINE = "no own machine with a price"
 _LAG: Steps = ((0, OK), (10, WARN), (60, BAD))
 
 _NOW = Row(
@@ -34,22 +38,26 @@ _NOW = Row(
             do="A fall to 0 while clients are there: see *Replicas*, then what is before the gateway.",
             kind="stat",
             unit="reqps",
-            width=4,
+            width=5,
             height=5,
             queries=(Query(rate(_REQUESTS), "requests"),),
         ),
         Panel(
             title="Failed",
-            says="Share of requests that ended with a 5xx.",
+            says="Share of the requests of the last 5 minutes that ended with a 5xx.",
             do="Above 1 %: *Errors by backend* says whose, *Shed* whether it is us.",
             kind="stat",
             unit="percentunit",
             decimals=2,
-            width=4,
+            width=5,
             height=5,
             steps=((0, OK), (0.01, WARN), (0.05, BAD)),
             queries=(
-                Query(f"({rate(_FAILED)}) / (sum(rate({_REQUESTS}[$__rate_interval])) > 0) or vector(0)", "failed"),
+                Query(
+                    f"(sum(rate({_FAILED}[5m])) or vector(0)) / (sum(rate({_REQUESTS}[5m])) > 0) or vector(0)",
+                    "failed",
+                    now=True,
+                ),
             ),
         ),
         Panel(
@@ -58,7 +66,7 @@ _NOW = Row(
             do="Above 50 ms: too little processor, or many large bodies. Add a replica.",
             kind="stat",
             unit="s",
-            width=4,
+            width=5,
             height=5,
             steps=((0, OK), (0.05, WARN), (0.25, BAD)),
             queries=(Query(quantile(0.99, "gateway_overhead_seconds", HERE), "p99"),),
@@ -68,7 +76,7 @@ _NOW = Row(
             says="Requests under way on all replicas.",
             do="Near `GATEWAY_MAX_INFLIGHT` times replicas, new ones are turned away: add replicas.",
             kind="stat",
-            unit="short",
+            unit=COUNT,
             decimals=0,
             width=4,
             height=5,
@@ -79,17 +87,11 @@ _NOW = Row(
             says="Replicas that answer scrapes, by version.",
             do="Fewer than you started: `up` of the job says which. Two versions for long: a rollout is stuck.",
             kind="stat",
-            unit="short",
+            unit=COUNT,
             decimals=0,
-            width=4,
+            width=5,
             height=5,
             queries=(Query(f"count by (version) (gateway_build_info{{{HERE}}})", "{{version}}", now=True),),
-        ),
-        must_be_zero(
-            "Series dropped",
-            "What was counted under `other` in this range, since there were too many label values.",
-            "Not 0: splits by team and app are not whole. Runbook: GatewaySeriesDropped.",
-            f"round({total(f'gateway_series_dropped_total{{{HERE}}}', '')})",
         ),
     ),
 )
@@ -175,18 +177,15 @@ _BACKENDS = Row(
         ),
         Panel(
             title="Errors by backend",
-            says="Failed calls a second, by backend and kind of failure.",
+            says="Failed calls, by backend and kind of failure. A bar is 5 minutes, or more in a long range.",
             do="`unauthorized`, `no_credit`, `model_missing` are yours to mend; `throttled` asks for a higher limit.",
-            kind="timeseries",
-            unit="ops",
+            kind="bars",
+            unit=COUNT,
+            decimals=0,
             width=12,
             height=9,
-            stacked="normal",
-            queries=(
-                Query(
-                    f"sum by (backend, outcome) (rate({_CALLS_FAILED}[$__rate_interval]))", "{{backend}}: {{outcome}}"
-                ),
-            ),
+            queries=(Query(counted(_CALLS_FAILED, "backend, outcome"), "{{backend}}: {{outcome}}"),),
+            empty="no errors in this range",
         ),
         Panel(
             title="Error rate by backend",
@@ -226,21 +225,44 @@ _BACKENDS = Row(
             says="Calls that wait for room at a backend.",
             do="A queue that does not drain adds to every first token, and ends in 429 `overloaded`.",
             kind="timeseries",
-            width=8,
             unit="short",
             stacked="normal",
             queries=(Query(f"sum by (backend) (gateway_backend_queued_calls{{{BACKEND}}})", "{{backend}}"),),
         ),
         Panel(
             title="Shed",
-            says="What was turned away a second, since it was too much, by reason.",
+            says="What was turned away, since it was too much, by reason. A bar is 5 minutes, or more in a long range.",
             do="`backend`: too few machines. `inflight`, `delay`, `bodies`: too few replicas. `connections`, "
             "`slow`: clients.",
-            kind="timeseries",
-            width=8,
-            unit="ops",
-            stacked="normal",
-            queries=(Query(rate(f"gateway_shed_total{{{HERE}}}", "reason"), "{{reason}}"),),
+            kind="bars",
+            unit=COUNT,
+            decimals=0,
+            queries=(Query(f"{counted(_SHED, 'reason')} or 0 * sum by (reason) ({_SHED})", "{{reason}}"),),
+        ),
+    ),
+)
+
+_LOSSES = Row(
+    "Lost or late",
+    (
+        must_be_zero(
+            "Series dropped",
+            "What was counted under `other` in this range, since there were too many label values.",
+            "Not 0: splits by team and app are not whole. Runbook: GatewaySeriesDropped.",
+            f"round({total(f'gateway_series_dropped_total{{{HERE}}}', '')})",
+            width=6,
+            height=8,
+        ),
+        Panel(
+            title="Not told to the collector",
+            says="Spans that no collector got, and requests that it was not told of, in this range. 0 without one.",
+            do="Not 0: the log says `otel_not_sent`, and why. Ledger and dashboards are whole all the same.",
+            kind="stat",
+            unit=COUNT,
+            decimals=0,
+            width=6,
+            steps=((0, OK), (1e-9, WARN)),
+            queries=(Query(f"round({total(f'gateway_otel_dropped_total{{{HERE}}}', '')})", "lost", now=True),),
         ),
         Panel(
             title="Ledger lag",
@@ -248,7 +270,6 @@ _BACKENDS = Row(
             do="It grows while the database is away; nothing is lost until the journal is full. Runbook: "
             "GatewayLedgerLag.",
             kind="timeseries",
-            width=8,
             unit="s",
             steps=_LAG,
             queries=(Query(f"max by (instance) (gateway_ledger_lag_seconds{{{HERE}}})", "{{instance}}"),),
@@ -265,8 +286,10 @@ _FLEET = Row(
             do="From `gpu_hour` and `tokens_per_second` in the catalog: renew them when power, rent or "
             "throughput change.",
             kind="bargauge",
-            unit="currencyUSD",
+            unit=USD,
+            decimals=2,
             width=8,
+            empty=_NO_MACHINE,
             queries=(
                 Query(
                     alike('gateway_local_price_usd_per_million_tokens{kind="marginal"}', "model"), "{{model}}", now=True
@@ -278,8 +301,10 @@ _FLEET = Row(
             says="USD for a million tokens with everything that the machine costs, at the use that is declared for it.",
             do="Compare with vendors in `gateway prices list` before you buy more.",
             kind="bargauge",
-            unit="currencyUSD",
+            unit=USD,
+            decimals=2,
             width=8,
+            empty=_NO_MACHINE,
             queries=(
                 Query(
                     alike('gateway_local_price_usd_per_million_tokens{kind="loaded"}', "model"), "{{model}}", now=True
@@ -294,6 +319,7 @@ _FLEET = Row(
             unit="percentunit",
             width=8,
             decimals=0,
+            empty=_NO_MACHINE,
             steps=((0, OK), (0.7, WARN), (1, BAD)),
             queries=(Query(alike("gateway_local_break_even_ratio", "model"), "{{model}}", now=True),),
         ),
@@ -306,6 +332,6 @@ DASHBOARD = Dashboard(
     title="Gateway service",
     says="How fast it is, which backends fail, and what machines of our own cost.",
     since="now-6h",
-    rows=(_NOW, _SPEED, _BACKENDS, _FLEET),
+    rows=(_NOW, _SPEED, _BACKENDS, _LOSSES, _FLEET),
     variables=(INSTANCE, TEAM, MODEL),
 )

@@ -7,10 +7,13 @@ from deploy.monitoring.panels import (
     NEUTRAL,
     OK,
     TEAM,
+    USD,
+    USD_AXIS,
     WARN,
     Column,
     Dashboard,
     Kind,
+    Missing,
     Panel,
     Query,
     Row,
@@ -20,7 +23,6 @@ from deploy.monitoring.panels import (
 )
 from deploy.monitoring.promql import HERE, WHO, alike, grown, total
 
-USD = "currencyUSD"
 _COST = f"gateway_cost_usd_total{{{WHO}}}"
 _REQUESTS = f"gateway_requests_total{{{WHO}}}"
 _OUTPUT = f'gateway_tokens_total{{{WHO}, bucket=~"output|reasoning"}}'
@@ -29,11 +31,16 @@ _LOST = total(f"gateway_lost_usd_total{{{HERE}}}", "baseline")
 _ACCOUNT = "budget, per, account, window"
 _CHOSEN = '{budget="$budget", account="$account"}'
 _FULL: Steps = ((0, OK), (0.8, WARN), (1, BAD))
+_NO_BUDGET = "no budgets yet: gateway budgets set"
 _ALL_TEAMS = "Team and model do not narrow it: the ledger's own sum over everybody."
 
 
 def _budget(series: str) -> str:
     return alike(f"gateway_budget_{series}", _ACCOUNT)
+
+
+def _projected(bound: str) -> str:
+    return alike(f'gateway_ledger_projected_month_usd{{bound="{bound}"}}')
 
 
 _BILL = Row(
@@ -57,23 +64,33 @@ _BILL = Row(
             kind="stat",
             unit=USD,
             decimals=2,
-            width=6,
+            width=4,
             height=6,
-            queries=(Query(alike('gateway_ledger_cost_usd{period="today"}'), "today"),),
+            queries=(Query(alike('gateway_ledger_cost_usd{period="today"}'), "today", now=True),),
         ),
         Panel(
             title="Projected month end",
-            says="What the month will cost at the pace so far: the likely sum, and between which it lies.",
+            says="What the month will most likely cost, at the pace so far.",
             do="Above the plan? Lower a budget (`gateway budgets set`) or prefer cheaper models in the policy tree.",
             kind="stat",
             unit=USD,
             decimals=2,
-            width=6,
+            width=5,
             height=6,
-            queries=tuple(
-                Query(alike(f'gateway_ledger_projected_month_usd{{bound="{bound}"}}'), bound, now=True)
-                for bound in ("likely", "low", "high")
-            ),
+            queries=(Query(_projected("likely"), "likely", now=True),),
+            empty="not known yet",
+        ),
+        Panel(
+            title="Month end, low and high",
+            says="Four times in five the month ends between these two. They are there after some days.",
+            do="Far apart: spending jumps from day to day. Plan with the higher one.",
+            kind="stat",
+            unit=USD,
+            decimals=2,
+            width=3,
+            height=6,
+            queries=tuple(Query(_projected(bound), bound, now=True) for bound in ("low", "high")),
+            empty="not known yet",
         ),
         Panel(
             title="Measured share",
@@ -113,44 +130,14 @@ _ZERO = Row(
             "Not 0: a budget was no wall. Runbook: GatewayBudgetOvershoot.",
             total(f"gateway_budget_overshoot_usd_total{{{HERE}}}", ""),
             unit=USD,
-            width=6,
+            width=12,
         ),
         must_be_zero(
             "Without a price",
             "Requests to a model that has no price: refused, or charged at the dearest.",
             "Not 0: give the model a price (`gateway prices list` shows which lack one).",
             f"round({total(f'gateway_unpriced_requests_total{{{HERE}}}', '')})",
-            width=6,
-        ),
-        Panel(
-            title="Saved, net",
-            says="What requests of this range cost less than on what they are compared with, less what others cost"
-            " more. `requested`: the model that the caller named.",
-            do="Negative: routing costs more than it saves. See *Savings* below for since when.",
-            kind="stat",
-            unit=USD,
-            decimals=2,
-            width=6,
-            height=4,
-            steps=((0, BAD), (0, OK)),
-            queries=(
-                Query(
-                    f"({_SAVED} or 0 * {_LOST}) - ({_LOST} or 0 * {_SAVED})",
-                    "{{baseline}}",
-                    now=True,
-                ),
-            ),
-        ),
-        Panel(
-            title="Estimated cost",
-            says="The part of this range's cost that nobody reported, for the teams and models chosen.",
-            do="More than 5 % of the cost: choose models one by one to find whose usage does not arrive.",
-            kind="stat",
-            unit=USD,
-            decimals=2,
-            width=6,
-            height=4,
-            queries=(Query(total(f"gateway_cost_estimated_usd_total{{{WHO}}}", ""), "estimated", now=True),),
+            width=12,
         ),
     ),
 )
@@ -161,13 +148,14 @@ _BUDGETS = Row(
         Panel(
             title="How full budgets are",
             says="Each account of each budget: settled and reserved beside its limit, how many days it lasts at this "
-            "pace (empty: to the end of its window), and when the window ends.",
+            "pace (`to the end`: as long as its window), and when the window ends.",
             do="Above 80 %, or with less than 3 days left: raise it, or tell the team, before calls get 402.",
             kind="table",
             unit="short",
             width=24,
-            height=9,
-            sort="Used",
+            height=12,
+            sort=("Used",),
+            empty=_NO_BUDGET,
             queries=(
                 Query(
                     f"({_budget('settled_usd')} + {_budget('reserved_usd')}) / ({_budget('limit_usd')} > 0)", now=True
@@ -176,7 +164,7 @@ _BUDGETS = Row(
                 Query(_budget("reserved_usd"), now=True),
                 Query(_budget("limit_usd"), now=True),
                 Query(_budget("runway_days"), now=True),
-                Query(f"{_budget('reset_timestamp_seconds')} - time()", now=True),
+                Query(f"({_budget('reset_timestamp_seconds')} - time()) / 86400", now=True),
             ),
             columns=(
                 Column(field="budget", title="Budget"),
@@ -189,27 +177,29 @@ _BUDGETS = Row(
                 Column(
                     field="Value #E",
                     title="Days left",
-                    unit="d",
+                    unit="suffix: d",
                     cell="colour",
                     decimals=1,
                     steps=((0, BAD), (3, WARN), (7, OK)),
+                    shown=(Missing("to the end", OK),),
                 ),
-                Column(field="Value #F", title="Resets in", unit="s", decimals=0),
+                Column(field="Value #F", title="Resets in", unit="suffix: d", decimals=1),
                 Column(field="per", title="Per"),
             ),
         ),
         Panel(
-            title="$budget of $account",
+            title="Budget $budget, account $account",
             says="One budget over time: what is reserved for calls under way stands on what is settled; dashed: "
             "the limit.",
             do="Reserved that stays high: calls that hang. Settled that climbs towards the line: act before it "
             "is there.",
             kind="timeseries",
-            unit=USD,
+            unit=USD_AXIS,
             width=24,
             height=9,
             stacked="normal",
             lines=("limit",),
+            empty=_NO_BUDGET,
             queries=(
                 Query(alike(f"gateway_budget_settled_usd{_CHOSEN}"), "settled"),
                 Query(alike(f"gateway_budget_reserved_usd{_CHOSEN}"), "reserved"),
@@ -245,7 +235,7 @@ _SPLIT = Row(
             says="What each model costs, as a pace in USD an hour.",
             do="A step that nobody announced: find its team below, then its requests by `gateway spend --by team,app`.",
             kind="timeseries",
-            unit=USD,
+            unit=USD_AXIS,
             width=24,
             height=8,
             stacked="normal",
@@ -272,43 +262,76 @@ _PER = Row(
     (
         Panel(
             title="Cost per request",
-            says="Cost of the calls to a model, divided by the requests that it served.",
+            says="Cost of the calls to a model, divided by the requests that it served. Each point is of six hours.",
             do="It rises with longer prompts, longer answers and failed attempts that were billed.",
             kind="timeseries",
-            unit=USD,
-            width=8,
+            unit=USD_AXIS,
             decimals=4,
+            legend="right",
             queries=(
                 Query(
-                    f"sum by (model) (rate({_COST}[$__rate_interval]))"
-                    f" / (sum by (model) (rate({_REQUESTS}[$__rate_interval])) > 0)",
+                    f"sum by (model) (rate({_COST}[6h])) / (sum by (model) (rate({_REQUESTS}[6h])) > 0)",
                     "{{model}}",
                 ),
             ),
         ),
         Panel(
             title="Cost per 1k output tokens",
-            says="All that calls to a model cost, inputs too, divided by the thousands of tokens that it wrote.",
+            says="All that calls to a model cost, inputs too, divided by the thousands of tokens that it wrote. Each"
+            " point is of six hours.",
             do="Compare models by it: it has caches, long prompts and thinking in it, which price lists have not.",
             kind="timeseries",
-            unit=USD,
-            width=8,
+            unit=USD_AXIS,
             decimals=4,
+            legend="right",
             queries=(
                 Query(
-                    f"1000 * sum by (model) (rate({_COST}[$__rate_interval]))"
-                    f" / (sum by (model) (rate({_OUTPUT}[$__rate_interval])) > 0)",
+                    f"1000 * sum by (model) (rate({_COST}[6h])) / (sum by (model) (rate({_OUTPUT}[6h])) > 0)",
                     "{{model}}",
                 ),
             ),
+        ),
+    ),
+)
+
+_SAVINGS = Row(
+    "Savings and estimates",
+    (
+        Panel(
+            title="Saved, net",
+            says="What requests of this range cost less than on what they are compared with, less what others cost"
+            " more. `requested`: the model that the caller named.",
+            do="Negative: routing costs more than it saves. See *Savings* for since when.",
+            kind="stat",
+            unit=USD,
+            decimals=2,
+            width=6,
+            steps=((-1e9, BAD), (0, OK)),
+            queries=(
+                Query(
+                    f"({_SAVED} or 0 * {_LOST}) - ({_LOST} or 0 * {_SAVED})",
+                    "{{baseline}}",
+                    now=True,
+                ),
+            ),
+        ),
+        Panel(
+            title="Estimated cost",
+            says="The part of this range's cost that nobody reported, for the teams and models chosen.",
+            do="More than 5 % of the cost: choose models one by one to find whose usage does not arrive.",
+            kind="stat",
+            unit=USD,
+            decimals=2,
+            width=6,
+            queries=(Query(total(f"gateway_cost_estimated_usd_total{{{WHO}}}", ""), "estimated", now=True),),
         ),
         Panel(
             title="Savings",
             says="USD an hour that routing saves (above 0) or loses (below), by what it is compared with.",
             do="Below 0 for long: fallbacks to dear models, or a preference that no longer pays.",
             kind="timeseries",
-            unit=USD,
-            width=8,
+            unit=USD_AXIS,
+            signed=True,
             queries=(
                 Query(
                     f"3600 * sum by (baseline) (rate(gateway_saved_usd_total{{{HERE}}}[$__rate_interval]))",
@@ -334,7 +357,7 @@ def _movers(label: str) -> Panel:
         kind="table",
         unit=USD,
         decimals=2,
-        sort="Change",
+        sort=("Change",),
         queries=(
             Query(f"sort_desc({this} - {last})", now=True),
             Query(this, now=True),
@@ -355,7 +378,7 @@ DASHBOARD = Dashboard(
     title="Gateway spend",
     says="What the month costs, how budgets stand, and who spends it on what.",
     since="now/M",
-    rows=(_BILL, _BUDGETS, _ZERO, _SPLIT, _PER, Row("Week on week", (_movers("team"), _movers("model")))),
+    rows=(_BILL, _BUDGETS, _ZERO, _SPLIT, _PER, _SAVINGS, Row("Week on week", (_movers("team"), _movers("model")))),
     variables=(
         INSTANCE,
         TEAM,

@@ -181,7 +181,13 @@ class Asked:
 
 def filled(expr: str) -> str:
     """A query with the variables as they are at first."""
-    chosen = {"__rate_interval": "30s", "__range": "2m", "budget": "budget:team:search:day", "account": "search"}
+    chosen = {
+        "__rate_interval": "30s",
+        "__interval": "30s",
+        "__range": "2m",
+        "budget": "budget:team:search:day",
+        "account": "search",
+    }
     return re.sub(r"\$(\w+)", lambda found: chosen.get(found[1], found[0] if found[1] == "1" else ".*"), expr)
 
 
@@ -247,7 +253,11 @@ def served(upstream, tmp_path_factory) -> Iterator[tuple[Server, Traffic]]:
     """A gateway that has a past: it was stopped and started again, and its ledger knows earlier days."""
     directory = tmp_path_factory.mktemp("monitored")
     scripts(upstream)
-    settings = {"GATEWAY_SCRAPE_TOKEN": TOKEN, "GATEWAY_BASELINE": "hosted"}
+    settings = {
+        "GATEWAY_SCRAPE_TOKEN": TOKEN,
+        "GATEWAY_BASELINE": "hosted",
+        "GATEWAY_OTEL_ENDPOINT": "http://127.0.0.1:9",
+    }
     server = Server(directory, policies(directory), catalog(upstream), **settings).start()
     try:
         for team, usd in (("search", "500"), ("legal", "5"), ("poor", "0.000001")):

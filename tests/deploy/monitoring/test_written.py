@@ -59,7 +59,7 @@ def test_a_panel_says_what_it_shows_and_asks_the_source_that_was_chosen(name, pa
     assert place["x"] + place["w"] <= 24
     variables = {each["name"] for each in JSON[name]["templating"]["list"]}
     used = set(re.findall(r"\$(\w+)", " ".join(target["expr"] for target in panel["targets"])))
-    assert used - {"__range", "__rate_interval"} - {"1"} <= variables
+    assert used - {"__range", "__rate_interval", "__interval"} - {"1"} <= variables
 
 
 def test_no_two_panels_are_at_one_place():
@@ -90,7 +90,7 @@ def test_what_a_text_calls_a_panel_is_one():
         *(panel.get("description", "") for _, panel in PANELS),
     ]
     named = {name for text in texts for name in re.findall(r"(?<!\*)\*([A-Z][^*\n]+)\*(?!\*)", text)}
-    begins = {title.split(",")[0] for title in titles} | {"Top movers", "Budgets"}
+    begins = {re.split(r",| \(", title)[0] for title in titles} | {"Top movers", "Budgets"}
     assert named
     assert named - titles - begins == set()
 
