@@ -100,7 +100,8 @@ def _work(series: Series) -> tuple[By, By]:
         series.count("gateway_tokens", written[who], {**labels, "bucket": "output"})
         for bucket, times in _BUCKETS:
             tokens = _times(written[who], times)
-            series.count("gateway_tokens", tokens, {**labels, "bucket": bucket}, begin=HOURS_BEFORE)
+            begin = 0 if bucket == "reasoning" else HOURS_BEFORE  # it is part of what a model wrote, all month
+            series.count("gateway_tokens", tokens, {**labels, "bucket": bucket}, begin=begin)
     for (team, app, name, sensitivity), usd in billed.items():
         labels = {**_who((team, app, name)), "zone": MODELS[name].zone, "sensitivity": sensitivity}
         series.count("gateway_cost_usd", usd, labels, whole=False)

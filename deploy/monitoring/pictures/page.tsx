@@ -150,13 +150,21 @@ async function draw(asked: Asked): Promise<{ problems: string[]; empty: string[]
     })
   );
   document.body.innerHTML = '<div id="root"></div>';
-  createRoot(document.getElementById('root')!).render(
-    <ThemeContext.Provider value={theme}>
-      <GlobalStyles />
-      <Dashboard asked={asked} source={source} panels={panels} />
-    </ThemeContext.Provider>
-  );
-  await document.fonts.ready;
+  const root = createRoot(document.getElementById('root')!);
+  const show = (content?: React.ReactNode) =>
+    root.render(
+      <ThemeContext.Provider value={theme}>
+        <GlobalStyles />
+        {content}
+      </ThemeContext.Provider>
+    );
+  show(); // the styles name the fonts, and components measure texts with them: too early, it would be with others
+  await new Promise((drawn) => setTimeout(drawn, 100));
+  const fonts = await Promise.all([400, 500].map((weight) => document.fonts.load(`${weight} 14px Inter`)));
+  if (fonts.some((found) => found.length === 0)) {
+    throw new Error('the fonts could not be loaded');
+  }
+  show(<Dashboard asked={asked} source={source} panels={panels} />);
   return {
     problems: panels.filter(({ problem }) => problem).map(({ panel, problem }) => `${panel.title}: ${problem}`),
     empty: panels
