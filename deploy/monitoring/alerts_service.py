@@ -37,7 +37,8 @@ ERRORS = Alert(
     severity="critical",
     summary="{{ $value | humanizePercentage }} of requests fail with a 5xx",
     line="see whose errors they are: one backend's, all backends', or ours",
-    means="More than 5 % of the requests of ten minutes, and more than ten, ended with a 5xx.",
+    means="More than 5 % of the requests of ten minutes, and more than ten, ended with a 5xx. What is refused since a"
+    " model has no price is not among them: that is GatewayUnpriced.",
     look=(
         "*Requests a second, by status*, *Errors by backend* and *Shed* of the dashboard Gateway service.",
         "502 and 504: backends. 503: nobody left to ask, overload, or the ledger. 500: us; the log has the reason.",
@@ -63,6 +64,15 @@ ERRORS = Alert(
             series=(
                 ('gateway_requests_total{status="200"}', "0+0.5x30"),
                 ('gateway_requests_total{status="502"}', "0+0.5x30"),
+            ),
+            at="25m",
+        ),
+        Case(
+            why="a tenth, refused since a model has no price",
+            series=(
+                ('gateway_requests_total{status="200"}', "0+18x30"),
+                ('gateway_requests_total{status="503"}', "0+2x30"),
+                ('gateway_unpriced_requests_total{outcome="refused"}', "0+2x30"),
             ),
             at="25m",
         ),

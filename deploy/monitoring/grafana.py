@@ -1,5 +1,7 @@
 """Dashboards in Grafana's words: its own SDK makes the JSON, for the version that is named in pyproject.toml."""
 
+import re
+
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import prometheus
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -110,6 +112,8 @@ def _panel(panel: Panel, number: int) -> build.Panel:
         case "table":
             _make_table(made, panel)
         case "stat" | "bargauge":
+            if panel.kind == "bargauge":  # else a bar that is alone has no name
+                made.display_name(re.sub(r"\{\{(\w+)\}\}", r"${__field.labels.\1}", panel.queries[0].legend))
             made.color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
     return made
 
@@ -137,7 +141,7 @@ def _mapping(shown: Shown | Missing) -> model.RangeMap | model.SpecialValueMap:
 _FILLED = common.BigValueColorMode.BACKGROUND
 _LAST = common.ReduceDataOptions(calcs=["lastNotNull"], values=False)
 _TOOLTIP = common.VizTooltipOptions(mode=common.TooltipDisplayMode.MULTI, sort=common.SortOrder.DESCENDING)
-_SMALL = common.VizTextDisplayOptions(title_size=13, value_size=14)
+_SMALL = common.VizTextDisplayOptions(title_size=12, value_size=14)  # names have as much room as at 12
 _BAR_PIXELS = {"left": 28, "top": 44}
 """How high a bar is at most, with a name above it or not: few bars would fill the panel."""
 _AS_A_LINE = [
@@ -162,7 +166,7 @@ def _options(panel: Panel) -> object:
                 if len(panel.queries) == 1
                 else common.BigValueTextMode.VALUE_AND_NAME,
                 justify_mode=common.BigValueJustifyMode.AUTO,
-                orientation=common.VizOrientation.AUTO,
+                orientation=common.VizOrientation.AUTO if len(panel.queries) == 1 else common.VizOrientation.HORIZONTAL,
             )
         case "bargauge":
             return bargauge.Options(

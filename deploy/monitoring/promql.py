@@ -47,11 +47,11 @@ def total(series: str, by: str, window: str = RANGE) -> str:
 
 
 def counted(series: str, by: str = "") -> str:
-    """How often something happened in each bar of a panel that has an `interval`, by labels, without what did not; or
-    in one sum. A Prometheus that was away takes nothing for news."""
+    """How often something happened in each bar of a panel that has an `interval`, by labels, or in one sum. A
+    Prometheus that was away takes nothing for news."""
     if not by:
         return f"round(sum({happened(series, BUCKET)})) or vector(0)"
-    return f"round(sum by ({by}) ({happened(series, BUCKET)})) > 0"
+    return f"round(sum by ({by}) ({happened(series, BUCKET)}))"
 
 
 def rate(series: str, by: str = "") -> str:

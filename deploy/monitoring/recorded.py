@@ -21,8 +21,9 @@ RECORDED = (
     ),
     Recorded(
         name="gateway:requests_failed:increase10m",
-        expr='sum(increase(gateway_requests_total{status=~"5.."}[10m]))',
-        why="Requests in ten minutes that ended with a 5xx.",
+        expr='clamp_min(sum(increase(gateway_requests_total{status=~"5.."}[10m]))'
+        ' - (sum(increase(gateway_unpriced_requests_total{outcome="refused"}[10m])) or vector(0)), 0)',
+        why="Requests in ten minutes that ended with a 5xx, but for a price that is missing: GatewayUnpriced.",
     ),
     Recorded(
         name="gateway:first_tokens:increase15m",

@@ -24,7 +24,6 @@ _REQUESTS = f"gateway_requests_total{{{WHO}}}"
 _FAILED = f'gateway_requests_total{{{WHO}, status=~"5.."}}'
 _CALLS = f"gateway_calls_total{{{BACKEND}}}"
 _CALLS_FAILED = f'gateway_calls_total{{{BACKEND}, outcome!="ok"}}'
-_SHED = f"gateway_shed_total{{{HERE}}}"
 _STATES = (Shown(0, 0, "left alone", BAD), Shown(1, 1, "asked", OK))
 _NO_MACHINE = "no own machine with a price"
 _LAG: Steps = ((0, OK), (10, WARN), (60, BAD))
@@ -44,7 +43,7 @@ _NOW = Row(
         ),
         Panel(
             title="Failed",
-            says="Share of the requests of the last 5 minutes that ended with a 5xx.",
+            says="Share of the requests of the last 5 minutes that ended with a 5xx, those without a price included.",
             do="Above 1 %: *Errors by backend* says whose, *Shed* whether it is us.",
             kind="stat",
             unit="percentunit",
@@ -184,7 +183,7 @@ _BACKENDS = Row(
             decimals=0,
             width=12,
             height=9,
-            queries=(Query(counted(_CALLS_FAILED, "backend, outcome"), "{{backend}}: {{outcome}}"),),
+            queries=(Query(f"{counted(_CALLS_FAILED, 'backend, outcome')} > 0", "{{backend}}: {{outcome}}"),),
             empty="no errors in this range",
         ),
         Panel(
@@ -237,7 +236,7 @@ _BACKENDS = Row(
             kind="bars",
             unit=COUNT,
             decimals=0,
-            queries=(Query(f"{counted(_SHED, 'reason')} or 0 * sum by (reason) ({_SHED})", "{{reason}}"),),
+            queries=(Query(counted(f"gateway_shed_total{{{HERE}}}", "reason"), "{{reason}}"),),
         ),
     ),
 )
@@ -289,6 +288,7 @@ _FLEET = Row(
             unit=USD,
             decimals=2,
             width=8,
+            height=6,
             empty=_NO_MACHINE,
             queries=(
                 Query(
@@ -304,6 +304,7 @@ _FLEET = Row(
             unit=USD,
             decimals=2,
             width=8,
+            height=6,
             empty=_NO_MACHINE,
             queries=(
                 Query(
@@ -318,6 +319,7 @@ _FLEET = Row(
             kind="bargauge",
             unit="percentunit",
             width=8,
+            height=6,
             decimals=0,
             empty=_NO_MACHINE,
             steps=((0, OK), (0.7, WARN), (1, BAD)),

@@ -20,6 +20,11 @@ SHED = ("inflight", "delay", "connections", "slow", "backend", "bodies")
 backend with room, too many large bodies."""
 _SHED_BY_CODE = {Refusal.OVERLOADED.code: "backend", Refusal.SHEDDING.code: "bodies"}
 """What is turned away once it was read, by the code of its record."""
+UNPRICED_OUTCOMES = ("refused", "left_out", "charged")
+"""What came of a request to what has no price: it alone was the reason of a 503; something else was; it was served, and
+charged at the dearest."""
+_TOLD_FIRST = frozenset({"load", "health", "budget", "policy"})
+"""Exclusions that a client is told of rather than of a price that is missing."""
 MAX_CALLERS = 500
 """Distinct (team, app) pairs that get series of their own."""
 
@@ -64,9 +69,8 @@ class Metrics:
         )
         shed = counters("gateway_shed", "What was turned away, since it was too much", "reason")
         self._shed = {reason: shed.labels(reason) for reason in SHED}
-        self._unpriced = series.counter(
-            "gateway_unpriced_requests", "Without a price: refused, or charged at the dearest"
-        )
+        unpriced = counters("gateway_unpriced_requests", "Requests to what has no price, by outcome", "outcome")
+        self._unpriced = {outcome: unpriced.labels(outcome) for outcome in UNPRICED_OUTCOMES}
         decided = ("outcome", "rule", "sensitivity", "zone")
         self._decisions = counters("gateway_policy_decisions", "Decisions", *decided)
         self._denied = counters("gateway_policy_denied", "Requests that a rule denied", "rule")
@@ -194,11 +198,12 @@ class Metrics:
                 self._decisions.labels("deny", min(rules), record.sensitivity, "none").inc()
                 for rule in rules:
                     self._denied.labels(rule).inc()
-            if any(excluded.by == "price" for excluded in decision.excluded):
-                self._unpriced.inc()
+            by = {excluded.by for excluded in decision.excluded}
+            if "price" in by:
+                self._unpriced["left_out" if by & _TOLD_FIRST else "refused"].inc()
         if (served := record.served) is not None:
             if served.price_version == UNPRICED:
-                self._unpriced.inc()
+                self._unpriced["charged"].inc()
             for rule in served.watched:  # a limit on trial may be so for every request
                 watched = self._watched.labels(rule)
                 sums[watched] = sums.get(watched, 0) + 1

@@ -168,6 +168,7 @@ def test_a_gateway_takes_them(name, tmp_path, monkeypatch):
         "database_url": "postgresql://gw:hush@db/gw",
         "valkey_url": "valkey://:hush@store:6379",
         "scrape_token": "0123456789abcdef",
+        "otel_headers": "authorization=Bearer hush",
     }
     assert stored.keys() == SECRETS
     for secret, value in stored.items():

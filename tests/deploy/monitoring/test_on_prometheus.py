@@ -100,6 +100,7 @@ def catalog(upstream: Upstream) -> dict[str, dict]:
         "last": row("good", **hosted, aliases=["chain"]),
         "priceless": {name: of for name, of in row("good").items() if name != "price"},
         "gone": row("good", status="suspended"),
+        "picky": row("picky"),
         "streamed": row("streaming", price=busy),
         "breaking": row("breaking", **hosted),
     }
@@ -110,6 +111,7 @@ def scripts(upstream: Upstream) -> None:
     upstream.scripts["good"] = [answer(OK)]
     upstream.scripts["streaming"] = [words[0], *[part for each in words[1:] for part in (0.01, each)]]
     upstream.scripts["failing"] = [answer({"error": {"message": "no"}}, 503)]
+    upstream.scripts["picky"] = [answer({"error": {"message": "what?"}}, 400)]  # it is never left alone for that
     upstream.scripts["garbled"] = [answer(b"<html>")]
     upstream.scripts["breaking"] = [STREAM_HEAD, chunk(delta("a")), RESET]
 
@@ -135,6 +137,7 @@ class Traffic:
             "broke off": self.ask("breaking", stream=True),
             "fell back": self.ask("chain"),
             "failed": self.ask("failing"),
+            "rejected": self.ask("picky"),
             "denied": self.ask("hosted", label="confidential"),
             "confidential": self.ask("own", label="confidential"),
             "found": self.ask("own", text="write to anna.example@example.org"),
@@ -266,7 +269,7 @@ def served(upstream, tmp_path_factory) -> Iterator[tuple[Server, Traffic]]:
         traffic = Traffic(server)
         time.sleep(1.2)  # a running server follows within a second
         told = traffic.round()
-        refused = {"failed": 503, "denied": 403, "unpriced": 503, "no money": 402, "unknown": 404}
+        refused = {"failed": 503, "rejected": 400, "denied": 403, "unpriced": 503, "no money": 402, "unknown": 404}
         assert told == dict.fromkeys(told.keys() - refused.keys(), 200) | refused
         assert server.ledger()
         server.stop()
