@@ -70,6 +70,15 @@ export async function transformed(
   return firstValueFrom(transformDataFrame(wanted, frames, { interpolate: (text: string) => replace(text) } as any));
 }
 
+/** A name with the labels of its field in it; Grafana knows more such words, which nobody here uses. */
+function named(text: string, labels: Record<string, string>): string {
+  const made = text.replace(/\$\{__field\.labels\.(\w+)\}/g, (_, label) => labels[label] ?? '');
+  if (made.includes('${__')) {
+    throw new Error(`a name that is not understood: ${text}`);
+  }
+  return made;
+}
+
 /** The frames with units, thresholds, mappings and overrides, ready to be drawn. */
 export function configured(
   frames: DataFrame[],
@@ -107,7 +116,7 @@ export function configured(
         step.value ??= -Infinity;
       }
       if (config.displayName) {
-        config.displayName = replace(config.displayName);
+        config.displayName = replace(named(config.displayName, field.labels ?? {}));
       }
       return { ...field, config };
     }),
