@@ -170,8 +170,10 @@ def _policy(series: Series, asked: By) -> None:
     past = [1.5 * busy(at) * step / HOUR for at, step in zip(TIMES, STEPS, strict=True)]
     series.count("gateway_breakglass", past, {"rule": BROKEN}, begin=DAY_BEFORE)
     series.gauge("gateway_breakglass_ends_timestamp_seconds", NOW + 5.6 * HOUR, {"rule": BROKEN})
-    for name in ("bypass", "series_dropped", "unpriced_requests", "budget_overshoot_usd", "classifier_failures"):
+    for name in ("bypass", "series_dropped", "budget_overshoot_usd", "classifier_failures"):
         series.count(f"gateway_{name}", _NONE, {})
+    for outcome in ("refused", "left_out", "charged"):
+        series.count("gateway_unpriced_requests", _NONE, {"outcome": outcome})
     for level in LEVELS:
         for zone in ZONES:
             cell = {"sensitivity": level, "zone": zone}
