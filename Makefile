@@ -13,7 +13,7 @@ CHART := deploy/helm/gateway
 PYTEST := $(BIN)/python -m pytest
 ASSURED := GATEWAY_ASSURANCE=docs/assurance$(if $(FULL),-full).md $(if $(FULL),GATEWAY_TEST_AMOUNTS=full) $(PYTEST) $(if $(FULL),--timeout 3600)
 
-.PHONY: run test assurance monitoring check nightly privileged servers chart sbom audit mutation lock bench clients clean
+.PHONY: run test assurance monitoring pictures check nightly privileged servers chart sbom audit mutation lock bench clients clean
 
 run: .venv/run
 	@$(BIN)/gateway quickstart
@@ -28,6 +28,9 @@ assurance: .venv/dev servers ## the tests of faults and threats, and what they s
 
 monitoring: .venv/dev ## writes deploy/grafana/dashboards, deploy/prometheus/rules*.yml and docs/runbook.md
 	$(BIN)/python -m deploy.monitoring
+
+pictures: .venv/dev ## docs/pictures/*.png: the dashboards over a month that is made up; needs Node, Chromium and Prometheus
+	$(BIN)/python -m deploy.monitoring.pictures
 
 check: .venv/dev
 	$(BIN)/ruff format --check gateway tests deploy
