@@ -55,7 +55,7 @@ _BILL = Row(
             decimals=2,
             width=5,
             height=6,
-            queries=(Query(alike('gateway_ledger_cost_usd{period="month"}'), "month to date"),),
+            queries=(Query(alike('gateway_ledger_cost_usd{period="month"}'), "month to date", now=True),),
         ),
         Panel(
             title="Today",
