@@ -23,20 +23,39 @@ _PERMITTED = f'gateway_policy_decisions_total{{{HERE}, outcome="permit"}}'
 _DENIED = f'gateway_policy_decisions_total{{{HERE}, outcome="deny"}}'
 _FALLBACKS = f"gateway_fallbacks_total{{{HERE}}}"
 _NO_FALLBACKS = "no fallbacks in this range"
+_CHOICES = f"gateway_choices_total{{{HERE}}}"
+_CHEAPEST = f'gateway_choices_total{{{HERE}, choice="cheapest"}}'
 _FALLBACK_COST = f"gateway_fallback_cost_usd_total{{{HERE}}}"
 
 _CHOICE = Row(
     "Who decides, and who serves",
     (
         Panel(
+            title="Cheapest eligible",
+            says="Share of answered requests that the cheapest backend served of those that policy let serve, as costs "
+            "were expected.",
+            do="Low without fallbacks: a `prefer` rule orders by something else, or the cheap backends are full.",
+            kind="stat",
+            unit="percentunit",
+            decimals=1,
+            width=5,
+            height=5,
+            queries=(
+                Query(
+                    f"({total(_CHEAPEST, '')}) / (sum({grown(_CHOICES, '$__range')}) > 0)",
+                    "cheapest",
+                    now=True,
+                ),
+            ),
+        ),
+        Panel(
             title="First choice kept",
-            says="Share of permitted requests that went no further than the first candidate. Candidates are ordered by "
-            "cost, so that is the cheapest eligible one, unless a `prefer` rule says otherwise.",
+            says="Share of permitted requests that went no further than the first candidate.",
             do="Below 99 %: the fallback table below says which backend fails and why.",
             kind="stat",
             unit="percentunit",
             decimals=1,
-            width=6,
+            width=5,
             height=5,
             steps=((0, BAD), (0.95, WARN), (0.99, OK)),
             queries=(
@@ -54,7 +73,7 @@ _CHOICE = Row(
             kind="stat",
             unit=COUNT,
             decimals=0,
-            width=6,
+            width=5,
             height=5,
             queries=(Query(f"round({total(_FALLBACKS, '')})", "fallbacks", now=True),),
         ),
@@ -65,7 +84,7 @@ _CHOICE = Row(
             kind="stat",
             unit=USD,
             decimals=2,
-            width=6,
+            width=5,
             height=5,
             queries=(Query(total(_FALLBACK_COST, ""), "cost", now=True),),
         ),
@@ -77,7 +96,7 @@ _CHOICE = Row(
             kind="stat",
             unit=COUNT,
             decimals=0,
-            width=6,
+            width=4,
             height=5,
             steps=((0, OK), (1e-9, WARN)),
             queries=(Query(f"round({total(f'gateway_model_mismatch_total{{{BACKEND}}}', '')})", "answers", now=True),),

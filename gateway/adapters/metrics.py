@@ -9,6 +9,7 @@ from gateway import __version__
 from gateway.adapters.call_metrics import CallSeries
 from gateway.adapters.series import OTHER, CappedCounter, Series, Sums, Values
 from gateway.core.catalog import Backend
+from gateway.core.decision import Decision
 from gateway.core.errors import Refusal
 from gateway.core.price import PICO_PER_USD, UNPRICED, Price
 from gateway.core.record import Record, Tried
@@ -57,6 +58,7 @@ class Metrics:
         ).labels()
         self._first = series.histogram("gateway_time_to_first_token_seconds", "Arrival to first content", by, _SECONDS)
         self._rate = series.histogram("gateway_output_tokens_per_second", "Streamed tokens per second", by, _RATE)
+        self._choices = counters("gateway_choices", "Answered requests, by the price of who served them", "choice")
         self._saved = counters("gateway_saved_usd", "What requests cost less than on the baseline", "baseline")
         self._lost = counters("gateway_lost_usd", "What requests cost more than on the baseline", "baseline")
         self._found = counters("gateway_classifier_results", "Requests by kind of what was found in them", "kind")
@@ -118,6 +120,8 @@ class Metrics:
             self._calls.count(record, team, app, sums)
         if record.decision is not None and served is not None:
             self._count_savings(record, record.decision.requested, served, sums)
+            if served.failure is None:
+                self._count_choice(record.decision, served, sums)
         self._count_decision(record, sums)
         if (classified := record.classified) is not None:
             for kind in [kind for kind, _ in classified.kinds] or ["none" if classified.sensitivity else "unknown"]:
@@ -170,6 +174,13 @@ class Metrics:
         if self._requests.has(*labels) and all(each.has(*by) for each in timed):
             self._put[key] = children  # else each request counts as one that was left without
         return children
+
+    def _count_choice(self, decision: Decision, served: Tried, sums: Sums) -> None:
+        """Whether the cheapest of those served that policy let serve, as costs were expected."""
+        expected = {each.backend.id: each.expected_pico_usd for each in decision.candidates}
+        if (own := expected.get(served.backend)) is not None:
+            child = self._choices.labels("cheapest" if own <= min(expected.values()) else "dearer")
+            sums[child] = sums.get(child, 0) + 1
 
     def _count_savings(self, record: Record, requested: str, served: Tried, sums: Sums) -> None:
         """Each request against the model that it named, if it named one, and against the declared one."""

@@ -230,3 +230,21 @@ def test_a_request_is_compared_with_the_model_that_it_named_and_with_the_declare
         for name, figures in found.items()
     }
     assert micro == {"saved": saved, "lost": lost}
+
+
+@pytest.mark.parametrize(
+    ("expected", "failure", "cheapest", "dearer"),
+    [
+        ({"b": 5}, None, 1, None),
+        ({"b": 5, "other": 5}, None, 1, None),
+        ({"b": 5, "other": 4}, None, None, 1),
+        ({"other": 4}, None, None, None),  # nobody could say what it was expected to cost
+        ({"b": 5, "other": 4}, FailureKind.SERVER_ERROR, None, None),
+    ],
+)
+def test_who_served_is_compared_with_the_cheapest_that_policy_let_serve(metrics, expected, failure, cheapest, dearer):
+    candidates = tuple(Candidate(priced(id, "1"), ("p",), cost) for id, cost in expected.items())
+    used = Tried(1, "b", "openai", "m", "z", "settled", Usage(10, output=5), 1, "v", failure)
+    metrics.take([record(used, decision=msgspec.structs.replace(PERMITTED, candidates=candidates))])
+    assert value(metrics, "gateway_choices_total", choice="cheapest") == cheapest
+    assert value(metrics, "gateway_choices_total", choice="dearer") == dearer
