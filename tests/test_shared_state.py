@@ -224,6 +224,38 @@ def test_while_the_database_hangs_nobody_waits_for_it(replicas, postgres_server)
     assert slowest < 1
 
 
+@pytest.mark.alone
+@pytest.mark.assures("fault 26")
+def test_while_the_ledger_is_slow_what_is_ordered_or_revoked_is_so_within_a_second(
+    replicas, url, postgres_server, showed
+):
+    first, second = replicas
+    key, gone = (json.loads(made(first)) for _ in range(2))
+    for each in (key, gone):
+        within_a_second(replicas, each["key"], 200, time.monotonic())
+    with postgres_server.locked(url, "entries"):
+        assert first.cli("budgets", "set", "--team", "red", "--usd", "5").returncode == 0  # the ledger is read for it
+        time.sleep(SOON)
+        assert first.cli("keys", "revoke", gone["id"]).returncode == 0
+        slowest = within_a_second(replicas, gone["key"], 401, time.monotonic())
+        order = f"http://127.0.0.1:{second.admin_port}/admin/backends/a/suspend"
+        assert CLIENT.post(order).status_code == 200
+        slowest = max(slowest, within_a_second(replicas, key["key"], 403, time.monotonic()))
+        began = time.monotonic()
+        assert second.stop() == 0
+        ended = time.monotonic() - began
+    assert ended < 25  # what was spent is still offered to the ledger; nobody waits for an answer that nobody wants
+    showed(
+        "the ledger answers nothing while new budgets are read",
+        f"a key revoked and a backend suspended on both within {slowest:.2f} s; SIGTERM obeyed in {ended:.1f} s",
+    )
+
+
+def made(server: Server) -> str:
+    command = ("keys", "create", "--team", "t", "--app", "a", "--sensitivity", "public", "--format", "json")
+    return server.cli(*command).stdout
+
+
 def in_files(directory: Path) -> tuple[str, str]:
     """A state directory as one without a database leaves it. Returns a key and its secret."""
     directory.mkdir(parents=True, mode=0o700)

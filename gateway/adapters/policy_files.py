@@ -269,9 +269,9 @@ class PolicyFiles:
         self._admit = admit
         self._on_disk: tuple[object, ...] | None = parsed.bundle.digest, *_beside(directory)
         self._changed = asyncio.Event()
-        self._renewing = asyncio.Lock()
-        self.loaded = parsed.bundle  # as the files say; `current` is this, under the suspensions
-        self._put_in_force(*self._made(parsed.bundle))
+        self._renewing, self._suspending = asyncio.Lock(), asyncio.Lock()
+        self.loaded = parsed.bundle  # as the files say
+        self._put_in_force(parsed.bundle, *self._made(parsed.bundle, self._suspended))
         self.state = ReloadState(self.current.digest, time.time(), False, parsed.problems)
 
     def moment(self) -> float:
@@ -295,22 +295,38 @@ class PolicyFiles:
             self._on_failure(parsed.problems)
 
     async def suspend(self, ids: Iterable[str]) -> None:
-        """Exactly these backends are suspended from now on, in what is loaded and in what will be."""
+        """Exactly these backends are suspended from now on, in what is loaded and in what will be.
+
+        It waits for nothing that takes long: limits and scanners are those that are in force.
+        """
         self._suspended = frozenset(ids)
-        await self._renew()
+        async with self._suspending:
+            while True:
+                bundle, suspended = self._bundle, self._suspended
+                snapshot = await asyncio.to_thread(_snapshot, bundle, suspended)
+                if self._bundle is bundle and self._suspended == suspended:
+                    break
+            self._put_in_force(bundle, snapshot, _nothing)
+            self.state = msgspec.structs.replace(self.state, digest=snapshot.digest)
 
     async def _renew(self) -> None:
-        """Builds the snapshot beside the event loop and puts it in force."""
+        """Builds the snapshot beside the event loop and puts it in force, with what was suspended meanwhile."""
         async with self._renewing:
-            self._put_in_force(*await asyncio.to_thread(self._made, self.loaded))
-            self.state = msgspec.structs.replace(self.state, digest=self.current.digest)
+            bundle, suspended = self.loaded, self._suspended
+            snapshot, prepared = await asyncio.to_thread(self._made, bundle, suspended)
+            while suspended != self._suspended:
+                suspended = self._suspended
+                snapshot = await asyncio.to_thread(_snapshot, bundle, suspended)
+            self._put_in_force(bundle, snapshot, prepared)
+            self.state = msgspec.structs.replace(self.state, digest=snapshot.digest)
 
-    def _made(self, bundle: Bundle) -> tuple[Eligibility, Callable[[], None]]:
-        snapshot = _snapshot(bundle, self._suspended)
+    def _made(self, bundle: Bundle, suspended: frozenset[str]) -> tuple[Eligibility, Callable[[], None]]:
+        snapshot = _snapshot(bundle, suspended)
         return snapshot, self._prepare(snapshot)
 
-    def _put_in_force(self, snapshot: Eligibility, prepared: Callable[[], None]) -> None:
+    def _put_in_force(self, bundle: Bundle, snapshot: Eligibility, prepared: Callable[[], None]) -> None:
         prepared()
+        self._bundle = bundle  # `current` is this, under the suspensions
         self.current = snapshot
         self._on_load(snapshot.digest, snapshot.bundle.backends)
 
