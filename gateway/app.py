@@ -46,7 +46,7 @@ from gateway.orders import Orders
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem, render
 from gateway.relay import Relay
-from gateway.settings import Settings
+from gateway.settings import Settings, unknown_names
 from gateway.sharing import Sharing
 from gateway.spending import Spending
 
@@ -107,6 +107,7 @@ class Gateway:
             series,
             inflight=lambda: self.calls.inflight,
             ledger_lag=self.spending.ledger.lag_seconds,
+            state_age=self.agreed.age_seconds,
             baseline=settings.baseline,
         )
         at_once = Audit(settings.state_dir, patience_seconds=_MOST_WAIT_SECONDS)
@@ -245,6 +246,8 @@ class Gateway:
         loops.append(asyncio.create_task(self._keep_alive()))
         loops.append(asyncio.create_task(self.spending.read_on(lambda: self.policies.current)))
         self.log.event("started", version=__version__, port=self.settings.port, admin_port=self.settings.admin_port)
+        if unknown := unknown_names():
+            self.log.event("settings_unknown", names=unknown)  # never what they say: it may be a secret
         self.notes.note("started", __version__)
         try:
             yield

@@ -146,7 +146,7 @@ def test_while_the_database_is_away_replicas_serve_on_and_one_that_starts_waits(
     tmp_path, catalog, url, postgres_server, showed
 ):
     settings = {"GATEWAY_DATABASE_URL": url}
-    late = Server(tmp_path / "late", ROOT / "routing_policies", catalog, **settings)
+    late = Server(tmp_path / "late", ROOT / "routing_policies", catalog, GATEWAY_DATABSE_URL="secret", **settings)
     with serving(tmp_path / "1", catalog, **settings) as first:
         key = first.key(sensitivity="public")
         within_a_second([first], key, 200, time.monotonic())
@@ -161,8 +161,10 @@ def test_while_the_database_is_away_replicas_serve_on_and_one_that_starts_waits(
                 models = CLIENT.get(f"{late.base}/v1/models", headers={"authorization": f"Bearer {key}"})
                 assert models.status_code == 503
                 assert admin(late) == 401  # whether a key guards it, nobody can say
+                aged = first.metrics()["gateway_state_age_seconds"]
                 assert status(first, key) == 200
                 assert status(first, "sk-gw-unknown") == 401
+                assert first.metrics()["gateway_state_age_seconds"] > aged > 0
                 for command in ("keys list", "budgets list", "backends suspend a", "keys revoke key_1"):
                     failed = first.cli(*command.split())
                     assert (failed.returncode, "GATEWAY_DATABASE_URL" in failed.stderr) == (2, True), failed.stderr
@@ -181,6 +183,8 @@ def test_while_the_database_is_away_replicas_serve_on_and_one_that_starts_waits(
         finally:
             late.stop()
     assert told(first, "state_") == ["state_away", "state_back"]
+    assert [each["names"] for each in events(late) if each["event"] == "settings_unknown"] == [["GATEWAY_DATABSE_URL"]]
+    assert "secret" not in late.log.read_text()
     assert told(late, "state_") == ["state_away", "state_back"]
     showed("PostgreSQL down, one gateway running, one started", "served on; 503 until it knew the keys, then ready")
 

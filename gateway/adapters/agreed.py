@@ -115,7 +115,7 @@ class Agreed:
                     "state_not_shared",
                     **found,
                     advice=f"files in {self._directory} are not read, since the database had keys before: make these"
-                    " keys anew (gateway keys create), and set these budgets and suspensions again",
+                    " keys anew (gateway keys create), revoke these, and set these budgets and suspensions again",
                 )
         except Unreachable as error:
             if not self._away:

@@ -30,8 +30,8 @@ class Books:
         self._asked: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = set()
 
     def close(self) -> None:
-        """Gives up what is being asked of a database, and asks it nothing more: LedgerUnreadable. So a process that ends
-        does not wait for an answer that nobody wants. From any thread."""
+        """Gives up what is asked of a database, and asks it nothing more: LedgerUnreadable. A process that ends waits for
+        no answer that nobody wants. From any thread."""
         with self._asking:
             self._closed = True
             for loop, task in self._asked:
@@ -65,7 +65,7 @@ class Books:
             db.close()
 
     async def _ask_until_closed(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        asked = asyncio.get_running_loop(), asyncio.ensure_future(self._ask_postgres(sql, values))
+        asked = asyncio.get_running_loop(), asyncio.create_task(self._ask_postgres(sql, values))
         with self._asking:
             self._asked.add(asked)
             if self._closed:
