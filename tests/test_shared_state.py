@@ -1,5 +1,6 @@
 """Gateways that have a database together: what one is told, all know within a second; and none forgets while it is away."""
 
+import asyncio
 import contextlib
 import json
 import sqlite3
@@ -8,13 +9,19 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 from support.server import ROOT, Server, backend, serving
 from support.upstream import OK, answer
 
 from gateway.adapters import audit
+from gateway.adapters.agreed import Agreed
 from gateway.adapters.budget_store import BudgetStore
 from gateway.adapters.keys import Keys
 from gateway.adapters.suspensions import Suspensions
+from gateway.adapters.tables_postgres import PostgresTables
+from gateway.core.errors import Refused
+from gateway.orders import Orders
+from gateway.settings import Settings
 
 SOON = 1.0
 """Seconds within which every replica knows."""
@@ -253,6 +260,23 @@ def test_while_the_ledger_is_slow_what_is_ordered_or_revoked_is_so_within_a_seco
         "the ledger answers nothing while new budgets are read",
         f"a key revoked and a backend suspended on both within {slowest:.2f} s; SIGTERM obeyed in {ended:.1f} s",
     )
+
+
+def test_an_order_whose_commit_nobody_answered_is_not_called_undone(tmp_path, url, postgres_server, monkeypatch):
+    settings = Settings(state_dir=tmp_path, database_url=SecretStr(url))
+    agreed = Agreed(tmp_path, url, lambda *_, **__: None)
+    orders = Orders(settings, agreed, None, None, None, lambda *_, **__: None)
+    commit, name = PostgresTables.commit, url.partition("?")[0].rpartition("/")[2]
+    cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+
+    def cut_before(self):
+        postgres_server.ask(cut)
+        commit(self)
+
+    monkeypatch.setattr(PostgresTables, "commit", cut_before)
+    with pytest.raises(Refused, match=r"the order may be kept: .* whether it was done is not known"):
+        orders._keep("a", "ana", suspended=True, reason="")
+    asyncio.run(agreed.close())
 
 
 def made(server: Server) -> str:

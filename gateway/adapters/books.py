@@ -30,8 +30,10 @@ class Books:
         self._asked: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = set()
 
     def close(self) -> None:
-        """Gives up what is asked of a database, and asks it nothing more: LedgerUnreadable. A process that ends waits for
-        no answer that nobody wants. From any thread."""
+        """Gives up what is asked of a database, and asks it nothing more: LedgerUnreadable. From any thread.
+
+        So a process that ends waits for no answer that nobody wants.
+        """
         with self._asking:
             self._closed = True
             for loop, task in self._asked:
