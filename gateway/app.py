@@ -46,7 +46,7 @@ from gateway.orders import Orders
 from gateway.policy.decide import Eligibility
 from gateway.policy.document import Problem, render
 from gateway.relay import Relay
-from gateway.settings import Settings
+from gateway.settings import Settings, unknown_names
 from gateway.sharing import Sharing
 from gateway.spending import Spending
 
@@ -107,6 +107,7 @@ class Gateway:
             series,
             inflight=lambda: self.calls.inflight,
             ledger_lag=self.spending.ledger.lag_seconds,
+            state_age=self.agreed.age_seconds,
             baseline=settings.baseline,
         )
         at_once = Audit(settings.state_dir, patience_seconds=_MOST_WAIT_SECONDS)
@@ -240,10 +241,13 @@ class Gateway:
         if self.recognizer is not None:
             self.recognizer.start()
         loops = [asyncio.create_task(self.policies.watch()), asyncio.create_task(self._follow_state())]
+        loops.append(asyncio.create_task(self._follow_limits()))
         loops.append(asyncio.create_task(self._follow_exceptions()))
         loops.append(asyncio.create_task(self._keep_alive()))
         loops.append(asyncio.create_task(self.spending.read_on(lambda: self.policies.current)))
         self.log.event("started", version=__version__, port=self.settings.port, admin_port=self.settings.admin_port)
+        if unknown := unknown_names():
+            self.log.event("settings_unknown", names=unknown)  # never what they say: it may be a secret
         self.notes.note("started", __version__)
         try:
             yield
@@ -268,16 +272,27 @@ class Gateway:
             self.notes.close()
 
     async def _follow_state(self) -> None:
-        """Sees keys, suspensions and budgets that another process made or ended."""
+        """Sees keys and suspensions that others made or ended. Nothing that takes longer is waited for."""
         while True:
             await asyncio.sleep(_REFRESH_SECONDS)
             try:
                 await self.orders.follow()
-                await self.spending.follow(self.policies.current, lambda: self.policies.current)
-                await self.sharing.begin()  # before anybody is let in by what was read
-                self.agreed.put_in_force()
             except Exception as error:  # noqa: BLE001  busy for a moment, say: the next look will see it
                 self.log.event("state_not_read", error=str(error))
+
+    async def _follow_limits(self) -> None:
+        """Puts budgets in force that others set, which the ledger is read for; after that callers are found, also by
+        what was read late."""
+        while True:
+            await asyncio.sleep(_REFRESH_SECONDS)
+            known = self.orders.known  # what is done now goes by what was read before
+            try:
+                await self.spending.follow(self.policies.current, lambda: self.policies.current)
+                await self.sharing.begin()  # before anybody is let in by what was read
+                if known:
+                    self.agreed.put_in_force()
+            except Exception as error:  # noqa: BLE001  the next round tries again
+                self.log.event("limits_not_followed", error=str(error))
 
     async def _follow_exceptions(self) -> None:
         """Looks at running calls again when a break-glass exception ends: no file changes then."""

@@ -11,7 +11,7 @@ from gateway.adapters.lanes import Lanes
 from gateway.adapters.policy_files import PolicyFiles
 from gateway.adapters.stores import shared_of
 from gateway.adapters.suspensions import Suspensions
-from gateway.adapters.tables import Unreachable
+from gateway.adapters.tables import OutcomeUnknown, Unreachable
 from gateway.core.errors import Refusal, Refused
 from gateway.policy.document import suggestion
 from gateway.settings import Settings
@@ -39,6 +39,8 @@ class Orders:
         self._audit = audit
         self._tell = tell
         self._suspended = frozenset(agreed.suspensions.in_force)  # in the snapshot in force
+        self.known = agreed.read
+        """Whether all orders that there were when replicas' state was first read are in force."""
 
     def begin(self) -> None:
         """Tells which orders are in force from the start."""
@@ -46,12 +48,17 @@ class Orders:
             self._told(order)
 
     async def follow(self) -> None:
-        """Reads what replicas agree on, and puts in force what was ordered meanwhile."""
-        for order in await self._agreed.look():
-            self._told(order)
-        if (ordered := frozenset(self._agreed.suspensions.in_force)) != self._suspended:
-            await self._policies.suspend(ordered)
-            self._suspended = ordered
+        """Reads what replicas agree on, and puts in force what was ordered meanwhile, also where it cannot all be
+        read."""
+        try:
+            for order in await self._agreed.look():
+                self._told(order)
+        finally:
+            read = self._agreed.read
+            if (ordered := frozenset(self._agreed.suspensions.in_force)) != self._suspended:
+                await self._policies.suspend(ordered)
+                self._suspended = ordered
+            self.known = read
 
     def shown(self) -> Sequence[suspensions.Shown]:
         """The backends of the snapshot in force, and what was ordered of them."""
@@ -89,6 +96,8 @@ class Orders:
                 if not suspended:
                     return orders.resume(id, by=by, reason=reason)
                 orders.suspend(id, by=by, reason=reason)
+            except OutcomeUnknown as error:
+                raise Refused(Refusal.STATE_DOWN, f"the order may be kept: {error}", retry_after=5) from None
             except Unreachable as error:
                 raise Refused(Refusal.STATE_DOWN, f"the order was not kept: {error}", retry_after=5) from None
             return True

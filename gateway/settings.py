@@ -293,6 +293,11 @@ def names() -> tuple[str, ...]:
     return *(f"GATEWAY_{name.upper()}" for name, _ in fields), *files
 
 
+def unknown_names() -> list[str]:
+    """Names in the environment that look like settings, and are none."""
+    return sorted(name for name in os.environ.keys() - set(names()) if name.startswith("GATEWAY_"))
+
+
 def _is_secret(field: FieldInfo) -> bool:
     return field.annotation == SecretStr | None
 

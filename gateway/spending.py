@@ -19,6 +19,7 @@ from gateway.adapters.replicas import Replicas
 from gateway.adapters.series import Series
 from gateway.adapters.spend import spent_by
 from gateway.adapters.stores import store_of
+from gateway.core.budget import Limit
 from gateway.core.errors import Refusal, Refused
 from gateway.core.record import Entry
 from gateway.policy.decide import Eligibility
@@ -62,7 +63,7 @@ class Spending:
             lambda limits: self.budgets.restore(limits, time.time()), self.budgets.enforce, self._behind, tell
         )
         self._store = store
-        self._in_force: tuple[Eligibility, Set] | None = None
+        self._in_force: tuple[Sequence[Limit], Set] | None = None  # of the policy, and of operators
         self._standings = BudgetSeries(series.drop)
         self._figures = LedgerSeries(series.drop)
         series.show(self._standings, self._figures)
@@ -77,6 +78,7 @@ class Spending:
 
     async def close(self) -> None:
         """Ends, once all that ended is where it belongs."""
+        self._books.close()
         if self._shared is not None:
             await self._shared.close()
         await asyncio.to_thread(self.ledger.close)
@@ -88,7 +90,7 @@ class Spending:
 
         def put_in_force() -> None:
             limits()
-            self._in_force = policy, known
+            self._in_force = policy.limits, known
 
         return put_in_force
 
@@ -96,7 +98,7 @@ class Spending:
         """Puts in force what operators have set, as it is known; opens limits again once the ledger says what was spent
         under them, and settles what a former process left. `current` says whether the policy is still in force then."""
         set_now = self._store.known
-        known = self._in_force is not None and self._in_force[0] is policy and self._in_force[1] == set_now
+        known = self._in_force == (policy.limits, set_now)
         if not known or self._limits.due:
             put_in_force = await asyncio.to_thread(self.restored, policy)
             if current() is policy:

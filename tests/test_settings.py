@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from gateway.settings import BadSettings, Settings, load
+from gateway.settings import BadSettings, Settings, load, unknown_names
 
 
 @pytest.fixture(autouse=True)
@@ -264,3 +264,10 @@ def test_the_ledger_is_in_a_file_unless_a_database_is_named(value, url):
     settings = load(database_url=value)
     assert settings.ledger_url == url
     assert "secret" not in repr(settings)
+
+
+def test_a_name_that_no_setting_has_is_found(monkeypatch):
+    before = set(unknown_names())
+    for name in ("GATEWAY_PROT", "GATEWAY_PORT", "GATEWAY_VALKEY_URL_FILE", "GATEWAY_PORT_FILE", "OTHER"):
+        monkeypatch.setenv(name, "1")
+    assert set(unknown_names()) - before == {"GATEWAY_PROT", "GATEWAY_PORT_FILE"}

@@ -1,5 +1,6 @@
 """Gateways that have a database together: what one is told, all know within a second; and none forgets while it is away."""
 
+import asyncio
 import contextlib
 import json
 import sqlite3
@@ -8,13 +9,19 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 from support.server import ROOT, Server, backend, serving
 from support.upstream import OK, answer
 
 from gateway.adapters import audit
+from gateway.adapters.agreed import Agreed
 from gateway.adapters.budget_store import BudgetStore
 from gateway.adapters.keys import Keys
 from gateway.adapters.suspensions import Suspensions
+from gateway.adapters.tables_postgres import PostgresTables
+from gateway.core.errors import Refused
+from gateway.orders import Orders
+from gateway.settings import Settings
 
 SOON = 1.0
 """Seconds within which every replica knows."""
@@ -146,7 +153,7 @@ def test_while_the_database_is_away_replicas_serve_on_and_one_that_starts_waits(
     tmp_path, catalog, url, postgres_server, showed
 ):
     settings = {"GATEWAY_DATABASE_URL": url}
-    late = Server(tmp_path / "late", ROOT / "routing_policies", catalog, **settings)
+    late = Server(tmp_path / "late", ROOT / "routing_policies", catalog, GATEWAY_DATABSE_URL="secret", **settings)
     with serving(tmp_path / "1", catalog, **settings) as first:
         key = first.key(sensitivity="public")
         within_a_second([first], key, 200, time.monotonic())
@@ -161,8 +168,10 @@ def test_while_the_database_is_away_replicas_serve_on_and_one_that_starts_waits(
                 models = CLIENT.get(f"{late.base}/v1/models", headers={"authorization": f"Bearer {key}"})
                 assert models.status_code == 503
                 assert admin(late) == 401  # whether a key guards it, nobody can say
+                aged = first.metrics()["gateway_state_age_seconds"]
                 assert status(first, key) == 200
                 assert status(first, "sk-gw-unknown") == 401
+                assert first.metrics()["gateway_state_age_seconds"] > aged > 0
                 for command in ("keys list", "budgets list", "backends suspend a", "keys revoke key_1"):
                     failed = first.cli(*command.split())
                     assert (failed.returncode, "GATEWAY_DATABASE_URL" in failed.stderr) == (2, True), failed.stderr
@@ -181,6 +190,8 @@ def test_while_the_database_is_away_replicas_serve_on_and_one_that_starts_waits(
         finally:
             late.stop()
     assert told(first, "state_") == ["state_away", "state_back"]
+    assert [each["names"] for each in events(late) if each["event"] == "settings_unknown"] == [["GATEWAY_DATABSE_URL"]]
+    assert "secret" not in late.log.read_text()
     assert told(late, "state_") == ["state_away", "state_back"]
     showed("PostgreSQL down, one gateway running, one started", "served on; 503 until it knew the keys, then ready")
 
@@ -222,6 +233,55 @@ def test_while_the_database_hangs_nobody_waits_for_it(replicas, postgres_server)
             assert status(first, key) == 200
             slowest = max(slowest, time.monotonic() - began)
     assert slowest < 1
+
+
+@pytest.mark.alone
+@pytest.mark.assures("fault 26")
+def test_while_the_ledger_is_slow_what_is_ordered_or_revoked_is_so_within_a_second(
+    replicas, url, postgres_server, showed
+):
+    first, second = replicas
+    key, gone = (json.loads(made(first)) for _ in range(2))
+    for each in (key, gone):
+        within_a_second(replicas, each["key"], 200, time.monotonic())
+    with postgres_server.locked(url, "entries"):
+        assert first.cli("budgets", "set", "--team", "red", "--usd", "5").returncode == 0  # the ledger is read for it
+        time.sleep(SOON)
+        assert first.cli("keys", "revoke", gone["id"]).returncode == 0
+        slowest = within_a_second(replicas, gone["key"], 401, time.monotonic())
+        order = f"http://127.0.0.1:{second.admin_port}/admin/backends/a/suspend"
+        assert CLIENT.post(order).status_code == 200
+        slowest = max(slowest, within_a_second(replicas, key["key"], 403, time.monotonic()))
+        began = time.monotonic()
+        assert second.stop() == 0
+        ended = time.monotonic() - began
+    assert ended < 25  # what was spent is still offered to the ledger; nobody waits for an answer that nobody wants
+    showed(
+        "the ledger answers nothing while new budgets are read",
+        f"a key revoked and a backend suspended on both within {slowest:.2f} s; SIGTERM obeyed in {ended:.1f} s",
+    )
+
+
+def test_an_order_whose_commit_nobody_answered_is_not_called_undone(tmp_path, url, postgres_server, monkeypatch):
+    settings = Settings(state_dir=tmp_path, database_url=SecretStr(url))
+    agreed = Agreed(tmp_path, url, lambda *_, **__: None)
+    orders = Orders(settings, agreed, None, None, None, lambda *_, **__: None)
+    commit, name = PostgresTables.commit, url.partition("?")[0].rpartition("/")[2]
+    cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+
+    def cut_before(self):
+        postgres_server.ask(cut)
+        commit(self)
+
+    monkeypatch.setattr(PostgresTables, "commit", cut_before)
+    with pytest.raises(Refused, match=r"the order may be kept: .* whether it was done is not known"):
+        orders._keep("a", "ana", suspended=True, reason="")
+    asyncio.run(agreed.close())
+
+
+def made(server: Server) -> str:
+    command = ("keys", "create", "--team", "t", "--app", "a", "--sensitivity", "public", "--format", "json")
+    return server.cli(*command).stdout
 
 
 def in_files(directory: Path) -> tuple[str, str]:

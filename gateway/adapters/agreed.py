@@ -5,6 +5,7 @@ process goes on with what it knows.
 """
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -44,6 +45,7 @@ class Agreed:
         self._away = False
         self._in_force = False
         self._last = -math.inf
+        self._orders: list[Order] = []  # that were read and not told
         if self._thread is None:
             self._look()
         else:
@@ -100,20 +102,20 @@ class Agreed:
 
     def _look(self) -> tuple[Order, ...]:
         if self._shared is None:
+            self._refresh()
             self.read = True
-            return self._refresh()
+            return self._news()
         began = time.monotonic()
         try:
-            orders: tuple[Order, ...] = ()
             if (version := self._shared.version()) != self._version:  # one question while nothing happens
-                orders = self._refresh()
+                self._refresh()
                 self._version = version
             if not self.read and (found := left(self._shared, self._directory)):
                 self._tell(
                     "state_not_shared",
                     **found,
                     advice=f"files in {self._directory} are not read, since the database had keys before: make these"
-                    " keys anew (gateway keys create), and set these budgets and suspensions again",
+                    " keys anew (gateway keys create), revoke these, and set these budgets and suspensions again",
                 )
         except Unreachable as error:
             if not self._away:
@@ -125,12 +127,19 @@ class Agreed:
         self._away = False
         self.read = True
         self._last = began
-        return orders
+        return self._news()
 
-    def _refresh(self) -> tuple[Order, ...]:
-        self.keys.refresh()
-        self.budgets.refresh()
-        return self.suspensions.news()  # last: what it tells it tells once
+    def _refresh(self) -> None:
+        """Each for itself: what cannot be read of one, a budget of a later version, say, holds up none of the others.
+        Budgets are known before keys, as a key may have one."""
+        with contextlib.ExitStack() as each:  # the last is the first
+            each.callback(lambda: self._orders.extend(self.suspensions.news()))
+            each.callback(self.keys.refresh)
+            each.callback(self.budgets.refresh)
+
+    def _news(self) -> tuple[Order, ...]:
+        news, self._orders = tuple(self._orders), []
+        return news
 
     def _close(self) -> None:
         for each in (self.keys, self.suspensions, self.budgets):

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,31 @@ class Books:
     def __init__(self, state_dir: Path, database_url: str = "") -> None:
         self._path = state_dir / "ledger.sqlite"
         self._url = database_url
+        self._asking = threading.Lock()  # of what is below
+        self._closed = False
+        self._asked: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = set()
+
+    def close(self) -> None:
+        """Gives up what is asked of a database, and asks it nothing more: LedgerUnreadable. From any thread.
+
+        So a process that ends waits for no answer that nobody wants.
+        """
+        with self._asking:
+            self._closed = True
+            for loop, task in self._asked:
+                loop.call_soon_threadsafe(task.cancel)
 
     def ask(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """The rows that a question finds; none where there is no ledger yet. `?` stands for a value.
 
         Raises LedgerUnreadable. Not for the thread of a running event loop.
         """
-        return asyncio.run(self._ask_postgres(sql, values)) if self._url else self._ask_sqlite(sql, values)
+        if not self._url:
+            return self._ask_sqlite(sql, values)
+        try:
+            return asyncio.run(self._ask_until_closed(sql, values))
+        except asyncio.CancelledError:
+            raise LedgerUnreadable("the ledger is not read any more: the gateway stops") from None
 
     def whole(self, quotient: str) -> str:
         """SQL for the whole part of what is not below zero."""
@@ -46,6 +65,18 @@ class Books:
             raise LedgerUnreadable(f"cannot read the ledger in {self._path}: {_advice(error)}") from error
         finally:
             db.close()
+
+    async def _ask_until_closed(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        asked = asyncio.get_running_loop(), asyncio.create_task(self._ask_postgres(sql, values))
+        with self._asking:
+            self._asked.add(asked)
+            if self._closed:
+                asked[1].cancel()
+        try:
+            return await asked[1]
+        finally:
+            with self._asking:
+                self._asked.discard(asked)
 
     async def _ask_postgres(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         import asyncpg  # a tenth of a second that only those pay who need it

@@ -114,10 +114,11 @@ class Keys:
         scopes: Sequence[str] = DEFAULT_SCOPES,
         models: Sequence[str] = (),
         expires: float | None = None,
+        id: str | None = None,
     ) -> tuple[str, str]:
-        """A new key: (id, key). The key cannot be had again."""
+        """A new key: (id, key). The key cannot be had again. `id` is one of `new_id`, where its budget is set first."""
         key, digest, shown = self._new()
-        id = "key_" + secrets.token_hex(6)
+        id = id or new_id()
         with self._audit.during(whoever(), "key_created", id, f"{team}/{app}: {', '.join(scopes)}", self._db):
             self._db.change(
                 f"INSERT INTO keys ({_OF_CALLER}, expires, digest, shown, created)"
@@ -335,6 +336,11 @@ def _caller(
 
 def _words(text: str) -> tuple[str, ...]:
     return msgspec.json.decode(text, type=tuple[str, ...])
+
+
+def new_id() -> str:
+    """The id of a key to be made."""
+    return "key_" + secrets.token_hex(6)
 
 
 def new_pepper() -> bytes:

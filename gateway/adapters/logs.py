@@ -24,6 +24,7 @@ _LEVELS = {
     "otel_dropped": "warning",
     "otel_fault": "error",
     "policy_not_loaded": "error",
+    "settings_unknown": "warning",
 }
 """Of events that are not what their fields make them."""
 

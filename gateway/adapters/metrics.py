@@ -40,7 +40,13 @@ class Metrics:
     """All series of this process."""
 
     def __init__(
-        self, series: Series, *, inflight: Callable[[], int], ledger_lag: Callable[[], float], baseline: str = ""
+        self,
+        series: Series,
+        *,
+        inflight: Callable[[], int],
+        ledger_lag: Callable[[], float],
+        state_age: Callable[[], float] = lambda: 0.0,
+        baseline: str = "",
     ) -> None:
         """`baseline` is a further model to compare costs with, by its id in the catalog; empty: none."""
         self.registry = series.registry
@@ -82,6 +88,9 @@ class Metrics:
         series.gauge("gateway_inflight_requests", "Requests under way").set_function(inflight)
         series.gauge("gateway_ledger_lag_seconds", "Age of the oldest call not yet in the ledger").set_function(
             ledger_lag
+        )
+        series.gauge("gateway_state_age_seconds", "Since keys, suspensions and budgets were last read").set_function(
+            state_age
         )
         self._baseline = baseline
         self._prices: dict[str, Price] = {}

@@ -230,17 +230,13 @@ def _snapshot(bundle: Bundle, ids: frozenset[str]) -> Eligibility:
     return Eligibility(bundle, not_offered(bundle.backends))
 
 
-def _nothing() -> None:
-    """What is prepared where nothing is."""
-
-
 class PolicyFiles:
     """Holds the snapshot in force and follows the files. `current` is swapped as one reference.
 
     `on_load` is told of each snapshot once it is in force, `on_failure` of each tree that did not load. `suspended`
     are the backends that are off by order: see `suspend`. `admit` says why a tree that loaded may not be put in force
-    all the same; empty: it may. `prepare` is asked about each snapshot beside the event loop;
-    what it returns is called as the snapshot comes into force.
+    all the same; empty: it may. `prepare` is asked about each snapshot beside the event loop; what it returns is called
+    as the snapshot comes into force.
     """
 
     def __init__(
@@ -254,7 +250,7 @@ class PolicyFiles:
         on_failure: Callable[[tuple[Problem, ...]], None],
         suspended: Iterable[str] = (),
         admit: Callable[[Parsed], str] = lambda _: "",
-        prepare: Callable[[Eligibility], Callable[[], None]] = lambda _: _nothing,
+        prepare: Callable[[Eligibility], Callable[[], None]] = lambda _: lambda: None,
     ) -> None:
         if parsed.bundle is None:
             raise ValueError("the first bundle must be good")
@@ -269,10 +265,10 @@ class PolicyFiles:
         self._admit = admit
         self._on_disk: tuple[object, ...] | None = parsed.bundle.digest, *_beside(directory)
         self._changed = asyncio.Event()
-        self._renewing = asyncio.Lock()
-        self.loaded = parsed.bundle  # as the files say; `current` is this, under the suspensions
-        self._put_in_force(*self._made(parsed.bundle))
-        self.state = ReloadState(self.current.digest, time.time(), False, parsed.problems)
+        self._renewing, self._suspending = asyncio.Lock(), asyncio.Lock()
+        self.loaded = parsed.bundle  # as the files say
+        self.state = ReloadState("", time.time(), False, parsed.problems)
+        self._put_in_force(parsed.bundle, *self._made(parsed.bundle, self._suspended))
 
     def moment(self) -> float:
         """Now, in Unix seconds, by a clock that nobody sets back."""
@@ -295,23 +291,33 @@ class PolicyFiles:
             self._on_failure(parsed.problems)
 
     async def suspend(self, ids: Iterable[str]) -> None:
-        """Exactly these backends are suspended from now on, in what is loaded and in what will be."""
-        self._suspended = frozenset(ids)
-        await self._renew()
+        """Exactly these backends are suspended from now on, in what is loaded and in what will be. Limits stay as they
+        are, so it does not wait for what they take."""
+        wanted = self._suspended = frozenset(ids)
+        async with self._suspending:
+            snapshot, bundle = self.current, None
+            while bundle is not self._bundle or wanted != self._suspended:
+                bundle, wanted = self._bundle, self._suspended
+                snapshot = await asyncio.to_thread(_snapshot, bundle, wanted)
+            self._put_in_force(bundle, snapshot, lambda: None)
 
     async def _renew(self) -> None:
-        """Builds the snapshot beside the event loop and puts it in force."""
+        """Builds the snapshot beside the event loop and puts it in force, with what was suspended meanwhile."""
         async with self._renewing:
-            self._put_in_force(*await asyncio.to_thread(self._made, self.loaded))
-            self.state = msgspec.structs.replace(self.state, digest=self.current.digest)
+            bundle, suspended = self.loaded, self._suspended
+            snapshot, prepared = await asyncio.to_thread(self._made, bundle, suspended)
+            while suspended != (suspended := self._suspended):
+                snapshot = await asyncio.to_thread(_snapshot, bundle, suspended)
+            self._put_in_force(bundle, snapshot, prepared)
 
-    def _made(self, bundle: Bundle) -> tuple[Eligibility, Callable[[], None]]:
-        snapshot = _snapshot(bundle, self._suspended)
+    def _made(self, bundle: Bundle, suspended: frozenset[str]) -> tuple[Eligibility, Callable[[], None]]:
+        snapshot = _snapshot(bundle, suspended)
         return snapshot, self._prepare(snapshot)
 
-    def _put_in_force(self, snapshot: Eligibility, prepared: Callable[[], None]) -> None:
+    def _put_in_force(self, bundle: Bundle, snapshot: Eligibility, prepared: Callable[[], None]) -> None:
         prepared()
-        self.current = snapshot
+        self._bundle, self.current = bundle, snapshot
+        self.state = msgspec.structs.replace(self.state, digest=snapshot.digest)
         self._on_load(snapshot.digest, snapshot.bundle.backends)
 
     async def watch(self) -> None:

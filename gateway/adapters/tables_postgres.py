@@ -43,7 +43,7 @@ MIGRATIONS = (
 """The rule for them stands in `migrations_postgres`. `changes` has one row, which every change raises."""
 
 _BEGIN = """
-    BEGIN;
+    BEGIN ISOLATION LEVEL READ COMMITTED;
     SET LOCAL lock_timeout = '4s';
     SET LOCAL idle_in_transaction_session_timeout = '15s';
     UPDATE changes SET number = number + 1;
@@ -85,9 +85,10 @@ class PostgresTables:
         return self._ask(sql, values)  # a connection that was idle is cut by what is between, or by a restart
 
     def version(self) -> object:
-        """How often something was changed. With a new connection it is another one: the database may be, too."""
-        [(number,)] = self.ask("SELECT number FROM changes")
-        return self._connections, number
+        """How often something was changed, and by whom and where. With a new connection it is another one, as the
+        database may be, too: a standby that took over, or a backup, may lack changes and count others again."""
+        [row] = self.ask("SELECT number, xmin::text, pg_postmaster_start_time() FROM changes")
+        return self._connections, *row
 
     def begin(self) -> None:
         """Begins a change. See `Tables`."""
@@ -170,6 +171,8 @@ class PostgresTables:
             self._url,
             timeout=_CONNECT_SECONDS,
             command_timeout=_STATEMENT_SECONDS,
+            statement_cache_size=0,  # what pools connections for a transaction each knows no statements of others
+            target_session_attrs="read-write",  # a standby may be behind, and goes on being read
             server_settings={"application_name": "gateway"},
         )
         self._connections += 1

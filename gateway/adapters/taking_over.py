@@ -50,7 +50,7 @@ def meet(tables: Tables, directory: Path, by: str, tell: Callable[..., None]) ->
         if not made:
             rows = {} if marker.exists() else _rows(directory)
             if any(rows.values()):
-                how = _TAKEN if _take_over(tables, directory, rows, by, tell) else how
+                how = _TAKEN if _take_over(tables, directory, by, tell) else how
             else:
                 _begin(tables)
         if not marker.exists():
@@ -61,13 +61,16 @@ def meet(tables: Tables, directory: Path, by: str, tell: Callable[..., None]) ->
 
 
 def left(tables: Tables, directory: Path) -> Mapping[str, int]:
-    """How much a directory has in files that the database does not have, by kind. Raises Unreachable."""
+    """How much a directory has in files that the database does not have, by kind; `revoked_keys` are those that are
+    revoked in the files alone. Raises Unreachable."""
     marker = directory / NAME
     if marker.exists() and marker.read_text().startswith(_TAKEN):
         return {}  # what the database does not have of it was removed there
     rows = _rows(directory)
     count = {table: _missing(tables, table, rows.get(table, ())) for table in _IDENTITY}
     found = {kind: sum(count[table] for table in of) for kind, of in _COUNTED.items()}
+    if revoked := {line["id"] for line in rows.get("keys", ()) if line["revoked"] is not None}:
+        found["revoked_keys"] = sum(id in revoked for (id,) in tables.ask("SELECT id FROM keys WHERE revoked IS NULL"))
     return {kind: number for kind, number in found.items() if number}
 
 
@@ -91,10 +94,11 @@ def _begin(tables: Tables) -> None:
         raise
 
 
-def _take_over(tables: Tables, directory: Path, rows: Rows, by: str, tell: Callable[..., None]) -> bool:
-    counts = {kind: sum(len(rows.get(table, ())) for table in of) for kind, of in _COUNTED.items()}
-    said = ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in counts.items())
-    with Audit(directory).during(by, "state_shared", detail=said, db=tables) as noted:
+def _take_over(tables: Tables, directory: Path, by: str, tell: Callable[..., None]) -> bool:
+    with Audit(directory).during(by, "state_shared", db=tables) as noted:
+        rows = _rows(directory)  # whoever changes them holds the trail: a key that was revoked just now stays revoked
+        counts = {kind: sum(len(rows.get(table, ())) for table in of) for kind, of in _COUNTED.items()}
+        noted.detail = ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in counts.items())
         if first := _set_pepper(tables, keys.pepper_of(directory)):
             for table, lines in rows.items():
                 for line in lines:

@@ -23,6 +23,8 @@ ANSWER_SECONDS = 0.5
 _IDLE_CONNECTIONS = 16
 _SCHEMES = {"valkey": "redis", "valkeys": "rediss", "redis": "redis", "rediss": "rediss", "unix": "unix"}
 
+_SPOILED = "WRONGTYPE", "exhausted the last possible ID"
+
 Command = tuple[str | bytes | int | float, ...]
 Call = tuple[Sequence[str], Sequence[str | int]]
 """Keys and arguments of one run of the script."""
@@ -33,8 +35,9 @@ class Down(Exception):
 
 
 def is_spoiled(answer: object) -> bool:
-    """Whether the server says that a key holds something of another kind: then somebody else wrote to it."""
-    return isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer)
+    """Whether the server says that a key holds something of another kind, or the last entry that there may be: then
+    somebody else wrote to it."""
+    return isinstance(answer, ResponseError) and any(said in str(answer) for said in _SPOILED)
 
 
 class Valkey:

@@ -16,7 +16,7 @@ from gateway.cli.common import Policies, StateDir, cannot_run, print_json, setti
 from gateway.core.catalog import Backend
 from gateway.core.steering import plain
 from gateway.review.doctor import Seen, diagnose
-from gateway.settings import Settings, names
+from gateway.settings import Settings, names, unknown_names
 
 
 class Format(StrEnum):
@@ -52,11 +52,10 @@ def seen(settings: Settings) -> Seen:
     """All that can be looked at from here."""
     tree, backends = _tree(settings)
     keys, admin_key = _keys(settings)
-    known = names()
     policy = looks.answer(settings.host, settings.port, "/readyz").get("policy")
     return Seen(
-        settings=known,
-        unknown=tuple(sorted(name for name in os.environ if name.startswith("GATEWAY_") and name not in known)),
+        settings=names(),
+        unknown=tuple(unknown_names()),
         tree=tree,
         stale=isinstance(policy, dict) and bool(policy.get("stale")),
         backends=backends,

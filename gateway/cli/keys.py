@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import msgspec
 import typer
 
-from gateway.adapters.keys import KeyRow, Keys
+from gateway.adapters.keys import KeyRow, Keys, new_id
 from gateway.cli.budgets import WINDOWS, amount_of, open_store, window_of
 from gateway.cli.common import (
     Format,
@@ -94,8 +94,17 @@ def create(
     ceiling = None if budget is None else amount_of(budget)
     window_of(per)
     ends = None if expires is None else end_at(expires, "--expires")
+    id = new_id()
+    with noting():
+        if ceiling is not None or rpm or tpm:  # before the key: it is never without them
+            with contextlib.closing(open_store(settings_of(state_dir=state_dir))) as store:
+                if ceiling is not None:
+                    store.set_budget("key", id, per, ceiling, soft=False)
+                for unit, a_minute in zip(UNITS, (rpm, tpm), strict=True):
+                    if a_minute is not None:
+                        store.set_rate("key", id, unit, a_minute)
     with noting(), contextlib.closing(_open(state_dir)) as keys:
-        id, key = keys.create(
+        _, key = keys.create(
             team=team,
             app=app,
             projects=project or ["default"],
@@ -106,15 +115,8 @@ def create(
             scopes=scopes,
             models=models or [],
             expires=ends,
+            id=id,
         )
-        if ceiling is not None or rpm or tpm:
-            store = open_store(settings_of(state_dir=state_dir))
-            if ceiling is not None:
-                store.set_budget("key", id, per, ceiling, soft=False)
-            for unit, a_minute in zip(UNITS, (rpm, tpm), strict=True):
-                if a_minute is not None:
-                    store.set_rate("key", id, unit, a_minute)
-            store.close()
     if format is Format.json:
         print_json({"id": id, "key": key})
     else:

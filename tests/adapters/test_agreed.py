@@ -50,6 +50,25 @@ def test_what_others_do_is_known_at_the_next_look(agreeing, tmp_path, told):
     asyncio.run(mine.close())
 
 
+def test_what_cannot_be_read_of_one_holds_up_none_of_the_others(agreeing, tmp_path, told):
+    keys, orders, budgets = agreeing(Keys), agreeing(Suspensions), agreeing(BudgetStore)
+    id, key = keys.create(team="t", app="a")
+    mine = Agreed(tmp_path, agreeing.url, told)
+    mine.put_in_force()
+    assert mine.find(key.encode()).key == id
+    budgets.set_budget("continent", "red", "day", 5, soft=False)  # as a later version may have them
+    keys.revoke(id)
+    orders.suspend("a", by="ana")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="continent"):
+            asyncio.run(mine.look())
+        assert (mine.find(key.encode()), list(mine.suspensions.in_force)) == (None, ["a"])
+    budgets.remove("continent", "red")
+    assert [order.backend for order in asyncio.run(mine.look())] == ["a"]  # told once, and not lost
+    assert asyncio.run(mine.look()) == ()
+    asyncio.run(mine.close())
+
+
 def test_until_what_was_read_is_in_force_no_key_is_called_good_or_bad(agreeing, tmp_path, told):
     key = agreeing(Keys).create(team="t", app="a")[1].encode()
     mine = Agreed(tmp_path, agreeing.url, told)

@@ -1,6 +1,8 @@
 """Reading the ledger wherever it is."""
 
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.stores import NOW, Place, entry
@@ -55,3 +57,16 @@ def test_a_database_without_tables_says_what_makes_them(shared, tmp_path):
     for place in (Place(tmp_path), shared):
         with pytest.raises(LedgerUnreadable, match="made when a gateway of this version first starts"):
             place.books.ask(f"SELECT COUNT(*) FROM {calls([])}")
+
+
+def test_who_stops_waits_for_no_answer(shared, server):
+    ledger = shared.ledger()
+    ledger.close()
+    with server.locked(shared.url, "entries"), ThreadPoolExecutor(1) as apart:
+        asking = apart.submit(shared.ask, "SELECT COUNT(*) FROM entries")
+        time.sleep(0.5)
+        shared.books.close()
+        with pytest.raises(LedgerUnreadable, match="stops"):
+            asking.result(5)
+        with pytest.raises(LedgerUnreadable, match="stops"):
+            apart.submit(shared.ask, "SELECT 1").result(5)

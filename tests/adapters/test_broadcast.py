@@ -228,6 +228,17 @@ async def test_what_is_not_ours_is_ignored_and_told_once(replica, server):
     assert len(one.events) == 2  # one for each topic
 
 
+async def test_an_entry_that_leaves_no_number_for_others_silences_nobody(replica, server):
+    one, other = await replica(), await replica()
+    one.raise_to("restricted", b"a")
+    await until(lambda: other.label(b"a"))
+    client(server).xadd(LABELS, {b"12345678": b"x"}, id=f"{2**64 - 1}-{2**64 - 1}")
+    one.raise_to("restricted", b"b")
+    await until(lambda: other.label(b"b"))
+    late = await replica()
+    assert (late.label(b"a"), late.label(b"b")) == ("restricted", "restricted")
+
+
 async def test_what_a_topic_cannot_read_is_ignored(replica):
     one, other = await replica(), await replica()
     one.notes.tell(b"bad")

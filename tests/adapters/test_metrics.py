@@ -1,5 +1,6 @@
 """Metrics as projections of the record."""
 
+import math
 from decimal import Decimal
 
 import msgspec
@@ -34,7 +35,7 @@ def record(*tried: Tried, decision: Decision | None = PERMITTED, team: str = "t"
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(Series(), inflight=lambda: 3, ledger_lag=lambda: 0.5)
+    return Metrics(Series(), inflight=lambda: 3, ledger_lag=lambda: 0.5, state_age=lambda: math.inf)
 
 
 def value(metrics: Metrics, sample: str, **labels: str) -> float | None:
@@ -159,6 +160,7 @@ def test_gauges_ask_when_they_are_scraped(metrics):
     text = metrics.exposition().decode()
     assert "gateway_inflight_requests 3.0" in text
     assert "gateway_ledger_lag_seconds 0.5" in text
+    assert "gateway_state_age_seconds +Inf" in text  # it was never read
     assert "_created" not in text
 
 

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import os
 import shutil
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -350,6 +351,41 @@ async def test_a_suspension_does_not_wait_for_a_load(tree):
     await reloading
     assert denied(held.files)
     assert held.files.current.digest.startswith(load(tree).bundle.digest)
+
+
+async def test_a_suspension_does_not_wait_for_what_a_load_prepares_and_is_not_lost_by_it(tree):
+    begun, gate = threading.Event(), threading.Event()
+    gate.set()
+
+    def prepare(_):
+        begun.set()
+        assert gate.wait(10)
+        return lambda: None
+
+    held = Held(tree, prepare=prepare)
+    gate.clear()
+    begun.clear()
+    (tree / "policies/a.yaml").write_text(RULES + "# more\n")
+    reloading = asyncio.create_task(held.files.reload())
+    assert await asyncio.to_thread(begun.wait, 10)
+    await asyncio.wait_for(held.files.suspend(["a"]), 5)
+    assert denied(held.files)
+    gate.set()
+    await reloading
+    assert denied(held.files)
+    assert held.files.current.digest.startswith(load(tree).bundle.digest)
+    assert held.files.state.digest == held.files.current.digest
+
+
+async def test_of_two_orders_at_once_both_are_in_force_when_either_returns(tree):
+    held = Held(tree)
+    first = asyncio.create_task(held.files.suspend(["a"]))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(held.files.suspend(["a", "b"]))
+    await first
+    assert denied(held.files)
+    await second
+    assert denied(held.files)
 
 
 async def test_whoever_is_told_of_a_snapshot_finds_it_in_force(tree):

@@ -108,6 +108,45 @@ def test_a_connection_that_was_cut_is_made_anew_and_what_it_met_is_met_again(ope
     assert len(met) == 2
 
 
+def test_a_database_that_was_set_back_is_another_one_though_it_counts_as_many_changes(opened):
+    tables = opened()
+    before = tables.version()
+    tables.ask("UPDATE changes SET number = number")  # as a backup does that is put back behind the same connection
+    assert tables.version() != before
+
+
+def test_a_standby_is_not_read(opened, server):
+    tables, late = opened(), opened()
+    tables.version()
+    with server.standby():
+        for each in (tables, late):
+            with pytest.raises(Unreachable, match="GATEWAY_DATABASE_URL"):
+                each.version()  # it may be behind, and nobody would be told
+    tables.version()
+
+
+def test_changes_follow_each_other_whatever_isolation_a_database_has(opened, shared, server):
+    name = shared.url.partition("?")[0].rpartition("/")[2]
+    server.ask(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    one, other = opened(), opened()
+    other.version()
+    one.begin()
+    one.change(ADD, ["a", b"x"])
+    waiting = threading.Thread(target=add, args=(other, "b"))
+    waiting.start()
+    time.sleep(0.3)
+    one.commit()
+    waiting.join(5)
+    assert names(one) == ["a", "b"]
+
+
+def test_no_statement_stays_prepared_on_a_connection_that_others_may_be_given(opened):
+    tables = opened()
+    for _ in range(2):
+        add(tables, str(tables.version()))
+    assert tables.ask("SELECT name FROM pg_prepared_statements") == []
+
+
 def test_a_change_whose_connection_was_cut_is_not_made_by_the_next_one(opened, cut):
     tables = opened()
     tables.begin()

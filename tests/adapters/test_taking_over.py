@@ -1,12 +1,16 @@
 """A new database takes over what a directory has, once; nothing is merged, and nothing is lost without a word."""
 
+import contextlib
+import shutil
 import sqlite3
 import threading
+import time
 
 import pytest
 from support.stores import Agreeing
 
 from gateway.adapters import audit, taking_over
+from gateway.adapters.audit import Audit
 from gateway.adapters.budget_store import BudgetStore
 from gateway.adapters.keys import FILE, Keys
 from gateway.adapters.suspensions import Suspensions
@@ -135,6 +139,41 @@ def test_of_many_that_meet_a_new_database_one_brings_its_own_and_all_have_one_pe
     outcomes = [note.outcome for each in agreeing for note in audit.read(each.directory) if note.act == "state_shared"]
     assert outcomes.count("done") == 1
     assert set(outcomes) <= {"done", "another gateway was first"}
+
+
+def test_a_key_that_is_revoked_while_files_are_taken_over_stays_revoked(joined):
+    filled(joined)
+    agreeing = joined("one")
+    keys = agreeing(Keys)
+    with Audit(agreeing.directory).during("ana", "key_revoked"):
+        taking = threading.Thread(target=refreshed, args=(agreeing,))
+        taking.start()
+        time.sleep(1)
+        db = sqlite3.connect(agreeing.directory / FILE)
+        db.execute("UPDATE keys SET revoked = 1.0 WHERE revoked IS NULL")
+        db.commit()
+        db.close()
+    taking.join(10)
+    assert len(rows := keys.rows()) == 2
+    assert all(row.revoked is not None for row in rows)
+
+
+def refreshed(agreeing):
+    keys = Keys(agreeing.directory, agreeing.tables())
+    keys.refresh()
+    keys.close()
+
+
+def test_a_key_that_only_a_copy_of_the_directory_has_revoked_is_told(joined):
+    filled(joined)
+    copy = shutil.copytree(joined("one", "").directory, joined("one", "").directory.parent / "copy")
+    with contextlib.closing(Keys(copy)) as keys:
+        [live] = [row.id for row in keys.rows() if row.revoked is None]
+        assert keys.revoke(live)
+    all_of(joined("one"))
+    late = joined("copy")
+    all_of(late)
+    assert left(late.tables(), copy) == {"revoked_keys": 1}
 
 
 def test_what_cannot_be_noted_is_not_taken_over(joined):

@@ -6,6 +6,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
+from gateway.adapters import audit
 from gateway.cli import app
 
 
@@ -45,6 +46,15 @@ def test_create_list_revoke(run):
     assert run("revoke", made["id"])[0] == 0
     assert run("revoke", made["id"])[0] == 1
     assert "revoked" in run("list")[1]
+
+
+def test_what_a_key_may_spend_is_set_before_it_is_made(run, tmp_path):
+    limits = ("--budget-usd", "5", "--rpm", "7", "--tpm", "9")
+    code, out, _ = run("create", "--team", "t", "--app", "a", *limits, "--state-dir", str(tmp_path), "--format", "json")
+    id = json.loads(out)["id"]
+    acts = [(each.act, each.object) for each in audit.read(tmp_path)]
+    whose = f"key {id}"
+    assert (code, acts) == (0, [("budget_set", whose), ("rate_set", whose), ("rate_set", whose), ("key_created", id)])
 
 
 def test_a_key_is_said_to_be_shown_once(run):

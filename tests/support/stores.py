@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import signal
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -90,6 +91,42 @@ class Server:
             yield
         finally:
             self._server.ensure_postgres_running()
+
+    @contextlib.contextmanager
+    def standby(self) -> Iterator[None]:
+        """It is a standby of a server that tells it nothing: it answers, and changes nothing."""
+        signal_file = Path(self._server.pgdata) / "standby.signal"
+        with self.down():
+            signal_file.touch()
+        try:
+            yield
+        finally:
+            with self.down():
+                signal_file.unlink()
+
+    @contextlib.contextmanager
+    def locked(self, url: str, table: str) -> Iterator[None]:
+        """Who asks a table of a database waits."""
+        ready, done = threading.Event(), threading.Event()
+
+        async def hold() -> None:
+            import asyncpg
+
+            db = await asyncpg.connect(url)
+            async with db.transaction():
+                await db.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+                ready.set()
+                await asyncio.to_thread(done.wait)
+            await db.close()
+
+        holding = threading.Thread(target=lambda: asyncio.run(hold()))
+        holding.start()
+        try:
+            assert ready.wait(10)
+            yield
+        finally:
+            done.set()
+            holding.join()
 
     def stop(self) -> None:
         self._server.cleanup()
