@@ -174,7 +174,7 @@ class Metrics:
                 continue  # it is what it is compared with
             if (price := self._prices.get(model)) is None:
                 continue
-            difference = saved_by(record.tried, price)
+            difference = saved_by(record.tried, record.end, price)
             if difference:
                 child = (self._saved if difference > 0 else self._lost).labels(baseline)
                 sums[child] = sums.get(child, 0) + abs(difference) / PICO_PER_USD
