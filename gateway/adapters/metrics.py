@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from prometheus_client import Counter, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gateway import __version__
 from gateway.adapters.call_metrics import CallSeries
-from gateway.adapters.series import OTHER, CappedCounter, Series, Sums, Values
+from gateway.adapters.series import OTHER, CappedCounter, Count, Series, Sums, Values
 from gateway.core.catalog import Backend
 from gateway.core.errors import Refusal
 from gateway.core.price import PICO_PER_USD, UNPRICED, Price
@@ -39,6 +38,7 @@ class Metrics:
         """`baseline` is a further model to compare costs with, by its id in the catalog; empty: none."""
         self.registry = series.registry
         self._drop = series.drop
+        self.exposition = series.exposition
 
         def counters(name: str, meaning: str, *labels: str) -> CappedCounter:
             return series.counters(name, meaning, labels, _WORDS)
@@ -80,7 +80,7 @@ class Metrics:
         self._baseline = baseline
         self._prices: dict[str, Price] = {}
         self._callers: set[tuple[str, str]] = set()
-        self._put: dict[tuple[object, ...], tuple[Counter, Values, Values, Values]] = {}
+        self._put: dict[tuple[object, ...], tuple[Count, Values, Values, Values]] = {}
 
     def take(self, records: Sequence[Record]) -> None:
         """Counts requests that have ended. Counters are added up first: most requests of a batch share theirs."""
@@ -145,10 +145,6 @@ class Metrics:
         """A policy tree did not load."""
         self._reload_failures.inc()
 
-    def exposition(self) -> bytes:
-        """What a scrape gets."""
-        return generate_latest(self.registry)
-
     def _known(self, team: str, app: str) -> tuple[str, str]:
         if (team, app) in self._callers:
             return team, app
@@ -158,7 +154,7 @@ class Metrics:
         self._drop(1)
         return OTHER, OTHER
 
-    def _made(self, key: tuple[object, ...], *labels: str) -> tuple[Counter, Values, Values, Values]:
+    def _made(self, key: tuple[object, ...], *labels: str) -> tuple[Count, Values, Values, Values]:
         by = labels[2:4]
         timed = (self._duration, self._first, self._rate)
         first, second, third = (each.labels(*by) for each in timed)
