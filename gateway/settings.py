@@ -262,15 +262,10 @@ def _header_pairs(text: str) -> dict[str, str]:
     for each in filter(None, map(str.strip, text.split(","))):
         name, equals, value = each.partition("=")
         name, value = unquote(name.strip()).lower(), unquote(value.strip())
-        if not (
-            equals
-            and _HEADER_NAME.fullmatch(name)
-            and value.isprintable()
-            and value.isascii()
-            and value == value.strip()
-        ):
+        sent = value.isprintable() and value.isascii() and value == value.strip()
+        if not (equals and _HEADER_NAME.fullmatch(name) and sent):
             raise ValueError(
-                "not `name=value,name=value`; percent-encode a comma in a value (`%2C`); no value begins or ends with a space"
+                "not `name=value,name=value`; percent-encode a comma in a value (`%2C`); none begins or ends with a space"
             )
         pairs[name] = value
     return pairs
