@@ -265,7 +265,7 @@ def _header_pairs(text: str) -> dict[str, str]:
         sent = value.isprintable() and value.isascii() and value == value.strip()
         if not (equals and _HEADER_NAME.fullmatch(name) and sent):
             raise ValueError(
-                "not `name=value,name=value`; percent-encode a comma in a value (`%2C`); none begins or ends with a space"
+                "not `name=value,name=value`; percent-encode a comma (`%2C`), leave out spaces around values"
             )
         pairs[name] = value
     return pairs
