@@ -20,7 +20,7 @@ CATALOG = {
     "own": {**OWN, "status": "active", "review_by": "2027-02-01", "aliases": ["pair"], "price": {"gpu_hour": 3.6, "tokens_per_second": 1000, "utilisation": 0.5}},
     "spare": {**OWN, "status": "suspended", "price": {"gpu_hour": 3.6, "tokens_per_second": 1000}},
     "far": {**HOSTED, "status": "active", "price": {"input": 2, "output": 10}},
-    "dear": {**HOSTED, "status": "sunset", "price": {"input": 20, "output": 100}},
+    "dear": {**HOSTED, "price": {"input": 20, "output": 100}},
     "dim": {"provider": "openai"},
 }  # fmt: skip
 RULES = (
@@ -84,13 +84,7 @@ def test_whether_a_newer_tree_did_not_load(tree):
 
 def test_what_a_model_is(tree):
     made = shown(Policies(tree))
-    assert samples(made, "gateway_model_status") == {
-        ("own",): 1,
-        ("spare",): 0,
-        ("far",): 1,
-        ("dear",): 1,
-        ("dim",): 1,
-    }  # one that is replaced soon, one of which nobody says
+    assert samples(made, "gateway_model_status") == {("own",): 1, ("spare",): 0, ("far",): 1, ("dear",): 0, ("dim",): 0}
     assert samples(made, "gateway_model_info") == {
         ("own", "ourselves", "vllm", "inhouse"): 1,
         ("spare", "ourselves", "vllm", "inhouse"): 1,
