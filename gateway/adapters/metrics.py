@@ -8,6 +8,7 @@ from gateway import __version__
 from gateway.adapters.call_metrics import CallSeries
 from gateway.adapters.series import OTHER, CappedCounter, Count, Series, Sums, Values
 from gateway.core.catalog import Backend
+from gateway.core.decision import denied_by
 from gateway.core.errors import Refusal
 from gateway.core.price import PICO_PER_USD, UNPRICED, Price
 from gateway.core.record import Record, Tried
@@ -185,9 +186,8 @@ class Metrics:
             decided = self._decisions.labels("permit", rule, record.sensitivity, chosen.backend.zone)
             sums[decided] = sums.get(decided, 0) + 1
         else:
-            rules = {rule for excluded in decision.excluded for rule in excluded.rules} or {"default-deny"}
-            if any(excluded.by == "policy" for excluded in decision.excluded):
-                self._decisions.labels("deny", min(rules), record.sensitivity, "none").inc()
+            if rules := denied_by(decision):
+                self._decisions.labels("deny", rules[0], record.sensitivity, "none").inc()
                 for rule in rules:
                     self._denied.labels(rule).inc()
             if any(excluded.by == "price" for excluded in decision.excluded):
