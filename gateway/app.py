@@ -186,7 +186,7 @@ class Gateway:
     async def _scrape(self) -> bytes:
         await self.spending.look()
         self.outbox.flush()
-        return self.metrics.exposition()
+        return await asyncio.to_thread(self.metrics.exposition)  # thousands of series take longer than calls may wait
 
     def _restored(self, policy: Eligibility) -> Callable[[], None]:
         """Reads what was spent under new limits and makes the scanner, beside the event loop; what it returns puts both

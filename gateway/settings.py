@@ -262,8 +262,11 @@ def _header_pairs(text: str) -> dict[str, str]:
     for each in filter(None, map(str.strip, text.split(","))):
         name, equals, value = each.partition("=")
         name, value = unquote(name.strip()).lower(), unquote(value.strip())
-        if not (equals and _HEADER_NAME.fullmatch(name) and value.isprintable() and value.isascii()):
-            raise ValueError("not `name=value,name=value`; percent-encode what else is in a value (a comma is `%2C`)")
+        sent = value.isprintable() and value.isascii() and value == value.strip()
+        if not (equals and _HEADER_NAME.fullmatch(name) and sent):
+            raise ValueError(
+                "not `name=value,name=value`; percent-encode a comma (`%2C`), leave out spaces around values"
+            )
         pairs[name] = value
     return pairs
 

@@ -61,7 +61,7 @@ def made():
     collector.close()
     found = {}
     for collector in series.registry._collector_to_names:
-        for family in [collector] if hasattr(collector, "_labelnames") else collector.collect():
+        for family in [collector] if hasattr(collector, "_type") else collector.collect():
             name = getattr(family, "name", None) or family._name
             of_counter = getattr(family, "type", None) or getattr(family, "_type", "")
             found[f"{name}_total" if of_counter == "counter" else name] = frozenset(family._labelnames)

@@ -66,6 +66,7 @@ def test_every_problem_is_told_at_once(monkeypatch):
         ({"otel_headers": "Bearer secret"}, "otel_headers: not `name=value,name=value`"),
         ({"otel_headers": "a=b%0d%0ahost: other"}, "otel_headers: not `name=value,name=value`"),
         ({"otel_headers": "a b=c"}, "otel_headers: not `name=value,name=value`"),
+        ({"otel_headers": "a=%20b"}, "otel_headers: not `name=value,name=value`"),
     ],
 )
 def test_what_cannot_work_is_refused(flags, said):

@@ -332,7 +332,7 @@ def _spent(books: Books, limit: Limit, start: float) -> Iterable[tuple[str, int,
     their hour begins with."""
     column = _COLUMNS.get(limit.terms.per)
     bucket = bucket_seconds(limit.terms.window)
-    conditions: list[str] = ["time >= ?"]
+    conditions: list[str] = [f"{books.time(start)} >= ?"]
     values: list[object] = [start]
     if limit.project:
         conditions.append("project = ?")

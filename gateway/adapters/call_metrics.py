@@ -2,9 +2,7 @@
 
 from itertools import pairwise
 
-from prometheus_client import Counter
-
-from gateway.adapters.series import CappedCounter, Series, Sums
+from gateway.adapters.series import CappedCounter, Count, Series, Sums
 from gateway.core.decision import Decision
 from gateway.core.errors import FailureKind
 from gateway.core.price import PICO_PER_USD
@@ -38,8 +36,8 @@ class CallSeries:
         self._broken = counters("gateway_breakglass", "Calls that an exception let past a rule", "rule")
         self._misnamed = counters("gateway_model_mismatch", "Answers by another model than was asked", "backend")
         self._bypass = series.counter("gateway_bypass", "Calls that no decision admits; must stay 0")
-        self._money: dict[tuple[str, ...], tuple[Counter, Counter, tuple[Counter, ...]]] = {}
-        self._outcomes: dict[tuple[str, str, str, str, FailureKind | None], Counter] = {}
+        self._money: dict[tuple[str, ...], tuple[Count, Count, tuple[Count, ...]]] = {}
+        self._outcomes: dict[tuple[str, str, str, str, FailureKind | None], Count] = {}
 
     def count(self, record: Record, team: str, app: str, sums: Sums) -> None:
         """Counts the calls of a request, as one of this team and app."""
@@ -64,7 +62,7 @@ class CallSeries:
                 if failed.cost_pico_usd:
                     self._wasted.labels(failed.backend, reason).inc(failed.cost_pico_usd / PICO_PER_USD)
 
-    def _outcome(self, tried: Tried, sensitivity: str) -> Counter:
+    def _outcome(self, tried: Tried, sensitivity: str) -> Count:
         key = (tried.backend, tried.provider, tried.zone, sensitivity, tried.failure)
         child = self._outcomes.get(key)
         if child is None:
@@ -89,7 +87,7 @@ class CallSeries:
             if amount:
                 sums[child] = sums.get(child, 0) + amount
 
-    def _made(self, key: tuple[str, ...]) -> tuple[Counter, Counter, tuple[Counter, ...]]:
+    def _made(self, key: tuple[str, ...]) -> tuple[Count, Count, tuple[Count, ...]]:
         tokens = tuple([self._tokens.labels(*key[:4], bucket) for bucket in BUCKETS])
         children = self._cost.labels(*key), self._estimated.labels(*key), tokens
         own = self._cost.has(*key) and self._estimated.has(*key)

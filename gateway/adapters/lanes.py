@@ -154,5 +154,5 @@ class Lanes:
         self._lanes = {id: lane for id, lane in self._lanes.items() if id in ids or lane.running or lane.waiting}
 
     def states(self) -> list[LaneState]:
-        """How it is with each backend that was ever asked."""
-        return [lane.state for lane in self._lanes.values()]
+        """How it is with each backend that was ever asked. Any thread may ask."""
+        return [lane.state for lane in list(self._lanes.values())]

@@ -16,8 +16,7 @@ from gateway.adapters.books import Books
 from gateway.adapters.spend import booked, hourly
 from gateway.core.booked import Booked, Sum, booked_since, concentration
 from gateway.core.budget import Limit, window_at
-from gateway.core.day import SECONDS
-from gateway.core.forecast import HISTORY_DAYS, HOUR, Outlook, Projection, Spent, projection, runways
+from gateway.core.forecast import HOUR, Outlook, Projection, Spent, history_from, projection, runways
 
 LEAST_SECONDS = 60.0
 """How often it is read at most."""
@@ -51,6 +50,7 @@ class LedgerReader:
         self._spent: list[Spent] = []
         self._since = 0.0
         self._whole_due = 0.0
+        self._looked = 0.0  # Unix seconds
         self.pause_seconds = LEAST_SECONDS
 
     def read(self, limits: Sequence[Limit], origins: Mapping[str, str], now: float) -> Figures:
@@ -83,19 +83,21 @@ class LedgerReader:
     def _look(self, limits: Sequence[Limit], now: float, *, whole: bool) -> bool:
         """Reads what is new, or everything if it is due or the limits ask for more; whether it was everything."""
         month = window_at("month", now).start
-        starts = [now - HISTORY_DAYS * SECONDS, *(window_at(limit.terms.window, now).start for limit in limits)]
+        starts = [history_from(now), *(window_at(limit.terms.window, now).start for limit in limits)]
         since = min(starts) // HOUR * HOUR
         per = frozenset(limit.terms.per for limit in limits if limit.terms.per != "organisation")
         if any(limit.project for limit in limits):
             per |= {"project"}
         whole = whole or per != self._per or since < self._since
-        recent = since if whole else (now // HOUR - _RECENT_HOURS) * HOUR
+        # since the last time, too: readings may have failed for hours, or the machine slept
+        recent = since if whole else max(since, (min(now, self._looked) // HOUR - _RECENT_HOURS) * HOUR)
         new_spent = hourly(self._books, per, recent)
         new_booked = booked(self._books, max(month, recent))
         self._spent = [*(row for row in self._spent if not whole and since <= row.hour < recent), *new_spent]
         self._booked = [*(row for row in self._booked if not whole and month <= row.hour < recent), *new_booked]
         self._per = per
         self._since = since
+        self._looked = now
         return whole
 
 

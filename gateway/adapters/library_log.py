@@ -32,7 +32,7 @@ class Lines(logging.Handler):
         try:
             message = _first_line(record.getMessage())
         except Exception:  # noqa: BLE001  a library whose message and arguments do not fit
-            message = _first_line(str(record.msg))
+            message = _first_line(record.msg) if isinstance(record.msg, str) else f"a {type(record.msg).__name__}"
         error = record.exc_info[1] if record.exc_info else None
         level = _LEVELS.get(record.levelno, "debug")
         self._log.event("library", level=level, logger=record.name, message=message, **_told(error))
@@ -49,6 +49,8 @@ def install(log: Log) -> None:
             log.event("uncaught", level="error", **_told(error))
 
     def in_thread(said: threading.ExceptHookArgs) -> None:
+        if issubclass(said.exc_type, SystemExit):
+            return  # how a thread may end itself
         name = said.thread.name if said.thread is not None else ""
         log.event("uncaught", level="error", thread=name, **_told(said.exc_value))
 
@@ -74,7 +76,9 @@ def _told(error: BaseException | None) -> dict[str, object]:
     if error is None:
         return {}
     causes = list(_causes(error))
-    words = {"error": causes[0].strerror} if isinstance(causes[0], OSError) and causes[0].strerror else {}
+    words = (
+        {"error": causes[0].strerror} if isinstance(causes[0], OSError) and isinstance(causes[0].strerror, str) else {}
+    )
     return {
         **words,
         "exception": [f"{type(each).__module__}.{type(each).__qualname__}" for each in causes],

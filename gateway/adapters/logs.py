@@ -34,6 +34,7 @@ class Log:
 
     def __init__(self, descriptor: int = 2) -> None:
         self._descriptor = descriptor
+        self._torn = False  # the last line has no end
 
     def take(self, records: Sequence[Record]) -> None:
         """The lines of requests, in one write."""
@@ -54,8 +55,11 @@ class Log:
         self._write(said + b"\n")
 
     def _write(self, lines: bytes) -> None:
+        left = memoryview(b"\n" * self._torn + escaped(lines))
         try:
-            os.write(self._descriptor, escaped(lines))
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+                self._torn = bool(left)
         except OSError:
             pass  # a full disk or a closed pipe must not stop requests
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from prometheus_client import Counter, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gateway import __version__
 from gateway.adapters.call_metrics import CallSeries
-from gateway.adapters.series import OTHER, CappedCounter, Series, Sums, Values
+from gateway.adapters.series import OTHER, CappedCounter, Count, Series, Sums, Values
 from gateway.core.catalog import Backend
-from gateway.core.decision import Decision
+from gateway.core.decision import Decision, denied_by
 from gateway.core.errors import Refusal
 from gateway.core.price import PICO_PER_USD, UNPRICED, Price
 from gateway.core.record import Record, Tried
@@ -51,6 +50,7 @@ class Metrics:
         """`baseline` is a further model to compare costs with, by its id in the catalog; empty: none."""
         self.registry = series.registry
         self._drop = series.drop
+        self.exposition = series.exposition
 
         def counters(name: str, meaning: str, *labels: str) -> CappedCounter:
             return series.counters(name, meaning, labels, _WORDS)
@@ -95,7 +95,7 @@ class Metrics:
         self._baseline = baseline
         self._prices: dict[str, Price] = {}
         self._callers: set[tuple[str, str]] = set()
-        self._put: dict[tuple[object, ...], tuple[Counter, Values, Values, Values]] = {}
+        self._put: dict[tuple[object, ...], tuple[Count, Values, Values, Values]] = {}
 
     def take(self, records: Sequence[Record]) -> None:
         """Counts requests that have ended. Counters are added up first: most requests of a batch share theirs."""
@@ -162,10 +162,6 @@ class Metrics:
         """A policy tree did not load."""
         self._reload_failures.inc()
 
-    def exposition(self) -> bytes:
-        """What a scrape gets."""
-        return generate_latest(self.registry)
-
     def _known(self, team: str, app: str) -> tuple[str, str]:
         if (team, app) in self._callers:
             return team, app
@@ -175,7 +171,7 @@ class Metrics:
         self._drop(1)
         return OTHER, OTHER
 
-    def _made(self, key: tuple[object, ...], *labels: str) -> tuple[Counter, Values, Values, Values]:
+    def _made(self, key: tuple[object, ...], *labels: str) -> tuple[Count, Values, Values, Values]:
         by = labels[2:4]
         timed = (self._duration, self._first, self._rate)
         first, second, third = (each.labels(*by) for each in timed)
@@ -198,7 +194,7 @@ class Metrics:
                 continue  # it is what it is compared with
             if (price := self._prices.get(model)) is None:
                 continue
-            difference = saved_by(record.tried, price)
+            difference = saved_by(record.tried, record.end, price)
             if difference:
                 child = (self._saved if difference > 0 else self._lost).labels(baseline)
                 sums[child] = sums.get(child, 0) + abs(difference) / PICO_PER_USD
@@ -213,9 +209,8 @@ class Metrics:
             decided = self._decisions.labels("permit", rule, record.sensitivity, chosen.backend.zone)
             sums[decided] = sums.get(decided, 0) + 1
         else:
-            rules = {rule for excluded in decision.excluded for rule in excluded.rules} or {"default-deny"}
-            if any(excluded.by == "policy" for excluded in decision.excluded):
-                self._decisions.labels("deny", min(rules), record.sensitivity, "none").inc()
+            if rules := denied_by(decision):
+                self._decisions.labels("deny", rules[0], record.sensitivity, "none").inc()
                 for rule in rules:
                     self._denied.labels(rule).inc()
             by = {excluded.by for excluded in decision.excluded}

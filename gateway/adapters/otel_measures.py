@@ -164,6 +164,7 @@ class Measures:
             self._tokens.add(tried.usage.total - read, (*who, ("gen_ai.token.type", "output"), source))
         if tried.cost_pico_usd > 0:
             caller = record.call.caller
-            place = (("gateway.zone", tried.zone), ("gateway.sensitivity", record.sensitivity))
+            sensitivity = tried.sensitivity or record.sensitivity
+            place = (("gateway.zone", tried.zone), ("gateway.sensitivity", sensitivity))
             by = (*who, *place, ("gateway.team", caller.team), ("gateway.app", caller.app))
             self._cost.add(tried.cost_pico_usd / PICO_PER_USD, by)

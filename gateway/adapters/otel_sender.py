@@ -38,7 +38,8 @@ class _Session(requests.Session):
         try:
             response = super().request(*args, **named)
         except Exception as error:
-            self.why = plain(f"{type(error).__name__}: {error}"[:_MOST_WORDS])
+            quoted = isinstance(error, ValueError)  # what is wrong with a header, which may be the password
+            self.why = plain(type(error).__name__ if quoted else f"{type(error).__name__}: {error}"[:_MOST_WORDS])
             raise
         self.why = "" if 200 <= response.status_code < 300 else f"it answers {response.status_code}"
         if response.is_redirect:  # the exporter would take it for a success

@@ -154,7 +154,7 @@ def _of_call(record: Record, tried: Tried, operation: str) -> dict[str, Value]:
         "gateway.backend": tried.backend,
         "gateway.hop": tried.hop,
         "gateway.zone": tried.zone,
-        "gateway.sensitivity": record.sensitivity,
+        "gateway.sensitivity": tried.sensitivity or record.sensitivity,
         "gateway.state": tried.state,
         "gateway.cost_usd": tried.cost_pico_usd / PICO_PER_USD,
     }

@@ -62,16 +62,18 @@ class Asked(msgspec.Struct, frozen=True):
     until: float | None = None
     where: tuple[tuple[str, str], ...] = ()
 
-    def sql(self) -> tuple[list[str], list[object]]:
-        """The conditions, and what stands for their question marks. Raises ValueError for what cannot be chosen by."""
+    def sql(self, books: Books) -> tuple[list[str], list[object]]:
+        """The conditions, and what stands for their question marks. Raises ValueError for what cannot be chosen by, and
+        LedgerUnreadable."""
         wanted: dict[str, list[str]] = {}
         for name, value in self.where:
             if name not in DIMENSIONS:
                 raise ValueError(f"cannot choose by {name}; known: {', '.join(DIMENSIONS)}")
             wanted.setdefault(name, []).append(value)
-        terms, values = ["time >= ?"], [self.since]
+        time = books.time(self.since, self.until)
+        terms, values = [f"{time} >= ?"], [self.since]
         if self.until is not None:
-            terms.append("time < ?")
+            terms.append(f"{time} < ?")
             values.append(self.until)
         terms += [f"{DIMENSIONS[name]} IN ({', '.join('?' * len(any_of))})" for name, any_of in wanted.items()]
         return terms, [*values, *(value for any_of in wanted.values() for value in any_of)]
@@ -156,7 +158,7 @@ def breakdown(books: Books, by: Sequence[str], asked: Asked) -> list[Line]:
 
 def requests(books: Books, asked: Asked) -> list[RequestLine]:
     """Every request whose calls are meant, oldest first; not those that were folded. Raises as `breakdown` does."""
-    conditions, values = asked.sql()
+    conditions, values = asked.sql(books)
     columns = {name: name for name in RequestLine.__struct_fields__} | {"model": "backend", "calls": "1"}
     found = books.ask(
         f"SELECT {', '.join(columns.values())} FROM entries WHERE {' AND '.join(conditions)} "
@@ -178,7 +180,7 @@ def requests(books: Books, asked: Asked) -> list[RequestLine]:
 def past_calls(books: Books, by: Sequence[str], asked: Asked) -> Iterator[Called]:
     """Every single call, those of a request one after the other; not those that were folded. Corrections are no calls.
     Raises as `breakdown` does."""
-    conditions, values = asked.sql()
+    conditions, values = asked.sql(books)
     group = ["time" if name in PERIODS else DIMENSIONS[name] for name in by]
     columns = ["request_id", "requested", f"CASE WHEN {_SERVED} THEN 1 ELSE 0 END", "cost_pico_usd", "usage_source"]
     rows = books.ask(
@@ -251,7 +253,7 @@ def _grouped(
     books: Books, sums: Sequence[str], groups: Sequence[str], columns: Collection[str], asked: Asked
 ) -> list[tuple[Any, ...]]:
     """The sums, and after them the groups, over single and folded calls."""
-    conditions, values = asked.sql()
+    conditions, values = asked.sql(books)
     numbers = ", ".join(str(len(sums) + at) for at in range(1, len(groups) + 1))
     return books.ask(
         f"SELECT {', '.join([*sums, *groups])} FROM {calls(sorted({*columns, 'usage_source', 'state'}), conditions)} "

@@ -26,6 +26,11 @@ Hours = Mapping[int, int]
 """Pico-USD by the start of the hour."""
 
 
+def history_from(now: float) -> int:
+    """From when on spending is looked at (Unix seconds): the beginning of a day, as only whole days can be compared."""
+    return (int(now // SECONDS) - HISTORY_DAYS) * SECONDS
+
+
 class Pace(msgspec.Struct, frozen=True):
     """What a day costs: expected for each weekday, and the variance of one day (pico-USD squared), None: too few days
     to tell. `method` says what it is based on."""

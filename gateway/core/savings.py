@@ -7,18 +7,19 @@ from operator import attrgetter
 import msgspec
 
 from gateway.core.price import Price, charge
-from gateway.core.record import Tried
+from gateway.core.record import End, Tried
 from gateway.core.usage import NOTHING, Usage
 
 REQUESTED = "requested"
 """The baseline that is the model which the caller named."""
 
 
-def saved_by(tried: Sequence[Tried], price: Price) -> int:
+def saved_by(tried: Sequence[Tried], end: End, price: Price) -> int:
     """What one request cost less than a baseline of this price, in pico-USD; negative: it cost more. As `savings` has
-    it; 0 where nobody knows what it used."""
+    it, once the ledger has the request: it was served if anything of an answer may have come, and 0 is what is told
+    where nobody knows what that used."""
     served = tried[-1]
-    answered = served.state == "settled" or (served.state == "uncertain" and served.usage.total > 0)
+    answered = end is not End.FAILED and served.state != "released"
     if answered and not served.usage.total:
         return 0
     return (charge(served.usage, price) if answered else 0) - sum([each.cost_pico_usd for each in tried])

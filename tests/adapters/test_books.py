@@ -44,6 +44,24 @@ def test_the_whole_part_is_the_same_in_both(place):
     assert found == [(0,), (1,), (1,)]
 
 
+def test_a_large_part_of_a_ledger_is_read_without_the_index_of_times(place):
+    """In SQLite: by the index each row is looked up, ten times as long for all of them."""
+    assert place.books.time(0.0) == "time"
+    store = place.store()
+    store.write([entry(f"{hour}", time=hour * 3600.0) for hour in range(101)])
+    store.close()
+    last = {hours: place.books.time((100 - hours) * 3600.0) for hours in (200, 100, 11, 9, 0, -5)}
+    sqlite = not place.url
+    assert last == dict.fromkeys(last, "time") | (dict.fromkeys((200, 100, 11), "+time") if sqlite else {})
+    if sqlite:
+        assert [place.books.time(0.0, hour * 3600.0) for hour in (5, 20)] == ["time", "+time"]
+        for time, used in (("time", True), ("+time", False)):
+            plan = place.books.ask(
+                f"EXPLAIN QUERY PLAN SELECT SUM(calls) FROM {calls([], [f'{time} >= ?'])}", [0.0, 0.0]
+            )
+            assert any("entries_time" in row[3] for row in plan) is used
+
+
 def test_a_server_that_is_not_there_is_told_without_the_password(tmp_path):
     with pytest.raises(LedgerUnreadable, match="cannot read the ledger at GATEWAY_DATABASE_URL") as told:
         Books(tmp_path, "postgresql://me:secret@127.0.0.1:1/ledger").ask("SELECT 1")

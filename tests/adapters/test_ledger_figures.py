@@ -98,6 +98,22 @@ def test_hours_that_were_read_once_are_not_counted_twice(reader):
     assert sums == [30 * USD] * 5
 
 
+def test_hours_in_which_nothing_could_be_read_are_read_later(place, reader):
+    """The clock of the pauses stands still while a machine sleeps."""
+    reader._clock = lambda: 1000.0
+    reader.read(LIMITS, {}, NOON)
+    kept(place, call("meanwhile", -2, 4))
+    found = reader.read(LIMITS, {}, NOON + 9 * HOUR)
+    assert (found.month.pico_usd, found.projected.spent_pico_usd) == (34 * USD, 34 * USD)
+
+
+def test_the_first_day_that_is_looked_at_is_a_whole_one(place):
+    """One USD at one in the morning and one at one in the afternoon: the first day has both, whatever hour it is."""
+    kept(place, *(call(f"{hours}", hours, 1) for hours in range(11, 24 * 70, 12)))
+    found = LedgerReader(place.books).read((), {}, NOON)
+    assert found.projected.low_pico_usd == found.projected.high_pico_usd == found.projected.end_pico_usd
+
+
 def test_a_new_month_begins_with_nothing(reader):
     reader.read(LIMITS, {}, NOON)
     found = reader.read(LIMITS, {}, NOON + 5 * SECONDS)

@@ -71,7 +71,7 @@ def written(tmp_path):
 def caught(act):
     try:
         act()
-    except (ValueError, RuntimeError, OSError):
+    except (ValueError, RuntimeError, OSError, SystemExit):
         return sys.exc_info()
 
 
@@ -110,6 +110,10 @@ def test_a_fault_and_what_libraries_say_are_lines_of_json_without_text(tmp_path)
     assert any(place.endswith(" serve") for place in fault["traceback"])
 
 
+def odd_error():
+    raise OSError(5, {CANARY: object()})
+
+
 @pytest.mark.parametrize(
     ("act", "told"),
     [
@@ -119,6 +123,7 @@ def test_a_fault_and_what_libraries_say_are_lines_of_json_without_text(tmp_path)
             lambda: Path("/no/such").read_bytes(),
             {"exception": ["builtins.FileNotFoundError"], "error": "No such file or directory"},
         ),
+        (odd_error, {"exception": ["builtins.OSError"]}),
     ],
 )
 def test_an_exception_is_its_types_and_its_places(written, act, told):
@@ -131,15 +136,24 @@ def test_an_exception_is_its_types_and_its_places(written, act, told):
     assert CANARY not in json.dumps(line)
 
 
+class Wordless:
+    """What a library may hand to the log."""
+
+    def __str__(self):
+        raise ValueError(CANARY)
+
+
 def test_a_message_is_one_line_bounded_and_never_stops_anybody(written):
     log, read = written
-    for message, arguments in (("x" * 9000, ()), ("first\nsecond", ()), ("%d", ("no number",)), ("bad \ud800", ())):
+    said = (("x" * 9000, ()), ("first\nsecond", ()), ("%d", ("no number",)), ("bad \ud800", ()), (Wordless(), ()))
+    for message, arguments in said:
         Lines(log).emit(logging.LogRecord("a", logging.DEBUG, "f", 1, message, arguments, None))
     assert [(line["level"], line["message"][:10], len(line["message"])) for line in read()] == [
         ("debug", "x" * 10, 500),
         ("debug", "first", 5),
         ("debug", "%d", 2),
         ("debug", "bad \N{REPLACEMENT CHARACTER}", 5),
+        ("debug", "a Wordless", 10),
     ]
 
 
@@ -155,6 +169,7 @@ def test_a_warning_and_a_thread_that_dies_are_lines(written, monkeypatch):
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
     install(log)
     threading.excepthook(threading.ExceptHookArgs((*caught(lambda: int(CANARY)), threading.current_thread())))
+    threading.excepthook(threading.ExceptHookArgs((*caught(sys.exit), threading.current_thread())))  # it may
     sys.excepthook(*caught(chained))
     with warnings.catch_warnings():
         warnings.simplefilter("always")

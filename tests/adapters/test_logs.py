@@ -43,6 +43,23 @@ def test_a_closed_descriptor_stops_nobody(tmp_path):
     Log(descriptor).event("started")
 
 
+def test_what_finds_no_room_tears_one_line_at_most():
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)  # as some parents leave it
+    log, call = Log(writing), Call("req-1", Caller("k", "t", "a"), 0.0, 1.5)
+    log.take([Record(call, None, (), End.COMPLETE, 200, None, False, 0.01, 0.01)] * 1000)
+    read = os.read(reading, 1 << 20)
+    log.event("stopped")
+    read += os.read(reading, 1 << 20)
+    *whole, torn, last = read.splitlines()
+    assert 0 < len(whole) < 1000
+    assert {json.loads(line)["event"] for line in whole} == {"request"}
+    assert not torn.endswith(b"}")
+    assert json.loads(last)["event"] == "stopped"
+    for each in (reading, writing):
+        os.close(each)
+
+
 def test_an_exception_that_was_used_has_a_warning_of_its_own(tmp_path):
     path = tmp_path / "log"
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)

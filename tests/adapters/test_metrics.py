@@ -122,6 +122,15 @@ def test_series_are_capped(metrics, monkeypatch):
     assert value(metrics, "gateway_series_dropped_total") == 7
 
 
+@pytest.mark.parametrize(("by", "rules"), [("budget", ("cap",)), ("load", ()), ("health", ())])
+def test_what_one_backend_is_permitted_for_is_not_denied(metrics, by, rules):
+    """The others are forbidden, but what the client is told is that money or room is lacking."""
+    excluded = (*DENIED.excluded, Exclusion("c", by, rules, "not now", 5))
+    metrics.take([record(decision=msgspec.structs.replace(DENIED, excluded=excluded), status=429)])
+    assert value(metrics, "gateway_policy_denied_total", rule="stop") is None
+    assert value(metrics, "gateway_policy_denied_total", rule="cap") is None
+
+
 def test_trees_that_did_not_load_are_counted(metrics):
     metrics.policy_failed()
     assert value(metrics, "gateway_policy_reload_failures_total") == 1

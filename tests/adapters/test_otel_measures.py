@@ -1,5 +1,6 @@
 """What is measured."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +36,12 @@ def measured(*records: Record) -> dict:
     if shown is None:
         return {}
     return {metric.name: metric for metric in shown.resource_metrics[0].scope_metrics[0].metrics}
+
+
+def test_a_cost_has_the_label_that_its_call_was_sent_with():
+    more = msgspec.structs.replace(tried(), sensitivity="restricted")
+    points = measured(record(more, tried()))["gateway.cost"].data.data_points
+    assert [point.attributes["gateway.sensitivity"] for point in points] == ["restricted", "unknown"]
 
 
 def test_a_request_is_measured_as_the_conventions_say():

@@ -92,6 +92,12 @@ def test_a_collector_that_is_not_there_is_said(monkeypatch):
     assert lines == [], "it is told once, by whoever asked"
 
 
+def test_a_header_that_cannot_be_sent_is_not_quoted():
+    sender = OtlpSender("http://127.0.0.1:9", {"authorization": " Bearer hush"})
+    sender.measure([record(0.0)])
+    assert sender.send_measurements() == "InvalidHeader"
+
+
 def test_who_sends_is_said_and_can_be_added_to(collector, monkeypatch):
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,k8s.pod.name=pod-1")
     monkeypatch.setenv("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "process,host,os,*")

@@ -2,6 +2,7 @@
 
 import time
 
+import msgspec
 import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -69,6 +70,14 @@ def test_a_fallback_is_a_span_and_two_below_with_the_times_that_they_had():
     assert request.attributes["gen_ai.response.model"] == "grok"
 
 
+def test_each_call_has_the_label_that_it_was_sent_with():
+    first, second = (
+        msgspec.structs.replace(each, sensitivity=label) for each, label in ((FAILED, "restricted"), (GOOD, ""))
+    )
+    spans = made(record(first, second, sensitivity="internal"))
+    assert [span.attributes["gateway.sensitivity"] for span in spans] == ["internal", "restricted", "internal"]
+
+
 def test_a_denial_names_its_rules_and_has_no_call():
     (span,) = made(record(decision=DENIED, end=End.REFUSED, status=403, code="policy_denied"))
     assert span.attributes["gateway.denied_by"] == ["never", "no"]
@@ -85,7 +94,7 @@ def test_a_denial_names_its_rules_and_has_no_call():
 
 
 def test_what_was_never_sent_is_no_call_and_what_is_settled_late_ends_with_the_request():
-    late = made(record(UNSENT, Tried(*[getattr(GOOD, name) for name in Tried.__struct_fields__[:-1]], 110.0)))
+    late = made(record(UNSENT, msgspec.structs.replace(GOOD, ended=110.0)))
     assert len(late) == 2
     assert late[1].end_time == late[0].end_time
 

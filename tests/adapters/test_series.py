@@ -1,6 +1,12 @@
 """Series that stay few."""
 
+import threading
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.adapters import series as module
 from gateway.adapters.series import Series
@@ -64,3 +70,52 @@ def test_nothing_says_when_it_was_made(series):
     series.counter("x", "X").inc()
     series.gauge("g", "G", ("l",)).labels("a").set(1)
     assert [each for metric in series.registry.collect() for each in metric.samples if "created" in each.name] == []
+
+
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from(
+    ["a", "b", '"', "\\", "\n", "\\n"]
+)
+
+
+@given(st.lists(st.tuples(words, words, st.floats(0, 1e12))))
+def test_a_scrape_says_what_prometheus_client_would(counted):
+    """Whatever operators call things, each series comes once, and can be read."""
+    made = Series()
+    counter, histogram = made.counters("c", "C", ("team", "app"), ("team",)), made.histogram("h", "H", ("app",), (1, 9))
+    made.counters("none", "N", ("team",))
+    for team, app, amount in counted:
+        counter.labels(team, app).inc(amount)
+        histogram.labels(app).observe(amount)
+
+    def read(text):
+        samples = [each for family in text_string_to_metric_families(text.decode()) for each in family.samples]
+        found = {(each.name, *sorted(each.labels.items())): each.value for each in samples}
+        assert len(found) == len(samples)
+        return found
+
+    assert read(made.exposition()) == read(generate_latest(made.registry))
+
+
+def test_what_is_beyond_the_cap_is_one_series_even_where_somebody_is_called_other(series, monkeypatch):
+    monkeypatch.setattr(module, "MAX_SERIES", 2)
+    made = series.counters("x", "X", ("team",), ("team",))
+    for team in ("other", "a", "b", "c"):
+        made.labels(team).inc()
+    assert [line for line in series.exposition().decode().splitlines() if line.startswith("x_")] == [
+        'x_total{team="other"} 3.0',
+        'x_total{team="a"} 1.0',
+    ]
+
+
+def test_it_is_scraped_while_it_grows(series):
+    made, histogram = series.counters("x", "X", ("team",)), series.histogram("h", "H", ("team",), (1,))
+    done = threading.Event()
+    scraping = threading.Thread(target=lambda: [series.exposition() for _ in range(50)] and done.set())
+    scraping.start()
+    number = 0
+    while not done.is_set() and scraping.is_alive():
+        made.labels(f"t{number % 5000}").inc()
+        histogram.labels(f"t{number % 500}").observe(number)
+        number += 1
+    scraping.join()
+    assert done.is_set()

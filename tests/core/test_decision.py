@@ -114,7 +114,8 @@ def test_a_decision_is_frozen(value, field):
         ((), []),
         ((("price", ()),), []),
         ((("policy", ()),), ["default-deny"]),
-        ((("policy", ("b", "a")), ("health", ()), ("policy", ("b",))), ["a", "b"]),
+        ((("policy", ("b", "a")), ("capability", ()), ("policy", ("b",))), ["a", "b"]),
+        *(((("policy", ("b", "a")), (by, ("cap",))), []) for by in ("load", "health", "budget")),  # 429, 503 and 402
     ],
 )
 def test_rules_deny_where_they_leave_nobody(excluded, denying):

@@ -4,8 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.adapters.books import Books
+from gateway.adapters.ledger_sqlite import SqliteStore
+from gateway.adapters.spend import Asked, past_calls
+from gateway.core.decision import Decision, Facts
+from gateway.core.errors import FailureKind
 from gateway.core.price import Price, Rates, charge
-from gateway.core.record import Tried
+from gateway.core.record import Call, Caller, End, Record, Tried, entries
 from gateway.core.savings import Called, Saved, Savings, saved_by, savings
 from gateway.core.usage import Usage
 
@@ -74,21 +79,31 @@ def test_net_is_baseline_less_cost(requests):
 USED = Usage(10, output=5)
 
 
-def tried(state, cost, usage=USED):
-    return Tried(1, "b", "openai", "m", "z", state, usage, cost, "v")
+def tried(state, cost, usage=USED, failure=None, hop=1):
+    return Tried(hop, "b", "openai", "m", "z", state, usage, cost, "v", failure)
 
 
-@pytest.mark.parametrize(
-    "calls",
-    [
-        [tried("settled", 20)],
-        [tried("settled", 999)],
-        [tried("released", 0), tried("settled", 20)],
-        [tried("uncertain", 90, Usage()), tried("settled", 20)],
-        [tried("uncertain", 90, Usage())],
-        [tried("settled", 5, Usage())],
-    ],
-)
-def test_one_request_is_compared_as_many_are(calls):
-    past = [Called("r", (), "big", each.state == "settled", each.usage, each.cost_pico_usd) for each in calls]
-    assert saved_by(calls, PRICES["big"]) == savings(past, PRICES, "big").total.net_pico_usd
+DOWN = FailureKind.UNREACHABLE
+OUTCOMES = [
+    [tried("settled", 20)],
+    [tried("settled", 999)],
+    [tried("released", 0, Usage(), DOWN), tried("settled", 20, hop=2)],
+    [tried("uncertain", 90, Usage(), DOWN), tried("settled", 20, hop=2)],
+    [tried("uncertain", 90, Usage())],
+    [tried("uncertain", 90, Usage(), DOWN)],
+    [tried("settled", 90, USED, DOWN)],
+    [tried("released", 0, Usage())],
+    [tried("settled", 5, Usage())],
+]
+
+
+@pytest.mark.parametrize("end", End)
+@pytest.mark.parametrize("calls", OUTCOMES)
+def test_one_request_is_compared_as_the_ledger_compares_many(tmp_path, calls, end):
+    caller, decision = Caller("k", "t", "a"), Decision("d", "digest", "big", Facts(*[None] * 7), (), ())
+    record = Record(Call("r", caller, 0.0, 0.0), decision, tuple(calls), end, 200, None, False, 1.0, 0.1)
+    store = SqliteStore(tmp_path / "ledger.sqlite")
+    store.write(entries(record))
+    store.close()
+    past = savings(past_calls(Books(tmp_path), [], Asked(0.0)), PRICES)
+    assert saved_by(calls, end, PRICES["big"]) == past.total.net_pico_usd

@@ -15,7 +15,7 @@ from gateway.cli.policy.common import written
 from gateway.cli.spend.printed import short
 from gateway.core.budget import EVERYTHING, window_at
 from gateway.core.day import SECONDS, date_of
-from gateway.core.forecast import HISTORY_DAYS, HOUR, Outlook, Projection, outlooks, projection
+from gateway.core.forecast import HOUR, Outlook, Projection, history_from, outlooks, projection
 from gateway.policy.decide import Eligibility
 
 _MOST_ROWS = 40
@@ -40,7 +40,7 @@ def forecast(
     limits = (*Eligibility(bundle).limits, *store.read().limits)
     store.close()
     now = time.time()
-    since = min([now - HISTORY_DAYS * SECONDS, *(window_at(limit.terms.window, now).start for limit in limits)])
+    since = min([history_from(now), *(window_at(limit.terms.window, now).start for limit in limits)])
     per = {limit.terms.per for limit in limits if limit.terms.per != "organisation"}
     if any(limit.project for limit in limits):
         per.add("project")
