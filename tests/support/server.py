@@ -111,7 +111,8 @@ class Server:
             made = apart.submit(CliRunner().invoke, commands, command, env=self.environment).result()
         assert made.exit_code == 0, made.stderr
         key = json.loads(made.stdout)["key"]
-        if self.environment.get("GATEWAY_DATABASE_URL") and self.process is not None and self.process.poll() is None:
+        shared = {"GATEWAY_DATABASE_URL", "GATEWAY_DATABASE_URL_FILE"} & self.environment.keys()
+        if shared and self.process is not None and self.process.poll() is None:
             self.await_key(key)
         return key
 
