@@ -138,6 +138,13 @@ def test_who_can_reach_whom():
         assert networks(name) == {"out"}
 
 
+def test_grafana_asks_nobody():
+    told = SERVICES["grafana"]["environment"]
+    off = {name: value for name, value in told.items() if name.startswith("GF_ANALYTICS")}
+    assert set(off.values()) == {"false"}
+    assert (len(off), told["GF_PLUGINS_PREINSTALL_DISABLED"]) == (3, "true")
+
+
 def test_secrets_are_files_that_one_script_makes_and_nobody_commits():
     sources = {name: secret["file"] for name, secret in COMPOSE["secrets"].items()}
     assert sources == {name: f"./secrets/{name}" for name in sources}
@@ -180,6 +187,11 @@ def test_every_example_of_a_model_is_a_row_that_loads_and_a_service_that_serves_
         assert loaded.bundle is not None, loaded.problems
         (row,) = [each for each in loaded.bundle.backends if each.id.startswith("local/")]
         assert (urlsplit(row.base_url).hostname, row.key_ref, bool(row.price)) == (name, None, True)
+        # what is longer than the server was told would be cut off there, not refused here
+        told = SERVICES[name].get("environment", SERVICES[name].get("command"))
+        assert str(row.context) in re.findall(r"\d+", str(told))
+        if name == "ollama":
+            assert f"exec ollama ollama pull {row.model}`" in (DEPLOY / "README.md").read_text()
     assert parse_files(ROOT / "routing_policies", DEPLOY / "catalog" / "none").bundle is not None
 
 
