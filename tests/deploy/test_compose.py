@@ -1,6 +1,7 @@
 """deploy/compose.yaml, without Docker: what it says, held against the schema, the settings and the files that it mounts;
 and a gateway that is started with its settings, before a real PostgreSQL and the shipped configuration of Valkey."""
 
+import json
 import os
 import re
 import shutil
@@ -19,8 +20,10 @@ from support.deployed import KNOWN
 from support.server import ROOT, backend, free_port, serving
 from support.stores import NO_VALKEY
 from support.upstream import OK, answer
+from typer.testing import CliRunner
 
 from gateway.adapters.policy_files import parse_files
+from gateway.cli import app
 from gateway.settings import load
 
 DEPLOY = ROOT / "deploy"
@@ -274,6 +277,11 @@ def test_a_gateway_serves_with_what_is_shipped(made, tmp_path, postgres_server, 
         with serving(tmp_path / "gateway", catalog, **settings) as server:
             body = {"model": "a", "messages": [{"role": "user", "content": "hi"}]}
             assert post(server, server.key(sensitivity="public"), body).status == 200
+            looked = CliRunner().invoke(app, ["doctor", "--format", "json"], env=server.environment)
+            found = {each["about"]: each for each in json.loads(looked.stdout)}
+            assert (looked.exit_code, [each for each in found.values() if each["level"] == "problem"]) == (0, [])
+            assert found["keys of callers"]["words"] == "1 keys in force"
+            assert found["admin listener"]["level"] == found["ports"]["level"] == "ok"
             token = (made / "scrape_token").read_text()
             url = f"http://127.0.0.1:{server.admin_port}"
             asked = urllib.request.Request(f"{url}/metrics", headers={"authorization": f"Bearer {token}"})
