@@ -208,14 +208,18 @@ def made(tmp_path) -> Path:
 
 def test_the_script_makes_what_is_missing_and_never_writes_over_anything(made):
     assert {path.name for path in made.iterdir()} >= {*COMPOSE["secrets"]}
-    (made / "scrape_token").unlink()
+    (made / "scrape_token").rename(made / ".scrape_token.new")  # as a run leaves it that is cut short
+    left = (made / ".scrape_token.new").open()
     (made / "providers" / "OPENAI_API_KEY").write_text("sk-x")
     (made / "providers" / "OPENAI_API_KEY").chmod(0o600)
-    before = {path.name: path.read_text() for path in made.iterdir() if path.is_file()}
+    before = {path.name: path.read_text() for path in made.iterdir() if path.is_file() and path.suffix != ".new"}
     again = subprocess.run(["sh", made.parent / "secrets.sh"], capture_output=True, text=True, timeout=30)
     after = {path.name: path.read_text() for path in made.iterdir() if path.is_file()}
     assert before.items() <= after.items()
     assert (again.returncode, again.stdout.splitlines()) == (0, [f"made {made}/scrape_token"])
+    assert not (made / ".scrape_token.new").exists()
+    with left:  # it is made anew, not written into: it is closed to writing, but for root
+        assert left.read() != after["scrape_token"]
     assert not [value for value in after.values() if value.strip() in again.stdout + again.stderr]
     values = [value for name, value in after.items() if re.search("password|token", name)]
     assert len({*values}) == len(values)
