@@ -1,6 +1,7 @@
 # run    a real model and the gateway before it, from nothing; Ctrl-C stops both
 # test   every test, with every real component it needs
 # assurance  the tests of threats and faults, and docs/assurance.md from them
+# monitoring  dashboards, alerts and their runbook, from deploy/monitoring/
 # check  lint, types, import contracts, shipped policies, what is deployed
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,7 +13,7 @@ CHART := deploy/helm/gateway
 PYTEST := $(BIN)/python -m pytest
 ASSURED := GATEWAY_ASSURANCE=docs/assurance$(if $(FULL),-full).md $(if $(FULL),GATEWAY_TEST_AMOUNTS=full) $(PYTEST) $(if $(FULL),--timeout 3600)
 
-.PHONY: run test assurance check nightly privileged servers chart sbom audit mutation lock bench clients clean
+.PHONY: run test assurance monitoring pictures check nightly privileged servers chart sbom audit mutation lock bench clients clean
 
 run: .venv/run
 	@$(BIN)/gateway quickstart
@@ -25,13 +26,22 @@ assurance: .venv/dev servers ## the tests of faults and threats, and what they s
 	$(ASSURED) -m "assures and not alone" --numprocesses $(WORKERS) --dist loadfile
 	$(ASSURED) -m "assures and alone" $$(grep -rl --include='test_*.py' 'mark[.]alone' tests)
 
+monitoring: .venv/dev ## writes deploy/grafana/dashboards, deploy/prometheus/rules*.yml and docs/runbook.md
+	$(BIN)/python -m deploy.monitoring
+
+pictures: .venv/dev ## docs/pictures/*.png: the dashboards over a month that is made up; needs Node, Chromium and Prometheus
+	$(BIN)/python -m deploy.monitoring.pictures
+
 check: .venv/dev
-	$(BIN)/ruff format --check gateway tests
-	$(BIN)/ruff check gateway tests
+	$(BIN)/ruff format --check gateway tests deploy
+	$(BIN)/ruff check gateway tests deploy
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/gateway policy check routing_policies
 	$(BIN)/gateway policy schema --check routing_policies
+	$(BIN)/python -m deploy.monitoring --check
+	@if command -v promtool >/dev/null; then cd deploy/prometheus && promtool check rules rules.yml && promtool test rules rules_test.yml rules_week_test.yml; \
+	else echo "promtool is not installed (Debian: prometheus): the rules of alerts are not checked"; fi
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@sh tests/support/tools.sh

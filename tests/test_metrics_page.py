@@ -9,6 +9,7 @@ from support.policy_trees import bundle, rule
 from support.server import ROOT, backend, serving
 from support.upstream import OK, Upstream, answer
 
+from gateway.adapters import otel
 from gateway.adapters.budget_metrics import BudgetSeries
 from gateway.adapters.lane_metrics import LaneSeries
 from gateway.adapters.ledger_metrics import LedgerSeries
@@ -55,7 +56,9 @@ def made():
     Metrics(series, inflight=lambda: 0, ledger_lag=lambda: 0.0)
     for each in (BudgetSeries(series.drop), LedgerSeries(series.drop), LaneSeries(list)):
         series.show(each)
-    series.show(PolicySeries(Policies(), series.drop))
+    collector = otel.started("http://127.0.0.1:9", {}, 0.0, lambda *_, **__: None)
+    series.show(PolicySeries(Policies(), series.drop), collector)
+    collector.close()
     found = {}
     for collector in series.registry._collector_to_names:
         for family in [collector] if hasattr(collector, "_labelnames") else collector.collect():
@@ -88,7 +91,7 @@ def test_a_server_gives_what_the_page_says(tmp_path, upstream: Upstream):
         "metrics-ok": backend(upstream.url("metrics-ok"), aliases=["both"]),
         "metrics-own": backend(upstream.url("metrics-ok"), price={"gpu_hour": 3.6, "tokens_per_second": 1000, "utilisation": 0.5}),
     }  # fmt: skip
-    with serving(tmp_path, catalog) as server:
+    with serving(tmp_path, catalog, GATEWAY_OTEL_ENDPOINT="http://127.0.0.1:9") as server:
         limited = server.cli("budgets", "set", "--organisation", "--usd", "100", "--per", "month")
         assert limited.returncode == 0
         head = {"authorization": f"Bearer {server.key()}"}

@@ -9,6 +9,7 @@ from gateway import __version__
 from gateway.adapters.call_metrics import CallSeries
 from gateway.adapters.series import OTHER, CappedCounter, Series, Sums, Values
 from gateway.core.catalog import Backend
+from gateway.core.decision import Decision
 from gateway.core.errors import Refusal
 from gateway.core.price import PICO_PER_USD, UNPRICED, Price
 from gateway.core.record import Record, Tried
@@ -20,6 +21,11 @@ SHED = ("inflight", "delay", "connections", "slow", "backend", "bodies")
 backend with room, too many large bodies."""
 _SHED_BY_CODE = {Refusal.OVERLOADED.code: "backend", Refusal.SHEDDING.code: "bodies"}
 """What is turned away once it was read, by the code of its record."""
+UNPRICED_OUTCOMES = ("refused", "left_out", "charged")
+"""What came of a request to what has no price: it alone was the reason of a 503; something else was; it was served, and
+charged at the dearest."""
+_TOLD_FIRST = frozenset({"load", "health", "budget", "policy"})
+"""Exclusions that a client is told of rather than of a price that is missing."""
 MAX_CALLERS = 500
 """Distinct (team, app) pairs that get series of their own."""
 
@@ -52,6 +58,7 @@ class Metrics:
         ).labels()
         self._first = series.histogram("gateway_time_to_first_token_seconds", "Arrival to first content", by, _SECONDS)
         self._rate = series.histogram("gateway_output_tokens_per_second", "Streamed tokens per second", by, _RATE)
+        self._choices = counters("gateway_choices", "Answered requests, by the price of who served them", "choice")
         self._saved = counters("gateway_saved_usd", "What requests cost less than on the baseline", "baseline")
         self._lost = counters("gateway_lost_usd", "What requests cost more than on the baseline", "baseline")
         self._found = counters("gateway_classifier_results", "Requests by kind of what was found in them", "kind")
@@ -64,9 +71,8 @@ class Metrics:
         )
         shed = counters("gateway_shed", "What was turned away, since it was too much", "reason")
         self._shed = {reason: shed.labels(reason) for reason in SHED}
-        self._unpriced = series.counter(
-            "gateway_unpriced_requests", "Without a price: refused, or charged at the dearest"
-        )
+        unpriced = counters("gateway_unpriced_requests", "Requests to what has no price, by outcome", "outcome")
+        self._unpriced = {outcome: unpriced.labels(outcome) for outcome in UNPRICED_OUTCOMES}
         decided = ("outcome", "rule", "sensitivity", "zone")
         self._decisions = counters("gateway_policy_decisions", "Decisions", *decided)
         self._denied = counters("gateway_policy_denied", "Requests that a rule denied", "rule")
@@ -114,6 +120,8 @@ class Metrics:
             self._calls.count(record, team, app, sums)
         if record.decision is not None and served is not None:
             self._count_savings(record, record.decision.requested, served, sums)
+            if served.failure is None:
+                self._count_choice(record.decision, served, sums)
         self._count_decision(record, sums)
         if (classified := record.classified) is not None:
             for kind in [kind for kind, _ in classified.kinds] or ["none" if classified.sensitivity else "unknown"]:
@@ -167,6 +175,13 @@ class Metrics:
             self._put[key] = children  # else each request counts as one that was left without
         return children
 
+    def _count_choice(self, decision: Decision, served: Tried, sums: Sums) -> None:
+        """Whether the cheapest of those served that policy let serve, as costs were expected."""
+        expected = {each.backend.id: each.expected_pico_usd for each in decision.candidates}
+        if (own := expected.get(served.backend)) is not None:
+            child = self._choices.labels("cheapest" if own <= min(expected.values()) else "dearer")
+            sums[child] = sums.get(child, 0) + 1
+
     def _count_savings(self, record: Record, requested: str, served: Tried, sums: Sums) -> None:
         """Each request against the model that it named, if it named one, and against the declared one."""
         for baseline, model in ((REQUESTED, requested), (self._baseline, self._baseline)):
@@ -194,11 +209,12 @@ class Metrics:
                 self._decisions.labels("deny", min(rules), record.sensitivity, "none").inc()
                 for rule in rules:
                     self._denied.labels(rule).inc()
-            if any(excluded.by == "price" for excluded in decision.excluded):
-                self._unpriced.inc()
+            by = {excluded.by for excluded in decision.excluded}
+            if "price" in by:
+                self._unpriced["left_out" if by & _TOLD_FIRST else "refused"].inc()
         if (served := record.served) is not None:
             if served.price_version == UNPRICED:
-                self._unpriced.inc()
+                self._unpriced["charged"].inc()
             for rule in served.watched:  # a limit on trial may be so for every request
                 watched = self._watched.labels(rule)
                 sums[watched] = sums.get(watched, 0) + 1

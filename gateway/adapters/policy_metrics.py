@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.adapters.series import Drop
-from gateway.core.catalog import Backend
+from gateway.core.catalog import OUT_OF_USE, Backend
 from gateway.core.day import SECONDS, day_of
 from gateway.policy.decide import Eligibility
 from gateway.policy.model import Bundle
@@ -21,6 +21,8 @@ MAX_RULES = 500
 """Rules that an exception lifts and that have a series, those lifted longest first."""
 MAX_ZONES = 100
 """Zones whose cells are shown, by name."""
+_OUT = (*OUT_OF_USE, "unknown")
+"""Statuses of what is not in use; one that nobody declared counts so, as it does for rules."""
 
 _Named = TypeVar("_Named")
 
@@ -122,7 +124,7 @@ def _cells(bundle: Bundle, zones: Iterable[tuple[str, Sequence[Backend]]]) -> Ga
 
 def _models(backends: Iterable[Backend]) -> Iterator[GaugeMetricFamily]:
     by = ("model",)
-    status = GaugeMetricFamily("gateway_model_status", "1 if active, else 0", labels=by)
+    status = GaugeMetricFamily("gateway_model_status", "1 if it is in use, 0 if suspended or retired", labels=by)
     info = GaugeMetricFamily(
         "gateway_model_info", "1; what a model is", labels=("model", "provider", "zone", "operator")
     )
@@ -130,7 +132,7 @@ def _models(backends: Iterable[Backend]) -> Iterator[GaugeMetricFamily]:
         "gateway_passport_review_timestamp_seconds", "When a passport is due for review", labels=by
     )
     for backend in backends:
-        status.add_metric((backend.id,), backend.fact("status") == "active")
+        status.add_metric((backend.id,), backend.word("status") not in _OUT)
         info.add_metric((backend.id, backend.provider, backend.zone, backend.operator), 1)
         if backend.review_by is not None:
             review.add_metric((backend.id,), day_of(backend.review_by) * SECONDS)

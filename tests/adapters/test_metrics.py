@@ -8,14 +8,15 @@ import pytest
 from gateway import __version__
 from gateway.adapters import metrics as module
 from gateway.adapters import series
-from gateway.adapters.metrics import SHED, Metrics
+from gateway.adapters.metrics import SHED, UNPRICED_OUTCOMES, Metrics
 from gateway.adapters.series import Series
 from gateway.core.catalog import Backend
 from gateway.core.decision import Candidate, Decision, Exclusion, Facts
 from gateway.core.errors import FailureKind
-from gateway.core.price import per_million
+from gateway.core.price import UNPRICED, per_million
 from gateway.core.record import Call, Caller, End, Record, Tried
 from gateway.core.usage import BUCKETS, NOTHING, Usage
+from gateway.routing.plan import refusal
 
 BACKEND = Backend("b", "openai", "u", "m", {"zone": "inhouse", "status": "active"})
 FACTS = Facts("public", frozenset(), "general", "default", "t", "a", "k")
@@ -85,6 +86,32 @@ def test_denials_and_fallbacks(metrics):
         == 1
     )
     assert value(metrics, "gateway_fallbacks_total", **{"from": "x", "to": "b", "reason": "throttled"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("by", "outcome"),
+    [
+        (("price",), "refused"),
+        (("price", "offer"), "refused"),
+        (("price", "capability"), "refused"),
+        (("price", "policy"), "left_out"),
+        (("budget", "price"), "left_out"),
+        (("price", "health"), "left_out"),
+        (("price", "load"), "left_out"),
+    ],
+)
+def test_a_refusal_counts_as_unpriced_by_what_the_client_was_told(metrics, by, outcome):
+    excluded = tuple(Exclusion(name, name, (), "no") for name in by)
+    decision = Decision("dec-1", "d", "b", FACTS, (), excluded)
+    metrics.take([record(decision=decision, status=503)])
+    counted = {each: value(metrics, "gateway_unpriced_requests_total", outcome=each) for each in UNPRICED_OUTCOMES}
+    assert counted == {each: each == outcome for each in UNPRICED_OUTCOMES}
+    assert ("is in service" in refusal(decision).message) == (outcome == "refused")
+
+
+def test_what_is_charged_at_the_dearest_counts_as_unpriced(metrics):
+    metrics.take([record(msgspec.structs.replace(USED, price_version=UNPRICED))])
+    assert value(metrics, "gateway_unpriced_requests_total", outcome="charged") == 1
 
 
 def test_series_are_capped(metrics, monkeypatch):
@@ -203,3 +230,21 @@ def test_a_request_is_compared_with_the_model_that_it_named_and_with_the_declare
         for name, figures in found.items()
     }
     assert micro == {"saved": saved, "lost": lost}
+
+
+@pytest.mark.parametrize(
+    ("expected", "failure", "cheapest", "dearer"),
+    [
+        ({"b": 5}, None, 1, None),
+        ({"b": 5, "other": 5}, None, 1, None),
+        ({"b": 5, "other": 4}, None, None, 1),
+        ({"other": 4}, None, None, None),  # nobody could say what it was expected to cost
+        ({"b": 5, "other": 4}, FailureKind.SERVER_ERROR, None, None),
+    ],
+)
+def test_who_served_is_compared_with_the_cheapest_that_policy_let_serve(metrics, expected, failure, cheapest, dearer):
+    candidates = tuple(Candidate(priced(id, "1"), ("p",), cost) for id, cost in expected.items())
+    used = Tried(1, "b", "openai", "m", "z", "settled", Usage(10, output=5), 1, "v", failure)
+    metrics.take([record(used, decision=msgspec.structs.replace(PERMITTED, candidates=candidates))])
+    assert value(metrics, "gateway_choices_total", choice="cheapest") == cheapest
+    assert value(metrics, "gateway_choices_total", choice="dearer") == dearer

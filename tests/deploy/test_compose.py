@@ -24,13 +24,14 @@ from typer.testing import CliRunner
 
 from gateway.adapters.policy_files import parse_files
 from gateway.cli import app
-from gateway.settings import load
+from gateway.settings import Settings, load
 
 DEPLOY = ROOT / "deploy"
 TEXT = (DEPLOY / "compose.yaml").read_text()
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES = COMPOSE["services"]
 GATEWAYS = {name: service for name, service in SERVICES.items() if name.startswith("gateway-")}
+PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
 MODELS = {"vllm", "ollama"}
 """Examples: what others make, with a root of its own."""
 OURS = {name: service for name, service in SERVICES.items() if name not in MODELS}
@@ -179,6 +180,35 @@ def test_each_gateway_has_a_journal_of_its_own():
 def test_prometheus_finds_the_gateways_by_one_name():
     for service in GATEWAYS.values():
         assert service["networks"]["metrics"] == {"aliases": ["gateway"]}
+    (job,) = PROMETHEUS["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    assert (job["job_name"], found["names"], found["type"]) == ("gateway", ["gateway"], "A")
+    assert found["port"] == Settings().admin_port
+
+
+def mounted(service: str, path: str) -> Path:
+    """The file or folder of this repository that a container has at a path."""
+    for volume in SERVICES[service]["volumes"]:
+        source, target, *_ = volume.split(":")
+        if source.startswith("./") and (path + "/").startswith(target + "/"):
+            return DEPLOY / source / path.removeprefix(target).lstrip("/")
+    raise AssertionError(f"{service} has nothing at {path}")
+
+
+def test_prometheus_and_grafana_find_what_is_mounted():
+    (job,) = PROMETHEUS["scrape_configs"]
+    secrets = {f"/run/secrets/{name}" for name in SERVICES["prometheus"]["secrets"]}
+    assert job["authorization"]["credentials_file"] in secrets
+    for path in PROMETHEUS["rule_files"]:
+        assert "groups" in yaml.safe_load(mounted("prometheus", path).read_text())
+    (provider,) = yaml.safe_load(mounted("grafana", "/etc/grafana/provisioning/dashboards/gateway.yml").read_text())[
+        "providers"
+    ]
+    assert [*mounted("grafana", provider["options"]["path"]).glob("*.json")]
+    (source,) = yaml.safe_load(mounted("grafana", "/etc/grafana/provisioning/datasources/prometheus.yml").read_text())[
+        "datasources"
+    ]
+    assert urlsplit(source["url"]).hostname in SERVICES
 
 
 def test_every_example_of_a_model_is_a_row_that_loads_and_a_service_that_serves_it():

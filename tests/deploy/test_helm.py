@@ -52,7 +52,7 @@ SETS: dict[str, dict] = {
     "config map": {"policies": MAP, "extraCatalog": ROWS},
     "cilium": {"networkPolicy": CILIUM, "image": {"digest": "sha256:" + "0" * 64}, "imagePullSecrets": [{"name": "pull"}]},
     "traced": {"settings": {"GATEWAY_OTEL_ENDPOINT": "http://otel.obs:4318"}, "secrets": {"existingSecret": "gateway", "keys": [*VALUES["secrets"]["keys"], "otel_headers"]}, "networkPolicy": {**CILIUM, "egress": FURTHER}},
-    "settings": {"settings": {"GATEWAY_DURABILITY": "power", "GATEWAY_MAX_INFLIGHT": 4000000, "GATEWAY_OTEL_SAMPLE": 0.25}, "persistence": {"storageClassName": "fast"}, "dashboards": {"enabled": True}},
+    "settings": {"settings": {"GATEWAY_DURABILITY": "power", "GATEWAY_MAX_INFLIGHT": 4000000, "GATEWAY_OTEL_SAMPLE": 0.25}, "persistence": {"storageClassName": "fast"}, "dashboards": {"enabled": True}, "prometheusRule": {"enabled": True}},
     "open": {"networkPolicy": {"enabled": False}, "nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}], "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]},
 }  # fmt: skip
 
@@ -170,7 +170,7 @@ def test_a_gateway_takes_them(name, tmp_path, monkeypatch):
         "database_url": "postgresql://gw:hush@db/gw",
         "valkey_url": "valkey://:hush@store:6379",
         "scrape_token": "0123456789abcdef",
-        "otel_headers": "authorization=hush",
+        "otel_headers": "authorization=Bearer hush",
     }
     assert stored.keys() == SECRETS
     for secret, value in stored.items():
@@ -271,11 +271,21 @@ def test_prometheus_scrapes_with_the_token():
     monitor = objects("scaled")["ServiceMonitor", "gateway"]
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["authorization"] == {"type": "Bearer", "credentials": {"name": "gateway", "key": "scrape_token"}}
+    assert {"targetLabel": "job", "replacement": "gateway"} in endpoint["relabelings"]  # alerts go by it
     wanted = monitor["spec"]["selector"]["matchLabels"]
     services = [each for (kind, _), each in objects("scaled").items() if kind == "Service"]
     chosen = [each["metadata"]["name"] for each in services if wanted.items() <= each["metadata"]["labels"].items()]
     assert chosen == ["gateway-metrics"]
     assert monitor["metadata"]["labels"]["release"] == "p"
+
+
+def test_rules_and_dashboards_come_as_they_are_kept():
+    rules = objects("settings")["PrometheusRule", "gateway"]["spec"]
+    assert rules == yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())
+    for path in ROOT.glob("deploy/grafana/dashboards/*.json"):
+        (brought,) = objects("settings")["ConfigMap", f"gateway-dashboard-{path.stem}"]["data"].items()
+        assert brought[0] == path.name
+        assert json.loads(brought[1]) == json.loads(path.read_text())
 
 
 def test_the_policy_tree_is_where_it_is_mounted():

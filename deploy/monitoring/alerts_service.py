@@ -1,0 +1,231 @@
+"""Alerts about the service: is it there, do its backends answer, are its books up to date."""
+
+from deploy.monitoring.alert import Alert, Case
+from deploy.monitoring.promql import happened
+
+DOWN = Alert(
+    name="GatewayDown",
+    expr='up{job="gateway"} == 0 or absent(up{job="gateway"})',
+    lasts="2m",
+    severity="critical",
+    summary="{{ $labels.instance }} of the job gateway does not answer scrapes",
+    line="is it running, and does the scrape token fit?",
+    means="Prometheus cannot scrape a replica, or knows of none. Every other alert is blind for it.",
+    look=("The targets page of Prometheus: refused, 401, or a timeout.", "The log of that replica, and `/healthz`."),
+    do=("Start it again. 401: bring Prometheus the token that `GATEWAY_SCRAPE_TOKEN` has.",),
+    cases=(
+        Case(
+            why="one of two",
+            series=(('up{job="gateway", instance="a"}', "1x20"), ('up{job="gateway", instance="b"}', "1x5 0x20")),
+            at="10m",
+            fires=(({"job": "gateway", "instance": "b"}, ""),),
+        ),
+        Case(why="nobody", series=(), at="10m", fires=(({"job": "gateway"}, ""),)),
+        Case(
+            why="a scrape that failed",
+            series=(('up{job="gateway", instance="a"}', "1x5 0 1x20"),),
+            at="7m",
+        ),
+    ),
+)
+
+ERRORS = Alert(
+    name="GatewayErrorRateHigh",
+    expr="gateway:requests_failed:increase10m / gateway:requests:increase10m > 0.05"
+    " and gateway:requests_failed:increase10m > 10",
+    lasts="5m",
+    severity="critical",
+    summary="{{ $value | humanizePercentage }} of requests fail with a 5xx",
+    line="see whose errors they are: one backend's, all backends', or ours",
+    means="More than 5 % of the requests of ten minutes, and more than ten, ended with a 5xx. What is refused since a"
+    " model has no price is not among them: that is GatewayUnpriced.",
+    look=(
+        "*Requests a second, by status*, *Errors by backend* and *Shed* of the dashboard Gateway service.",
+        "502 and 504: backends. 503: nobody left to ask, overload, or the ledger. 500: us; the log has the reason.",
+    ),
+    do=(
+        "One backend: `gateway backends suspend ID`; its requests go to the others that the policy permits.",
+        "`no_credit`, `unauthorized`: pay, or bring the new key.",
+        "503 `gateway_overloaded`: add replicas. `ledger_unavailable`: see GatewayLedgerLag.",
+    ),
+    cases=(
+        Case(
+            why="a tenth, over two replicas",
+            series=(
+                ('gateway_requests_total{instance="a", status="200"}', "0+18x30"),
+                ('gateway_requests_total{instance="a", status="502"}', "0+1x30"),
+                ('gateway_requests_total{instance="b", status="503"}', "0+1x30"),
+            ),
+            at="25m",
+            fires=(({}, "10%"),),
+        ),
+        Case(
+            why="half of very few",
+            series=(
+                ('gateway_requests_total{status="200"}', "0+0.5x30"),
+                ('gateway_requests_total{status="502"}', "0+0.5x30"),
+            ),
+            at="25m",
+        ),
+        Case(
+            why="a tenth, refused since a model has no price",
+            series=(
+                ('gateway_requests_total{status="200"}', "0+18x30"),
+                ('gateway_requests_total{status="503"}', "0+2x30"),
+                ('gateway_unpriced_requests_total{outcome="refused"}', "0+2x30"),
+            ),
+            at="25m",
+        ),
+        Case(
+            why="callers' own mistakes, and a restart",
+            series=(
+                ('gateway_requests_total{status="200"}', "0+20x15 0+20x15"),
+                ('gateway_requests_total{status="403"}', "0+20x15 0+20x15"),
+                ('gateway_requests_total{status="502"}', "0+0.2x15 0+0.2x15"),
+            ),
+            at="25m",
+        ),
+    ),
+)
+
+FIRST_TOKEN = Alert(
+    name="GatewayFirstTokenSlow",
+    expr="gateway:first_token_seconds:p95_15m > 10 and on (model) gateway:first_tokens:increase15m > 20",
+    lasts="15m",
+    severity="warning",
+    summary='{{ $labels.model }} begins to answer after {{ $value | printf "%.1f" }} s (p95)',
+    line="is its backend full, or its zone slow? prefer another meanwhile",
+    means="Of the answers of a quarter of an hour, and more than 20, one in twenty began later than 10 s after the"
+    " request came. Models that think long before they write are slow by nature: give those a bound of their own.",
+    look=(
+        "*First token*, *Queue* and *How full backends are* of the dashboard Gateway service.",
+        "`gateway backends check ID`: how fast it is reached.",
+    ),
+    do=(
+        "Own machines: fewer calls at once (`max_concurrent`), or more machines.",
+        "A vendor: `prefer` another in the policy tree until it is over.",
+    ),
+    cases=(
+        Case(
+            why="most begin within 30 s only",
+            series=(
+                ('gateway_time_to_first_token_seconds_bucket{model="m", le="10.0"}', "0+1x40"),
+                ('gateway_time_to_first_token_seconds_bucket{model="m", le="30.0"}', "0+10x40"),
+                ('gateway_time_to_first_token_seconds_bucket{model="m", le="+Inf"}', "0+10x40"),
+                ('gateway_time_to_first_token_seconds_count{model="m"}', "0+10x40"),
+            ),
+            at="35m",
+            fires=(({"model": "m"}, "28.9"),),
+        ),
+        Case(
+            why="slow, but a handful",
+            series=(
+                ('gateway_time_to_first_token_seconds_bucket{model="m", le="10.0"}', "0x40"),
+                ('gateway_time_to_first_token_seconds_bucket{model="m", le="30.0"}', "0+1x40"),
+                ('gateway_time_to_first_token_seconds_bucket{model="m", le="+Inf"}', "0+1x40"),
+                ('gateway_time_to_first_token_seconds_count{model="m"}', "0+1x40"),
+            ),
+            at="35m",
+        ),
+    ),
+)
+
+LEFT_ALONE = Alert(
+    name="GatewayBackendLeftAlone",
+    # It is tried again every few seconds: one that is down is never 1 for as long as a minute.
+    expr="max by (backend) (max_over_time(gateway_backend_state[1m])) == 0",
+    lasts="5m",
+    severity="warning",
+    summary="{{ $labels.backend }} has failed for five minutes, on every replica",
+    line="`gateway backends check` says what is wrong with it",
+    means="No replica asks the backend, since its calls fail. Every few seconds one call finds out whether it is back."
+    " Meanwhile its requests go to the others that the policy permits, or get 503.",
+    look=(
+        "*Asked or left alone* and *Errors by backend* of the dashboard Gateway service.",
+        "`gateway backends check ID`: reached, key, model, context.",
+    ),
+    do=(
+        "Own machine: start it again.",
+        "A vendor: see its status page; `gateway backends suspend ID` spares the calls that find out.",
+        "`POST /admin/backends/ID/resume` has it asked again at once.",
+    ),
+    cases=(
+        Case(
+            why="down on both replicas",
+            series=(
+                ('gateway_backend_state{backend="m", instance="a"}', "1x5 0x20"),
+                ('gateway_backend_state{backend="m", instance="b"}', "1x5 0x20"),
+            ),
+            at="15m",
+            fires=(({"backend": "m"}, ""),),
+        ),
+        Case(
+            why="one replica reaches it",
+            series=(
+                ('gateway_backend_state{backend="m", instance="a"}', "0x20"),
+                ('gateway_backend_state{backend="m", instance="b"}', "1x20"),
+            ),
+            at="15m",
+        ),
+        Case(
+            why="it comes and goes",
+            series=(('gateway_backend_state{backend="m"}', "0 0 0 1 0 0 0 1 0 0 0 1 0 0 0 1 0 0 0 1"),),
+            at="15m",
+        ),
+    ),
+)
+
+LAG = Alert(
+    name="GatewayLedgerLag",
+    expr="max by (instance) (gateway_ledger_lag_seconds) > 60",
+    lasts="5m",
+    severity="critical",
+    summary='the ledger is {{ $value | printf "%.0f" }} s behind on {{ $labels.instance }}',
+    line="bring the database back before the journal is full: then paid work is refused",
+    means="Calls wait in the journal of a replica, since the ledger does not take them. Nothing is lost. At 2 GB, or"
+    " when its disk is full, requests are refused (503 `ledger_unavailable`).",
+    look=(
+        "The log: `ledger_store_away`, `ledger_entry_refused`.",
+        "The database: is it reached, is its disk full? The size of `journal/` in the state directory.",
+    ),
+    do=(
+        "Bring the database back; the journal empties itself, each call once.",
+        "It stays away: give the disk of the state directory more room.",
+    ),
+    cases=(
+        Case(
+            why="it grows on one replica",
+            series=(
+                ('gateway_ledger_lag_seconds{instance="a"}', "0x30"),
+                ('gateway_ledger_lag_seconds{instance="b"}', "0+60x30"),
+            ),
+            at="20m",
+            fires=(({"instance": "b"}, "1200"),),
+        ),
+        Case(why="a pause", series=(('gateway_ledger_lag_seconds{instance="a"}', "0 90 120 0x20"),), at="5m"),
+    ),
+)
+
+DROPPED = Alert(
+    name="GatewaySeriesDropped",
+    expr=f"sum({happened('gateway_series_dropped_total', '1h')}) > 0",
+    lasts="0m",
+    severity="warning",
+    summary='{{ $value | printf "%.0f" }} times a label value had no room and was counted as `other`',
+    line="too many teams, apps or other values: name fewer, or live with `other`",
+    means="There are more values of labels (teams and apps, mostly) than a replica keeps series for. Sums are right;"
+    " splits have a part under `other`. The ledger has them all.",
+    look=("`gateway spend --by team,app`: how many there are, and whether apps are named by something that varies.",),
+    do=("Name apps by what they are, not by a host or a run: `gateway keys create --app`.",),
+    cases=(
+        Case(
+            why="five in an hour",
+            series=(("gateway_series_dropped_total", "0x70 5x20"),),
+            at="80m",
+            fires=(({}, "5"),),
+        ),
+        Case(why="none", series=(("gateway_series_dropped_total", "0x90"),), at="80m"),
+    ),
+)
+
+ALERTS = (DOWN, ERRORS, FIRST_TOKEN, LEFT_ALONE, LAG, DROPPED)
