@@ -3,12 +3,15 @@
 ARG BASE=docker.io/library/python:3.13-slim-bookworm
 
 FROM ${BASE} AS build
-# `signatures`: also what it takes to load signed policy trees (GATEWAY_POLICY_KEY)
+# `signatures`: also what it takes to load signed policy trees (GATEWAY_POLICY_KEY). `otel`: to send traces
+# (GATEWAY_OTEL_ENDPOINT). Both: LOCK="signatures otel"
 ARG LOCK=runtime
 WORKDIR /src
 COPY deploy/locks deploy/locks
 RUN python -m venv /opt/gateway && \
-    /opt/gateway/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r deploy/locks/${LOCK}.txt && \
+    for lock in ${LOCK}; do \
+        /opt/gateway/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r "deploy/locks/${lock}.txt" || exit 1; \
+    done && \
     python -m venv /opt/build && \
     /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r deploy/locks/build.txt
 COPY pyproject.toml README.md LICENSE ./
@@ -17,7 +20,7 @@ COPY gateway gateway
 RUN /opt/build/bin/hatchling build --target wheel && \
     /opt/gateway/bin/pip install --no-cache-dir --no-deps dist/*.whl && \
     /opt/gateway/bin/pip uninstall --yes pip && \
-    install --directory --mode 0700 /state
+    mkdir /state
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="gateway" \
@@ -34,11 +37,12 @@ ENV PATH=/opt/gateway/bin:$PATH \
     GATEWAY_HOST=0.0.0.0 \
     GATEWAY_GRACE_SECONDS=8 \
     GATEWAY_POLICIES=/etc/gateway/routing_policies \
-    GATEWAY_STATE_DIR=/var/lib/gateway
+    GATEWAY_STATE_DIR=/var/lib/gateway/state
 # Numbers, which an orchestrator can check; nothing here needs a name, a home or a shell.
 USER 10001:10001
 WORKDIR /var/lib/gateway
-# The only place that is written: the rest may be mounted read-only.
+# The only place that is written: the rest may be mounted read-only. COPY gives it the mode 0755, and a disk of its own may
+# be open to a group; the gateway makes the folder in it for itself, 0700.
 VOLUME ["/var/lib/gateway"]
 EXPOSE 8080
 STOPSIGNAL SIGTERM

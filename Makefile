@@ -68,7 +68,7 @@ sbom: .cache/audit/ready ## what is inside the image, as CycloneDX: dist/sbom.cd
 	.cache/audit/bin/cyclonedx-py requirements $(LOCKS)/runtime.txt --pyproject pyproject.toml --short-PURLs --output-reproducible -o dist/sbom.cdx.json
 
 audit: .cache/audit/ready ## is anything known against what is locked? Fails, too, where nobody can be asked
-	for lock in runtime build signatures; do .cache/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $(LOCKS)/$$lock.txt || exit 1; done
+	for lock in runtime build signatures otel; do .cache/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $(LOCKS)/$$lock.txt || exit 1; done
 
 mutation: .venv/dev ## each defence taken away in a copy of the tree: its tests must fail; OPTIONS="signature" for some
 	$(BIN)/python tests/mutation/run.py $(OPTIONS)
@@ -102,6 +102,7 @@ lock: ## renew the locks; needs uv
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --group build -c $(LOCKS)/runtime.txt -o $(LOCKS)/build.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --group dev -c $(LOCKS)/runtime.txt -o $(LOCKS)/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra signatures -c $(LOCKS)/dev.txt -o $(LOCKS)/signatures.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra otel -c $(LOCKS)/dev.txt -o $(LOCKS)/otel.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --group audit -o $(LOCKS)/audit.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --no-deps --group demo -o $(LOCKS)/demo.txt
 

@@ -17,6 +17,7 @@ keep() { # NAME: writes what comes in to a file, unless there is one
         cat >/dev/null
         return
     fi
+    rm -f -- "$home/.$1.new" # left by a run that was cut short, and closed to writing by then
     cat >"$home/.$1.new"
     [ -s "$home/.$1.new" ] || { rm -f -- "$home/.$1.new"; echo "cannot make $1" >&2; exit 1; }
     chmod 0444 -- "$home/.$1.new"

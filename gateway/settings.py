@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -321,3 +322,6 @@ def load(**flags: object) -> Settings:
                 name = str(detail["loc"][0])
                 lines.append(f"{name}: {message[:1].lower()}{message[1:]} (GATEWAY_{name.upper()})")
         raise BadSettings("\n".join(lines)) from None
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadSettings(f"gateway.toml: cannot read it: {why}") from None

@@ -213,6 +213,24 @@ def test_a_secret_is_given_once(monkeypatch, tmp_path, name):
     assert "hush" not in str(raised.value)
 
 
+@pytest.mark.parametrize("held", [b'database_url = "postgresql://u:hush@h/x\n', b"\xffhush", None])
+def test_a_file_that_cannot_be_read_is_told_in_a_sentence_without_what_is_in_it(held, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if held is None:
+        (tmp_path / "gateway.toml").touch()
+
+        def refused(*_: object, **__: object) -> None:  # also where root runs this, whom no mode keeps out
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("pathlib.Path.open", refused)
+        monkeypatch.setattr("builtins.open", refused)
+    else:
+        (tmp_path / "gateway.toml").write_bytes(held)
+    with pytest.raises(BadSettings, match=r"gateway\.toml: cannot read it: ") as told:
+        load()
+    assert "hush" not in str(told.value)
+
+
 def test_an_unknown_name_in_the_file_is_refused(tmp_path):
     (tmp_path / "gateway.toml").write_text("prot = 1\n")
     with pytest.raises(BadSettings, match="prot: unknown setting; known: host"):

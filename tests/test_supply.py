@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -95,13 +96,21 @@ def test_a_lock_that_holds_nothing_fast_is_seen(line):
 
 
 def test_one_package_has_one_version_in_all_locks_that_are_installed_together():
-    for name, other in itertools.combinations(("runtime", "build", "dev", "signatures"), 2):
+    for name, other in itertools.combinations(("runtime", "build", "dev", "signatures", "otel"), 2):
         ours, theirs = lock(name), lock(other)
         both = ours.keys() & theirs.keys()
         assert {each: (ours[each].version, ours[each].hashes) for each in both} == {
             each: (theirs[each].version, theirs[each].hashes) for each in both
         }
-    assert lock("runtime").keys() <= lock("signatures").keys() & lock("dev").keys()
+    assert lock("runtime").keys() <= lock("signatures").keys() & lock("otel").keys() & lock("dev").keys()
+
+
+def test_a_lock_that_the_image_may_be_built_from_has_what_it_is_named_for():
+    """`--build-arg LOCK=`: `runtime`, or what an extra adds to it."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for extra in ("signatures", "otel"):
+        assert {canonicalize_name(Requirement(need).name) for need in extras[extra]} <= lock(extra).keys()
+        assert f"`{extra}`" in (ROOT / "Dockerfile").read_text()
 
 
 def installs(text: str) -> Iterator[str]:

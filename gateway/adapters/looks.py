@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.adapters.valkey import Down, Valkey
+from gateway.core.scopes import ADMIN_SCOPES
 from gateway.review.doctor import Database, Disk, Store
 
 _SECONDS = 3.0
@@ -113,6 +114,9 @@ async def _database(url: str) -> Database:
             " coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create"
         )
         now = time.time()
+        kept = await base.fetchval("SELECT to_regclass('keys') IS NOT NULL")
+        in_force = "SELECT scopes FROM keys WHERE revoked IS NULL AND (expires IS NULL OR expires > $1)"
+        scopes = [json.loads(row["scopes"]) for row in await base.fetch(in_force, now)] if kept else []
         times = [time.perf_counter() - started]
         for _ in range(3):
             started = time.perf_counter()
@@ -123,6 +127,8 @@ async def _database(url: str) -> Database:
             milliseconds=min(times) * 1000,
             clock_seconds=asked["clock"] - now,
             may_create=asked["may_create"],
+            keys=len(scopes) if kept else None,
+            admin_key=any(not ADMIN_SCOPES.isdisjoint(each) for each in scopes),
         )
     except Exception as error:  # noqa: BLE001  the same
         return Database(problem=f"it does not answer: {_reason(error, url)}")
@@ -150,7 +156,8 @@ async def _store(url: str) -> Store:
     told = _told(disk) | _told(about)
     name = "Valkey" if "valkey_version" in told else "Redis"
     version = told.get("valkey_version") or told.get("redis_version", "of unknown version")
-    kept = isinstance(saves[0], list) and len(saves[0]) > 1 and bool(saves[0][1])
+    # who may not ask for its configuration, as with most that are rented, cannot say that it keeps nothing
+    kept = not isinstance(saves[0], list) or (len(saves[0]) > 1 and bool(saves[0][1]))
     return Store(
         version=f"{name} {version}",
         milliseconds=took,

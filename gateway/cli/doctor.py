@@ -3,19 +3,23 @@
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from gateway.adapters import looks, policy_files
+from gateway.adapters import looks, otel, policy_files, recognizer
 from gateway.adapters.keys import Keys
 from gateway.adapters.secrets import not_offered
+from gateway.adapters.taking_over import went
 from gateway.cli.common import Policies, StateDir, cannot_run, print_json, settings_of
 from gateway.core.catalog import Backend
 from gateway.core.steering import plain
-from gateway.review.doctor import Seen, diagnose
+from gateway.review.discovered import FOLDER
+from gateway.review.doctor import Database, Seen, diagnose
 from gateway.settings import Settings, names, unknown_names
 
 
@@ -50,8 +54,10 @@ def doctor(
 
 def seen(settings: Settings) -> Seen:
     """All that can be looked at from here."""
-    tree, backends = _tree(settings)
-    keys, admin_key = _keys(settings)
+    disk = looks.disk(settings.state_dir)
+    tree, backends = _tree(settings, _catalog(settings, runs_here=disk.taken))
+    database = looks.database(settings.ledger_url) if settings.ledger_url else None
+    keys, admin_key = _keys(settings, database)
     policy = looks.answer(settings.host, settings.port, "/readyz").get("policy")
     return Seen(
         settings=names(),
@@ -60,7 +66,9 @@ def seen(settings: Settings) -> Seen:
         stale=isinstance(policy, dict) and bool(policy.get("stale")),
         backends=backends,
         missing=not_offered(backends),
+        hindered=tuple(_hindered(settings)),
         keys=keys,
+        went="" if settings.ledger_url else went(settings.state_dir),
         admin_key=admin_key,
         admin_host=settings.admin_host,
         admin_is_loopback=settings.admin_is_loopback,
@@ -73,8 +81,8 @@ def seen(settings: Settings) -> Seen:
             "GATEWAY_PORT": looks.port(settings.host, settings.port, "/healthz"),
             "GATEWAY_ADMIN_PORT": looks.port(settings.admin_host, settings.admin_port, "/admin/policies"),
         },
-        disk=looks.disk(settings.state_dir),
-        database=looks.database(settings.ledger_url) if settings.ledger_url else None,
+        disk=disk,
+        database=database,
         store=looks.store(settings.valkey_url.get_secret_value()) if settings.valkey_url is not None else None,
         descriptors=looks.descriptors(),
         dumps=looks.dumps(),
@@ -83,10 +91,25 @@ def seen(settings: Settings) -> Seen:
     )
 
 
-def _tree(settings: Settings) -> tuple[str, tuple[Backend, ...]]:
+def _catalog(settings: Settings, *, runs_here: bool) -> Path | None:
+    """The further catalog: the one that is set, or the one that `gateway quickstart`, which runs here, has written."""
+    written = settings.state_dir / FOLDER
+    mine = settings.extra_catalog is None and settings.policy_key is None and runs_here and written.is_dir()
+    return written if mine else settings.extra_catalog
+
+
+def _hindered(settings: Settings) -> Iterator[str]:
+    """Why what the settings ask for cannot be had."""
+    if settings.otel_endpoint and (why := otel.hindrance()):
+        yield f"GATEWAY_OTEL_ENDPOINT is set: {why}"
+    if settings.recognizer and (why := recognizer.missing()):
+        yield f"GATEWAY_RECOGNIZER is `{settings.recognizer}`: {why}"
+
+
+def _tree(settings: Settings, catalog: Path | None) -> tuple[str, tuple[Backend, ...]]:
     """Why the tree does not load, in its first words; and its backends."""
     try:
-        parsed = policy_files.load(settings.policies, settings.extra_catalog, settings.policy_key)
+        parsed = policy_files.load(settings.policies, catalog, settings.policy_key)
     except policy_files.Unreadable as error:
         return str(error), ()
     if parsed.bundle is None:
@@ -94,8 +117,13 @@ def _tree(settings: Settings) -> tuple[str, tuple[Backend, ...]]:
     return "", parsed.bundle.backends
 
 
-def _keys(settings: Settings) -> tuple[int, bool]:
-    """How many keys are in force, and whether one of them is for the admin listener. Nothing is made to find out."""
+def _keys(settings: Settings, database: Database | None) -> tuple[int | None, bool]:
+    """How many keys are in force, None: nobody can say; and whether one of them is for the admin listener. Nothing is
+    made to find out. A database that no gateway has used yet will take over those of the directory."""
+    if database is not None and database.problem:
+        return None, False
+    if database is not None and database.keys is not None:
+        return database.keys, database.admin_key
     if not (settings.state_dir / "keys.sqlite").exists():
         return 0, False
     try:

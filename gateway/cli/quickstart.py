@@ -59,7 +59,7 @@ def quickstart(
 
 def _run(settings: Settings, directory: Path, running: contextlib.ExitStack) -> None:
     found = _local_backends(settings, running)
-    catalog = directory / "discovered"
+    catalog = directory / discovered.FOLDER
     catalog.mkdir(exist_ok=True)
     (catalog / "local.yaml").write_text(
         "# Written by `gateway quickstart`: the model servers that it started or found on this machine.\n"

@@ -20,6 +20,8 @@ USUAL_PORTS: Mapping[int, str] = {
 }
 """Where model servers usually listen. Who does is told by what answers, never by the port."""
 
+FOLDER = "discovered"
+"""Where `gateway quickstart` keeps rows for what it found, in its state directory."""
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._:@/-]+")
 _PLACE = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?\Z")
 

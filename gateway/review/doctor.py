@@ -19,6 +19,7 @@ _FREE_BYTES = 3_000_000_000
 _KUBERNETES_SECONDS, _DOCKER_SECONDS = 30, 10
 """What they give a process to end, unless they are told otherwise."""
 _MOST_NAMED = 5
+_NOT_ASKED = "not looked at: the database that has the keys does not answer"
 _FAR_FILESYSTEMS = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "gluster", "lustre", "afs")
 
 
@@ -33,13 +34,18 @@ class Disk(msgspec.Struct, frozen=True):
 
 
 class Database(msgspec.Struct, frozen=True):
-    """PostgreSQL. `problem`: why it cannot be asked, without its password. `clock_seconds`: how far it is ahead."""
+    """PostgreSQL. `problem`: why it cannot be asked, without its password. `clock_seconds`: how far it is ahead.
+
+    `keys`: how many are in force in it, None: no gateway has used it yet. `admin_key`: one is for the admin listener.
+    """
 
     problem: str = ""
     version: int = 0
     milliseconds: float = 0.0
     clock_seconds: float = 0.0
     may_create: bool = True
+    keys: int | None = None
+    admin_key: bool = False
 
 
 class Store(msgspec.Struct, frozen=True):
@@ -53,8 +59,11 @@ class Store(msgspec.Struct, frozen=True):
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """All that was looked at. None: it is not used. `ports`: who has each by setting, `free`, `ours` or why not.
+
     `unknown`: names in the environment that look like settings, `settings` those that are. `tree`: why the policies do
-    not load. `stale`: a gateway that runs here has not taken up the newest."""
+    not load. `stale`: a gateway that runs here has not taken up the newest. `hindered`: why a part that is asked for
+    cannot be had. `keys`: how many are in force, None: nobody can say. `went`: why those of the directory are not used.
+    """
 
     settings: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -62,7 +71,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     stale: bool = False
     backends: tuple[Backend, ...] = ()
     missing: Mapping[str, str] = {}
-    keys: int = 1
+    hindered: tuple[str, ...] = ()
+    keys: int | None = 1
+    went: str = ""
     admin_key: bool = False
     admin_host: str = "127.0.0.1"
     admin_is_loopback: bool = True
@@ -138,6 +149,13 @@ def _offered(seen: Seen) -> Judgement:
     return _ok(f"{len(offered)} of {len(seen.backends)} backends are offered")
 
 
+def _parts(seen: Seen) -> Judgement:
+    if seen.hindered:
+        advice = "install it (an image: --build-arg LOCK=otel), or unset the setting"
+        return "problem", f"so no gateway starts: {'; '.join(seen.hindered)}", advice
+    return _ok("whatever the settings ask for is installed")
+
+
 def _clear(seen: Seen) -> Judgement:
     urls = {each.id: each.base_url for each in seen.backends if each.key_ref and each.id not in seen.missing}
     clear = [id for id, url in urls.items() if url.startswith("http://") and not _is_here(url)]
@@ -194,6 +212,8 @@ def _ports(seen: Seen) -> Judgement:
 
 def _database(seen: Seen) -> Judgement:
     base = seen.database
+    if base is None and seen.went:
+        return "problem", seen.went, "set GATEWAY_DATABASE_URL, or GATEWAY_DATABASE_URL_FILE"
     if base is None:
         return _ok("the ledger is a file in the state directory")
     if base.problem:
@@ -229,6 +249,8 @@ def _store(seen: Seen) -> Judgement:
 
 
 def _keys(seen: Seen) -> Judgement:
+    if seen.keys is None:
+        return "warning", _NOT_ASKED, ""
     if not seen.keys:
         return "warning", "there is no key, so nobody can call", "gateway keys create --team TEAM --app APP"
     return _ok(f"{seen.keys} keys in force")
@@ -236,6 +258,8 @@ def _keys(seen: Seen) -> Judgement:
 
 def _admin(seen: Seen) -> Judgement:
     if not seen.admin_is_loopback and not seen.admin_key:
+        if not seen.scrape_token and seen.keys is None:
+            return "warning", _NOT_ASKED, ""
         if not seen.scrape_token:
             return (
                 "problem",
@@ -316,6 +340,7 @@ CHECKS: Mapping[str, Callable[[Seen], Judgement]] = {
     "names of settings": _names,
     "policies": _policies,
     "backends": _offered,
+    "optional parts": _parts,
     "keys in the clear": _clear,
     "state directory": _state,
     "room on disk": _room,

@@ -2,12 +2,15 @@
 
 import fcntl
 import socket
+import time
 
 import pytest
 from support.server import free_port
 from support.stores import NO_VALKEY, valkey
 
-from gateway.adapters import looks
+from gateway.adapters import looks, state
+from gateway.adapters.keys import Keys
+from gateway.adapters.stores import shared_of
 
 
 def test_a_state_directory_that_is_not_there_is_not_made(tmp_path):
@@ -52,6 +55,21 @@ def test_a_database_in_which_nothing_may_be_made_is_seen(postgres_server):
     assert (seen.problem, seen.may_create) == ("", False)
 
 
+def test_keys_in_a_database_are_counted_and_nothing_is_made_for_it(postgres_server, tmp_path):
+    url = postgres_server.url()
+    seen = looks.database(url)
+    assert (seen.problem, seen.keys, seen.admin_key) == ("", None, False)  # no gateway has been here
+    assert looks.database(url).keys is None
+    keys = Keys(state.prepare(tmp_path / "a"), shared_of(tmp_path / "a", url, "me", print))
+    ids = [keys.create(team="t", app="a")[0] for _ in range(3)]
+    keys.create(team="t", app="a", expires=1.0)
+    keys.revoke(ids[0])
+    assert (looks.database(url).keys, looks.database(url).admin_key) == (2, False)
+    keys.create(team="t", app="a", scopes=["admin:read"])
+    keys.close()
+    assert (looks.database(url).keys, looks.database(url).admin_key) == (3, True)
+
+
 @pytest.mark.parametrize("scheme", ["postgresql", "valkey"])
 def test_a_store_that_is_not_there_is_told_without_its_password(scheme):
     url = f"{scheme}://user:hush-hush@127.0.0.1:{free_port()}/0"
@@ -67,6 +85,23 @@ def test_a_valkey_is_asked(config, persists):
         seen = looks.store(f"valkey://127.0.0.1:{server.port}/0")
     assert (seen.problem, seen.persists) == ("", persists)
     assert seen.version.startswith("Valkey ")
+
+
+@pytest.mark.skipif(bool(NO_VALKEY), reason=NO_VALKEY)
+def test_a_valkey_whose_configuration_is_not_told_is_not_said_to_keep_nothing():
+    with valkey(**{"rename-command": 'CONFIG ""'}) as server:
+        seen = looks.store(f"valkey://127.0.0.1:{server.port}/0")
+    assert (seen.problem, seen.persists) == ("", True)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "valkey"])
+def test_a_store_that_never_answers_is_not_waited_for(scheme):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{scheme}://user:hush-hush@127.0.0.1:{silent.getsockname()[1]}/0"
+        began = time.monotonic()
+        seen = looks.database(url) if scheme == "postgresql" else looks.store(url)
+    assert seen.problem.startswith("it cannot be")
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.skipif(bool(NO_VALKEY), reason=NO_VALKEY)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 from support.server import backend, free_port, serving
 from typer.testing import CliRunner
 
@@ -48,6 +49,39 @@ def test_nothing_is_made_and_what_is_missing_is_told(around, tmp_path):
     code, found = told(around)
     assert (code, found["keys of callers"]["level"]) == (0, "warning")
     assert not (tmp_path / "state").exists()
+
+
+def test_what_quickstart_found_counts_while_it_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with serving(tmp_path, {"a": backend("http://127.0.0.1:1/v1")}) as server:
+        server.key()
+        apart = {name: value for name, value in server.environment.items() if name != "GATEWAY_EXTRA_CATALOG"}
+        code, found = told(apart)  # as in another window, where nobody says what was found
+        assert (code, found["backends"]["level"]) == (1, "problem")
+        (server.state / "discovered").mkdir()
+        row = backend("http://127.0.0.1:1/v1")
+        (server.state / "discovered" / "local.yaml").write_text(yaml.safe_dump({"backends": {"found/b": row}}))
+        code, found = told(apart)
+        assert (code, found["backends"]["level"]) == (0, "ok")
+        assert found["backends"]["words"].startswith("1 of ")
+    assert told(apart)[1]["backends"]["level"] == "problem"  # it does not run any more
+
+
+def test_keys_that_replicas_share_are_found(around, postgres_server, tmp_path):
+    shared = {**around, "GATEWAY_DATABASE_URL": postgres_server.url()}
+    assert told(shared)[1]["keys of callers"]["level"] == "warning"
+    made = CliRunner().invoke(app, ["keys", "create", "--team", "t", "--app", "a", "--scope", "admin:read"], env=shared)
+    assert made.exit_code == 0
+    found = told(shared)[1]
+    assert found["keys of callers"]["words"] == "1 keys in force"
+    assert found["admin listener"]["words"] == "a key is wanted"
+    code, found = told(around)  # nobody says where they are
+    assert (code, found["database"]["level"]) == (1, "problem")
+
+
+def test_a_part_that_is_not_installed_is_a_problem(around):
+    code, found = told({**around, "GATEWAY_OTEL_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"})
+    assert (code, found["optional parts"]["level"]) == (1, "problem")
 
 
 def test_a_problem_is_exit_code_1_and_says_what_to_do(around):

@@ -1,6 +1,7 @@
 """deploy/compose.yaml, without Docker: what it says, held against the schema, the settings and the files that it mounts;
 and a gateway that is started with its settings, before a real PostgreSQL and the shipped configuration of Valkey."""
 
+import json
 import os
 import re
 import shutil
@@ -19,8 +20,10 @@ from support.deployed import KNOWN
 from support.server import ROOT, backend, free_port, serving
 from support.stores import NO_VALKEY
 from support.upstream import OK, answer
+from typer.testing import CliRunner
 
 from gateway.adapters.policy_files import parse_files
+from gateway.cli import app
 from gateway.settings import Settings, load
 
 DEPLOY = ROOT / "deploy"
@@ -86,6 +89,9 @@ def test_every_container_may_do_as_little_as_it_can(name):
     if name in GATEWAYS:
         assert service["ulimits"]["core"] == 0
         assert "cap_add" not in service
+    # Root without DAC_OVERRIDE may not read what its own user keeps: an entrypoint that looks through it ends there.
+    assert "DAC_OVERRIDE" in service.get("cap_add", ["DAC_OVERRIDE"])
+    assert name != "valkey" or (service["user"], service.get("cap_add")) == ("valkey", None)
 
 
 def test_only_this_machine_reaches_what_is_published():
@@ -97,6 +103,28 @@ def test_only_this_machine_reaches_what_is_published():
     }
 
 
+def test_an_upgrade_goes_on_only_while_each_gateway_is_ready(tmp_path):
+    """The recipe of deploy/README.md, with a `docker` that notes what it is asked."""
+    (recipe,) = re.findall(
+        r"^for each in gateway-.*?^done$", (DEPLOY / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    docker = tmp_path / "docker"
+    docker.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/asked\nexit "$FAILS"\n')
+    docker.chmod(0o755)
+    (tmp_path / "sleep").symlink_to("/bin/true")
+    for fails, asked in (("0", ["gateway-1", "gateway-2"]), ("1", ["gateway-1"])):
+        (tmp_path / "asked").write_text("")
+        told = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "FAILS": fails}
+        subprocess.run(["sh", "-c", recipe], env=told, check=True, timeout=30)
+        lines = (tmp_path / "asked").read_text().splitlines()
+        assert [line.rpartition(" ")[2] for line in lines] == asked
+        assert all("--no-deps --wait" in line for line in lines)
+    for service in GATEWAYS.values():
+        look = service["healthcheck"]["test"]
+        assert look[:3] == ["CMD", "/opt/gateway/bin/python", "-c"]
+        assert "/readyz" in look[3]
+
+
 def networks(name: str) -> set[str]:
     return set(SERVICES[name]["networks"])
 
@@ -106,11 +134,19 @@ def test_who_can_reach_whom():
     assert internal == {"front", "data", "metrics"}
     assert networks("postgres") == networks("valkey") == {"data"}
     assert networks("haproxy") == {"edge", "front"}
-    assert networks("prometheus") == networks("grafana") == {"edge", "metrics"}
+    assert networks("prometheus") == {"watch", "metrics"}
+    assert networks("grafana") == {"watch"}
     for name in GATEWAYS:
         assert networks(name) == {"front", "data", "metrics", "out"}
     for name in MODELS:
         assert networks(name) == {"out"}
+
+
+def test_grafana_asks_nobody():
+    told = SERVICES["grafana"]["environment"]
+    off = {name: value for name, value in told.items() if name.startswith("GF_ANALYTICS")}
+    assert set(off.values()) == {"false"}
+    assert (len(off), told["GF_PLUGINS_PREINSTALL_DISABLED"]) == (3, "true")
 
 
 def test_secrets_are_files_that_one_script_makes_and_nobody_commits():
@@ -132,8 +168,11 @@ def test_secrets_are_files_that_one_script_makes_and_nobody_commits():
 def test_each_gateway_has_a_journal_of_its_own():
     states = [volume for service in GATEWAYS.values() for volume in service["volumes"] if volume.startswith("state-")]
     assert states == [f"state-{number}:/var/lib/gateway" for number in range(1, len(GATEWAYS) + 1)]
-    addresses = {value for name, value in SERVICES["haproxy"]["environment"].items() if name.startswith("SERVER_")}
-    assert addresses == {f"{name}:8080" for name in GATEWAYS}
+    proxy = SERVICES["haproxy"]["environment"]
+    assert (proxy["SERVER_1"], proxy["SERVER_2"]) == ("gateway-1:8080", "gateway-2:8080")
+    # What does not run has no name here, and would be asked for outside.
+    assert proxy["SERVER_3"] == "${SERVER_3:-}"
+    assert "# COMPOSE_PROFILES=three\n# SERVER_3=gateway-3:8080\n" in (DEPLOY / "example.env").read_text()
     named = set(re.findall(r"\$\{(\w+)\}", (DEPLOY / "haproxy" / "haproxy.cfg").read_text()))
     assert named == SERVICES["haproxy"]["environment"].keys()
 
@@ -181,6 +220,11 @@ def test_every_example_of_a_model_is_a_row_that_loads_and_a_service_that_serves_
         assert loaded.bundle is not None, loaded.problems
         (row,) = [each for each in loaded.bundle.backends if each.id.startswith("local/")]
         assert (urlsplit(row.base_url).hostname, row.key_ref, bool(row.price)) == (name, None, True)
+        # what is longer than the server was told would be cut off there, not refused here
+        told = SERVICES[name].get("environment", SERVICES[name].get("command"))
+        assert str(row.context) in re.findall(r"\d+", str(told))
+        if name == "ollama":
+            assert f"exec ollama ollama pull {row.model}`" in (DEPLOY / "README.md").read_text()
     assert parse_files(ROOT / "routing_policies", DEPLOY / "catalog" / "none").bundle is not None
 
 
@@ -194,14 +238,18 @@ def made(tmp_path) -> Path:
 
 def test_the_script_makes_what_is_missing_and_never_writes_over_anything(made):
     assert {path.name for path in made.iterdir()} >= {*COMPOSE["secrets"]}
-    (made / "scrape_token").unlink()
+    (made / "scrape_token").rename(made / ".scrape_token.new")  # as a run leaves it that is cut short
+    left = (made / ".scrape_token.new").open()
     (made / "providers" / "OPENAI_API_KEY").write_text("sk-x")
     (made / "providers" / "OPENAI_API_KEY").chmod(0o600)
-    before = {path.name: path.read_text() for path in made.iterdir() if path.is_file()}
+    before = {path.name: path.read_text() for path in made.iterdir() if path.is_file() and path.suffix != ".new"}
     again = subprocess.run(["sh", made.parent / "secrets.sh"], capture_output=True, text=True, timeout=30)
     after = {path.name: path.read_text() for path in made.iterdir() if path.is_file()}
     assert before.items() <= after.items()
     assert (again.returncode, again.stdout.splitlines()) == (0, [f"made {made}/scrape_token"])
+    assert not (made / ".scrape_token.new").exists()
+    with left:  # it is made anew, not written into: it is closed to writing, but for root
+        assert left.read() != after["scrape_token"]
     assert not [value for value in after.values() if value.strip() in again.stdout + again.stderr]
     values = [value for name, value in after.items() if re.search("password|token", name)]
     assert len({*values}) == len(values)
@@ -263,6 +311,11 @@ def test_a_gateway_serves_with_what_is_shipped(made, tmp_path, postgres_server, 
         with serving(tmp_path / "gateway", catalog, **settings) as server:
             body = {"model": "a", "messages": [{"role": "user", "content": "hi"}]}
             assert post(server, server.key(sensitivity="public"), body).status == 200
+            looked = CliRunner().invoke(app, ["doctor", "--format", "json"], env=server.environment)
+            found = {each["about"]: each for each in json.loads(looked.stdout)}
+            assert (looked.exit_code, [each for each in found.values() if each["level"] == "problem"]) == (0, [])
+            assert found["keys of callers"]["words"] == "1 keys in force"
+            assert found["admin listener"]["level"] == found["ports"]["level"] == "ok"
             token = (made / "scrape_token").read_text()
             url = f"http://127.0.0.1:{server.admin_port}"
             asked = urllib.request.Request(f"{url}/metrics", headers={"authorization": f"Bearer {token}"})

@@ -20,11 +20,16 @@ COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
 SETTINGS = COMPOSE["services"]["gateway-1"]["environment"]
 
 
+def installed() -> str:
+    if (binary := shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")) is None:
+        pytest.skip("haproxy is not installed here; `make servers` installs it where that is possible")
+    return binary
+
+
 @contextlib.contextmanager
 def haproxy(directory: Path, addresses: list[str]) -> Iterator[int]:
     """HAProxy with the shipped file before some gateways; the port that clients ask."""
-    if (binary := shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")) is None:
-        pytest.skip("haproxy is not installed here; `make servers` installs it where that is possible")
+    binary = installed()
     port, alive = free_port(), free_port()
     named = {f"SERVER_{number}": address for number, address in enumerate(addresses, 1)}
     environment = {**os.environ, **named, "LISTEN": f"127.0.0.1:{port}", "ALIVE": f"127.0.0.1:{alive}"}
@@ -66,8 +71,8 @@ def test_gateways_restart_in_turns_behind_the_shipped_haproxy_and_nobody_notices
         shutil.copytree(servers[0].state, servers[1].state)
         for server in servers:
             stack.callback(server.start().stop)
-        nobody = f"127.0.0.1:{free_port()}"  # the third gateway, which is not started by default
-        addresses = [*(f"127.0.0.1:{server.port}" for server in servers), nobody]
+        # the third gateway is not started by default, and has no name then
+        addresses = [*(f"127.0.0.1:{server.port}" for server in servers), ""]
         port = stack.enter_context(haproxy(tmp_path, addresses))
         time.sleep(3)  # until it has looked twice
         clients = [Client(port, key, "quick", streamed=False) for _ in range(8)]
@@ -91,6 +96,16 @@ def test_gateways_restart_in_turns_behind_the_shipped_haproxy_and_nobody_notices
     showed(
         f"{rounds} restarts of each of 2 gateways behind HAProxy, {len(ends)} requests, {streams} streamed", "0 failed"
     )
+
+
+@pytest.mark.parametrize("third", ["", "nobody.invalid:8080"])
+def test_a_third_gateway_is_asked_only_where_it_is_named(third):
+    given = {"SERVER_1": "127.0.0.1:1", "SERVER_2": "127.0.0.1:2", "SERVER_3": third}
+    environment = {**os.environ, **given, "LISTEN": "127.0.0.1:1024", "ALIVE": "127.0.0.1:1025"}
+    checked = subprocess.run([installed(), "-c", "-f", CONFIG], env=environment, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    # one that is named and has no address yet is told, and gets one when it is there
+    assert ("gateways/gateway-3" in checked.stderr) == bool(third)
 
 
 def test_it_takes_longer_to_drain_than_to_be_seen_and_longer_to_be_killed_than_to_end():

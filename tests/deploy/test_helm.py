@@ -40,6 +40,7 @@ CILIUM = {
         "hosts": [{"host": "api.openai.com", "port": 443}, {"host": "own.example.org", "port": 8443}],
     }
 }
+FURTHER = [{"to": [{"namespaceSelector": {}}], "ports": [{"port": 4318, "protocol": "TCP"}]}]
 
 SETS: dict[str, dict] = {
     "default": {},
@@ -50,7 +51,8 @@ SETS: dict[str, dict] = {
     "git": {"policies": {**GIT, "publicKeys": PEM}},
     "config map": {"policies": MAP, "extraCatalog": ROWS},
     "cilium": {"networkPolicy": CILIUM, "image": {"digest": "sha256:" + "0" * 64}, "imagePullSecrets": [{"name": "pull"}]},
-    "settings": {"settings": {"GATEWAY_DURABILITY": "power", "GATEWAY_MAX_INFLIGHT": 2000}, "persistence": {"storageClassName": "fast"}, "dashboards": {"enabled": True}, "prometheusRule": {"enabled": True}},
+    "traced": {"settings": {"GATEWAY_OTEL_ENDPOINT": "http://otel.obs:4318"}, "secrets": {"existingSecret": "gateway", "keys": [*VALUES["secrets"]["keys"], "otel_headers"]}, "networkPolicy": {**CILIUM, "egress": FURTHER}},
+    "settings": {"settings": {"GATEWAY_DURABILITY": "power", "GATEWAY_MAX_INFLIGHT": 4000000, "GATEWAY_OTEL_SAMPLE": 0.25}, "persistence": {"storageClassName": "fast"}, "dashboards": {"enabled": True}, "prometheusRule": {"enabled": True}},
     "open": {"networkPolicy": {"enabled": False}, "nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}], "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]},
 }  # fmt: skip
 
@@ -141,7 +143,7 @@ def test_a_pod_may_do_as_little_as_it_can(name):
 def test_secrets_come_only_as_files(name):
     told = environment(name)
     for setting in told:
-        secret = re.search(r"KEY|TOKEN|PASSWORD|_URL", setting) and setting != "GATEWAY_POLICY_KEY"
+        secret = re.search(r"KEY|TOKEN|PASSWORD|_URL|HEADERS", setting) and setting != "GATEWAY_POLICY_KEY"
         assert bool(secret) == told[setting].startswith("/run/secrets/")
         assert not secret or setting.endswith("_FILE")
     assert "secretKeyRef" not in rendered(name)
@@ -250,6 +252,7 @@ def test_out_it_goes_only_where_it_has_to():
     (public,) = [to for port, to in out_to("default") if port == 443]
     assert "169.254.0.0/16" in public  # where clouds give out credentials
     assert [port for port, _ in out_to("cilium")] == [53]
+    assert [port for port, _ in out_to("traced")] == [53, 4318]
     rules = objects("cilium")["CiliumNetworkPolicy", "gateway-backends"]["spec"]["egress"]
     named = [(rule["toFQDNs"][0]["matchName"], rule["toPorts"][0]["ports"][0]["port"]) for rule in rules[1:]]
     assert named == [("api.openai.com", "443"), ("own.example.org", "8443")]
@@ -303,6 +306,23 @@ def test_the_policy_tree_is_where_it_is_mounted():
     assert objects("git")["ConfigMap", "gateway-files"]["data"]["policy-keys.pem"].strip() == PEM.strip()
 
 
+def test_numbers_of_a_values_file_stay_as_they_were_written(tmp_path):
+    (tmp_path / "values.yaml").write_text("settings: {GATEWAY_MAX_BODY_BYTES: 32000000, GATEWAY_OTEL_SAMPLE: 0.05}")
+    made = helm("template", "gateway", str(CHART), "--values", str(tmp_path / "values.yaml"))
+    assert 'name: GATEWAY_MAX_BODY_BYTES, value: "32000000"' in made.stdout
+    assert 'name: GATEWAY_OTEL_SAMPLE, value: "0.05"' in made.stdout
+
+
+def test_the_recipe_for_a_token_makes_one_that_is_sent_as_it_is(tmp_path):
+    """The Prometheus operator sends what a Secret holds, and a header holds no newline."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    (recipe,) = re.findall(r"^printf .*scrape_token$", (ROOT / "deploy" / "README.md").read_text(), re.MULTILINE)
+    subprocess.run(["sh", "-c", recipe], cwd=tmp_path, check=True, timeout=30)
+    assert re.fullmatch(r"[0-9a-f]{64}", (tmp_path / "scrape_token").read_text())
+    assert recipe in (CHART / "values.yaml").read_text()
+
+
 def test_the_recipe_for_a_config_map_takes_all_that_is_read_of_a_tree():
     """deploy/README.md makes a ConfigMap of a tree."""
     (recipe,) = re.findall(r"files=\$\(.*\)$", (ROOT / "deploy" / "README.md").read_text(), re.MULTILINE)
@@ -324,7 +344,10 @@ BAD: dict[str, tuple[dict, str]] = {
     "no hosts": ({"networkPolicy": {"cilium": {"enabled": True}}}, "gateway backends hosts"),
     "no keys": ({"providers": {"keys": ["OPENAI_API_KEY"]}}, "providers.existingSecret"),
     "own setting": ({"settings": {"GATEWAY_PORT": "1"}}, "invalid propertyName"),
-    "secret setting": ({"settings": {"GATEWAY_SCRAPE_TOKEN": "x"}}, "invalid propertyName"),
+    **{
+        f"secret setting {name}": ({"settings": {f"GATEWAY_{name.upper()}": "x"}}, "invalid propertyName")
+        for name in sorted(SECRETS)
+    },
     "unknown value": ({"replica": 3}, "additional properties 'replica' not allowed"),
 }
 
