@@ -7,7 +7,7 @@ import msgspec
 from gateway.core.addresses import in_turns, names_addresses
 from gateway.core.catalog import URLS, Backend
 from gateway.core.chat import ChatRequest, Demand
-from gateway.core.decision import Candidate, Facts, Obligation, Project, Redaction, Ruling
+from gateway.core.decision import Candidate, Facts, Obligation, Project, Redaction, Ruling, strictest
 from gateway.core.errors import Failed, Refusal, Refused
 from gateway.core.fallback import after
 from gateway.core.findings import Classified
@@ -16,7 +16,7 @@ from gateway.core.outline import Outline
 from gateway.core.record import Caller
 from gateway.ports import Policy, Scanned
 from gateway.routing.asking import ask, taken_out
-from gateway.routing.plan import Lacks
+from gateway.routing.plan import DENIED, Lacks
 from gateway.routing.spoken import Dialects, lacking
 from gateway.sensitivity.classify import with_findings
 
@@ -56,6 +56,29 @@ class Asked:
                 return ruling
             while self._wanted:
                 await self._without(self._wanted.pop())
+
+    async def ask_both(self, pinned: Policy, newest: Policy, backend: Backend, moment: float) -> tuple[Ruling, Ruling]:
+        """What two policies say of the request, of one backend in the form that it gets when both are kept to: what
+        either wants taken out is, and the other is asked about what is left. It may forbid that."""
+        rulings = await self.ask(pinned, moment), await self.ask(newest, moment)
+        due = [ruling.verdicts.get(backend.id, DENIED).do for ruling in rulings]
+        tags = taken_out(strictest((*due[0], *due[1])))
+        return (
+            await self._as_sent(pinned, rulings[0], backend, tags, moment),
+            await self._as_sent(newest, rulings[1], backend, tags, moment),
+        )
+
+    async def _as_sent(
+        self, policy: Policy, ruling: Ruling, backend: Backend, tags: tuple[str, ...], moment: float
+    ) -> Ruling:
+        verdict = ruling.verdicts.get(backend.id, DENIED)
+        if not verdict.permitted or taken_out(verdict.do) == tags:
+            return ruling
+        form = await self._without(tags)
+        said = DENIED if form is None else policy.ask(form.facts, moment).verdicts.get(backend.id, DENIED)
+        if said.permitted:
+            said = msgspec.structs.replace(said, do=strictest((*said.do, Obligation("redact", tags=tags))))
+        return msgspec.structs.replace(ruling, verdicts={**ruling.verdicts, backend.id: said})
 
     async def form_for(self, candidate: Candidate) -> Form | None:
         """What a candidate is sent; None: what it may have cannot be made."""

@@ -11,6 +11,7 @@ from gateway import owed
 from gateway.answering import answer, give_up
 from gateway.asked import Asked, fetched, granted, opaque_as
 from gateway.core.budget import Ask, Exceeded
+from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest, Demand
 from gateway.core.decision import Decision, Project, Ruling
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused, unknown_model
@@ -138,7 +139,7 @@ class Relay:
                     continue
                 passage, newest, latest = entered, pinned, self._policies.current
                 if failures or queued or latest is not policy or isinstance(chat, Outline):  # it took its time
-                    pinned, newest = await self._ask_again(policy, request)
+                    pinned, newest = await self._ask_again(policy, request, backend)
                     said = pinned.verdicts.get(backend.id, DENIED), newest.verdicts.get(backend.id, DENIED)
                     narrower = narrowed(decision, step, *said)
                     if narrower is not decision:
@@ -307,12 +308,14 @@ class Relay:
             conversations.remember(prefixes, classified.declared)
         return classified
 
-    async def _ask_again(self, policy: Policy, request: Asked) -> tuple[Ruling, Ruling]:
+    async def _ask_again(self, policy: Policy, request: Asked, backend: Backend) -> tuple[Ruling, Ruling]:
         """What the pinned and the newest snapshot say of the hop to come, at this moment: both must permit it, so a
         revocation takes effect under way, a loosening does not."""
         moment, newest = self._policies.moment(), self._policies.current
+        if newest is not policy:
+            return await request.ask_both(policy, newest, backend, moment)
         pinned = await request.ask(policy, moment)
-        return pinned, pinned if newest is policy else await request.ask(newest, moment)
+        return pinned, pinned
 
     def _task(self) -> "asyncio.Task[object] | None":
         if self._loop is None:

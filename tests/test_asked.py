@@ -97,3 +97,34 @@ async def test_every_form_learns_of_a_call_that_failed():
 def test_what_an_answer_may_not_show_is_read_from_the_obligations():
     assert watched_tags((*SECRET, Obligation("scan_answer", tags=("pii", "secret")))) == {"pii", "secret"}
     assert watched_tags(SECRET) == frozenset()
+
+
+ONE = backend("a")
+REDACTED_ONLY = Snapshot([ONE], raw_never)
+ANYTHING = Snapshot([ONE], lambda *_: YES)
+ONLY_AS_IT_CAME = Snapshot(
+    [ONE], lambda _of, facts, _moment: Verdict((), ("low",)) if facts.redaction == "done" else YES
+)
+
+
+async def test_what_one_policy_wants_taken_out_the_other_is_asked_about_what_is_left():
+    """It may forbid what has less in it than what came: then nothing is sent."""
+    for pinned, newest, permitted in (
+        (REDACTED_ONLY, ANYTHING, (True, True)),
+        (ANYTHING, REDACTED_ONLY, (True, True)),
+        (REDACTED_ONLY, ONLY_AS_IT_CAME, (True, False)),
+        (ONLY_AS_IT_CAME, REDACTED_ONLY, (False, True)),
+    ):
+        asked, _ = request(Found())
+        said = [ruling.verdicts["a"] for ruling in await asked.ask_both(pinned, newest, ONE, 0.0)]
+        assert tuple(each.permitted for each in said) == permitted
+        assert all(each.do == SECRET for each in said if each.permitted)
+
+
+async def test_where_what_is_wanted_cannot_be_taken_out_no_policy_says_yes():
+    asked, _ = request(None)
+    rulings = await asked.ask_both(REDACTED_ONLY, ANYTHING, ONE, 0.0)
+    assert not rulings[0].verdicts["a"].permitted
+    asked, _ = request(Found())
+    rulings = await asked.ask_both(ANYTHING, ANYTHING, ONE, 0.0)
+    assert [ruling.verdicts["a"].do for ruling in rulings] == [(), ()]

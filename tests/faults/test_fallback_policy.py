@@ -45,6 +45,8 @@ from gateway.surfaces import CHAT
 RUNS = 50_000 if FULL else 1_000
 EACH = 20
 """Requests under one policy."""
+FOUND = (1149,)
+"""What found something once: a newer policy that forbids the request as the pinned one has it redacted."""
 
 SECRET = "ghp_" + "q7Xv2MdK9sWbT4hZy8RcL1nJ6fPgA3eUoV5i"
 KIND = KINDS["secret"]
@@ -172,7 +174,7 @@ def visited(before: list[str], what: str) -> frozenset[str] | None:
 @pytest.mark.assures("fault 25")
 async def test_nothing_leaves_that_the_reference_does_not_permit(showed):
     calls, requests = [0] * 6, 0
-    for seed in range(RUNS // EACH):
+    for seed in (*range(RUNS // EACH), *FOUND):
         house = House(dice(seed), Random(seed))
         for number in range(EACH):
             calls[await house.ask(number)] += 1
