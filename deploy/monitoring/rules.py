@@ -39,9 +39,18 @@ def runbook_url(alert: Alert) -> str:
 
 def rules() -> str:
     """deploy/prometheus/rules.yml"""
-    groups: list[object] = [{"name": "gateway-recorded", "rules": [_recorded(each) for each in RECORDED]}]
-    groups += [{"name": name, "rules": [_rule(each) for each in alerts]} for name, alerts in GROUPS.items()]
+    groups = [
+        {"name": name, "rules": [*map(_recorded, recorded_for(alerts)), *map(_rule, alerts)]}
+        for name, alerts in GROUPS.items()
+    ]
     return _MADE + _dump({"groups": groups})
+
+
+def recorded_for(alerts: Iterable[Alert]) -> list[Recorded]:
+    """What a group of alerts asks for. It is recorded in that group, since rules of one are evaluated in their order,
+    and groups in any: an alert would see what was recorded an interval before."""
+    asked = " ".join(alert.expr for alert in alerts)
+    return [each for each in RECORDED if each.name in asked]
 
 
 def tests(step: str) -> str:

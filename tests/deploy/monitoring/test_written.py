@@ -11,7 +11,7 @@ from support.server import ROOT
 
 from deploy.monitoring.__main__ import DASHBOARDS, files, main
 from deploy.monitoring.recorded import RECORDED
-from deploy.monitoring.rules import ALERTS, runbook_url
+from deploy.monitoring.rules import ALERTS, GROUPS, recorded_for, runbook_url
 
 MADE = files()
 JSON = {name: json.loads(text) for name, text in MADE.items() if name.endswith(".json")}
@@ -102,7 +102,14 @@ def test_every_rule_that_is_recorded_is_used():
     assert set(re.findall(r"\bgateway:[\w:]+", asked)) <= known
 
 
-@pytest.mark.alone  # where promtool takes longer than a minute, its storage tidies up and forgets last week
+def test_what_is_recorded_is_in_the_group_of_the_one_that_asks_for_it():
+    asking = [each.name for alerts in GROUPS.values() for each in recorded_for(alerts)]
+    assert sorted(asking) == sorted(each.name for each in RECORDED)
+    groups = yaml.safe_load(MADE["deploy/prometheus/rules.yml"])["groups"]
+    assert [group["name"] for group in groups] == [*GROUPS]
+    assert [rule["record"] for group in groups for rule in group["rules"] if "record" in rule] == asking
+
+
 @needs_promtool
 def test_each_alert_fires_when_it_must_and_only_then():
     for command in (["check", "rules", "rules.yml"], ["test", "rules", "rules_test.yml", "rules_week_test.yml"]):
