@@ -101,3 +101,13 @@ def test_no_word_of_a_caller_lowers_a_label(gateway, upstream, key, showed):
         f"{tried} requests: headers twice and in any case, metadata, `user`, aliases, queries",
         "no label below the detectors'",
     )
+
+
+@pytest.mark.assures("threat H1")
+@pytest.mark.parametrize("word", WORDS)
+def test_a_label_is_read_whole_or_not_at_all(gateway, upstream, key, word):
+    upstream.scripts["a"] = [answer(OK)]
+    body = {"model": "a", "messages": [{"role": "user", "content": f"hello there, {len(word)} {word!r:.20}"}]}
+    status, headers, _ = post(gateway, key, body, [("x-gateway-sensitivity", word.encode("latin-1"))])
+    words = [readable(part) or "restricted" for part in word.split(",")]
+    assert status == 400 or headers["x-gateway-sensitivity"] == max(words, key=RANK.__getitem__)
