@@ -73,3 +73,13 @@ async def test_the_timer_looks_at_those_that_wait_and_ends():
     intake.waiting.add(Waits())
     await asyncio.sleep(20 * TICK_SECONDS)
     assert len(looked) == 1
+
+
+def test_a_loop_that_stays_late_takes_no_more_and_takes_them_again_once_it_is_not():
+    intake = Intake(lambda _: None, requests=10)
+    assert intake.full(3) is None
+    for moment in (0.0, 1.0):
+        intake.late.seen(LATE, moment)
+    assert (intake.full(3), intake.full(10)) == ("delay", "inflight")
+    intake.late.seen(FINE, 2.0)
+    assert intake.full(3) is None

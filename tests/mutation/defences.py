@@ -96,7 +96,7 @@ DEFENCES = (
     Defence("a head is bounded", "http/connection.py", "        if len(headers) > framing.MOST_HEADERS or (self._long and self._too_long()):\n", "        if False:\n", ("threats/test_framing.py::test_headers_are_bounded",)),
     Defence("a trailer is no header", "http/connection.py", "        if self._part:\n            return\n        name = name.lower()\n", "        name = name.lower()\n", ("http/test_connection.py::test_a_trailer_is_no_header",)),
     Defence("calls under way are bounded", "http/intake.py", "        if under_way - self._answered >= self.requests:\n", "        if False:\n", ("faults/test_overload.py::test_calls_beyond_the_limit_are_told_before_their_body_is_read",)),
-    Defence("a loop that is late turns away", "http/intake.py", '        return "delay" if self.late.shedding else None\n', "        return None\n", ("faults/test_overload.py",)),
+    Defence("a loop that is late turns away", "http/intake.py", '        return "delay" if self.late.shedding else None\n', "        return None\n", ("http/test_intake.py",)),
     Defence("a coded body is refused", "http/calls.py", "            _check_coding(headers)\n", "", ("threats/test_bodies.py::test_a_body_that_means_harm_is_refused_with_a_word",)),
     # the trail
     Defence("a line that was changed is seen", "core/chain.py", "        if claimed.digest == digest:", "        if claimed.digest:", ("core/test_chain.py",)),
