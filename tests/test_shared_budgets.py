@@ -7,7 +7,8 @@ import time
 import httpx2
 import pytest
 from support import stores
-from support.server import ROOT, backend, serving
+from support.replicas import tree
+from support.server import backend, serving
 from support.upstream import OK, answer
 
 from gateway.adapters.budget_store import BudgetStore
@@ -15,15 +16,6 @@ from gateway.adapters.replicas import Replicas
 from gateway.adapters.series import Series
 from gateway.settings import Settings
 from gateway.spending import Spending
-
-RULES = """
-policy: base
-owner: me
-mode: enforce
-rules:
-  - {id: own, permit: {to: {deployment: self_hosted}}}
-  - {id: all-of-us, limit: {usd: 0.01, per: organisation, window: month, then: deny}}
-"""
 
 
 def ask(gateway, key):
@@ -34,11 +26,7 @@ def ask(gateway, key):
 
 @pytest.fixture
 def policies(tmp_path):
-    tree = tmp_path / "tree"
-    (tree / "policies").mkdir(parents=True)
-    (tree / "vocabulary.yaml").write_text((ROOT / "routing_policies" / "vocabulary.yaml").read_text())
-    (tree / "policies" / "base.yaml").write_text(RULES)
-    return tree
+    return tree(tmp_path / "tree", 0.01)
 
 
 @pytest.mark.assures("fault 26")

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from support.replicas import named
 from support.server import ROOT, Server, backend, serving
 from support.upstream import DONE, HANG, OK, STREAM_HEAD, USAGE_EVENT, Upstream, answer, chunk, delta, stream
 from threats.test_framing import nginx
@@ -193,10 +194,9 @@ def test_gateways_restart_in_turns_behind_nginx_and_nobody_notices(tmp_path, ups
         shutil.copytree(servers[0].state, servers[1].state)
         for server in servers:
             stack.callback(server.start().stop)
-        named = "".join(f"server 127.0.0.1:{server.port} max_fails=0;" for server in servers)
         retried = "proxy_next_upstream error timeout http_503;"
         (tmp_path / "nginx").mkdir()
-        port = stack.enter_context(nginx(tmp_path / "nginx", named, retried))
+        port = stack.enter_context(nginx(tmp_path / "nginx", named(servers), retried))
         clients = [Client(port, key, "quick", streamed=False) for _ in range(8)]
         clients += [Client(port, key, "stream", streamed=True) for _ in range(4)]
         for _ in range(rounds):
