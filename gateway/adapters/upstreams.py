@@ -50,7 +50,7 @@ def _lost(kind: FailureKind) -> UpstreamError:
 class _Link(ResponseHandler):
     """aiohttp's protocol, which also tells whoever passes an answer on that there is news of it."""
 
-    came: Callable[[], object] | None = None
+    came: "Callable[[_Link], object] | None" = None
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
@@ -60,13 +60,13 @@ class _Link(ResponseHandler):
         """Parses, then tells."""
         super().data_received(data)
         if (tell := self.came) is not None:
-            tell()
+            tell(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Ends the answer, then tells."""
         super().connection_lost(exc)
         if (tell := self.came) is not None:
-            tell()
+            tell(self)
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -155,9 +155,8 @@ class AiohttpUpstreams:
                 raise
         except BaseException as error:
             self._deadlines.leave(deadline)
-            if (lost := _lost_by(error, deadline)) is None:
-                raise
-            raise lost from None
+            _raise_lost(error, deadline)
+            raise
         return AiohttpOpened(connection, message, content, target, deadline, self._deadlines)
 
     def _target(self, backend: Backend, endpoint: Endpoint) -> _Target:
@@ -209,15 +208,17 @@ def _as_it_is(data: bytes) -> bytes:
     return data
 
 
-def _lost_by(error: BaseException, deadline: Deadline) -> UpstreamError | None:
-    """What an exception means for the call, None: it is not about the call."""
+def _raise_lost(error: BaseException, deadline: Deadline) -> None:
+    """Raises what an exception means for the call, if it is about the call. Whoever caught it has no name for what is
+    raised: a frame that holds the exception that holds it is freed by nothing but a collection."""
     if isinstance(error, asyncio.CancelledError):
-        return _lost(FailureKind.TIMED_OUT) if deadline.expired() else None
-    if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
-        return _lost(FailureKind.UNREACHABLE)
-    if isinstance(error, aiohttp.ClientError | HttpProcessingError | OSError):
-        return _lost(FailureKind.BROKEN)  # sent, then lost: it may be billed
-    return None
+        if deadline.expired():
+            raise _lost(FailureKind.TIMED_OUT) from None
+    elif isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
+        raise _lost(FailureKind.UNREACHABLE) from None
+    elif isinstance(error, aiohttp.ClientError | HttpProcessingError | OSError):
+        error.__traceback__ = None  # aiohttp's connection keeps its end, and the frames keep the connection
+        raise _lost(FailureKind.BROKEN) from None  # sent, then lost: it may be billed
 
 
 class AiohttpOpened:
@@ -227,8 +228,8 @@ class AiohttpOpened:
     An upstream that repeats our key is not repeated: nothing behind this sees it."""
 
     __slots__ = (
-        *("_connection", "_content", "_deadline", "_deadlines", "_first", "_held", "_idle", "_rest", "_secret"),
-        *("_shown", "_until", "headers", "status"),
+        *("_connection", "_content", "_deadline", "_deadlines", "_ended", "_first", "_held", "_idle", "_rest"),
+        *("_secret", "_shown", "_take", "_until", "headers", "status"),
     )
 
     def __init__(
@@ -253,6 +254,8 @@ class AiohttpOpened:
         self._shown = target.secret.out_of if target.secret is not None else _as_it_is
         self._secret = target.secret
         self._held = b""  # perhaps the beginning of our key
+        self._take: Callable[[bytes], bool]  # while a stream is passed on
+        self._ended: asyncio.Future[bool]  # False: not all of it was wanted
         self.headers: Mapping[str, str] = message.headers
         if any(self._shown(value) is not value for _, value in message.raw_headers):
             shown = [
@@ -269,9 +272,8 @@ class AiohttpOpened:
             while not block and not self._content.at_eof():  # all of it is held
                 block = self._clear(await self._content.readany())
         except BaseException as error:
-            if (lost := _lost_by(error, deadline)) is None:
-                raise
-            raise lost from None
+            _raise_lost(error, deadline)
+            raise
         deadline.at = NEVER
         return block
 
@@ -289,42 +291,40 @@ class AiohttpOpened:
         link = self._connection.protocol
         if not isinstance(link, _Link):
             raise _lost(FailureKind.BROKEN)
-        deadline, content = self._deadline, self._content
-        ended: asyncio.Future[bool] = link.loop.create_future()
-
-        def came() -> None:
-            link.came = None  # reading lets the parser go on, which may call us again in between
-            if ended.done():
-                return
-            try:
-                while block := self._rest or self._clear(content.read_nowait()):
-                    self._rest = block[_PART_BYTES:]
-                    if not take(block[:_PART_BYTES]):
-                        ended.set_result(False)
-                        return
-                    if self._rest:  # an upstream that is faster than we are leaves others their turn
-                        deadline.at = min(self._deadlines.now + self._idle, self._until)
-                        link.loop.call_soon(came)
-                        return
-                if content.at_eof():
-                    ended.set_result(True)
-                    return
-            except Exception as error:  # noqa: BLE001 - whoever waits gets it
-                ended.set_exception(error)
-                return
-            deadline.at = min(self._deadlines.now + self._idle, self._until)
-            link.came = came
-
-        came()
+        self._take, self._ended = take, link.loop.create_future()
+        self._came(link)
         try:
-            return await ended
+            return await self._ended
         except BaseException as error:
-            if (lost := _lost_by(error, deadline)) is None:
-                raise
-            raise lost from None
+            _raise_lost(error, self._deadline)
+            raise
         finally:
             link.came = None
-            deadline.at = NEVER
+            self._deadline.at = NEVER
+
+    def _came(self, link: _Link) -> None:
+        link.came = None  # reading lets the parser go on, which may call us again in between
+        ended, content, take = self._ended, self._content, self._take
+        if ended.done():
+            return
+        try:
+            while block := self._rest or self._clear(content.read_nowait()):
+                self._rest = block[_PART_BYTES:]
+                if not take(block[:_PART_BYTES]):
+                    ended.set_result(False)
+                    return
+                if self._rest:  # an upstream that is faster than we are leaves others their turn
+                    self._deadline.at = min(self._deadlines.now + self._idle, self._until)
+                    link.loop.call_soon(self._came, link)
+                    return
+            if content.at_eof():
+                ended.set_result(True)
+                return
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+            ended.set_exception(error)
+            return
+        self._deadline.at = min(self._deadlines.now + self._idle, self._until)
+        link.came = self._came
 
     async def read_all(self, limit: int) -> bytes:
         """All that is left."""
