@@ -62,7 +62,8 @@ def names_addresses(body: bytes, *, chat: bool, most: int = MOST_VALUES) -> bool
     called with is the client's own affair. Beside `chat`, every string counts that begins as an address does, but for
     the texts."""
     low = body.lower()
-    if not (_NAMED.search(low) or _FOLDED.search(low) or (not chat and _BEGUN.search(low))):
+    folds = (b"\\u" in low or not low.isascii()) and _FOLDED.search(low) is not None
+    if not (folds or _NAMED.search(low) or (not chat and _BEGUN.search(low))):
         return False
     if body.count(b"{") + body.count(b"[") > most:
         return True  # parsing alone would take too long
