@@ -55,6 +55,18 @@ class _Link(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.loop = loop
+        self._paused = False
+
+    def pause_reading(self) -> None:
+        """Reads no more until what is here was taken."""
+        self._paused = True
+        super().pause_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT002 - as aiohttp has it
+        """Reads on, if that was paused: aiohttp asks for it after each block, and would have its parser look again."""
+        if self._paused:
+            self._paused = False
+            super().resume_reading(resume_parser)
 
     def data_received(self, data: bytes) -> None:
         """Parses, then tells."""
