@@ -9,6 +9,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes --only-bi
 LOCKS := deploy/locks
 # Test processes side by side: one a core. What measures time is marked `alone`, and comes after them.
 WORKERS ?= logical
+SIDE_BY_SIDE = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 CHART := deploy/helm/gateway
 PYTEST := $(BIN)/python -m pytest
 ASSURED := GATEWAY_ASSURANCE=docs/assurance$(if $(FULL),-full).md $(if $(FULL),GATEWAY_TEST_AMOUNTS=full) $(PYTEST) $(if $(FULL),--timeout 3600)
@@ -19,11 +20,11 @@ run: .venv/run
 	@$(BIN)/gateway quickstart
 
 test: .venv/dev servers
-	$(PYTEST) -m "not alone" --numprocesses $(WORKERS) --dist loadfile
+	$(PYTEST) -m "not alone" $(SIDE_BY_SIDE)
 	$(PYTEST) -m alone $$(grep -rl --include='test_*.py' 'mark[.]alone' tests)
 
 assurance: .venv/dev servers ## the tests of faults and threats, and what they showed: docs/assurance.md; FULL=1: the full amounts
-	$(ASSURED) -m "assures and not alone" --numprocesses $(WORKERS) --dist loadfile
+	$(ASSURED) -m "assures and not alone" $(SIDE_BY_SIDE)
 	$(ASSURED) -m "assures and alone" $$(grep -rl --include='test_*.py' 'mark[.]alone' tests)
 
 monitoring: .venv/dev ## writes deploy/grafana/dashboards, deploy/prometheus/rules*.yml and docs/runbook.md

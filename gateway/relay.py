@@ -209,7 +209,7 @@ class Relay:
                 self.running.hops.discard(hop)
                 settled = self._settle(hop, owed.ended(hop), done)
                 headers.append((b"x-gateway-cost-usd", usd(settled.cost_pico_usd).encode()))
-                await self._seal()
+                await self._seal(reply)
                 first_byte = _MONOTONIC()
                 await answer(reply, headers, call, surface, hop.body)
                 end, status = End.COMPLETE, 200
@@ -223,7 +223,7 @@ class Relay:
             await hop.relay(reply, stream)
             self.running.hops.discard(hop)
             self._settle(hop, owed.ended(hop), done)  # what is over is paid now, however slowly the client takes it
-            await self._seal()
+            await self._seal(reply)
             await reply.end(stream.last)
             if (broken := hop.reader.failed) is None:
                 end = End.COMPLETE
@@ -376,6 +376,16 @@ class Relay:
                 Refusal.LEDGER_DOWN, "the spend ledger cannot be written, so nothing is sent", retry_after=30
             ) from None
 
-    async def _seal(self) -> None:
+    async def _seal(self, reply: Reply) -> None:
+        """Waits until what a call cost is as durable as it should be. Raises Refused; OSError once a stream began."""
         if (sealed := self._ledger.sealed()) is not None:
-            await sealed
+            try:
+                await sealed
+            except OSError:
+                if reply.started:  # it is broken off, so that it does not look complete
+                    raise
+                raise Refused(
+                    Refusal.LEDGER_DOWN,
+                    "the spend ledger cannot be written; what this call cost is booked",
+                    retry_after=30,
+                ) from None

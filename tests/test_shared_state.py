@@ -331,8 +331,11 @@ def test_files_that_a_database_took_over_are_not_used_again_by_accident(tmp_path
     with serving(tmp_path, catalog, GATEWAY_DATABASE_URL=url) as server:
         pass
     del server.environment["GATEWAY_DATABASE_URL"]
-    for command in ("keys list", "budgets list", "backends list", "serve"):
+    for command in ("keys list", "budgets list", "backends list"):
         refused = server.cli(*command.split())
         assert (refused.returncode, "set GATEWAY_DATABASE_URL" in refused.stderr) == (2, True), refused.stderr
+    with pytest.raises(RuntimeError, match="set GATEWAY_DATABASE_URL"):
+        server.start()
+    assert server.process.returncode == 2
     (server.state / "shared").unlink()
     assert server.cli("keys", "list").returncode == 0

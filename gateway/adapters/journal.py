@@ -23,7 +23,7 @@ from typing import Literal
 import msgspec
 
 from gateway.adapters.ledger_rows import Store, Unwritable
-from gateway.adapters.segments import encode, fsync, read
+from gateway.adapters.segments import Full, Group, begin, encode, fsync, read
 from gateway.core.record import Entry
 
 Durability = Literal["process", "power"]
@@ -44,22 +44,6 @@ _CLOSE_SECONDS = 30.0
 _FOLD_PAUSE_SECONDS = 0.05
 _FOLD_RETRY_SECONDS = 3600.0
 _DAY_SECONDS = 86_400.0
-
-
-class _Group(msgspec.Struct, frozen=True):
-    """Ended calls on their way to the store; the oldest has waited `since` (monotonic seconds)."""
-
-    entries: list[Entry]
-    since: float
-
-
-class _Full(msgspec.Struct, frozen=True):
-    """A segment that nothing is written to any more. `reread`: not all that it holds was handed over."""
-
-    path: Path
-    size: int
-    reread: bool
-    since: float
 
 
 def _silent(event: str, **fields: object) -> None:
@@ -96,13 +80,15 @@ class Ledger:
         self.recovered: tuple[int, int] | None = None
         self._under_way: dict[tuple[str, int], Entry] = {}
         self._ended: list[Entry] = []  # not yet on their way to the store
-        self._queue: queue.SimpleQueue[_Group | _Full | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Group | Full | None] = queue.SimpleQueue()
         self._oldest_waiting: float | None = time.monotonic()
         self._waits_since = self._oldest_waiting  # the oldest of `_ended`
         self._turning = False  # there will be a turn
         self._reread = False  # the segment holds ended calls that are not in memory
         self._handed = self._carried = 0  # entries: by the loop, by the thread
         self._written = self._synced = 0
+        self._unsynced: OSError | None = None  # why the segment cannot be trusted
+        self._doubted = 0  # what was written up to here may be on no disk
         self._freed = -sum(self._left.values())  # so that `_written` less this is what is kept
         self._syncing = asyncio.Lock()
         self._syncer = ThreadPoolExecutor(1, "fsync")  # its own: answers wait for it, and for nothing else
@@ -110,12 +96,11 @@ class Ledger:
         self._noted: list[Entry] = []  # not yet in the journal
         self._scheduled = False
         self._refusing: OSError | None = None
-        self._segment, self._fd, self._size = self._new_segment(int(left[-1].stem) + 1 if left else 1)
-        self._closing = threading.Event()
-        self._begun = threading.Event()
+        self._segment, self._fd, self._size = begin(self._directory, int(left[-1].stem) + 1 if left else 1)
+        self._closing, self._begun = threading.Event(), threading.Event()
         self._away = False  # the store, when it was last asked
         self._whole = False  # the store has all that was handed over
-        self._fold_due = 0.0
+        self._fold_due = self._anew_due = 0.0
         self._thread = threading.Thread(target=self._carry, name="ledger", daemon=True)
         self._thread.start()
         self._begun.wait(_START_SECONDS)
@@ -124,6 +109,10 @@ class Ledger:
         """Notes a call that is about to be sent, at once. Raises OSError when the journal does not take it."""
         if self._written - self._freed > JOURNAL_BYTES:
             raise OSError(errno.ENOSPC, f"{self._directory} is full, since the ledger's store takes nothing")
+        if self._unsynced is not None:
+            self.flush()
+            if self._unsynced is not None:
+                raise self._unsynced
         self._noted.append(entry)
         self._under_way[entry.request_id, entry.hop] = entry  # before a new segment may be begun with what is under way
         self.flush()
@@ -133,7 +122,7 @@ class Ledger:
             raise self._refusing
 
     def sealed(self) -> Awaitable[None] | None:
-        """With `power`, waits until what was noted so far is on disk; one fsync serves all who wait."""
+        """With `power`, waits until what was noted so far is on disk; one fsync serves all who wait. Raises OSError."""
         return self._sync() if self._power else None
 
     def settle(self, entries: Sequence[Entry]) -> None:
@@ -164,15 +153,16 @@ class Ledger:
             return
         self._refusing = None
         self._noted.clear()
-        if self._size > SEGMENT_BYTES:
+        if self._size > SEGMENT_BYTES or (self._unsynced is not None and time.monotonic() >= self._anew_due):
             self._rotate()
 
     def takes(self) -> bool:
         """Whether a new call can be noted. Where the last one could not be, it is tried with an empty line."""
         if self._refusing is not None:
             self._torn = True
+        if self._refusing is not None or self._unsynced is not None:
             self.flush()
-        return self._refusing is None and self._written - self._freed <= JOURNAL_BYTES
+        return not (self._refusing or self._unsynced) and self._written - self._freed <= JOURNAL_BYTES
 
     def lag_seconds(self) -> float:
         """How long the oldest ended call has been waiting for the store."""
@@ -213,7 +203,7 @@ class Ledger:
             return
         ended, self._ended = self._ended, []
         self._handed += len(ended)
-        self._queue.put(_Group(ended, self._waits_since))
+        self._queue.put(Group(ended, self._waits_since))
 
     def _append(self, lines: bytes) -> None:
         if self._torn:
@@ -229,22 +219,30 @@ class Ledger:
         self.flush()
         wanted = self._written
         async with self._syncing:
+            if wanted <= self._doubted:
+                raise OSError(errno.EIO, "an fsync of the journal failed")
             if self._synced < wanted:
                 reached = self._written
                 descriptor = os.dup(self._fd)  # of its own: a rotation may close ours meanwhile
-                await asyncio.get_running_loop().run_in_executor(self._syncer, fsync, descriptor)
+                try:
+                    await asyncio.get_running_loop().run_in_executor(self._syncer, fsync, descriptor)
+                except OSError as error:
+                    self._distrust(error)
+                    raise
                 self._synced = reached
 
-    def _new_segment(self, number: int) -> tuple[Path, int, int]:
-        path = self._directory / f"{number:08d}.jsonl"
-        return path, os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600), 0
+    def _distrust(self, error: OSError) -> None:
+        """After an fsync that failed the kernel forgets what it could not write, and the next says nothing of it. So no
+        call is let through until a new segment, with what is under way, is on disk; what ended, the store has."""
+        self._unsynced, self._doubted = error, self._written
+        self._anew_due = time.monotonic() + _RETRY_SECONDS
 
     def _rotate(self) -> None:
         """Starts a new segment with what is under way; the old one goes once the store has all it holds."""
         old, old_fd, old_size = self._segment, self._fd, self._size
         written = self._written
         try:
-            self._segment, self._fd, self._size = self._new_segment(int(old.stem) + 1)
+            self._segment, self._fd, self._size = begin(self._directory, int(old.stem) + 1)
         except OSError:
             return  # the old one goes on
         try:
@@ -254,15 +252,18 @@ class Ledger:
                 for descriptor in (old_fd, self._fd):
                     os.fsync(descriptor)
                 fsync(os.open(self._directory, os.O_RDONLY))
-        except OSError:
+        except OSError as error:
             os.close(self._fd)
             self._segment.unlink(missing_ok=True)
             self._freed += self._written - written
             self._segment, self._fd, self._size, self._torn = old, old_fd, old_size, False
+            if self._power:
+                self._distrust(error)
             return
         os.close(old_fd)
+        self._unsynced = None
         self._hand_over()  # all that the old one holds goes before it
-        self._queue.put(_Full(old, old_size, self._reread, self._waits_since))
+        self._queue.put(Full(old, old_size, self._reread, self._waits_since))
         self._reread = False
 
     def _carry(self) -> None:
@@ -288,7 +289,7 @@ class Ledger:
             if item is None:
                 return True
             self._oldest_waiting = item.since
-            if isinstance(item, _Full):
+            if isinstance(item, Full):
                 if item.reread and not self._carry_segment(item.path):
                     return False
                 self._free(item.path, item.size)

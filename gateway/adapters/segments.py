@@ -14,9 +14,31 @@ _ENTRY = msgspec.json.Decoder(Entry)
 _ENCODE = msgspec.json.Encoder().encode
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Ended calls on their way to the store; the oldest has waited `since` (monotonic seconds)."""
+
+    entries: list[Entry]
+    since: float
+
+
+class Full(msgspec.Struct, frozen=True):
+    """A segment that nothing is written to any more. `reread`: not all that it holds was handed over."""
+
+    path: Path
+    size: int
+    reread: bool
+    since: float
+
+
 def encode(entry: Entry) -> bytes:
     """An entry as its line has it, without the end of the line."""
     return _ENCODE(entry)
+
+
+def begin(directory: Path, number: int) -> tuple[Path, int, int]:
+    """A new segment: its path, its descriptor, its size."""
+    path = directory / f"{number:08d}.jsonl"
+    return path, os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600), 0
 
 
 def fsync(descriptor: int) -> None:

@@ -214,6 +214,46 @@ async def test_with_power_the_seal_is_an_fsync_that_serves_all_who_wait(place, m
     ledger.close()
 
 
+@pytest.mark.assures("fault 12")
+async def test_after_an_fsync_that_failed_nothing_is_let_through_until_a_new_segment_is_on_disk(place, monkeypatch):
+    """The kernel tells of it once, and the next fsync of the same file succeeds: whoever waits for it must not believe
+    it."""
+    monkeypatch.setattr(journal, "_RETRY_SECONDS", 0.05)
+    failures = [OSError(5, "Input/output error")]
+    real = os.fsync
+
+    def sync(descriptor: int) -> None:
+        if failures:
+            raise failures.pop()
+        real(descriptor)
+
+    monkeypatch.setattr("gateway.adapters.journal.os.fsync", sync)
+    ledger = place.ledger("power")
+    for id in ("req-1", "req-2"):
+        ledger.open(entry(id, state="open", cost=100))
+    ledger.settle([entry("req-1")])
+    sealed = await asyncio.gather(*(ledger.sealed() for _ in range(3)), return_exceptions=True)
+    assert [type(each) for each in sealed] == [OSError] * 3
+    assert not ledger.takes()
+    failures[:] = [OSError(5, "Input/output error")] * 2  # not the disk's last word
+    with pytest.raises(OSError, match="Input/output"):
+        ledger.open(entry("req-3", state="open"))
+    while not ledger.takes():  # noqa: ASYNC110  it is asked, and tells nobody
+        await asyncio.sleep(0.02)
+    assert failures == []
+    ledger.open(entry("req-4", state="open", cost=300))
+    await ledger.sealed()
+    assert "req-2" in ledger._segment.read_text()  # it is under way, so it was written again
+    await asyncio.sleep(0.3)
+    abandon(ledger)
+    place.ledger().close()
+    assert await rows(place) == [
+        ("req-1", 1, "settled", 7),
+        ("req-2", 1, "uncertain", 100),
+        ("req-4", 1, "uncertain", 300),
+    ]
+
+
 async def test_without_power_nobody_waits(place):
     ledger = place.ledger()
     assert ledger.sealed() is None

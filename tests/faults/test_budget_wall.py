@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections import Counter
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from support.billing import PRICES, BillingUpstream, Plan
 from support.server import ROOT, Server, backend, serving
 from support.stores import Place, url_of, valkey
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PICO_PER_USD = 10**12
 TOGETHER = 200
-
 
 DEAREST_IMAGE = 16_384
 """Tokens."""
@@ -27,10 +30,11 @@ def plan(
 
 
 class House:
-    """A gateway before an upstream that bills, and a key."""
+    """A gateway before an upstream that bills, and a key of a team."""
 
-    def __init__(self, server: Server, upstream: BillingUpstream, session: aiohttp.ClientSession, key: str) -> None:
-        self.server, self.upstream, self.session, self.key = server, upstream, session, key
+    def __init__(self, server: Server, upstream: BillingUpstream, session: aiohttp.ClientSession, team: str) -> None:
+        self.server, self.upstream, self.session, self.team = server, upstream, session, team
+        self.key = server.key(sensitivity="public", team=team)
 
     async def send(self, of: Plan, **fields: object) -> tuple[int, dict]:
         content: object = of.message()
@@ -44,20 +48,21 @@ class House:
                 return response.status, await response.json()
             return response.status, {"text": await response.text()}
 
-    async def budget(self, usd: str, *more: str) -> None:
-        told = await asyncio.to_thread(self.server.cli, "budgets", "set", "--team", "t", "--usd", usd, *more)
+    async def limit(self, *terms: str) -> None:
+        told = await asyncio.to_thread(self.server.cli, "budgets", "set", "--team", self.team, *terms)
         assert told.returncode == 0, told.stderr
         await asyncio.sleep(1.2)  # a running server follows within a second
 
     async def booked(self) -> int:
-        return sum(row["cost_pico_usd"] for row in await asyncio.to_thread(self.server.ledger))
+        rows = await asyncio.to_thread(self.server.ledger)
+        return sum(row["cost_pico_usd"] for row in rows if row["team"] == self.team)
 
     async def metrics(self) -> dict[str, float]:
         return await asyncio.to_thread(self.server.metrics)
 
 
-@pytest.fixture
-async def house(tmp_path):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory):
     upstream = BillingUpstream()
     port = await upstream.start()
     row = backend(
@@ -67,11 +72,20 @@ async def house(tmp_path):
         max_output=32_000,
         context=200_000,
     )
-    connector = aiohttp.TCPConnector(limit=TOGETHER)
-    with serving(tmp_path, {"m": row}) as server:
-        async with aiohttp.ClientSession(connector=connector) as session:
-            yield House(server, upstream, session, server.key(sensitivity="public"))
+    with serving(tmp_path_factory.mktemp("wall"), {"m": row}) as server:
+        yield server, upstream
     upstream.stop()
+
+
+TEAMS = itertools.count()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(running):
+    server, upstream = running
+    upstream.bill.clear()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=TOGETHER)) as session:
+        yield House(server, upstream, session, f"team-{next(TEAMS)}")
 
 
 @pytest.mark.assures("threat B1")
@@ -82,7 +96,7 @@ async def house(tmp_path):
 )
 async def test_two_hundred_at_once_do_not_pass_a_budget(house, fields, showed):
     ceiling = 2 * PICO_PER_USD
-    await house.budget("2")
+    await house.limit("--usd", "2")
     answers = Counter[int]()
     for start in (0, TOGETHER):
         images = fields.get("images", 0)
@@ -130,7 +144,7 @@ async def test_two_hundred_at_once_through_four_gateways_do_not_pass_the_budget_
         ]
         connector = aiohttp.TCPConnector(limit=TOGETHER)
         async with aiohttp.ClientSession(connector=connector) as session:
-            houses = [House(server, upstream, session, server.key(sensitivity="public")) for server in servers]
+            houses = [House(server, upstream, session, "t") for server in servers]
             answers = Counter[int]()
             for start in (0, TOGETHER):
                 asked = [plan(n, output=400, streamed=n % 2 == 1) for n in range(start, start + TOGETHER)]
@@ -143,16 +157,16 @@ async def test_two_hundred_at_once_through_four_gateways_do_not_pass_the_budget_
 
 
 async def test_at_the_end_of_a_budget_the_answer_says_what_there_was(house):
-    await house.budget("0.03")
+    await house.limit("--usd", "0.03")
     status, told = await house.send(plan(1, output=10))
     assert (status, sum(house.upstream.bill.values()) > 0) == (200, True)
-    await house.budget("0.001")
+    await house.limit("--usd", "0.001")
     status, told = await house.send(plan(2, output=10))
     assert (status, told["error"]["code"]) == (402, "budget_exceeded")
     [figures] = told["error"]["budgets"]
     assert {name: figures[name] for name in ("per", "account", "window", "limit_usd", "reserved_usd")} == {
         "per": "team",
-        "account": "t",
+        "account": house.team,
         "window": "month",
         "limit_usd": "0.001",
         "reserved_usd": "0",
@@ -163,7 +177,7 @@ async def test_at_the_end_of_a_budget_the_answer_says_what_there_was(house):
 
 async def test_a_coding_agent_at_eighty_percent_of_its_budget_is_not_held_up(house):
     """Long prompts, small answers, four sub-agents at once, and no limit of output tokens that would say so."""
-    await house.budget("10")
+    await house.limit("--usd", "10")
     prompt = "def f(x): return x + 1\n" * 4_000  # some 90 kB, 23,000 tokens
     spent, number = 0, 0
     while spent < 8 * PICO_PER_USD:  # dear answers bring it there
@@ -178,9 +192,7 @@ async def test_a_coding_agent_at_eighty_percent_of_its_budget_is_not_held_up(hou
 
 
 async def test_a_pace_is_kept_and_told_as_openai_tells_it(house):
-    told = await asyncio.to_thread(house.server.cli, "budgets", "set", "--team", "t", "--rpm", "5")
-    assert told.returncode == 0
-    await asyncio.sleep(1.2)
+    await house.limit("--rpm", "5")
     answers = [await house.send(plan(n, output=1)) for n in range(7)]
     assert [status for status, _ in answers] == [200] * 5 + [429] * 2
     assert answers[-1][1]["error"]["code"] == "rate_limit_exceeded"

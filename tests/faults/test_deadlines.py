@@ -4,7 +4,7 @@ import asyncio
 from statistics import median, quantiles
 
 import pytest
-from support.fault_house import FIRST_BYTE, FULL, IDLE, SINGLES, TOTAL
+from support.fault_house import FIRST_BYTE, FULL, IDLE, SINGLES, SURFACES, TOTAL, code_in_stream
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,9 +26,12 @@ CASES = {
 
 @pytest.mark.assures("fault 6")
 async def test_deadlines_are_kept(gateway, showed):
-    """All at once: each has a deadline of its own."""
+    """All at once: each has a deadline of its own. Every surface in turn."""
     plans = {
-        case: [gateway.plan(streamed=case[1], words=6, faults={"here": case[0]}) for _ in range(TIMES)]
+        case: [
+            gateway.plan(streamed=case[1], words=6, faults={"here": case[0]}, surface=SURFACES[at % len(SURFACES)])
+            for at in range(TIMES)
+        ]
         for case in CASES
     }
     told = await asyncio.gather(*(gateway.spread(each, SINGLES[:6], good_between=3) for each in plans.values()))
@@ -47,7 +50,9 @@ async def test_deadlines_are_kept(gateway, showed):
         assert {one.status for one in each} == {status}, case
         assert not any(one.finished for one in each), case
         if how == "told":
-            assert {(one.complete, one.code) for one in each} == {(True, "upstream_timed_out")}, case
+            for one in each:
+                expected = code_in_stream(one.plan.surface, "upstream_timed_out")
+                assert (one.complete, one.code) == (True, expected), case
         took = [log[one.plan.number, one.model] for one in each]
         assert all(0.9 * seconds < one for one in took), (case, min(took))
         assert median(took) < 1.1 * seconds + busy, (case, median(took), busy)
@@ -56,4 +61,7 @@ async def test_deadlines_are_kept(gateway, showed):
     for each in told:
         for one in each:
             assert booked[one.plan.number, one.model]["failure"] == "timed_out"
-    showed(f"{TIMES} silences of {len(CASES)} kinds each", "deadlines within 10 %, upstream hung up on, bounds booked")
+    showed(
+        f"{TIMES} silences of {len(CASES)} kinds each, on {len(SURFACES)} surfaces",
+        "deadlines within 10 %, upstream hung up on, bounds booked",
+    )

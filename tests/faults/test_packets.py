@@ -49,6 +49,22 @@ async def test_a_request_that_comes_byte_by_byte_is_read(gateway, showed):
 
 
 @pytest.mark.assures("fault 22")
+async def test_what_comes_after_the_window_is_nobodys_answer(gateway, showed):
+    """Each answer comes as a whole, but after its deadline; the next call must not be given it."""
+    names = SINGLES[:4]
+    late = [gateway.plan(streamed=at % 2 == 0, words=3, faults={"here": "late"}) for at in range(TIMES)]
+    told = await gateway.spread(late, names, good_between=3)
+    assert {each.status for each in told} == {504}
+    after = [await gateway.send(gateway.plan(streamed=True, words=at % 7 + 1), names[at % 4]) for at in range(TIMES)]
+    for each in after:
+        assert (each.status, each.complete, each.finished) == (200, True, True)
+        assert data_of(each.body) == data_of(b"".join(events_of(each.plan)))
+    booked = await gateway.agree()
+    assert {booked[each.plan.number, each.model]["failure"] for each in told} == {"timed_out"}
+    showed(f"{TIMES} answers that come after the deadline", "504 each, upstream hung up on, the next answers are right")
+
+
+@pytest.mark.assures("fault 22")
 async def test_a_half_open_connection_is_given_up_and_the_next_call_is_not_lost(gateway, showed):
     """The upstream closes what the pool keeps, without a word; the next call takes a fresh connection."""
     for _ in range(TIMES):

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.fault_house import FULL
+from support.fault_house import FULL, SURFACES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,9 +20,11 @@ STATUSES = {
 
 
 @pytest.mark.assures("fault 4")
+@pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("fault", STATUSES)
-async def test_a_refusal_of_an_upstream_is_told_and_costs_nothing(gateway, fault, showed):
-    plans = [gateway.plan(streamed=number % 2 == 0, faults={"here": fault}) for number in range(TIMES)]
+async def test_a_refusal_of_an_upstream_is_told_and_costs_nothing(gateway, fault, surface, showed):
+    times = TIMES if surface == "chat" else TIMES // 3
+    plans = [gateway.plan(streamed=at % 2 == 0, faults={"here": fault}, surface=surface) for at in range(times)]
     told = await gateway.spread(plans)
     booked = await gateway.agree()
     failed = [booked[each.plan.number, each.model] for each in told]
@@ -32,7 +34,7 @@ async def test_a_refusal_of_an_upstream_is_told_and_costs_nothing(gateway, fault
     }
     if "retry-after" in fault:
         assert {each.headers.get("retry-after") for each in told} == {"7"}
-    showed(f"{TIMES} answers of {fault.removeprefix('status ')}", "none booked, each told as it was")
+    showed(f"{surface}: {times} answers of {fault.removeprefix('status ')}", "none booked, each told as it was")
 
 
 @pytest.mark.assures("fault 4")

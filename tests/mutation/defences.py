@@ -23,6 +23,7 @@ DEFENCES = (
     Defence("what a limit has no room for is not sent", "relay.py", "        if isinstance(outcome, Exceeded):\n", "        if isinstance(outcome, Exceeded) and not outcome:\n", ("test_relay_policy.py::test_what_a_limit_has_no_room_for_is_not_sent_and_is_402_with_the_figures",)),
     Defence("a call is in the journal before it is sent", "relay.py", "                self._intend(call, decision, asked, purpose, project)\n", "", ("threats/test_noted.py::test_every_call_is_noted_before_it_is_sent",)),
     Defence("what cannot be noted is not sent", "relay.py", "            self._give_back(hop, 0, 0)\n            raise Refused(\n", "            self._give_back(hop, 0, 0)\n            return\n            raise Refused(\n", ("threats/test_noted.py::test_what_cannot_be_noted_is_not_sent",)),
+    Defence("after an fsync that failed nothing is let through", "adapters/journal.py", "                    self._distrust(error)\n", "", ("adapters/test_journal.py::test_after_an_fsync_that_failed_nothing_is_let_through_until_a_new_segment_is_on_disk",)),
     # policy
     Defence("only what both policies permit gets a permit", "core/permit.py", "        if verdict is None or not verdict.permitted:\n", "        if False:\n", ("core/test_permit.py",)),
     Defence("a permit covers what was asked for", "core/permit.py", "        if verdict.do is not candidate.do and not covers(", "        if False and not covers(", ("core/test_permit.py",)),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from support.anthropic_vectors import ANSWERS, STREAMS, VECTORS, WHOLE, chat, chunks_of, event, events, name, play
+from support.cutting import offsets
 
 from gateway.core.errors import FailureKind
 from gateway.core.usage import NOTHING, Usage
@@ -80,7 +81,7 @@ def test_usage_is_hidden_from_a_client_that_did_not_ask(recorded):
 def test_a_stream_reads_the_same_cut_at_every_offset(recorded):
     told = Stream(chat(**WITH_USAGE))
     whole = play(told, [recorded.body])
-    for offset in range(1, len(recorded.body)):
+    for offset in offsets(recorded.body):
         stream = Stream(chat(**WITH_USAGE))
         assert play(stream, [recorded.body[:offset], recorded.body[offset:]]) == whole, offset
         assert (stream.usage, stream.written_bytes, stream.written_events, stream.failed) == (

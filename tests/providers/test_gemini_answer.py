@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from openai._streaming import SSEDecoder
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from support.cutting import offsets
 from support.vectors import Recorded, load
 
 from gateway.core.chat import parse
@@ -249,7 +250,7 @@ def test_what_a_stream_used(name):
 @pytest.mark.parametrize("vector", STREAMS, ids=lambda each: each.name)
 def test_a_stream_reads_the_same_cut_at_every_offset(vector):
     whole, after = play(vector, [vector.body])
-    for offset in range(1, len(vector.body)):
+    for offset in offsets(vector.body):
         out, stream = play(vector, [vector.body[:offset], vector.body[offset:]])
         assert out == whole, offset
         assert told(stream) == told(after)

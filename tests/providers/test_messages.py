@@ -20,6 +20,7 @@ from support.anthropic_vectors import (
     native,
     play,
 )
+from support.cutting import offsets
 
 from gateway.core.catalog import Endpoint
 from gateway.core.errors import FailureKind
@@ -69,7 +70,7 @@ def test_a_stream_passes_byte_for_byte(recorded):
 def test_a_stream_reads_the_same_cut_at_every_offset(recorded):
     told = reader()
     whole = play(told, [recorded.body])
-    for offset in range(1, len(recorded.body)):
+    for offset in offsets(recorded.body):
         stream = reader()
         assert play(stream, [recorded.body[:offset], recorded.body[offset:]]) == whole, offset
         assert (stream.usage, stream.written_bytes, stream.written_events, stream.failed, stream.service) == (

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai._streaming import SSEDecoder
+from support.cutting import offsets
 from support.doubles import PRICE
 from support.upstream import DONE, OK, USAGE, USAGE_EVENT, delta, event
 from support.vectors import Recorded, all_recorded
@@ -102,7 +103,7 @@ def test_usage_is_hidden_from_a_client_that_did_not_ask(recorded):
 @pytest.mark.parametrize("recorded", STREAMS, ids=names(STREAMS))
 def test_a_recorded_stream_reads_the_same_cut_at_every_offset(recorded):
     whole, told = play([recorded.body])
-    for offset in range(1, len(recorded.body)):
+    for offset in offsets(recorded.body):
         out, stream = play([recorded.body[:offset], recorded.body[offset:]])
         assert out == whole, offset
         assert (stream.usage, stream.written_bytes, stream.written_events) == (

@@ -4,6 +4,7 @@ and cut at every offset."""
 import json
 
 import pytest
+from support.cutting import offsets
 from support.quirks import Quirk, all_quirks
 
 from gateway.core.catalog import CAPABILITIES, Backend
@@ -85,7 +86,7 @@ def test_a_stream_reaches_the_client(quirk):
 @pytest.mark.parametrize("quirk", STREAMS, ids=ids(STREAMS))
 def test_a_stream_reads_the_same_cut_at_every_offset(quirk):
     whole, told = play(quirk, [quirk.back])
-    for offset in range(1, len(quirk.back)):
+    for offset in offsets(quirk.back):
         out, reader = play(quirk, [quirk.back[:offset], quirk.back[offset:]])
         assert out == whole, offset
         assert (reader.usage, reader.failed) == (told.usage, told.failed)

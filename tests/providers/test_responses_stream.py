@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
+from support.cutting import offsets
 from support.response_vectors import (
     EVENTS,
     GOOD_STREAMS,
@@ -86,7 +87,7 @@ def test_usage_is_hidden_from_a_client_that_did_not_ask(recorded):
 def test_a_stream_reads_the_same_cut_at_every_offset(recorded):
     whole = reader()
     out = play(whole, recorded.body)
-    for offset in range(1, len(recorded.body)):
+    for offset in offsets(recorded.body):
         stream = reader()
         assert play(stream, recorded.body[:offset], recorded.body[offset:]) == out, offset
         assert learned(stream) == learned(whole)

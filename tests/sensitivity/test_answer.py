@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cutting import offsets
 from support.findable import (
     FIELDS,
     KEY,
@@ -17,7 +18,6 @@ from support.findable import (
     delta,
     event,
     field_of,
-    offsets,
     said,
 )
 from support.vectors import all_recorded

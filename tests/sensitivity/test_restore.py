@@ -5,7 +5,8 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.findable import FIELDS, chunk, cuts_of, delta, event, field_of, offsets, said
+from support.cutting import offsets
+from support.findable import FIELDS, chunk, cuts_of, delta, event, field_of, said
 from support.vectors import all_recorded
 
 from gateway.sensitivity.restore import Restorer, restored_answer, restored_text

@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 
+from support import crossing
 from support.faults import FAULTS, KIND_OF, PRICE, PROMPT_PICO, WORD_PICO, FaultUpstream, Plan, plan_of
 from support.reference import verdict
 from support.server import ROOT, Server, backend
@@ -76,6 +77,11 @@ class Told:
         if not self.plan.streamed:
             told = self.headers.get("x-gateway-cost-usd")
             return None if told is None else int(Decimal(told) * PICO_PER_USD)
+        if self.plan.surface != "chat":
+            if not self.finished:
+                return None
+            prompt, _, written = crossing.read(self.plan.surface, self, streamed=True).usage
+            return prompt * PROMPT_PICO + written * WORD_PICO
         for line in reversed(self.body.splitlines()):
             if line.startswith(b"data: {") and (usage := json.loads(line[6:]).get("usage")):
                 if not isinstance(usage.get("completion_tokens"), int):
@@ -88,6 +94,8 @@ class Told:
         """Whether a client would take the answer for a whole one."""
         if not self.plan.streamed:
             return self.status == 200 and self.complete
+        if self.plan.surface != "chat":
+            return self.status == 200 and crossing.looks_finished(self.plan.surface, self.body)
         return any(line.startswith(b"data: [DONE]") for line in self.body.splitlines())
 
     @property
@@ -96,13 +104,29 @@ class Told:
         try:
             if self.status != 200:
                 return json.loads(self.body)["error"]["code"]
+            if self.plan.surface != "chat":
+                return crossing.failure_of(self.plan.surface, self.body)["code"]
             last = [line for line in self.body.splitlines() if line.startswith(b"data: {")][-1]
             return json.loads(last[6:])["error"]["code"]
         except (ValueError, KeyError, IndexError, TypeError):
             return None
 
 
+SURFACES = ("chat", "messages", "responses")
+
+
+def code_in_stream(surface: str, code: str) -> str:
+    """How a stream of a surface names an error: a failed response has one of the codes that its SDKs know."""
+    return "server_error" if surface == "responses" else code
+
+
+MOST_OUTPUT = {"messages": "max_tokens", "responses": "max_output_tokens"}
+
+
 def _body(plan: Plan, model: str) -> dict:
+    if plan.surface != "chat":
+        more = {MOST_OUTPUT[plan.surface]: 1000, "stream": plan.streamed}
+        return crossing.body_of(plan.surface, model, plan.message, **more)
     messages = [{"role": "user", "content": plan.message}]
     body = {"model": model, "messages": messages, "max_tokens": 1000, "stream": plan.streamed}
     return body | ({"stream_options": {"include_usage": True}} if plan.streamed else {})
@@ -166,7 +190,8 @@ class House:
         body, headers = _body(told.plan, told.model) | more, self._headers(told.plan, told.label)
         assert self.session is not None
         try:
-            async with self.session.post(f"{self.server.base}/v1/chat/completions", json=body, headers=headers) as got:
+            url = self.server.base + crossing.PATHS[told.plan.surface]
+            async with self.session.post(url, json=body, headers=headers) as got:
                 told.status = got.status
                 told.headers = {name.lower(): value for name, value in got.headers.items()}
                 async for block in got.content.iter_any():
@@ -377,10 +402,8 @@ def _check_books(told: dict[int, Told], sent: dict[tuple[int, str], Seen], booke
         if reported and told[number].plan.faults.get(name, "none") in EXACT:
             assert entry["cost_pico_usd"] == seen.bill, f"{told[number]}: {entry}"
     for number, each in told.items():
-        if (receipt := each.receipt) is None:
-            continue
-        name = each.headers["x-gateway-backend"]
-        if each.plan.faults.get(name, "none") in EXACT:
+        name = each.headers.get("x-gateway-backend", "")
+        if each.plan.faults.get(name, "none") in EXACT and (receipt := each.receipt) is not None:
             assert receipt == booked[number, name]["cost_pico_usd"] == sent[number, name].bill, each
 
 

@@ -45,7 +45,8 @@ OWN_MODEL = "scripted"
 @dataclass(frozen=True)
 class Plan:
     """What is to become of one request. `faults` are names of FAULTS by backend; whoever is not named answers well, in
-    so many words, each a token. `at` is where something happens: a byte, a word."""
+    so many words, each a token. `at` is where something happens: a byte, a word. `surface` is what the client speaks; the
+    backends speak chat completions."""
 
     number: int
     streamed: bool = True
@@ -53,6 +54,7 @@ class Plan:
     words: int = 5
     at: int = 0
     padding: str = ""
+    surface: str = "chat"
 
     @property
     def message(self) -> str:
@@ -79,7 +81,7 @@ class Plan:
 def plan_of(seen: Seen) -> Plan:
     """The plan that came with a request."""
     content = seen.json["messages"][0]["content"]
-    return Plan(**json.loads(content))
+    return Plan(**json.loads(content if isinstance(content, str) else content[0]["text"]))
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------
@@ -217,6 +219,11 @@ def _delayed(plan: Plan) -> list:
     return [0.3, *good(plan)]
 
 
+def _late(plan: Plan) -> list:
+    """All at once, when nobody waits any more: after the deadline of a first byte, or of a whole answer."""
+    return [Bill(plan.cost(plan.words)), 1.8 if plan.streamed else 4.3, raw(plan)]
+
+
 def _slow(plan: Plan) -> list:
     return slowly(plan, 0.05)
 
@@ -249,6 +256,7 @@ FAULTS: dict[str, Callable[[Plan], list]] = {
     "status 429 with retry-after": _status(429, retry_after="7"),
     "status 503 with retry-after": _status(503, retry_after="7"),
     "delay": _delayed,
+    "late": _late,
     "no head": _silent,
     "no first event": _silent_after_head,
     "stall": _stall,

@@ -73,11 +73,3 @@ def cuts_of(draw, text):
     """A text in pieces, some of them empty."""
     at = sorted(draw(st.lists(st.integers(0, len(text)), max_size=12)))
     return [text[start:end] for start, end in zip([0, *at], [*at, len(text)], strict=True)]
-
-
-def offsets(body: bytes) -> list[int]:
-    """Where to cut a stream: everywhere in its first events and in its last ones, and often in between."""
-    near = 600
-    if len(body) <= 2 * near:
-        return list(range(1, len(body)))
-    return [*range(1, near), *range(near, len(body) - near, 97), *range(len(body) - near, len(body))]

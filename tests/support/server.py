@@ -94,22 +94,17 @@ class Server:
         return self.process.wait(40)
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-m", "gateway", *arguments],
-            env=self.environment,
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        """A command with the settings of this gateway, in this process: a start each would be a good part of the whole
+        suite."""
+        with ThreadPoolExecutor(1) as apart:  # a command that asks a database has an event loop of its own
+            made = apart.submit(CliRunner().invoke, commands, arguments, env=self.environment).result()
+        return subprocess.CompletedProcess(arguments, made.exit_code, made.stdout, made.stderr)
 
     def key(self, *, team: str = "t", app: str = "a", **options: str) -> str:
-        """A new key, made by the command in this process: a start-up each would be a good part of the whole suite."""
+        """A new key."""
         more = [part for name, value in options.items() for part in (f"--{name}", value)]
-        command = ["keys", "create", "--team", team, "--app", app, "--format", "json", *more]
-        with ThreadPoolExecutor(1) as apart:  # a command that asks a database has an event loop of its own
-            made = apart.submit(CliRunner().invoke, commands, command, env=self.environment).result()
-        assert made.exit_code == 0, made.stderr
+        made = self.cli("keys", "create", "--team", team, "--app", app, "--format", "json", *more)
+        assert made.returncode == 0, made.stderr
         key = json.loads(made.stdout)["key"]
         shared = {"GATEWAY_DATABASE_URL", "GATEWAY_DATABASE_URL_FILE"} & self.environment.keys()
         if shared and self.process is not None and self.process.poll() is None:
