@@ -10,6 +10,7 @@ from support.doubles import backend
 
 from gateway.core.buckets import bucket_of
 from gateway.core.decision import (
+    PERMITTED,
     Candidate,
     Decision,
     Exclusion,
@@ -17,7 +18,6 @@ from gateway.core.decision import (
     Obligation,
     Ruling,
     Verdict,
-    PERMITTED,
     denied_by,
     strictest,
 )

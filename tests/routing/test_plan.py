@@ -279,6 +279,9 @@ def test_a_refusal_has_its_ruled_status_whatever_it_is_mixed_with(kinds, backwar
         assert ("rule-1" in refused.message) is ("policy" in some and status != 402), some
 
 
+FINDS = "its operator finds the reason with `gateway policy explain`"
+
+
 def test_an_empty_catalog_is_no_backend():
     refused = refusal(Decision("dec-1", "digest", "fast", FACTS, (), ()))
     assert (refused.refusal, refused.retry_after) == (Refusal.NO_BACKEND, 30)
@@ -294,13 +297,11 @@ def test_an_empty_catalog_is_no_backend():
         ),
         (
             excluded("offer", "capability"),
-            "no backend of model `fast` that may be asked is in service; its operator finds the reason with `gateway "
-            "policy explain`",
+            f"no backend of model `fast` that may be asked is in service; {FINDS}",
         ),
         (
             excluded("offer", "policy"),
-            "no backend of model `fast` that may be asked is in service; policy denies others (rules: rule-1, rule-2); "
-            "its operator finds the reason with `gateway policy explain`",
+            f"no backend of model `fast` that may be asked is in service; policy denies others (rules: rule-1, rule-2); {FINDS}",
         ),
         (excluded("capability", "context"), "no backend of model `fast` can do this: why (b0, b1)"),
     ],
