@@ -197,6 +197,10 @@ class Policy(Protocol):
         `moment` (Unix seconds, from a clock that is never set back) says which break-glass exceptions are open.
         """
 
+    def ever(self, facts: Facts, moment: float) -> frozenset[str]:
+        """The backends that a request with these facts could be sent to first, if its label is as high or higher,
+        whatever is found in it. It takes long, and may be asked from any thread."""
+
 
 class Policies(Protocol):
     """Holds the snapshot in force. A reload swaps the one reference."""

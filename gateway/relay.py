@@ -280,6 +280,7 @@ class Relay:
         backends = policy.names.get(requested)
         if backends is None:
             raise unknown_model()
+        backends = call.caller.reached(requested, backends, policy.names)
         return plan(
             id="dec-" + call.id.removeprefix("req-"),
             digest=policy.digest,

@@ -568,6 +568,34 @@ async def test_beyond_a_limit_what_policy_denies_is_not_served_either():
     assert house.upstreams.sent == []
 
 
+@pytest.mark.parametrize(
+    ("models", "served"),
+    [
+        ((), "cheap"),
+        (("a", "small"), "cheap"),
+        (("a", "cheap"), "cheap"),  # he may name it himself
+        (("a", "both"), "shared"),
+        (("a",), None),
+        (("a", "gone"), None),
+    ],
+)
+async def test_a_downgrade_reaches_nobody_whom_the_key_may_not(models, served):
+    shared = backend("shared", max_output=10)
+    snapshot = names(Snapshot([A, CHEAP, shared]), small=(CHEAP, shared), both=(A, shared))
+    house = limited(House(snapshot), Spend("key", "day", 5, downgrade="small"))
+    told = await house.ask("a", of=call(caller={"models": frozenset(models)}))
+    assert house.upstreams.called == ([served] if served else [])
+    assert (told.status if served else told.refusal.status) == (200 if served else 402)
+
+
+async def test_a_downgrade_that_fails_goes_on_to_nobody_whom_the_key_may_not():
+    shared, dear = backend("shared", max_output=10), backend("dear")
+    snapshot = names(Snapshot([dear, CHEAP, shared], asks_hops=True), small=(CHEAP, shared), both=(dear, shared))
+    house = limited(House(snapshot, {"shared": failing()}), Spend("key", "day", 5, downgrade="small"))
+    await house.ask("dear", of=call(caller={"models": frozenset({"dear", "both"})}))
+    assert house.upstreams.called == ["shared"]
+
+
 async def test_another_limit_still_holds_for_the_alias():
     snapshot = names(Snapshot([A, CHEAP]), small=(CHEAP,))
     house = limited(House(snapshot), Spend("key", "day", 5, downgrade="small"), Spend("organisation", "month", 5))

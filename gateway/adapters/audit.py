@@ -38,6 +38,7 @@ Act = Literal[
     "policy_loaded",
     "policy_refused",
     "policy_rolled_back",
+    "policy_promoted",
     "spend_booked",
     "state_shared",
     "decisions_begun",
@@ -95,12 +96,19 @@ class Audit:
 
     @contextlib.contextmanager
     def during(
-        self, actor: str, act: Act, object: str = "", detail: str = "", db: Tables | None = None
+        self,
+        actor: str,
+        act: Act,
+        object: str = "",
+        detail: str = "",
+        db: Tables | None = None,
+        undo: Callable[[], None] = lambda: None,
     ) -> Iterator[Noted]:
         """Does something and notes it: it is not begun where nothing can be noted. What fails is noted, too.
 
         What is done in `db` is one change, which is committed once it is noted: a full disk undoes it. Where a database
-        does not answer to the commit, `unknown` is noted, too.
+        does not answer to the commit, `unknown` is noted, too. `undo` takes back what is done elsewhere, also when only
+        a part of it was done.
         """
         if db is not None:
             db.version()  # a database is connected to before the trail is held: what it takes over then is noted, too
@@ -116,12 +124,14 @@ class Audit:
                 yield noted
             except BaseException:
                 _undo(db)
+                undo()
                 note("failed")
                 raise
             try:
                 note(noted.outcome)
             except BaseException:
                 _undo(db)
+                undo()
                 raise
             try:
                 if db is not None:

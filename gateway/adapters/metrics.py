@@ -23,7 +23,7 @@ _SHED_BY_CODE = {Refusal.OVERLOADED.code: "backend", Refusal.SHEDDING.code: "bod
 UNPRICED_OUTCOMES = ("refused", "left_out", "charged")
 """What came of a request to what has no price: it alone was the reason of a 503; something else was; it was served, and
 charged at the dearest."""
-_TOLD_FIRST = frozenset({"load", "health", "budget", "policy"})
+_TOLD_FIRST = frozenset({"load", "health", "budget"})
 """Exclusions that a client is told of rather than of a price that is missing."""
 MAX_CALLERS = 500
 """Distinct (team, app) pairs that get series of their own."""

@@ -152,13 +152,14 @@ class Decision(msgspec.Struct, frozen=True):
     redactions: tuple[Redaction, ...] = ()
 
 
-_PERMITTED = ("load", "health", "budget")
+PERMITTED = ("load", "health", "budget", "offer", "price")
+"""Exclusions of backends that policy permits and that could do what is asked."""
 
 
 def denied_by(decision: Decision) -> list[str]:
     """The rules by which no backend may be asked, in order; none: some may, or it is not policy that they lack, or not
-    policy alone: one that has no room, or fails, or that no money is left for, is permitted."""
+    policy alone: one that has no room, or fails, or is not there, or that no money is left for, is permitted."""
     by_policy = [each for each in decision.excluded if each.by == "policy"]
-    if decision.candidates or not by_policy or any(each.by in _PERMITTED for each in decision.excluded):
+    if decision.candidates or not by_policy or any(each.by in PERMITTED for each in decision.excluded):
         return []
     return sorted({rule for each in by_policy for rule in each.rules}) or ["default-deny"]

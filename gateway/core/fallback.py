@@ -70,9 +70,13 @@ def given_up(decision: Decision, failures: tuple[Failed, ...]) -> Told:
         f"{candidate.backend.id}: {failed.kind.code}"
         for candidate, failed in zip(decision.candidates, failures, strict=False)
     )
-    rules = sorted({rule for excluded in decision.excluded if excluded.by == "policy" for rule in excluded.rules})
-    denied = f"; policy denies others (rules: {', '.join(rules)})" if rules else ""
     refusal = Refusal.NO_BACKEND
-    message = f"no permitted backend is available ({tried}){denied}"
+    message = f"no permitted backend is available ({tried}){denied_others(decision)}"
     error: dict[str, object] = {"message": message, "type": refusal.type, "param": None, "code": refusal.code}
     return Told(refusal.status, error, last.retry_after or _WAIT_SECONDS, refusal.code)
+
+
+def denied_others(decision: Decision) -> str:
+    """Words for the rules that took other backends out, to go behind why the permitted ones do not serve."""
+    rules = sorted({rule for excluded in decision.excluded if excluded.by == "policy" for rule in excluded.rules})
+    return f"; policy denies others (rules: {', '.join(rules)})" if rules else ""

@@ -1,10 +1,12 @@
 """What is kept of a request: one record, from which ledger rows, metrics and the log line derive. No prompt text."""
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Literal
 
 import msgspec
 
+from gateway.core.catalog import Backend
 from gateway.core.chat import Demand
 from gateway.core.decision import Decision
 from gateway.core.errors import FailureKind, Refused, unknown_model
@@ -41,6 +43,16 @@ class Caller(msgspec.Struct, frozen=True):
         if self.models and model not in self.models:
             raise unknown_model()
         return model
+
+    def reached(
+        self, name: str, behind: tuple[Backend, ...], names: Mapping[str, tuple[Backend, ...]]
+    ) -> tuple[Backend, ...]:
+        """Of the backends behind a name those that some name of his leads to: a limit may downgrade a request to an
+        alias that its key does not have."""
+        if not self.models or name in self.models:
+            return behind
+        his = {backend.id for model in self.models for backend in names.get(model, ())}
+        return tuple(backend for backend in behind if backend.id in his)
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """The names that a key may use, as OpenAI's clients ask for them, and as Anthropic's do."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -9,7 +10,6 @@ from fastapi import Request, Response
 from gateway.core.catalog import AUTO
 from gateway.core.decision import Project
 from gateway.core.errors import unknown_model
-from gateway.core.labels import LEVELS, RANK
 from gateway.core.record import Caller
 from gateway.http.errors import ANTHROPIC
 from gateway.http.routes import MODELS, Endpoints, caller_of
@@ -22,7 +22,7 @@ def models_endpoints(policies: Policies, created: int) -> Endpoints:
 
     async def list_models(request: Request) -> Response:
         """The names that this key may use."""
-        names = usable(policies.current, caller_of(request), policies.moment())
+        names = await asyncio.to_thread(usable, policies.current, caller_of(request), policies.moment())
         if ANTHROPIC.decode() in request.headers:
             data = [_described(name, created) for name in names]
             ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
@@ -31,7 +31,7 @@ def models_endpoints(policies: Policies, created: int) -> Endpoints:
 
     async def get_model(request: Request, name: str) -> Response:
         """One name, or 404 if this key may not use it."""
-        if name not in usable(policies.current, caller_of(request), policies.moment()):
+        if name not in await asyncio.to_thread(usable, policies.current, caller_of(request), policies.moment()):
             raise unknown_model()
         return _json(_described(name, created) if ANTHROPIC.decode() in request.headers else _model(name, created))
 
@@ -41,14 +41,13 @@ def models_endpoints(policies: Policies, created: int) -> Endpoints:
 
 def usable(policy: Policy, caller: Caller, moment: float) -> list[str]:
     """The names that a caller may use and that could ever serve it: for some label from its floor up, some granted
-    purpose and project."""
+    purpose and project, and whatever is found in a request."""
     permitted: set[str] = set()
-    for level in LEVELS[RANK[caller.floor] :]:
+    for project in caller.projects:
+        declared = policy.projects.get(project) or Project(project)
+        label = classify(caller.floor, None, declared.floor)
         for purpose in caller.purposes:
-            for project in caller.projects:
-                declared = policy.projects.get(project) or Project(project)
-                facts = facts_of(caller, classify(level, None, declared.floor), purpose, declared)
-                permitted |= {id for id, verdict in policy.ask(facts, moment).verdicts.items() if verdict.permitted}
+            permitted |= policy.ever(facts_of(caller, label, purpose, declared), moment)
     permitted -= policy.not_offered.keys()
     found = [
         name

@@ -97,6 +97,7 @@ class Walk:
         self.length = length
         self._options = [(group, permit) for group in chains.groups for permit in group.permits]
         self._own = [at for at, each in enumerate(self.cells.variables) if each.name.partition(":")[0] not in _HOP]
+        self._hop = [at for at in range(len(self.cells.variables)) if at not in self._own]
         self._calls = range(len(self._own), len(self._own) + length)
         self._errors = self.cells.mask("last_error", _ERRORS) if self.cells.has("last_error") else 0
         self._every_choice = (1 << len(self._options)) - 1
@@ -166,14 +167,24 @@ class Walk:
 
     def _not_admitted(self) -> Iterator[Cube]:
         """Choices whose permit is not true. Those that lack the same thing are one cube."""
+        always: dict[tuple[int, int], int] = {}
+        for at, (_, permit) in enumerate(self._options):
+            for position, its in enumerate(self._own):
+                if permit[its] != self.whole[position]:
+                    key = position, self.whole[position] & ~permit[its]
+                    always[key] = always.get(key, 0) | 1 << at
+        asking = [(at, permit) for at, (_, permit) in enumerate(self._options) if self._asks(permit)]
         for call, position in enumerate(self._calls):
+            for (its, mask), choices in always.items():
+                yield self._cube({its: mask, position: choices})
             lacking: dict[tuple[tuple[int, int], ...], int] = {}
-            for at, (_, permit) in enumerate(self._options):
-                for condition in self._fails(permit, call):
-                    key = tuple(sorted(condition.items()))
-                    lacking[key] = lacking.get(key, 0) | 1 << at
-            for key, choices in lacking.items():
-                yield self._cube(dict(key), {position: choices})
+            for at, permit in asking:
+                for options in self._about_calls(permit, call, holds=False):
+                    for condition in options:
+                        key_ = tuple(sorted(condition.items()))
+                        lacking[key_] = lacking.get(key_, 0) | 1 << at
+            for conditions, choices in lacking.items():
+                yield self._cube(dict(conditions), {position: choices})
 
     def _forbidden(self) -> Iterator[Cube]:
         """Choices of backends that a forbid denies."""
@@ -211,18 +222,13 @@ class Walk:
     def _holds(self, cube: Cube, call: int) -> list[Condition]:
         """The conditions under any of which a call is in a cube of the space of requests."""
         found: list[Condition] = [{position: cube[at] for position, at in enumerate(self._own)}]
-        for options in self._about_calls(cube, call, holds=True):
+        for options in self._about_calls(cube, call, holds=True) if self._asks(cube) else ():
             found = [_both(one, other) for one in found for other in options]
         return found
 
-    def _fails(self, cube: Cube, call: int) -> list[Condition]:
-        """The conditions under any of which it is not."""
-        found: list[Condition] = [
-            {position: self.whole[position] & ~cube[at]}
-            for position, at in enumerate(self._own)
-            if cube[at] != self.whole[position]
-        ]
-        return found + [condition for options in self._about_calls(cube, call, holds=False) for condition in options]
+    def _asks(self, cube: Cube) -> bool:
+        """Whether a cube asks anything about calls."""
+        return any(cube[at] != self.cells.whole[at] for at in self._hop)
 
     def _about_calls(self, cube: Cube, call: int, *, holds: bool) -> Iterator[list[Condition]]:
         """For each thing that a cube asks about calls, the conditions under any of which it holds, or does not."""

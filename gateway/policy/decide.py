@@ -16,6 +16,7 @@ from gateway.core.decision import Facts, Obligation, Ruling, Verdict, strictest
 from gateway.policy.clauses import Clauses, clauses
 from gateway.policy.model import Atom, Bundle, Clause, Rule, bound, every, of_backend, of_request
 from gateway.policy.obligations import OBLIGATIONS
+from gateway.policy.usable import Usable
 from gateway.policy.vocabulary import REQUEST, Vocabulary
 
 _REMEMBERED = 4096
@@ -138,6 +139,7 @@ class Eligibility:
         self._own_obligations = {rule.id: _acts(rule) for rule in bundle.effect("permit")}
         self.acting_permits = any(self._own_obligations.values())
         self._rulings: dict[tuple[Facts, frozenset[str]], Ruling] = {}
+        self._usable: Usable | None = None
         self._same: dict[Verdict, Verdict] = {}  # each once: few differ, so a snapshot is small, and goes quickly
 
     def ask(self, facts: Facts, moment: float = 0.0) -> Ruling:
@@ -150,6 +152,14 @@ class Eligibility:
                 del self._rulings[next(iter(self._rulings))]
             ruling = self._rulings[key] = self._decide(*key)
         return ruling
+
+    def ever(self, facts: Facts, moment: float = 0.0) -> frozenset[str]:
+        """The backends that a request with these facts could be sent to first, if its label is as high or higher,
+        whatever is found in it and however budgets stand. The first question takes long; it may come from any thread.
+        """
+        if self._usable is None:
+            self._usable = Usable(self.bundle)
+        return self._usable.backends(facts, moment)
 
     def closes(self, after: float, until: float) -> bool:
         """Whether a break-glass exception ends between two moments (Unix seconds), the later one included."""

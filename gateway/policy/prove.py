@@ -9,7 +9,7 @@ monotone      a cell that is permitted with the higher label and not with the lo
 chain         calls one after the other, each permitted with what the calls before it have left behind
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
 from operator import and_
@@ -24,11 +24,10 @@ from gateway.policy.clauses import Clauses, clauses, forbidding, permitting
 from gateway.policy.counterexample import Counterexample, Witness
 from gateway.policy.model import Atom, Bundle, Invariant, InvariantKind, Rule, bound, every, of_backend
 from gateway.policy.query import PLAIN, Query, plainest, smallest
+from gateway.policy.rising import Focus, risen, with_labels
 from gateway.policy.space import Budget, Cube, Exhausted, intersect, point, size, witness
 
 _LABELS = ("sensitivity", "source_sensitivity")
-_Labels = Mapping[int, int]
-"""Masks of the labels' variables, by position."""
 _Search = Callable[[Invariant, Cells, Budget], Counterexample | None]
 
 
@@ -150,6 +149,10 @@ class _Prover:
         """Where a backend may be permitted that was not before; None: anywhere."""
         return None
 
+    def focus(self, _: Cells, __: Backend | None) -> Focus | None:
+        """What alone may make a difference between labels, since nothing else is as it was; None: anything."""
+        return None
+
     def known_pieces(self, cells: Cells, backend: Backend | None) -> tuple[list[Piece], list[Piece]]:
         """The same, worked out once."""
         key = cells is self.cells, None if backend is None else backend.id
@@ -252,7 +255,10 @@ class _Prover:
                     {cells.at(label): cells.mask(label, [level]) for label in labels} for level in (lower, higher)
                 )
                 for group in self._groups(cells, absolute=invariant.absolute):
-                    for query, rule in _risen(cells, group, low, high):
+                    # Of a group one is enough: as its backends are all treated alike now, what is new to one of them
+                    # and not to another breaks nothing, since it broke nothing there.
+                    focus = self.focus(cells, group.backends[0] if group.backends else None)
+                    for query, rule in risen(cells, group, low, high, focus):
                         if (found := query.answer(budget)) is None:
                             continue
                         if self.brief:
@@ -261,10 +267,10 @@ class _Prover:
                         cell = plainest(cells, cube, query.impossible)
                         return Witness(self.bundle, invariant, cells).reaching(
                             cube,
-                            _with(cell, high),
+                            with_labels(cell, high),
                             group.backends[0] if group.backends else None,
                             self._lifted(invariant, rule),
-                            lower=_with(cell, low),
+                            lower=with_labels(cell, low),
                         )
         return None
 
@@ -304,6 +310,7 @@ class _Changed(_Prover):
         one = None if becomes is None or becomes.effect not in ("permit", "forbid", "require") else becomes
         permits = permitting(one) if one is not None and one.effect == "permit" else ()
         self._own = Clauses(permits, forbidding(one) if one is not None and one.effect != "permit" else ())
+        self._gains = (rule.effect == "permit") is (becomes is not None)
 
     def pieces(self, cells: Cells, backend: Backend | None) -> tuple[list[Piece], list[Piece]]:
         before = self._base.known_pieces(cells, backend)
@@ -315,6 +322,13 @@ class _Changed(_Prover):
         came = cells.permits(self._own, backend)
         gone = (piece for piece in self._base.known_pieces(cells, backend)[1] if piece.rule == self._rule)
         return list(dict.fromkeys(piece.cube for piece in (*came, *gone)))
+
+    def focus(self, cells: Cells, backend: Backend | None) -> Focus:
+        if self._gains:
+            return Focus(tuple(self.gained(cells, backend)))
+        gone = (piece.cube for piece in self._base.known_pieces(cells, backend)[0] if piece.rule == self._rule)
+        came = (piece.cube for piece in cells.forbids(self._own, backend))
+        return Focus(None, tuple(gone), tuple(came))
 
 
 _BRIEFLY = Counterexample(PLAIN, {})
@@ -336,35 +350,3 @@ def _admitted(group: Group, cell: Cube) -> Iterator[Cube]:
             at = max(ways, key=lambda at: (cube[at] & ~forbid[at]).bit_count() / cube[at].bit_count())
             cube[at] &= ~forbid[at]
         yield tuple(cube)
-
-
-def _risen(cells: Cells, group: Group, low: _Labels, high: _Labels) -> Iterator[tuple[Query, str]]:
-    """Where a group is permitted with the high labels and not with the low ones, in cubes that leave the labels open.
-    With each the breakable rule that is in force there, if it takes one."""
-    impossible = (*_slice(cells, cells.impossible, low), *_slice(cells, cells.impossible, high))
-    permits, before = _slice(cells, group.permits, high), _slice(cells, group.permits, low)
-    forbids = _slice(cells, group.forbids, high)
-    for permit in permits:
-        if permit not in before:
-            yield Query(permit, (*forbids, *before), impossible), ""
-    denied = [(cube, "") for cube in _slice(cells, group.forbids, low)]
-    denied += [(cube, piece.rule) for piece in group.lifted for cube in _slice(cells, [piece.cube], low)]
-    for forbid, rule in denied:
-        same = [piece.cube for piece in group.lifted if piece.rule == rule]
-        avoid = (*forbids, *_slice(cells, same, high))
-        if forbid not in avoid:
-            for permit in permits:
-                if (region := intersect(permit, forbid)) is not None:
-                    yield Query(region, avoid, impossible), rule
-
-
-def _slice(cells: Cells, cubes: Sequence[Cube], labels: _Labels) -> tuple[Cube, ...]:
-    """The cubes that meet some labels, there: with these variables open."""
-    opened = {at: cells.whole[at] for at in labels}
-    found = (cube for cube in cubes if all(cube[at] & mask for at, mask in labels.items()))
-    return tuple(dict.fromkeys(_with(cube, opened) for cube in found))
-
-
-def _with(cube: Cube, masks: _Labels) -> Cube:
-    """A cube with other masks for some variables."""
-    return tuple(masks.get(at, mask) for at, mask in enumerate(cube))

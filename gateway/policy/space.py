@@ -71,14 +71,18 @@ def remainder(region: Cube, minus: Sequence[Cube], budget: Budget | None = None)
     """Disjoint cubes whose union is the region without `minus`, each found when it is asked for."""
     budget = budget or Budget()
     budget.spend()
-    # Most queries of a policy end here: nothing meets the region, or one rule covers it.
-    meeting = [cube for cube in minus if all(map(and_, cube, region))]
-    if not meeting:
+    # Most queries of a policy end here: one rule covers the region, or nothing meets it.
+    cubes: dict[Cube, None] = {}
+    for cube in minus:
+        if all(map(and_, cube, region)):
+            both = tuple(map(and_, cube, region))
+            if both == region:
+                return
+            cubes[both] = None
+    if cubes:
+        yield from _Search(region, list(cubes), budget).run()
+    else:
         yield region
-        return
-    cubes = list(dict.fromkeys(tuple(map(and_, cube, region)) for cube in meeting))
-    if region not in cubes:
-        yield from _Search(region, cubes, budget).run()
 
 
 def merge(cubes: Iterable[Cube]) -> list[Cube]:

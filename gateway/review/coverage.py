@@ -31,7 +31,7 @@ Violated = Callable[[Bundle], frozenset[str]]
 _STEPS = 20_000
 """Search steps of the prover for one changed tree."""
 
-_STEPS_OF_A_HINT = 1000
+_STEPS_OF_A_HINT = 200
 """Search steps for the test that a hint suggests: the nearest of those that were seen is near enough."""
 
 _DECIDING = ("permit", "forbid", "require", "prefer")

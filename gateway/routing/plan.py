@@ -1,7 +1,7 @@
 """From the policy's ruling to an ordered plan. Only narrows: what the policy denies cannot come back here."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -12,7 +12,7 @@ from gateway.core.chat import Demand
 from gateway.core.decision import Candidate, Decision, Exclusion, Obligation, Redaction, Ruling, Verdict, strictest
 from gateway.core.discharge import demanded, undoable
 from gateway.core.errors import Refusal, Refused
-from gateway.core.fallback import Attempt
+from gateway.core.fallback import Attempt, denied_others
 from gateway.core.lane import Held
 from gateway.core.price import Price, rates_of, service_of, usd
 from gateway.core.rate import Throttled, pace_headers
@@ -37,7 +37,7 @@ def plan(
     id: str,
     digest: str,
     requested: str,
-    backends: Iterable[Backend],
+    backends: Collection[Backend],
     ruling: Ruling,
     demand: Demand,
     not_offered: Mapping[str, str],
@@ -62,6 +62,8 @@ def plan(
         elif backend.price is not None:
             expected = _expected(backend.price, asked)
             candidates.append(Candidate(backend, verdict.permits, expected, do, verdict.watched, verdict.broken))
+    if not candidates and lacks is not None:
+        excluded = [_unable(each, backends, ruling, lacks) for each in excluded]
     if len(candidates) > 1:
         by_cost = "cost" in ruling.order
         candidates.sort(key=lambda each: (each.expected_pico_usd if by_cost else 0, each.backend.id))
@@ -90,6 +92,16 @@ def _exclusion(backend: Backend, verdict: Verdict, demand: Demand, not_offered: 
     if missing := not_offered.get(backend.id):
         return Exclusion(backend.id, "offer", (), missing)
     return None
+
+
+def _unable(excluded: Exclusion, backends: Iterable[Backend], ruling: Ruling, lacks: Lacks) -> Exclusion:
+    """An exclusion of a backend that is not there, or what it could not do if it were: that is for the caller to mend.
+    Found out only where nobody serves, since it takes longer than all the rest."""
+    if excluded.by in {"offer", "price"}:
+        backend = next(each for each in backends if each.id == excluded.backend)
+        if lacking := lacks(backend, ruling.verdicts.get(backend.id, DENIED).do):
+            return Exclusion(backend.id, "capability", (), lacking)
+    return excluded
 
 
 def _expected(price: Price, demand: Demand) -> int:
@@ -165,17 +177,18 @@ def planned_again(decision: Decision, calls: int, fresh: Decision) -> Decision:
 
 
 def refusal(decision: Decision, poor: Sequence[Exceeded] = ()) -> Refused:
-    """What to tell the client when nobody may be asked: what stands in the way, mildest last. `poor` are the limits
-    that had no room."""
+    """What to tell the client when nobody may be asked. Of several reasons the one that stands nearest to an answer:
+    busy (429), down (503), no money (402), not in service (503), denied (403), not able (400). So 403 and 400 are said
+    only where no backend is both permitted and able. `poor` are the limits that had no room."""
     by = {exclusion.by for exclusion in decision.excluded}
     named = f"model `{decision.requested}`"
     if now := [each for each in decision.excluded if each.by in {"load", "health"}]:  # it passes soon
         wait = min(each.wait for each in now)
-        said = "; ".join(_told(now))
+        said = f"({'; '.join(_told(now))}){denied_others(decision)}"
         if "load" in by:
-            message = f"every backend of {named} that may be asked is busy ({said}); try again in {wait} s"
+            message = f"every backend of {named} that may be asked is busy {said}; try again in {wait} s"
             return Refused(Refusal.OVERLOADED, message, retry_after=wait)
-        message = f"no permitted backend of {named} is available ({said}); try again in {wait} s"
+        message = f"no permitted backend of {named} is available {said}; try again in {wait} s"
         return Refused(Refusal.NO_BACKEND, message, retry_after=wait)
     if "budget" in by and not all(each.limit.counted for each in poor):
         message = "what was spent cannot be read at the moment, so nothing that costs is sent; try again"
@@ -187,17 +200,17 @@ def refusal(decision: Decision, poor: Sequence[Exceeded] = ()) -> Refused:
         figures = {"budgets": [_figures(each) for each in dict.fromkeys(poor)]}
         message = f"no budget is left for {named} ({said})"
         return Refused(Refusal.BUDGET_EXCEEDED, message, retry_after=wait, details=figures)
+    if not by:
+        return Refused(Refusal.NO_BACKEND, "the catalog is empty; the gateway's operator adds backends", retry_after=30)
+    if "offer" in by or "price" in by:  # permitted and able, but not there
+        message = (
+            f"no backend of {named} that may be asked is in service{denied_others(decision)}; its operator finds the "
+            "reason with `gateway policy explain`"
+        )
+        return Refused(Refusal.NO_BACKEND, message, retry_after=30)
     if "policy" in by:
         rules = {rule for exclusion in decision.excluded for rule in exclusion.rules}
         return _denial(f"policy denies {named} for this request", rules, decision)
-    if not by:
-        return Refused(Refusal.NO_BACKEND, "the catalog is empty; the gateway's operator adds backends", retry_after=30)
-    if "offer" in by or "price" in by:
-        return Refused(
-            Refusal.NO_BACKEND,
-            f"no backend of {named} is in service; its operator finds the reason with `gateway policy explain`",
-            retry_after=30,
-        )
     reasons = "; ".join(_told(decision.excluded))
     kind = Refusal.CONTEXT_TOO_LONG if by == {"context"} else Refusal.UNSUPPORTED
     return Refused(

@@ -211,6 +211,22 @@ def test_what_is_done_in_a_database_is_done_once_it_is_noted(tmp_path):
     db.begin()  # nothing is under way
 
 
+def test_what_is_done_elsewhere_is_taken_back_where_it_fails_or_cannot_be_noted(tmp_path):
+    there = []
+    with Audit(tmp_path).during("me", "policy_rolled_back", undo=there.clear):
+        there.append("done")
+    assert there == ["done"]
+    with pytest.raises(ZeroDivisionError), Audit(tmp_path).during("me", "policy_rolled_back", undo=there.clear):
+        there.append("half")
+        raise ZeroDivisionError
+    assert (there, [r.outcome for r in read(tmp_path)]) == ([], ["done", "failed"])
+    (tmp_path / NAME).unlink()
+    (tmp_path / NAME).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="space"), Audit(tmp_path).during("me", "policy_rolled_back", undo=there.clear):
+        there.append("done")
+    assert there == []
+
+
 def test_who_it_was_is_the_system_s_word(monkeypatch):
     before = whoever()
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):

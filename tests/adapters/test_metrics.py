@@ -95,7 +95,7 @@ def test_denials_and_fallbacks(metrics):
         (("price",), "refused"),
         (("price", "offer"), "refused"),
         (("price", "capability"), "refused"),
-        (("price", "policy"), "left_out"),
+        (("price", "policy"), "refused"),
         (("budget", "price"), "left_out"),
         (("price", "health"), "left_out"),
         (("price", "load"), "left_out"),

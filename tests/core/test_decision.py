@@ -10,6 +10,7 @@ from support.doubles import backend
 
 from gateway.core.buckets import bucket_of
 from gateway.core.decision import (
+    PERMITTED,
     Candidate,
     Decision,
     Exclusion,
@@ -115,7 +116,7 @@ def test_a_decision_is_frozen(value, field):
         ((("price", ()),), []),
         ((("policy", ()),), ["default-deny"]),
         ((("policy", ("b", "a")), ("capability", ()), ("policy", ("b",))), ["a", "b"]),
-        *(((("policy", ("b", "a")), (by, ("cap",))), []) for by in ("load", "health", "budget")),  # 429, 503 and 402
+        *(((("policy", ("b", "a")), (by, ("cap",))), []) for by in PERMITTED),  # 429, 503 and 402
     ],
 )
 def test_rules_deny_where_they_leave_nobody(excluded, denying):

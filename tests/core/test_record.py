@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from support.doubles import backend
 
 from gateway.core.decision import Decision, Facts
 from gateway.core.errors import FailureKind, Refused
@@ -232,6 +233,27 @@ def test_a_key_names_the_models_that_it_may(models, asked, let):
         with pytest.raises(Refused) as refused:
             caller.named(asked)
         assert refused.value.refusal.code == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    ("models", "reached"),
+    [
+        ((), "bc"),
+        (("small",), "bc"),
+        (("small", "a"), "bc"),
+        (("a",), ""),
+        (("b",), "b"),
+        (("both",), "b"),
+        (("both", "c"), "bc"),
+        (("auto",), "bc"),
+        (("gone",), ""),
+    ],
+)
+def test_whom_a_key_reaches_by_any_of_its_names(models, reached):
+    a, b, c = backend("a"), backend("b"), backend("c")
+    names = {"a": (a,), "b": (b,), "c": (c,), "small": (b, c), "both": (a, b), "auto": (a, b, c)}
+    caller = Caller("k", "t", "a", models=frozenset(models))
+    assert "".join(each.id for each in caller.reached("small", names["small"], names)) == reached
 
 
 def test_a_row_has_the_label_that_its_call_was_sent_with():

@@ -1,11 +1,14 @@
 """The plan only narrows what the policy permits, and says why."""
 
+import itertools
+
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.prices import price
 
+from gateway.core.budget import Exceeded, Limit, Spend
 from gateway.core.catalog import Backend
 from gateway.core.chat import parse
 from gateway.core.decision import Candidate, Decision, Exclusion, Facts, Obligation, Ruling, Verdict
@@ -249,29 +252,39 @@ def excluded(*by):
     )
 
 
-@pytest.mark.parametrize(
-    ("by", "expected"),
-    [
-        (("policy",), (Refusal.POLICY_DENIED, 403, None, None)),
-        (("policy", "capability"), (Refusal.POLICY_DENIED, 403, None, None)),
-        (("capability", "policy"), (Refusal.POLICY_DENIED, 403, None, None)),
-        (("policy", "context"), (Refusal.POLICY_DENIED, 403, None, None)),
-        (("offer", "price", "capability", "context", "policy"), (Refusal.POLICY_DENIED, 403, None, None)),
-        (("capability",), (Refusal.UNSUPPORTED, 400, None, None)),
-        (("capability", "context"), (Refusal.UNSUPPORTED, 400, None, None)),
-        (("context",), (Refusal.CONTEXT_TOO_LONG, 400, "messages", None)),
-        (("context", "context"), (Refusal.CONTEXT_TOO_LONG, 400, "messages", None)),
-        (("offer",), (Refusal.NO_BACKEND, 503, None, 30)),
-        (("price",), (Refusal.NO_BACKEND, 503, None, 30)),
-        (("offer", "capability"), (Refusal.NO_BACKEND, 503, None, 30)),
-        (("offer", "context", "price"), (Refusal.NO_BACKEND, 503, None, 30)),
-        ((), (Refusal.NO_BACKEND, 503, None, 30)),
-    ],
-    ids=lambda value: "+".join(value) or "empty catalog" if all(isinstance(each, str) for each in value) else "",
-)
-def test_a_refusal_has_its_ruled_status(by, expected):
-    refused = refusal(Decision("dec-1", "digest", "fast", FACTS, (), excluded(*by)))
-    assert expected == (refused.refusal, refused.refusal.status, refused.param, refused.retry_after)
+RULED = [
+    ("load", Refusal.OVERLOADED, 429),
+    ("health", Refusal.NO_BACKEND, 503),
+    ("budget", Refusal.BUDGET_EXCEEDED, 402),
+    ("offer", Refusal.NO_BACKEND, 503),
+    ("price", Refusal.NO_BACKEND, 503),
+    ("policy", Refusal.POLICY_DENIED, 403),
+    ("capability", Refusal.UNSUPPORTED, 400),
+    ("context", Refusal.CONTEXT_TOO_LONG, 400),
+]
+"""What is said where backends are out for several reasons: the first one that holds for any of them."""
+SPENT = Exceeded(Limit("l#1", "l", Spend("key", "day", 5)), "k", 5, 0, 5, 60.0)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("kinds", range(1, len(RULED) + 1))
+def test_a_refusal_has_its_ruled_status_whatever_it_is_mixed_with(kinds, backwards):
+    for some in itertools.combinations([by for by, *_ in RULED], kinds):
+        said = excluded(*(reversed(some) if backwards else some))
+        refused = refusal(Decision("dec-1", "digest", "fast", FACTS, (), said), [SPENT] if "budget" in some else [])
+        expected, status = next(row[1:] for row in RULED if row[0] in some)
+        assert (refused.refusal, refused.refusal.status) == (expected, status), some
+        assert (refused.retry_after is None) is (status in {403, 400}), some
+        assert refused.param == ("messages" if set(some) == {"context"} else None), some
+        assert ("rule-1" in refused.message) is ("policy" in some and status != 402), some
+
+
+FINDS = "its operator finds the reason with `gateway policy explain`"
+
+
+def test_an_empty_catalog_is_no_backend():
+    refused = refusal(Decision("dec-1", "digest", "fast", FACTS, (), ()))
+    assert (refused.refusal, refused.retry_after) == (Refusal.NO_BACKEND, 30)
 
 
 @pytest.mark.parametrize(
@@ -284,7 +297,11 @@ def test_a_refusal_has_its_ruled_status(by, expected):
         ),
         (
             excluded("offer", "capability"),
-            "no backend of model `fast` is in service; its operator finds the reason with `gateway policy explain`",
+            f"no backend of model `fast` that may be asked is in service; {FINDS}",
+        ),
+        (
+            excluded("offer", "policy"),
+            f"no backend of model `fast` that may be asked is in service; policy denies others (rules: rule-1, rule-2); {FINDS}",
         ),
         (excluded("capability", "context"), "no backend of model `fast` can do this: why (b0, b1)"),
     ],
@@ -399,6 +416,30 @@ def test_a_call_that_was_cut_names_the_rules():
         Refusal.POLICY_DENIED,
         "policy has come to deny model `auto` while it was answering (rules: y, z); decision dec-1",
     )
+
+
+@pytest.mark.parametrize(
+    ("lacking", "expected"),
+    [
+        ({"away": "no `n`", "free": "no `n`", "out": "no `n`"}, Refusal.POLICY_DENIED),
+        ({"away": "no `n`"}, Refusal.NO_BACKEND),
+        ({}, Refusal.NO_BACKEND),
+    ],
+)
+def test_who_is_not_there_and_could_not_do_it_either_is_no_backend_to_wait_for(lacking, expected):
+    """Whom the policy denies is not asked what it could do: it stays denied."""
+    backends = [backend("away"), backend("free", price=None), backend("out")]
+    decision = plan(
+        id="dec-1",
+        digest="digest",
+        requested="auto",
+        backends=backends,
+        ruling=Ruling(FACTS, {"away": YES, "free": YES, "out": FORBIDDEN}, frozenset()),
+        demand=chat().demand,
+        not_offered={"away": "no key"},
+        lacks=lambda backend, do: lacking.get(backend.id, ""),
+    )
+    assert refusal(decision).refusal is expected
 
 
 def test_of_many_that_lack_the_same_a_few_are_named():

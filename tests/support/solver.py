@@ -1,5 +1,6 @@
 """Whether an invariant holds, asked of z3. Encoded from the rules' clauses, atom by atom; nothing here knows of cubes."""
 
+import functools
 import itertools
 
 import z3
@@ -12,22 +13,42 @@ from gateway.policy.vocabulary import BACKEND, REQUEST
 from support.policy_trees import WORDS
 from support.proofs import PROJECTS, asked_of_requests, errors_of, visited
 
+CONTEXT = z3.main_ctx()
 LABELS = ("sensitivity", "source_sensitivity")
 
 
 def both(*parts):
     """The conjunction. What is known beforehand is a bool, so that formulas stay small."""
     left = [part for part in parts if part is not True]
-    return False if any(part is False for part in left) else z3.And(*left) if left else True
+    return False if any(part is False for part in left) else _of(z3.Z3_mk_and, left) if left else True
 
 
 def either(*parts):
     left = [part for part in parts if part is not False]
-    return True if any(part is True for part in left) else z3.Or(*left) if left else False
+    return True if any(part is True for part in left) else _of(z3.Z3_mk_or, left) if left else False
 
 
 def no(part):
-    return not part if isinstance(part, bool) else z3.Not(part)
+    return not part if isinstance(part, bool) else z3.BoolRef(z3.Z3_mk_not(CONTEXT.ref(), part.as_ast()), CONTEXT)
+
+
+def _of(make, parts):
+    """As z3.And and z3.Or, which look at the sort of every part: most of the time went there."""
+    if len(parts) == 1:
+        return parts[0]
+    return z3.BoolRef(
+        make(CONTEXT.ref(), len(parts), (z3.Ast * len(parts))(*(each.as_ast() for each in parts))), CONTEXT
+    )
+
+
+@functools.cache
+def variable(name):
+    return z3.Bool(name)
+
+
+@functools.cache
+def is_number(name, number):
+    return z3.Int(name) == number
 
 
 def same(one, other):
@@ -40,21 +61,22 @@ class Thing:
 
     def __init__(self, name, table, codes, **given):
         self.name, self.table, self.codes, self.given = name, table, codes, given
+        self.truths = {}
 
     def known(self, attribute):
         if attribute in self.given:
             return self.given[attribute] is not None
-        return z3.Bool(f"{self.name}.{attribute}?")
+        return variable(f"{self.name}.{attribute}?")
 
     def has(self, attribute, word):
         if attribute in self.given:
             return word in (self.given[attribute] or ())
-        return z3.Bool(f"{self.name}.{attribute}:{word}")
+        return variable(f"{self.name}.{attribute}:{word}")
 
     def equals(self, attribute, word):
         if attribute in self.given:
             return self.given[attribute] == word
-        return z3.Int(f"{self.name}.{attribute}") == self.codes.setdefault(word, len(self.codes) + 1)
+        return is_number(f"{self.name}.{attribute}", self.codes.setdefault(word, len(self.codes) + 1))
 
     def sane(self, names):
         """A known word out of a closed list is one of it."""
@@ -66,7 +88,15 @@ class Thing:
 
 def truth(atom, request, backend):
     """Whether an atom is true, and whether it is unknown."""
-    thing, name = (request if atom.side == "request" else backend), atom.attribute
+    thing = request if atom.side == "request" else backend
+    asked = atom.attribute, atom.test, atom.values, atom.other and backend
+    if asked not in thing.truths:
+        thing.truths[asked] = _truth(atom, thing, backend)
+    return thing.truths[asked]
+
+
+def _truth(atom, thing, backend):
+    name = atom.attribute
     known = thing.known(name)
     if atom.test in ("declared", "undeclared"):
         return (known if atom.test == "declared" else no(known)), False
@@ -94,7 +124,7 @@ class Solver:
 
     def __init__(self, tree):
         self.tree, self.bundle = tree, tree.bundle
-        self.codes = {}
+        self.codes, self.backends = {}, {}
         self.asked = asked_of_requests(tree)
         self.clauses = clauses(tree.bundle)
         self.breakable = {rule.id for rule in tree.bundle.rules if rule.breakable}
@@ -106,6 +136,11 @@ class Solver:
         return Thing(name, REQUEST, self.codes, **given)
 
     def backend(self, backend):
+        if backend.id not in self.backends:
+            self.backends[backend.id] = self._backend(backend)
+        return self.backends[backend.id]
+
+    def _backend(self, backend):
         facts = {name: backend.fact(name) for name in BACKEND} | {"backend": backend.id, "provider": backend.provider}
         return Thing(backend.id, BACKEND, self.codes, **facts)
 

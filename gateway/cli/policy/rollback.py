@@ -43,7 +43,7 @@ def roll_back(
             cannot_run(plain(f"{directory} has changes that are not committed ({_few(changed)}); commit or undo them"))
         there = policy_files.digest_on_disk(directory, extra)
         if there != checked.bundle.digest:
-            with noting(), _noted(settings.state_dir, checked.bundle.digest, there):
+            with noting(), _noted(settings.state_dir, checked.bundle.digest, there, directory):
                 git_tree.restore(directory, found.id)
         now = policy_files.digest_on_disk(directory, extra)
     except (policy_files.Unreadable, git_tree.Unreadable) as error:
@@ -64,11 +64,19 @@ def roll_back(
             typer.echo("servers take it once it is signed: `gateway policy sign`")
 
 
-def _noted(state_dir: Path, digest: str, before: str) -> contextlib.AbstractContextManager[object]:
-    """Notes the act where a gateway is; where CI is there is no trail."""
+def _noted(state_dir: Path, digest: str, before: str, directory: Path) -> contextlib.AbstractContextManager[object]:
+    """Notes the act where a gateway is, or undoes it; where CI is there is no trail."""
     if not state_dir.is_dir():
         return contextlib.nullcontext()
-    return Audit(state_dir).during(whoever(), "policy_rolled_back", digest, f"it was {before}")
+
+    def undo() -> None:
+        try:
+            git_tree.restore(directory, "HEAD")  # nothing was there that is not committed
+        except git_tree.Unreadable as error:
+            said = f"{directory} may be at digest {digest}, which is not noted: undo it with `git restore {directory}`"
+            cannot_run(plain(f"{said} ({error})"))
+
+    return Audit(state_dir).during(whoever(), "policy_rolled_back", digest, f"it was {before}", undo=undo)
 
 
 def _sought(to: str, directory: Path, extra: Path | None) -> git_tree.Commit:

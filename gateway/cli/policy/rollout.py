@@ -1,16 +1,18 @@
 """`gateway policy rollout`"""
 
 import contextlib
+import functools
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.adapters import decisions
-from gateway.cli.common import StateDir, cannot_run, print_json, settings_of
+from gateway.adapters.audit import Audit, whoever
+from gateway.cli.common import StateDir, cannot_run, noting, print_json, settings_of
 from gateway.cli.policy.common import load
 from gateway.cli.policy.replay import Report
 from gateway.policy.document import render
@@ -44,7 +46,7 @@ def roll_out(
     wrong = [each for each in check(rollout.promoted(bundle, ready)) if each.severity == "error"] if ready else []
     applied = apply and bool(ready) and not wrong
     if applied:
-        _write(ready, parsed.sources)
+        _apply(ready, parsed.sources, directory, bundle.digest)
     match format:
         case Report.text:
             typer.echo(rollout.text(trials))
@@ -60,8 +62,9 @@ def roll_out(
         raise typer.Exit(1)
 
 
-def _write(ready: Iterable[Rollout], sources: Mapping[str, str]) -> None:
-    """Puts the next mode into each of these files, or into none that could not take it."""
+def _apply(ready: Sequence[Rollout], sources: Mapping[str, str], state_dir: Path, digest: str) -> None:
+    """Puts the next mode into each of these files and notes it; into none that could not take it, nor where it cannot
+    be noted."""
     made: dict[Path, bytes] = {}
     for each in ready:
         path, judged = Path(each.mark.file), sources[each.mark.file]
@@ -71,15 +74,40 @@ def _write(ready: Iterable[Rollout], sources: Mapping[str, str]) -> None:
         if _read(path) != judged.encode():
             cannot_run(f"{path} was changed meanwhile; nothing is written")
         made[path] = new.encode()
-    for path, raw in made.items():
-        beside = path.with_name(f".{path.name}.new")  # no policy file by its name, so nobody loads half of it
+
+    before: dict[Path, Path] = {}
+    after: dict[Path, Path] = {}
+    said = "; ".join(f"{each.policy}: {each.next_mode}" for each in ready)
+    try:
+        for path, raw in made.items():
+            before[path] = _beside(path, "old", sources[str(path)].encode())
+            after[path] = _beside(path, "new", raw)
+        undo = functools.partial(_put, before)  # renames alone, so that a full disk does not keep it from being done
+        with noting(), Audit(state_dir).during(whoever(), "policy_promoted", digest, said, undo=undo):
+            _put(after)
+    finally:
+        for beside in (*before.values(), *after.values()):
+            beside.unlink(missing_ok=True)
+
+
+def _beside(path: Path, suffix: str, raw: bytes) -> Path:
+    """A file beside another, as it is to be. By its name it is no policy file, so nobody loads half of it."""
+    beside = path.with_name(f".{path.name}.{suffix}")
+    try:
+        beside.write_bytes(raw)
+        shutil.copymode(path, beside)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        cannot_run(f"cannot write {path}: {error.strerror}")
+    return beside
+
+
+def _put(files: Mapping[Path, Path]) -> None:
+    for path, beside in files.items():
         try:
-            beside.write_bytes(raw)
-            shutil.copymode(path, beside)
             beside.replace(path)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                beside.unlink()
             cannot_run(f"cannot write {path}: {error.strerror}")
 
 

@@ -5,8 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.full_disk import taken_by_a_full_disk
 from support.policy_commands import run, spoil
 
+from gateway.adapters import git_tree
+from gateway.adapters.audit import NAME, Audit, read
 from gateway.adapters.policy_files import load, read_tree
 
 
@@ -137,3 +140,50 @@ def test_with_an_extra_catalog_its_digest_is_known_too(past, monkeypatch):
     git("clean", "-qfd", "tree")
     code, out, err = run("rollback", digest, tree)
     assert (code, err, f"tree is at digest {digest} again" in out) == (0, "", True)
+
+
+def kept(monkeypatch):
+    """A gateway is here: it has a state directory."""
+    Path("state").mkdir()
+    monkeypatch.setenv("GATEWAY_STATE_DIR", "state")
+
+
+def test_what_is_rolled_back_is_noted(past, monkeypatch):
+    tree, ((digest, _), *_, (latest, _)) = past
+    kept(monkeypatch)
+    assert run("rollback", digest, tree)[0] == 0
+    [act] = read(Path("state"))
+    assert (act.act, act.object, act.outcome, act.detail) == ("policy_rolled_back", digest, "done", f"it was {latest}")
+
+
+@pytest.mark.parametrize("fails", ["open", "append"])
+def test_what_cannot_be_noted_is_undone(past, monkeypatch, fails):
+    tree, ((digest, _), *_, (latest, _)) = past
+    kept(monkeypatch)
+    if fails == "open":
+        (Path("state") / NAME).mkdir()
+    else:
+        monkeypatch.setattr(Audit, "_taken", taken_by_a_full_disk)
+    code, _, err = run("rollback", digest, tree)
+    assert (code, err.startswith("not done: it cannot be noted in the audit trail: ")) == (2, True)
+    assert (load(tree).bundle.digest, git("status", "--porcelain", "--", "tree")) == (latest, "")
+
+
+def test_what_cannot_be_undone_either_is_told(past, monkeypatch):
+    tree, ((digest, _), *_) = past
+    kept(monkeypatch)
+    restore, done = git_tree.restore, []
+
+    def once(*words):
+        if done:
+            raise git_tree.Unreadable("git restore in tree: index.lock exists")
+        done.append(restore(*words))
+
+    monkeypatch.setattr(git_tree, "restore", once)
+    monkeypatch.setattr(Audit, "_taken", taken_by_a_full_disk)
+    code, _, err = run("rollback", digest, tree)
+    assert code == 2
+    assert err == (
+        f"tree may be at digest {digest}, which is not noted: undo it with `git restore tree` (git restore in tree: "
+        "index.lock exists)\n"
+    )

@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+from support.full_disk import taken_by_a_full_disk
 from support.policy_commands import run
 
 from gateway.adapters import policy_files
+from gateway.adapters.audit import NAME, Audit, read, whoever
 from gateway.adapters.decisions import Decisions
 from gateway.cli.policy import rollout
 from gateway.core.catalog import Backend
@@ -231,3 +233,46 @@ def test_a_folder_that_cannot_be_written_exits_2(tree, decided, monkeypatch):
     code, _, err = roll_out(tree, "--apply")
     assert (code, err) == (2, f"cannot write {path}: No space left on device\n")
     assert "mode:   shadow" in path.read_text()
+
+
+def test_what_is_applied_is_noted(tree, decided):
+    on_trial(tree)
+    digest = policy_files.parse_files(tree, None).bundle.digest
+    decided(25)
+    roll_out(tree, "--apply")
+    [act] = [each for each in read(Path("state")) if each.act == "policy_promoted"]
+    assert (act.object, act.outcome, act.detail, act.actor) == (digest, "done", "trial: warn", whoever())
+
+
+@pytest.mark.parametrize("fails", ["open", "append"])
+def test_what_cannot_be_noted_is_not_done(tree, decided, monkeypatch, fails):
+    paths = [on_trial(tree), on_trial(tree, name="second")]
+    decided(25)
+    before = [path.read_bytes() for path in paths]
+    if fails == "open":
+        (Path("state") / NAME).unlink(missing_ok=True)
+        (Path("state") / NAME).mkdir()
+    else:
+        monkeypatch.setattr(Audit, "_taken", taken_by_a_full_disk)
+    code, _, err = roll_out(tree, "--apply")
+    assert (code, err.startswith("not done: it cannot be noted in the audit trail: ")) == (2, True)
+    assert [path.read_bytes() for path in paths] == before
+    assert sorted(each.name for each in paths[0].parent.iterdir()) == ["a.yaml", "second.yaml", "trial.yaml"]
+
+
+def test_a_file_that_cannot_be_replaced_takes_the_others_back(tree, decided, monkeypatch):
+    paths = [on_trial(tree), on_trial(tree, name="second")]
+    decided(25)
+    before = [path.read_bytes() for path in paths]
+    replace = Path.replace
+
+    def busy(self, target):
+        if self.name == ".trial.yaml.new":
+            raise OSError(16, "Device or resource busy")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", busy)
+    code, _, err = roll_out(tree, "--apply")
+    assert (code, err) == (2, f"cannot write {paths[0]}: Device or resource busy\n")
+    assert [path.read_bytes() for path in paths] == before
+    assert [each.outcome for each in read(Path("state")) if each.act == "policy_promoted"] == ["failed"]
