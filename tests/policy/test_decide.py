@@ -21,7 +21,7 @@ from gateway.policy.rules import moment
 from gateway.policy.vocabulary import REQUEST
 from gateway.providers import BASE_URLS
 
-REQUESTS = 1_000_000 if os.environ.get("GATEWAY_TEST_AMOUNTS") == "full" else 10_000
+REQUESTS = 1_000_000 if os.environ.get("GATEWAY_TEST_AMOUNTS") == "full" else 20_000
 EVERYONE = set(BACKENDS)
 UNKNOWN = Facts(**dict.fromkeys(Facts.__struct_fields__))
 ALL = rule("permit", id="all")
