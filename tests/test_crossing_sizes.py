@@ -38,7 +38,7 @@ MANY = ALL_PAIRS if FULL else [("chat", "chat"), ("messages", "chat")]
 
 @pytest.fixture(scope="module")
 def house(upstream, tmp_path_factory):
-    timeout = {"connect": "5s", "first_byte": "30s", "idle": "30s", "total": "60s"}
+    timeout = {"connect": "5s", "first_byte": "30s", "idle": "30s", "total": "600s" if FULL else "60s"}
     rows = crossing.catalog(upstream, timeout=timeout, context=2**31)
     vendor = {"deployment": "vendor_api", "zone": "us-vendors", "trains_on_data": "never", "audience": "anyone"}
     rows["away"] = backend(upstream.url("away"), timeout=timeout, context=2**31, price=crossing.PRICE, **vendor)
