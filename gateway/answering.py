@@ -1,11 +1,57 @@
 """Answers that go to the client in one piece: a whole one, or how its request failed."""
 
+from collections.abc import Callable, Mapping
+
+import msgspec
+
 from gateway.core.decision import Decision
-from gateway.core.errors import Failed
+from gateway.core.errors import Failed, FailureKind
 from gateway.core.fallback import given_up
 from gateway.core.record import Call
-from gateway.ports import Headers, Reply
+from gateway.core.usage import Usage
+from gateway.ports import Headers, Reply, Sent, UpstreamError
 from gateway.wire import Surface
+
+_NOT_STREAMED = Failed(
+    FailureKind.BROKEN,
+    FailureKind.BROKEN.status,
+    {
+        "message": "the backend did not stream although it was asked to",
+        "type": "server_error",
+        "param": None,
+        "code": "upstream_broken",
+    },
+)
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """A buffered answer as its client is to see it, with what was reported of it. `body` is empty where it failed."""
+
+    body: bytes
+    usage: Usage | None
+    written_bytes: int
+    failed: Failed | None
+    service: str | None = None
+    model: str | None = None
+
+
+def whole(raw: bytes, sent: Sent, shown: Callable[[bytes, frozenset[str], Mapping[str, str]], bytes | Failed]) -> Whole:
+    """What a backend answered (status 200), as its client reads it. `shown` watches it, and puts back what was taken.
+    What it used is known however it fails: it is owed."""
+    answer = sent.dialect.answer(raw, sent.chat)
+    body, failed = answer.body, answer.failed
+    if failed is None and sent.chat.streamed:
+        failed = _NOT_STREAMED
+    if failed is None and (sent.watched or sent.taken):
+        seen = shown(body, sent.watched, sent.taken)
+        body, failed = (b"", seen) if isinstance(seen, Failed) else (seen, None)
+    if failed is None and sent.surface is not None:
+        try:
+            body = sent.surface.answer(body, sent.chat)
+        except UpstreamError as error:
+            failed = error.failed
+    body = b"" if failed is not None else body
+    return Whole(body, answer.usage, answer.written_bytes, failed, answer.service, answer.model)
 
 
 async def answer(reply: Reply, headers: Headers, call: Call, surface: Surface, body: bytes) -> None:

@@ -40,6 +40,7 @@ from gateway.http.intake import Intake
 from gateway.http.models import models_endpoints
 from gateway.http.ops import admin_app, public_app
 from gateway.http.paths import Paths
+from gateway.http.room import Room
 from gateway.http.told import Told
 from gateway.http.usage import usage_endpoints
 from gateway.orders import Orders
@@ -155,7 +156,8 @@ class Gateway:
             self.lanes,
         )
         trace = self.otel.trace_of if self.otel is not None else None
-        self.calls = Calls(self.relay, self.agreed.find, self.outbox, settings.max_body_bytes, trace)
+        room = Room(settings.max_bodies_bytes)
+        self.calls = Calls(self.relay, self.agreed.find, self.outbox, settings.max_body_bytes, room, trace)
         self.public = public_app(
             Paths(self.calls),
             {

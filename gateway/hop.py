@@ -2,7 +2,7 @@
 
 import time
 from asyncio import CancelledError, Task
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 import msgspec
 
@@ -21,7 +21,7 @@ from gateway.core.outline import Outline
 from gateway.core.permit import Permit, covers
 from gateway.core.rate import pace_headers
 from gateway.core.trace import HEADER, Trace
-from gateway.ports import Headers, Opened, Reply, Scanned, UpstreamError, Upstreams
+from gateway.ports import Headers, Opened, Reply, Scanned, Sent, UpstreamError, Upstreams
 from gateway.stream import Stream
 from gateway.wire import Answer, Dialect, StreamReader, Surface
 
@@ -158,19 +158,10 @@ class Hop:
                         self.held = reader.broke_off(_NO_EVENT)
                 self.reader, failed = reader, reader.failed
             else:
-                self.answer = dialect.answer(await opened.read_all(MAX_ANSWER_BYTES), chat)
-                self.body = self.answer.body
-                failed = self.answer.failed
-                if failed is None and chat.streamed:
-                    failed = _NOT_STREAMED
-                if failed is None and (self._watched or self._taken):
-                    read = self._scanned.read(self.body, self._watched, self._taken)
-                    if isinstance(read, Failed):
-                        failed = read
-                    else:
-                        self.body = read
-                if failed is None and self._surface is not None:
-                    self.body = self._surface.answer(self.body, chat)
+                raw = await opened.read_all(MAX_ANSWER_BYTES)
+                read = self._scanned.read(raw, self._sent)
+                answered = self.answer = await read if isinstance(read, Awaitable) else read
+                self.body, failed = answered.body, answered.failed
         except UpstreamError as error:
             failed = error.failed
         except CancelledError:
@@ -183,6 +174,11 @@ class Hop:
         elif self._passage is not None:
             self._passage.answered(self.backend.allowed(streamed=chat.streamed), _MONOTONIC())
         return failed
+
+    @property
+    def _sent(self) -> Sent:
+        do = self.permit.candidate.do
+        return Sent(self.chat, self.backend, do, self.dialect, self._surface, self._watched, self._taken)
 
     async def _encoded(self) -> tuple[bytes, Endpoint]:
         """What is sent, and where. A large request is put into words elsewhere. Raises Refused."""
@@ -303,9 +299,6 @@ def _failure(kind: FailureKind, message: str, type: str, code: str) -> Failed:
     return Failed(kind, kind.status, {"message": message, "type": type, "param": None, "code": code})
 
 
-_NOT_STREAMED = _failure(
-    FailureKind.BROKEN, "the backend did not stream although it was asked to", "server_error", "upstream_broken"
-)
 _NO_EVENT = _failure(
     FailureKind.BROKEN, "the backend sent a megabyte of comments and no event", "server_error", "upstream_broken"
 )

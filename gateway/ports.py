@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from gateway.core.budget import Ask, Exceeded, Reserved, Standing, State
 from gateway.core.catalog import Backend, Endpoint
 from gateway.core.chat import ChatRequest
@@ -15,11 +17,27 @@ from gateway.core.permit import Permit
 from gateway.core.rate import Pace, Throttled
 from gateway.core.record import Entry, Record
 from gateway.core.terms import ScannerTerms
-from gateway.wire import StreamReader
+from gateway.wire import Answer, Dialect, StreamReader, Surface
 
 Headers = list[tuple[bytes, bytes]]
 Asking = tuple[Backend, tuple[Obligation, ...]]
 """A backend, and the obligations under which it would be asked."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A request as a backend was sent it, which its answer is read by.
+
+    `surface` is the client's, None: it reads what the dialect gives. An answer shows no finding of the `watched` tags;
+    `taken` is what was taken out of the request, by placeholder.
+    """
+
+    chat: ChatRequest
+    backend: Backend
+    do: tuple[Obligation, ...]
+    dialect: Dialect
+    surface: Surface | None
+    watched: frozenset[str]
+    taken: Mapping[str, str]
 
 
 class UpstreamError(Exception):
@@ -234,8 +252,9 @@ class Scanned(Protocol):
         """The reader, with what it gives back changed: the answer is broken off before it shows a finding of the
         watched tags, and placeholders become what was taken again."""
 
-    def read(self, answer: bytes, watched: frozenset[str], taken: Mapping[str, str]) -> bytes | Failed:
-        """The same for a buffered answer."""
+    def read(self, raw: bytes, sent: Sent) -> Answer | Awaitable[Answer]:
+        """A buffered answer as the client is to see it: the same, and said as it reads it. At once if it is small.
+        Raises Refused where it is large and nobody could read it."""
 
 
 class Scanning(Protocol):

@@ -1,5 +1,6 @@
-"""The work on the words of requests, which is not for the event loop where they are large: reading, scanning, taking
-out, saying them as a backend takes them. On the loop the same functions are used where they are small.
+"""The work on the words of requests and answers, which is not for the event loop where they are large: reading,
+scanning, taking out, saying them as a backend or a client takes them. On the loop the same functions are used where
+they are small.
 
 The process's side. It keeps the bodies that it was last asked about, and what came of them, until nobody has asked
 anything for some seconds. It can do without: who asks about a body that is not here sends it again.
@@ -10,29 +11,32 @@ import gc
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 from msgspec import Raw
 
+from gateway.adapters.heard import ToAnswer, heard
+from gateway.adapters.outlines import Outlined, outlined
 from gateway.adapters.worker import answer
 from gateway.core.addresses import in_turns, names_addresses
 from gateway.core.catalog import URLS, Backend, Endpoint
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Obligation
 from gateway.core.discharge import discharged
-from gateway.core.errors import Refusal, Refused
+from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 from gateway.core.findings import Found, Place, Redacted, Scan, Seen
 from gateway.core.kinds import Kind
 from gateway.core.members import repeats
-from gateway.core.outline import Outline, outline
 from gateway.core.terms import ScannerTerms
 from gateway.core.turns import turns
-from gateway.core.view import Message
 from gateway.providers import DIALECTS
 from gateway.routing.spoken import lacking, spoken
+from gateway.sensitivity.answer import ERROR, check
 from gateway.sensitivity.classify import found_in
 from gateway.sensitivity.own import kinds_of, scanner_of
 from gateway.sensitivity.redact import NotRedactable, redact
+from gateway.sensitivity.restore import restored_answer
 from gateway.sensitivity.scan import Again, Scanner
 from gateway.sensitivity.walk import Walked, walk
 from gateway.surfaces import SURFACES
@@ -89,6 +93,17 @@ def redacted_of(look: Look, chat: ChatRequest, scan: Scan, tags: frozenset[str],
     return Redacted(taken.chat, taken.taken, found_in(left, look.kinds))
 
 
+BLOCKED = Failed(FailureKind.BLOCKED, FailureKind.BLOCKED.status, dict(ERROR))
+"""An answer that would show what policy does not let out."""
+
+
+def shown(look: Look | None, body: bytes, watched: frozenset[str], taken: Mapping[str, str]) -> bytes | Failed:
+    """A buffered answer, watched, and with what was taken put back. A look is needed where something is watched for."""
+    if watched and (look is None or check(body, look.scanner, look.tagged(watched))):
+        return BLOCKED
+    return restored_answer(body, taken) if taken else body
+
+
 class ToOutline(msgspec.Struct, frozen=True):
     """Read it, and say what there is to know of it beside the words."""
 
@@ -121,6 +136,9 @@ class ToEncode(msgspec.Struct, frozen=True):
     backend: Backend
 
 
+Ask = ToOutline | ToExamine | ToRedact | ToJudge | ToEncode | ToAnswer
+
+
 class Question(msgspec.Struct, frozen=True):
     """What is asked, and about which body: `number` names it, 0: it comes along and need not be kept. `surface` and
     `arrived` are what it is read with. `digest` names the terms by which it is scanned, if it is; `terms` are
@@ -131,7 +149,7 @@ class Question(msgspec.Struct, frozen=True):
     arrived: int
     digest: str
     terms: ScannerTerms | None
-    ask: ToOutline | ToExamine | ToRedact | ToJudge | ToEncode
+    ask: Ask
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -143,13 +161,6 @@ class Told(msgspec.Struct, frozen=True):
     param: str | None = None
     error: str = ""
     unknown: bool = False
-
-
-class Outlined(msgspec.Struct, frozen=True):
-    """An outline, and how many messages it stands for."""
-
-    outline: Outline
-    messages: int
 
 
 class Examined(msgspec.Struct, frozen=True):
@@ -251,14 +262,18 @@ class Desk:
         said = tuple(turns(chat))
         if names_addresses(body.raw, chat=in_turns(chat.needs), most=MOST_VALUES):
             chat = msgspec.structs.replace(chat, needs=chat.needs | {URLS})
-        return [msgspec.json.encode(_outlined(chat, question.number, (), said))]
+        return [msgspec.json.encode(outlined(chat, question.number, (), said))]
+
+    def _told(self, question: Question) -> Look:
+        look = self._look
+        if look is None or look.terms.digest != question.digest:
+            raise _Untold
+        return look
 
     def _scanned(
         self, question: Question, body: _Body, seen: Mapping[int, Seen]
     ) -> tuple[Look, Scan, Again, dict[int, Seen]]:
-        look = self._look
-        if look is None or look.terms.digest != question.digest:
-            raise _Untold
+        look = self._told(question)
         if body.scan is not None and body.again is not None and body.look is look:
             return look, body.scan, body.again, {}
         walked = walked_of(body.raw)
@@ -298,8 +313,7 @@ class Desk:
         if ask.whole:
             changed = {name: raw for name, raw in form.chat.fields.items() if raw != came.fields.get(name)}
             return [msgspec.json.encode(TakenOut(taken, form.found, changed=changed))]
-        outlined = _outlined(form.chat, question.number, ask.tags, ())
-        return [msgspec.json.encode(TakenOut(taken, form.found, outlined))]
+        return [msgspec.json.encode(TakenOut(taken, form.found, outlined(form.chat, question.number, ask.tags)))]
 
     def _judge(self, question: Question, body: _Body) -> list[bytes]:
         ask, chat = question.ask, self._chat(question, body)
@@ -322,6 +336,11 @@ class Desk:
         beside = Spoken(dialect.endpoint(chat, backend), dialect.drops(chat, backend))
         return [msgspec.json.encode(beside), dialect.encode(chat, backend)]
 
+    def _answer(self, question: Question, body: _Body) -> list[bytes]:
+        ask = question.ask
+        assert isinstance(ask, ToAnswer)
+        return heard(ask, body.raw, partial(shown, self._told(question) if ask.watched else None))
+
 
 _WELL, _UNKNOWN = msgspec.json.encode(Told()), msgspec.json.encode(Told(unknown=True))
 _DOES: Mapping[type, Callable[[Desk, Question, _Body], list[bytes]]] = {
@@ -330,17 +349,8 @@ _DOES: Mapping[type, Callable[[Desk, Question, _Body], list[bytes]]] = {
     ToRedact: Desk._redact,  # noqa: SLF001
     ToJudge: Desk._judge,  # noqa: SLF001
     ToEncode: Desk._encode,  # noqa: SLF001
+    ToAnswer: Desk._answer,  # noqa: SLF001
 }
-
-
-def _outlined(chat: ChatRequest, number: int, redacted: tuple[str, ...], said: tuple[bytes, ...]) -> Outlined:
-    one = msgspec.structs.replace(chat.view, messages=[SOMEBODY])
-    short = msgspec.structs.replace(outline(chat, number, redacted, said), view=one)
-    return Outlined(short, len(chat.view.messages))
-
-
-SOMEBODY = Message("user")
-"""Stands for each message in an outline."""
 
 
 def _give_back() -> None:

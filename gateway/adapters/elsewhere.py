@@ -1,4 +1,4 @@
-"""The server's side of the process that works on the words of requests: what it is asked, and what it has been told."""
+"""The server's side of the process that works on the words of requests and answers: what it is asked and was told."""
 
 import pickle
 from collections import OrderedDict
@@ -9,10 +9,9 @@ import msgspec
 
 from gateway.adapters.desk import (
     KEPT_BODIES,
-    SOMEBODY,
+    Ask,
     Examined,
     Look,
-    Outlined,
     Question,
     Spoken,
     TakenOut,
@@ -23,11 +22,15 @@ from gateway.adapters.desk import (
     ToOutline,
     ToRedact,
 )
+from gateway.adapters.heard import to_answer, whole_of
+from gateway.adapters.outlines import Outlined, outline_of
 from gateway.adapters.worker import Worker, WorkerBusy, WorkerLost
+from gateway.answering import Whole
 from gateway.core.chat import ChatRequest, said_anew
 from gateway.core.errors import Refusal, Refused
 from gateway.core.findings import Redacted, Seen
 from gateway.core.outline import Encoded, Outline
+from gateway.ports import Sent
 
 MOST_SECONDS = 20.0
 """After so long a question is given up, and the process with it."""
@@ -65,10 +68,10 @@ def read_of(chat: ChatRequest, body: bytes, team: str | None = None) -> Read:
 
 
 class Elsewhere:
-    """A process, which is started when it is first needed. No more than `most_waiting` requests wait for it, and half
-    as many of one team."""
+    """A process, which is started when it is first needed. No more than `most_waiting` requests wait for it (None: any
+    number), and half as many of one team."""
 
-    def __init__(self, most_waiting: int) -> None:
+    def __init__(self, most_waiting: int | None) -> None:
         self._worker = Worker(_CODE, MOST_SECONDS, most_waiting)
         self._knows: tuple[int, str] = (0, "")  # which process was told which terms last; it says if it has others
         self._has: tuple[int, OrderedDict[int, None]] = (0, OrderedDict())  # which one was sent which bodies
@@ -80,7 +83,7 @@ class Elsewhere:
     async def outlined(self, surface: str, arrived: int, body: bytes, team: str | None = None) -> Outline:
         """What there is to know of a large request beside its words. Raises Refused."""
         read = Read(body, surface, arrived, next(_numbers), team)
-        return _outline(_OUTLINED.decode((await self._ask(read, None, ToOutline()))[0]))
+        return outline_of(_OUTLINED.decode((await self._ask(read, None, ToOutline()))[0]))
 
     async def examined(self, read: Read, look: Look, seen: dict[int, Seen]) -> Examined:
         """What a body holds. Raises Failure, and Refused for a body that could be read in two ways."""
@@ -95,7 +98,7 @@ class Elsewhere:
         if told is None:
             return None
         if told.outlined is not None:
-            return Redacted(_outline(told.outlined), told.taken, told.found)
+            return Redacted(outline_of(told.outlined), told.taken, told.found)
         return Redacted(
             said_anew(chat, {name: bytes(raw) for name, raw in told.changed.items()}), told.taken, told.found
         )
@@ -110,9 +113,13 @@ class Elsewhere:
         spoken = _SPOKEN.decode(beside)
         return Encoded(body, spoken.endpoint, spoken.drops)
 
-    async def _ask(
-        self, read: Read, look: Look | None, ask: ToOutline | ToExamine | ToRedact | ToJudge | ToEncode
-    ) -> list[bytes]:
+    async def answered(self, raw: bytes, sent: Sent, look: Look) -> Whole:
+        """What a backend answered, as the client reads it. Raises Failure."""
+        surface = sent.surface.name if sent.surface is not None else ""
+        read = Read(raw, surface, sent.chat.arrived)
+        return whole_of(*await self._ask(read, look if sent.watched else None, to_answer(sent)))
+
+    async def _ask(self, read: Read, look: Look | None, ask: Ask) -> list[bytes]:
         try:
             told, *rest = await self._worker.ask(self._question(read, look, ask, again=False), read.team)
             how = _TOLD.decode(told)
@@ -137,7 +144,7 @@ class Elsewhere:
         self,
         read: Read,
         look: Look | None,
-        ask: ToOutline | ToExamine | ToRedact | ToJudge | ToEncode,
+        ask: Ask,
         *,
         again: bool,
     ) -> Callable[[], list[bytes]]:
@@ -168,8 +175,3 @@ class Elsewhere:
         if len(has) > KEPT_BODIES:
             has.popitem(last=False)
         return True
-
-
-def _outline(told: Outlined) -> Outline:
-    view = msgspec.structs.replace(told.outline.view, messages=[SOMEBODY] * told.messages)
-    return msgspec.structs.replace(told.outline, view=view)

@@ -5,26 +5,28 @@ What a text was found to hold is remembered, so of a conversation that comes aga
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
-from gateway.adapters.desk import Look, ToEncode, ToJudge, redacted_of, walked_of
+from gateway.adapters.desk import BLOCKED, Look, ToEncode, ToJudge, redacted_of, shown, walked_of
 from gateway.adapters.elsewhere import RETRY_SECONDS, Elsewhere, Failure, Read, read_of
 from gateway.adapters.memory import Memory
+from gateway.answering import whole
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Obligation
-from gateway.core.errors import Failed, FailureKind, Refusal, Refused
+from gateway.core.errors import Refusal, Refused
 from gateway.core.findings import Found, Leaf, Redacted, Scan, Seen
-from gateway.core.outline import Encoded, Outline
+from gateway.core.outline import Encoded, Outline, is_large
 from gateway.core.terms import ScannerTerms
-from gateway.ports import Policy
-from gateway.sensitivity.answer import ERROR, Guard, check
+from gateway.ports import Policy, Sent
+from gateway.sensitivity.answer import Guard
 from gateway.sensitivity.classify import found_in
-from gateway.sensitivity.restore import Restorer, restored_answer
+from gateway.sensitivity.restore import Restorer
 from gateway.sensitivity.scan import Again
 from gateway.sensitivity.walk import Walked
 from gateway.surfaces.following import Following
-from gateway.wire import StreamReader
+from gateway.wire import Answer, StreamReader
 
 EXAMINED_CHARS = 4_000
 """So much is examined on the event loop, of texts that are not remembered: 5 to 20 ms if it is full of findings."""
@@ -41,7 +43,7 @@ _T = TypeVar("_T")
 class Scanning:
     """The `Scanning` port. `failed` is told, without any text, when the scanner could not do its work.
 
-    Large requests have a process of their own, so that middling ones do not wait for them.
+    Large requests have a process of their own, so that middling ones do not wait for them, and so have large answers.
     """
 
     def __init__(self, failed: Callable[[str], None]) -> None:
@@ -49,6 +51,7 @@ class Scanning:
         self._looks: OrderedDict[str, Look] = OrderedDict()
         self._memory = Memory()
         self._middling, self._large = Elsewhere(MOST_MIDDLING), Elsewhere(MOST_LARGE)
+        self._answers = Elsewhere(None)  # they are paid for, so none is turned away
 
     def prepare(self, terms: ScannerTerms) -> Callable[[], None]:
         """Makes ready for a policy, beside the event loop; what it returns puts that in force."""
@@ -83,6 +86,7 @@ class Scanning:
         """Ends the processes, as far as there are any."""
         await self._middling.close()
         await self._large.close()
+        await self._answers.close()
 
     def _look(self, policy: Policy) -> Look:
         look = self._looks.get(policy.sensitivity.digest)
@@ -140,6 +144,10 @@ class Scanning:
         """The request as a backend takes it. Raises Refused."""
         encoded = self._process(read).encoded(read, look, ToEncode(redacted, do, backend))
         return await self._done(encoded, "tell a backend a request")
+
+    async def answered(self, look: Look, raw: bytes, sent: Sent) -> Answer:
+        """What a backend answered, as the client reads it. Raises Refused."""
+        return await self._done(self._answers.answered(raw, sent, look), "read an answer")
 
     async def _done(self, work: Awaitable[_T], what: str) -> _T:
         """What nobody can do without. Raises Refused where its process failed: that is our fault."""
@@ -205,11 +213,12 @@ class _Scanned:
         """The reader, watched, and with what was taken put back."""
         return _Followed(reader, self._look, watched, taken)
 
-    def read(self, answer: bytes, watched: frozenset[str], taken: Mapping[str, str]) -> bytes | Failed:
-        """A buffered answer, watched, and with what was taken put back."""
-        if watched and check(answer, self._look.scanner, self._look.tagged(watched)):
-            return _BLOCKED
-        return restored_answer(answer, taken) if taken else answer
+    def read(self, raw: bytes, sent: Sent) -> Answer | Awaitable[Answer]:
+        """A buffered answer, watched, with what was taken put back, and said as the client reads it. At once, or
+        elsewhere if it is large. Raises Refused."""
+        if is_large(raw):
+            return self._scanning.answered(self._look, raw, sent)
+        return whole(raw, sent, partial(shown, self._look))
 
 
 class _Followed(Following):
@@ -227,7 +236,7 @@ class _Followed(Following):
             if self.done and not guard.blocked:
                 events += guard.close()
             if guard.blocked:
-                self.done, self.failed = True, _BLOCKED
+                self.done, self.failed = True, BLOCKED
         if (restorer := self._restorer) is not None:
             events = restorer.feed(events)
             if self.done:
@@ -236,4 +245,3 @@ class _Followed(Following):
 
 
 _UNKNOWN = Scan((), (), opaque=False, complete=False)
-_BLOCKED = Failed(FailureKind.BLOCKED, FailureKind.BLOCKED.status, dict(ERROR))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import cast
 
 import aiohttp
@@ -346,14 +347,13 @@ class AiohttpOpened:
         first = await self.read()
         if content.at_eof():
             return first
-        blocks, size = [first], len(first)
+        whole = BytesIO()  # a large answer is not copied once more at the end
+        whole.write(first)
         while not content.at_eof():
-            block = await self.read()
-            blocks.append(block)
-            size += len(block)
-            if size > limit:
+            whole.write(await self.read())
+            if whole.tell() > limit:
                 raise _lost(FailureKind.BROKEN)
-        return self._shown(b"".join(blocks))
+        return whole.getvalue()
 
     async def drain(self) -> None:
         """Takes the end that follows a complete answer, if it comes at once."""

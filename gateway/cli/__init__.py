@@ -1,5 +1,6 @@
 """The command line. Exit codes: 0 fine, 1 found problems, 2 cannot run."""
 
+import os
 import sys
 from typing import Any
 
@@ -50,6 +51,7 @@ defer(app, __name__, COMMANDS)
 
 def main() -> None:
     """The `gateway` command."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # there are none, and to look for them takes a while
     try:
         app()
     except BrokenPipeError:  # `gateway spend | head`

@@ -27,7 +27,6 @@ from gateway.core.labels import DEFAULT_LEVEL, LEVELS
 from gateway.core.rate import UNITS
 from gateway.core.scopes import DEFAULT_SCOPES, SCOPES
 from gateway.core.steering import plain
-from gateway.policy.document import suggestion
 
 app = typer.Typer(help="Keys of callers.", no_args_is_help=True)
 Output = Annotated[Format, typer.Option("--format", help="How to print.")]
@@ -127,6 +126,7 @@ def create(
 def _check_words(words: dict[str, list[str]], models: list[str], policies: object) -> None:
     """A word that no policy knows would be denied everywhere, as would a model; better to say so now."""
     from gateway.adapters import policy_files  # half a second, which only `create` needs
+    from gateway.policy.document import suggestion
 
     settings = settings_of(policies=policies)
     try:

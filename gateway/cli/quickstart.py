@@ -135,13 +135,16 @@ def _load(settings: Settings, catalog: Path | None) -> Bundle:
 
 def _show_offers(settings: Settings, catalog: Path) -> None:
     backends = _load(settings, catalog).backends
-    missing = not_offered(backends)
+    missing, absent = not_offered(backends), []
     for provider in dict.fromkeys(backend.provider for backend in backends if backend.key_ref):
         rows = [backend for backend in backends if backend.provider == provider]
         usable = [backend for backend in rows if backend.price and backend.word("status") not in OUT_OF_USE]
-        offered = [backend.id for backend in usable if backend.id not in missing]
-        reasons = dict.fromkeys(missing.get(backend.id, "it has no price") for backend in usable or rows)
-        _say(f"{provider:<12} {', '.join(offered) or 'not offered: ' + ', '.join(reasons)}")
+        if offered := [backend.id for backend in usable if backend.id not in missing]:
+            _say(f"{provider:<12} {', '.join(offered)}")
+        else:
+            absent.append(provider)
+    if absent:
+        _say(f"not offered  {', '.join(absent)}: `gateway backends list` says why")
 
 
 def _show_how(base: str, settings: Settings, key: str, id: str, log: Path, model: str | None) -> None:

@@ -19,6 +19,7 @@ from gateway.http import errors
 from gateway.http.callers import KEY_HEADERS, NOBODY, FindCaller, authenticate, only_one_each
 from gateway.http.ids import request_id
 from gateway.http.reply import SCOPE_KEY, ConnectionReply
+from gateway.http.room import FREE_BYTES, Room, Share
 from gateway.ports import Sink
 from gateway.relay import Relay
 from gateway.wire import Surface
@@ -45,8 +46,8 @@ _MAX_HINT = 256
 
 
 class Calls:
-    """All calls of models. `inflight` is how many are being served. `trace` gives a request its trace, from its id and
-    the header of a known caller; None: there are no traces, and that header is not read."""
+    """All calls of models. `inflight` is how many are being served, `room` is for their bodies. `trace` gives a request
+    its trace, from its id and the header of a known caller; None: there are no traces, and that header is not read."""
 
     def __init__(
         self,
@@ -54,12 +55,15 @@ class Calls:
         find: FindCaller,
         sink: Sink,
         max_body_bytes: int,
+        room: Room,
         trace: Callable[[str, str | None], Trace] | None = None,
     ) -> None:
         self._relay = relay
         self._find = find
         self._sink = sink
         self._max_body_bytes = max_body_bytes
+        self._room = room
+        self._small_bytes = min(FREE_BYTES, max_body_bytes)
         self._trace = trace
         self._hints = _HINTS if trace is None else _TRACED
         self.inflight = 0
@@ -77,14 +81,17 @@ class Calls:
         now, arrived = time.time(), time.perf_counter()
         id = request_id()
         reply: ConnectionReply = scope[SCOPE_KEY]
-        caller = NOBODY
+        caller, share = NOBODY, None
         relayed = False
         self.inflight += 1
         try:
             headers, hints, passed = _read_headers(scope, self._hints)
             caller = authenticate(headers, self._find, SCOPE)
             _check_coding(headers)
-            body = await _read_body(reply, receive, headers.get(b"content-length"), self._max_body_bytes)
+            if (whole := reply.body) is None or len(whole) > self._small_bytes:
+                share = self._room.share(caller.team)
+                whole = await _read_body(receive, headers.get(b"content-length"), self._max_body_bytes, share)
+            body = whole
             if model is not None:
                 body = _named(body, model)
             call = Call(
@@ -125,6 +132,8 @@ class Calls:
             raise
         finally:
             self.inflight -= 1
+            if share is not None:
+                share.end()
             reply.forget()
 
 
@@ -221,21 +230,24 @@ def _text(value: bytes | None) -> str | None:
     return value.decode("latin-1") if len(value) <= _MAX_HINT else "too long"
 
 
-async def _read_body(reply: ConnectionReply, receive: Receive, length: bytes | None, limit: int) -> bytes:
-    """The whole body. Raises Refused (413) as soon as it is known to be too large, ClientGone when it breaks off."""
-    if (here := reply.body) is not None and len(here) <= limit:
-        return here
-    if length is not None and (not length.isdigit() or int(length) > limit):
-        raise _too_large(limit)
+async def _read_body(receive: Receive, length: bytes | None, limit: int, share: Share) -> bytes:
+    """The whole body. Raises Refused (413) as soon as it is known to be too large, or (503) to be more than there is
+    room for, ClientGone when it breaks off."""
+    if length is not None:
+        if not length.isdigit() or int(length) > limit:
+            raise _too_large(limit)
+        share.hold(int(length))
     message = await receive()
     if message["type"] != "http.request":
         raise ClientGone
     body: bytes = message["body"]
     if not message["more_body"] and len(body) <= limit:
+        share.hold(len(body))
         return body
     whole = BytesIO()  # a large body is not copied once more at the end
     whole.write(body)
     while message["more_body"] and whole.tell() <= limit:
+        share.hold(whole.tell())
         message = await receive()
         if message["type"] != "http.request":
             raise ClientGone

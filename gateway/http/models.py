@@ -29,8 +29,9 @@ def models_endpoints(policies: Policies, created: int) -> Endpoints:
             return _json({"data": data, "has_more": False, **ends})
         return _json({"object": "list", "data": [_model(name, created) for name in names]})
 
-    async def get_model(request: Request, name: str) -> Response:
+    async def get_model(request: Request) -> Response:
         """One name, or 404 if this key may not use it."""
+        name = request.path_params["name"]
         if name not in await asyncio.to_thread(usable, policies.current, caller_of(request), policies.moment()):
             raise unknown_model()
         return _json(_described(name, created) if ANTHROPIC.decode() in request.headers else _model(name, created))

@@ -121,13 +121,15 @@ def admin_app(
         """The replicas that are there: version, digest of the policy in force, last sign of life."""
         return msgspec.to_builtins(replicas())
 
-    async def suspend(id: str, request: Request) -> object:
+    async def suspend(request: Request) -> object:
         """Suspends a backend, at once. The body may give a reason: {"reason": "..."}."""
+        id = request.path_params["id"]
         await backends.suspend(id, await _reason(request), caller_of(request).key)
         return {"id": id, "suspended": True}
 
-    async def resume(id: str, request: Request) -> object:
+    async def resume(request: Request) -> object:
         """Ends a suspension, at once. One that was left alone since its calls failed is asked again."""
+        id = request.path_params["id"]
         await backends.resume(id, await _reason(request), caller_of(request).key)
         return {"id": id, "suspended": False}
 

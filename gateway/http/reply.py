@@ -13,6 +13,9 @@ from gateway.ports import Headers
 SCOPE_KEY = "gateway.reply"
 """Where an application finds the reply of a request in its scope."""
 
+_ONE_WRITE_BYTES = 65_536
+"""A larger block is not copied to go out with its head."""
+
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _UNSAFE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 """What would end a header early: an upstream's or a catalog's text must not write our headers."""
@@ -121,7 +124,11 @@ class ConnectionReply:
         """Sends the last block and completes the answer."""
         if self._chunked:
             block = b"%x\r\n%b\r\n0\r\n\r\n" % (len(block), block) if block else b"0\r\n\r\n"
-        self._send(self._take_head() + block)
+        if len(block) > _ONE_WRITE_BYTES:
+            self._send(self._take_head())
+            self._send(block)
+        else:
+            self._send(self._take_head() + block)
         cycle = self._cycle
         cycle.response_complete = True
         cycle.message_event.set()

@@ -146,7 +146,7 @@ class Stream(Following):
             words.parts[part] = []
             added = "response.reasoning_summary_part.added" if part == "summary" else "response.content_part.added"
             out += self._event(added, {**self._place(words, part), "part": _PARTS[part]("")})
-        words.parts[part].append(text)
+        _say(words.parts[part], text)
         words.logprobs += logprobs
         told = {"logprobs": list(logprobs)} if part == "text" else {}
         return out + self._event(f"response.{_NAMES[part]}.delta", {**self._place(words, part), "delta": text, **told})
@@ -161,7 +161,7 @@ class Stream(Following):
         self._words = None
         out = b""
         for part, pieces in words.parts.items():
-            text, place = "".join(pieces), self._place(words, part)
+            text, place = _joined(pieces), self._place(words, part)
             told = {"logprobs": words.logprobs} if part == "text" else {}
             said = {"refusal": text} if part == "refusal" else {"text": text}
             out += self._event(f"response.{_NAMES[part]}.done", {**place, **said, **told})
@@ -192,7 +192,7 @@ class Stream(Following):
             self._carried.extra[call.call_id] = Raw(msgspec.json.encode(piece.extra))
         waiting = list(call.arguments) if call.index is None else []
         if piece.arguments:
-            call.arguments.append(piece.arguments)
+            _say(call.arguments, piece.arguments)
             waiting.append(piece.arguments)
         if call.index is None and piece.name:
             out += self._close_words()
@@ -275,8 +275,24 @@ _NAMES = {
 }
 
 
+_MOST_PIECES = 4096
+
+
+def _say(pieces: list[str], more: str) -> None:
+    """Adds to a text in pieces. Of very many there are few: each has fifty bytes of its own."""
+    pieces.append(more)
+    if len(pieces) >= _MOST_PIECES:
+        _joined(pieces)
+
+
+def _joined(pieces: list[str]) -> str:
+    """The whole of it, which is then one piece."""
+    pieces[:] = ["".join(pieces)]
+    return pieces[0]
+
+
 def _part(words: _Words, part: str) -> Item:
-    text = "".join(words.parts[part])
+    text = _joined(words.parts[part])
     return text_part(text, words.logprobs) if part == "text" else _PARTS[part](text)
 
 

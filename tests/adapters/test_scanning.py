@@ -10,7 +10,7 @@ import time
 
 import msgspec
 import pytest
-from support.crossing import body_of
+from support.crossing import ALL_PAIRS, KINDS, SPOKEN, body_of, wire_of
 from support.doubles import Snapshot, backend
 
 from gateway.adapters import scanning
@@ -22,6 +22,10 @@ from gateway.core.decision import Obligation
 from gateway.core.errors import FailureKind, Refusal, Refused
 from gateway.core.outline import LARGE_BYTES
 from gateway.core.terms import BUILT_IN
+from gateway.ports import Sent
+from gateway.providers import DIALECTS
+from gateway.routing.spoken import spoken
+from gateway.surfaces import SURFACES
 
 FULL = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
 KEY = "ghp_" + "q7Xv2MdK9sWbT4hZy8RcL1nJ6fPgA3eUoV5i"
@@ -278,6 +282,61 @@ async def test_the_loop_goes_on_while_a_large_request_is_read_scanned_redacted_a
     )
 
 
+ANSWERS = (
+    [(*pair, 32_000_000) for pair in ALL_PAIRS]
+    if FULL
+    else [("chat", "chat", 32_000_000), ("messages", "gemini", 8_000_000), ("chat", "claude", 8_000_000)]
+)
+
+
+@pytest.mark.assures("fault 21")
+@pytest.mark.parametrize(("surface", "kind", "size"), ANSWERS)
+async def test_the_loop_goes_on_while_a_large_answer_is_read_scanned_restored_and_said_anew(
+    scanner, surface, kind, size, showed
+):
+    data = json.dumps(body_of(surface, "m")).encode()
+    chat = SURFACES[surface].parse(data, 1)
+    asked = msgspec.structs.replace(CLAUDE, provider=KINDS[kind]["provider"], model=KINDS[kind].get("model", "m"))
+    do = (Obligation("scan_answer", tags=("secret",)),)
+    dialect = spoken(chat, do, asked, DIALECTS)
+    read_as = SURFACES[surface] if dialect.takes != surface else None
+    sent = Sent(chat, asked, do, dialect, read_as, frozenset({"secret"}), {"[EMAIL_1]": "bob@example.org"})
+    text = "write to [EMAIL_1]: " + PLAIN * (size // len(PLAIN))
+    raw = json.dumps(SPOKEN[wire_of(kind, surface)](False, text, {})[0]).encode()
+    found = scan(scanner, data)
+    await found.read(json.dumps(SPOKEN["chat"](False, PLAIN * 30_000, {})[0]).encode(), sent)  # the process is there
+    gc.collect()
+    gc.freeze()
+    longest, rounds = [0.0], []
+    beside = asyncio.create_task(ticking(longest))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        longest[0] = 0.0
+        told = await found.read(raw, sent)
+        rounds.append(longest[0])
+        if rounds[-1] < 0.02:
+            break
+    gc.unfreeze()
+    beside.cancel()
+    assert told.failed is None
+    assert b"write to bob@example.org" in told.body
+    assert len(told.body) > size * 0.99
+    assert scanner.told == []
+    assert min(rounds) < 0.02, rounds
+    showed(f"{size / 1e6:.0f} MB of an answer, {surface} of {kind}", "never 20 ms of the loop's thread at once")
+
+
+async def test_where_the_process_for_large_answers_fails_nothing_is_said(scanner):
+    data = json.dumps(body_of("chat", "m")).encode()
+    chat = parse(data)
+    sent = Sent(chat, CLAUDE, (), DIALECTS["openai"]["chat"], None, frozenset(), {})
+    scanner._answers._worker._most_seconds = 0.0
+    with pytest.raises(Refused) as refused:
+        await scan(scanner, data).read(json.dumps(SPOKEN["chat"](False, PLAIN * 30_000, {})[0]).encode(), sent)
+    assert (refused.value.refusal, refused.value.retry_after) == (Refusal.INTERNAL, 2)
+    assert len(scanner.told) == 1
+
+
 async def test_where_the_process_for_large_requests_fails_nothing_is_sent(scanner):
     data = body(PLAIN * 30_000)
     outline = await scanner.outlined("chat", data, 0)
@@ -363,8 +422,11 @@ def answer(text: str) -> bytes:
 
 async def test_a_buffered_answer_is_watched_and_given_back_what_was_taken(scanner):
     found = await scanned(scanner, body("hi"))
-    secret, none = frozenset({"secret"}), frozenset()
-    assert found.read(answer("fine"), secret, {}) == answer("fine")
-    assert found.read(answer(KEY), secret, {}).kind is FailureKind.BLOCKED
-    assert found.read(answer(KEY), none, {}) == answer(KEY)
-    assert json.loads(found.read(answer("[SECRET_1]"), secret, {"[SECRET_1]": KEY})) == json.loads(answer(KEY))
+    sent = Sent(EMPTY, backend("a"), (), DIALECTS["openai"]["chat"], None, frozenset(), {})
+    watched = msgspec.structs.replace(sent, watched=frozenset({"secret"}))
+    restored = msgspec.structs.replace(watched, taken={"[SECRET_1]": KEY})
+    assert found.read(answer("fine"), watched).body == answer("fine")
+    blocked = found.read(answer(KEY), watched)
+    assert (blocked.failed.kind, blocked.body) == (FailureKind.BLOCKED, b"")
+    assert found.read(answer(KEY), sent).body == answer(KEY)
+    assert json.loads(found.read(answer("[SECRET_1]"), restored).body) == json.loads(answer(KEY))

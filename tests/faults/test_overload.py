@@ -4,8 +4,11 @@ import asyncio
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
+from support import crossing
 from support.listening import GET, Listening, post
 from support.server import backend, serving
 from support.upstream import OK, Upstream, answer
@@ -124,3 +127,47 @@ async def _health(port: int, until: float) -> None:
             assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
             writer.close()
         await asyncio.sleep(0.2)
+
+
+LARGE_BYTES = 8_000_000
+
+
+@pytest.mark.assures("fault 2")
+def test_many_large_bodies_at_once_are_turned_away_before_memory_is(tmp_path, showed):
+    upstream = Upstream()
+    upstream.scripts["a"] = [2.0, answer(OK)]
+    body = json.dumps({"model": "a", "messages": [{"role": "user", "content": "word " * (LARGE_BYTES // 5)}]}).encode()
+    small = json.dumps({"model": "a", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    try:
+        row = backend(upstream.url("a"), context=2**31)
+        with serving(tmp_path, {"a": row}, GATEWAY_MAX_BODIES_BYTES=str(8 * LARGE_BYTES)) as server:
+            keys = [server.key(sensitivity="public", team=team) for team in ("s", "t")]
+
+            def ask(at: int, sent: bytes = body) -> crossing.Told:
+                return crossing.post(server.base, "/v1/chat/completions", sent, crossing.bearer(keys[at % 2]))
+
+            assert ask(0).status == 200  # one by itself, and the process that reads it is there
+            process = psutil.Process(server.process.pid)
+            before, peak, asked = process.memory_info().rss, 0, 24
+            with ThreadPoolExecutor(asked + 2) as apart:
+                told = [apart.submit(ask, at) for at in range(asked)]
+                others = [apart.submit(ask, at, small) for at in range(2)]
+                while not all(each.done() for each in told):
+                    peak = max(peak, process.memory_info().rss)
+                    time.sleep(0.01)
+            statuses = [each.result().status for each in told]
+            turned_away = [each.result() for each in told if each.result().status != 200]
+            assert [each.result().status for each in others] == [200, 200]
+            assert ask(0).status == ask(1).status == 200  # what was held is free again
+    finally:
+        upstream.stop()
+    assert 1 <= statuses.count(200) <= 8
+    assert {(each.status, each.json["error"]["code"], each.headers["retry-after"]) for each in turned_away} == {
+        (503, "gateway_overloaded", "2")
+    }
+    grown = max(0, peak - before)
+    assert grown < 8 * LARGE_BYTES * 5, grown
+    showed(
+        f"{asked} bodies of 8 MB at once, where there is room for 8",
+        f"{statuses.count(200)} served, the others 503 with `Retry-After`; memory grows by {grown / 1e6:.0f} MB",
+    )

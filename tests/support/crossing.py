@@ -74,6 +74,15 @@ def wire_of(kind: str, surface: str) -> str:
     return surface if native else WIRES.get(kind, "chat")
 
 
+ALL_PAIRS = [
+    (surface, kind)
+    for surface in PATHS
+    for kind in KINDS
+    if wire_of(kind, surface) == surface or kind in WIRES or kind == "chat"
+]
+"""Surfaces and kinds of backends, each pair that differs."""
+
+
 # -- what backends answer ---------------------------------------------------------------------------------------------
 
 
