@@ -1,10 +1,11 @@
 """Limits on pace: requests and tokens a minute. A level that drains with what is taken and fills again with time."""
 
 import math
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
+
+from gateway.core.spender import Spender
 
 Unit = Literal["requests", "tokens"]
 UNITS: tuple[Unit, ...] = ("requests", "tokens")
@@ -20,9 +21,9 @@ class Rate(msgspec.Struct, frozen=True):
     a_minute: int
     whose: str = ""
 
-    def value(self, spender: Mapping[str, str]) -> str | None:
+    def value(self, spender: Spender) -> str | None:
         """Whose pace a call counts in, None: the rate does not concern it."""
-        value = spender.get(self.per)
+        value: str | None = getattr(spender, self.per)
         return value if not self.whose or value == self.whose else None
 
 
@@ -57,32 +58,37 @@ class Level:
     __slots__ = ("_at", "_full", "_left")
 
     def __init__(self, a_minute: int, moment: float) -> None:
-        self._full = a_minute
-        self._left: float = a_minute
+        self._full = self._left = float(a_minute)
         self._at = moment
 
     def take(self, amount: int, moment: float) -> None:
         """Takes an amount, or gives back a negative one."""
-        left = self._now(moment) - amount
-        self._left = min(self._full, left)
-        self._at = max(self._at, moment)
+        if moment > self._at:
+            self._fill(moment)
+        self._left -= amount
+        self._left = min(self._left, self._full)
 
     def wait(self, amount: int, moment: float) -> float:
         """Seconds until an amount can be taken; 0: now. What is more than a minute's worth needs a full one."""
-        missing = (min(self._full, amount)) - self._now(moment)
+        if moment > self._at:
+            self._fill(moment)
+        if amount <= self._left:
+            return 0.0
+        missing = min(self._full, amount) - self._left
         return missing * _MINUTE / self._full if missing > 0 else 0.0
 
     def left(self, moment: float) -> Left:
         """What there is."""
-        left = self._now(moment)
-        return Left(self._full, int(left) if left > 0 else 0, (self._full - left) * _MINUTE / self._full)
+        if moment > self._at:
+            self._fill(moment)
+        left, full = self._left, self._full
+        return Left(int(full), int(left) if left > 0.0 else 0, (full - left) * _MINUTE / full)
 
-    def _now(self, moment: float) -> float:
-        """What is left, with what has come back. No built-in is called: this is the hot path of whoever has a rate."""
-        left = self._left
-        if (passed := moment - self._at) > 0:
-            left += passed * self._full / _MINUTE
-        return min(self._full, left)
+    def _fill(self, moment: float) -> None:
+        """Adds what has come back by a moment."""
+        left = self._left + (moment - self._at) * self._full / _MINUTE
+        self._left = min(self._full, left)
+        self._at = moment
 
 
 def tightest(found: list[tuple[Unit, Left]]) -> Pace | None:
