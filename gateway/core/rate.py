@@ -58,37 +58,32 @@ class Level:
     __slots__ = ("_at", "_full", "_left")
 
     def __init__(self, a_minute: int, moment: float) -> None:
-        self._full = self._left = float(a_minute)
+        self._full = a_minute
+        self._left: float = a_minute
         self._at = moment
 
     def take(self, amount: int, moment: float) -> None:
         """Takes an amount, or gives back a negative one."""
-        if moment > self._at:
-            self._fill(moment)
-        self._left -= amount
-        self._left = min(self._left, self._full)
+        left = self._now(moment) - amount
+        self._left = min(self._full, left)
+        self._at = max(self._at, moment)
 
     def wait(self, amount: int, moment: float) -> float:
         """Seconds until an amount can be taken; 0: now. What is more than a minute's worth needs a full one."""
-        if moment > self._at:
-            self._fill(moment)
-        if amount <= self._left:
-            return 0.0
-        missing = min(self._full, amount) - self._left
+        missing = (min(self._full, amount)) - self._now(moment)
         return missing * _MINUTE / self._full if missing > 0 else 0.0
 
     def left(self, moment: float) -> Left:
         """What there is."""
-        if moment > self._at:
-            self._fill(moment)
-        left, full = self._left, self._full
-        return Left(int(full), int(left) if left > 0.0 else 0, (full - left) * _MINUTE / full)
+        left = self._now(moment)
+        return Left(self._full, int(left) if left > 0 else 0, (self._full - left) * _MINUTE / self._full)
 
-    def _fill(self, moment: float) -> None:
-        """Adds what has come back by a moment."""
-        left = self._left + (moment - self._at) * self._full / _MINUTE
-        self._left = min(self._full, left)
-        self._at = moment
+    def _now(self, moment: float) -> float:
+        """What is left, with what has come back. No built-in is called: this is the hot path of whoever has a rate."""
+        left = self._left
+        if (passed := moment - self._at) > 0:
+            left += passed * self._full / _MINUTE
+        return min(self._full, left)
 
 
 def tightest(found: list[tuple[Unit, Left]]) -> Pace | None:
