@@ -83,7 +83,7 @@ def ended(hop: Hop) -> Tried:
         return tried(hop, "released", NOTHING, 0)
     if hop.reader is None and hop.answer is None:
         return tried(hop, "uncertain", NOTHING, hop.most)
-    if hop.chat.operation in _UNCOUNTED and ((told := reported(hop)) is None or told.total == told.read):
+    if hop.chat.operation in _UNCOUNTED and ((told := reported(hop)) is None or not told.written):
         return tried(hop, "uncertain", _used(hop), hop.bound.most)  # no limit shortens it
     broken = hop.reader.failed if hop.reader is not None else None
     return _owed(hop, _used(hop), broken.kind if broken is not None else None)
@@ -99,7 +99,7 @@ def _used(hop: Hop) -> Usage:
     source, reader = hop.reader or hop.answer, hop.reader
     written = source.written_bytes if source else 0
     last = reader is None or (reader.failed is None and reader.done and reader.usage_is_last)
-    if last and (not written or told.total > told.read):
+    if last and (not written or told.written):
         return told
     return highest(told, _estimated(hop))
 
@@ -112,4 +112,4 @@ def _owed(hop: Hop, usage: Usage, failure: FailureKind | None) -> Tried:
     if usage.source == "reported":
         return tried(hop, state, usage, charge(usage, price, _service(hop)), failure)
     read, wrote = dearest(price, usage.read, hop.chat.service, audio="audio" in hop.chat.needs)
-    return tried(hop, state, usage, usage.read * read + (usage.total - usage.read) * wrote, failure)
+    return tried(hop, state, usage, usage.read * read + usage.written * wrote, failure)

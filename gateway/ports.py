@@ -16,6 +16,7 @@ from gateway.core.outline import Encoded, Outline
 from gateway.core.permit import Permit
 from gateway.core.rate import Pace, Throttled
 from gateway.core.record import Entry, Record
+from gateway.core.spender import Spender
 from gateway.core.terms import ScannerTerms
 from gateway.wire import Answer, Dialect, StreamReader, Surface
 
@@ -140,16 +141,14 @@ class Budgets(Protocol):
         """Gives the room back and books what the call came to, in the windows that it began in. Once for each
         reservation; never raises and never waits."""
 
-    def state(self, spender: Mapping[str, str], moment: float) -> State:
+    def state(self, spender: Spender, moment: float) -> State:
         """The worst state of all limits that a request of this caller counts in, whichever backend serves it. Never
         waits: it may be as old as the caller's last call."""
 
-    def standings(
-        self, spender: Mapping[str, str], moment: float
-    ) -> Sequence[Standing] | Awaitable[Sequence[Standing]]:
+    def standings(self, spender: Spender, moment: float) -> Sequence[Standing] | Awaitable[Sequence[Standing]]:
         """How each account stands that a request of this caller counts in, whichever backend serves it."""
 
-    def pace(self, spender: Mapping[str, str], moment: float) -> Awaitable[Pace | None] | Pace | None:
+    def pace(self, spender: Spender, moment: float) -> Awaitable[Pace | None] | Pace | None:
         """What the rates leave to a caller, None: there are none."""
 
 

@@ -331,7 +331,7 @@ class Relay:
         caller, backend = call.caller, hop.backend
         ask = Ask(
             f"{call.id}:{hop.permit.hop}",
-            {**caller.spender(project), "provider": backend.provider, "zone": backend.zone},
+            caller.spender(project, backend.provider, backend.zone),
             hop.bound.most,
             hop.bound.least,
             requests=1 if hop.permit.hop == 1 else 0,
@@ -361,14 +361,8 @@ class Relay:
 
     def _intend(self, call: Call, decision: Decision, hop: Hop, purpose: str, project: str) -> None:
         """Notes in the ledger that a call is about to be sent, at its upper bound. What cannot be noted is not sent."""
-        intent = entry_of(
-            call,
-            decision,
-            owed.tried(hop, "open", NOTHING, hop.most),
-            project=project,
-            purpose=purpose,
-            sensitivity=hop.sensitivity,
-        )
+        under_way = owed.tried(hop, "open", NOTHING, hop.most)
+        intent = entry_of(call, decision, under_way, project, purpose, hop.sensitivity)
         try:
             self._ledger.open(intent)
         except OSError:

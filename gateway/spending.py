@@ -91,6 +91,7 @@ class Spending:
         def put_in_force() -> None:
             limits()
             self._in_force = policy.limits, known
+            self._store.in_force = known
 
         return put_in_force
 

@@ -26,6 +26,7 @@ from support.upstream import DONE, delta
 from gateway.core.budget import Limit, Spend
 from gateway.core.decision import Obligation, Project, Verdict
 from gateway.core.record import End
+from gateway.core.spender import Spender
 
 A, B, C = backend("a"), backend("b"), backend("c")
 NO = Verdict(("p",), ("stop",))
@@ -521,7 +522,7 @@ async def test_near_the_end_of_a_budget_answers_are_cut_to_what_it_affords_and_t
     headers = told.headers
     assert sent["max_tokens"] == int(headers["x-gateway-output-limit"])
     assert 4096 < sent["max_tokens"] <= 5000  # half of what is left, at 10**6 a token, less the prompt
-    [standing] = house.budgets.standings({}, 0.0)
+    [standing] = house.budgets.standings(Spender(), 0.0)
     assert standing.reserved_pico_usd == 0
 
 
@@ -539,7 +540,7 @@ async def test_a_limit_takes_what_a_call_came_to_and_gives_the_rest_back():
         assert (await house.ask()).status == 200
     spent = sum(record.cost_pico_usd for record in house.books.records)
     assert 0 < spent < 10**9
-    [standing] = house.budgets.standings({"key": "k"}, 0.0)
+    [standing] = house.budgets.standings(Spender("k"), 0.0)
     assert (standing.spent_pico_usd, standing.reserved_pico_usd) == (spent, 0)
 
 
@@ -547,7 +548,7 @@ async def test_failed_calls_give_back_and_uncertain_ones_stay():
     house = limited(House(Snapshot([A, B]), {"a": failing(), "b": failing()}), Spend("organisation", "day", 10**10))
     await house.ask()
     assert len(house.upstreams.sent) == 2
-    [standing] = house.budgets.standings({}, 0.0)
+    [standing] = house.budgets.standings(Spender(), 0.0)
     assert (standing.spent_pico_usd, standing.reserved_pico_usd) == (0, 0)
 
 

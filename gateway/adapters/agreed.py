@@ -7,6 +7,7 @@ process goes on with what it knows.
 import asyncio
 import contextlib
 import math
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,8 @@ class Agreed:
         self._version: object = None
         self._away = False
         self._in_force = False
+        self._admitted: set[str] = set()  # keys, by id
+        self._unread = False  # budgets that may be older than keys that are known
         self._last = -math.inf
         self._orders: list[Order] = []  # that were read and not told
         if self._thread is None:
@@ -72,12 +75,15 @@ class Agreed:
 
     def find(self, key: bytes) -> Caller | None:
         """The caller behind a key. Raises Refused (503) until what replicas agree on is known here: a good key is not
-        called a bad one."""
+        called a bad one. A key is let in for the first time once all budgets are in force that were set before."""
         if not self._in_force:
             raise Refused(
                 Refusal.STATE_DOWN, "keys cannot be read at the moment; try again", retry_after=_AGAIN_SECONDS
             )
-        return self.keys.find(key)
+        caller = self.keys.find(key)
+        if caller is not None and caller.key not in self._admitted:
+            self._admit(caller.key)
+        return caller
 
     @property
     def unready(self) -> str | None:
@@ -99,6 +105,19 @@ class Agreed:
         else:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
             self._thread.shutdown()
+
+    def _admit(self, id: str) -> None:
+        """Lets in a key that was read before budgets were, so that none of those set before it was made is missing."""
+        if self._shared is None:
+            with contextlib.suppress(ValueError, sqlite3.Error):  # what cannot be read may be a budget of this key
+                self._read_budgets()
+        if self._unread or self.budgets.known != self.budgets.in_force:
+            raise Refused(
+                Refusal.STATE_DOWN,
+                "a budget that was set lately is not in force yet, so no new key is let in; try again",
+                retry_after=1,
+            )
+        self._admitted.add(id)
 
     def _look(self) -> tuple[Order, ...]:
         if self._shared is None:
@@ -131,11 +150,17 @@ class Agreed:
 
     def _refresh(self) -> None:
         """Each for itself: what cannot be read of one, a budget of a later version, say, holds up none of the others.
-        Budgets are known before keys, as a key may have one."""
+        Budgets are read after keys, which are not let in before that: a budget may be older than its key."""
+        self._unread = True
         with contextlib.ExitStack() as each:  # the last is the first
             each.callback(lambda: self._orders.extend(self.suspensions.news()))
+            each.callback(self._read_budgets)
             each.callback(self.keys.refresh)
-            each.callback(self.budgets.refresh)
+
+    def _read_budgets(self) -> None:
+        self._unread = True
+        self.budgets.refresh()
+        self._unread = False
 
     def _news(self) -> tuple[Order, ...]:
         news, self._orders = tuple(self._orders), []

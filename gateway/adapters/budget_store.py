@@ -47,9 +47,9 @@ class BudgetStore:
     """The budgets of a state directory, or those that replicas share. Any number of processes may hold them; what one
     writes the others see.
 
-    `known` is what is set, as last read. What is set or removed is noted in the audit trail of the state directory, as
-    done by whoever runs the process. Raises OSError when it cannot be noted, and then it is not done. Where budgets are
-    shared, everything here may raise Unreachable.
+    `known` is what is set, as last read, and `in_force` what of it calls are held to by now. What is set or removed is
+    noted in the audit trail of the state directory, as done by whoever runs the process. Raises OSError when it cannot
+    be noted, and then it is not done. Where budgets are shared, everything here may raise Unreachable.
     """
 
     def __init__(self, directory: Path, shared: Tables | None = None) -> None:
@@ -57,6 +57,7 @@ class BudgetStore:
         self._audit = Audit(directory)
         self._version: object = None
         self.known = Set()
+        self.in_force = Set()
 
     def set_budget(self, per: str, whose: str, window: str, pico_usd: int, *, soft: bool) -> None:
         """Sets a budget of one value of `per` (`EACH`: of each). One of the same window is replaced."""

@@ -37,7 +37,8 @@ class Parts:
         grant, parts = ask.most, []
         for limit, value in lines:
             part = self._part(limit, value, seen, moment)
-            used = part.account.spent(moment), part.account.reserved
+            part.account.turn(moment)
+            used = part.account.spent, part.account.reserved
             most = granted(ask, part.pico_usd - sum(used))
             if most is None:
                 return Exceeded(limit, value, *used, part.pico_usd, part.ends)

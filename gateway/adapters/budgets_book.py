@@ -11,6 +11,7 @@ import msgspec
 from gateway.adapters.valkey import Call, Command
 from gateway.core.budget import EVERYTHING, Ask, Exceeded, Limit, Reserved, Standing, bucket_seconds, window_at
 from gateway.core.rate import Left, Pace, Rate, Throttled, tightest
+from gateway.core.spender import Spender
 
 NANO = 1000
 """Pico-USD of a nano-USD."""
@@ -66,7 +67,7 @@ class Ended(msgspec.Struct, frozen=True):
     whose accounts have it, as far as it belongs in them."""
 
     id: str
-    spender: Mapping[str, str]
+    spender: Spender
     exempt: str | None
     granted: int
     moment: float
@@ -177,7 +178,7 @@ class Room(Reserved, frozen=True, kw_only=True):
 
 
 def book_of(
-    spender: Mapping[str, str], limits: Iterable[Limit], rates: Iterable[Rate], generations: Mapping[str, Generation]
+    spender: Spender, limits: Iterable[Limit], rates: Iterable[Rate], generations: Mapping[str, Generation]
 ) -> Book:
     """What concerns a spender. Each limit has its generation."""
     lines: list[tuple[Limit, str]] = []

@@ -32,6 +32,7 @@ from gateway.adapters.replicas import KEYS, LIFE_SECONDS, Replicas
 from gateway.adapters.valkey import Call, Command, Down, Valkey, is_spoiled
 from gateway.core.budget import Limit
 from gateway.core.rate import Rate
+from gateway.core.spender import Spender
 
 Spent = Callable[[Iterable[Limit], float], Mapping[tuple[str, str], Mapping[int, int]]]
 """What the ledger says was spent under limits in the windows of a moment: pico-USD, by (limit's id, value) and bucket.
@@ -72,7 +73,7 @@ class Keeping:
         self._dropped: set[str] = set()  # keys that the server has and nobody needs, or is to make anew
         self.generations: dict[str, Generation] = {}
         self.version = 0  # of limits, rates and generations
-        self._books: dict[tuple[tuple[str, str], ...], Book] = {}
+        self._books: dict[Spender, Book] = {}
         self.up = False
         self.outages = 0
         self.alone_since: float | None = None
@@ -142,15 +143,14 @@ class Keeping:
         wanted = {family_of(limit) for limit in limits}
         await _until(lambda: not self.up or wanted <= self.generations.keys())
 
-    def book(self, spender: Mapping[str, str]) -> Book:
+    def book(self, spender: Spender) -> Book:
         """What concerns a spender. Only while `up`, or as the task itself."""
-        key = tuple(spender.items())
-        book = self._books.get(key)
+        book = self._books.get(spender)
         if book is None:
             if len(self._books) >= _REMEMBERED:
                 self._books.clear()
             limits = [limit for limit in self.limits.values() if family_of(limit) in self.generations]
-            book = self._books[key] = book_of(spender, limits, self.rates, self.generations)
+            book = self._books[spender] = book_of(spender, limits, self.rates, self.generations)
         return book
 
     def end(self, ended: Ended) -> None:
@@ -175,7 +175,7 @@ class Keeping:
         self.fallen()
         self._look_now()
 
-    def spoiled(self, spender: Mapping[str, str]) -> None:
+    def spoiled(self, spender: Spender) -> None:
         """Somebody else wrote to keys of ours: the accounts and levels of a spender are made anew."""
         book = self.book(spender)
         self._dropped |= {mark_key(each.family) for each in book.accounts} | set(book.rate_keys)

@@ -26,6 +26,7 @@ from gateway.core.budget import (
     window_at,
 )
 from gateway.core.rate import Level, Pace, Rate, Throttled, tightest
+from gateway.core.spender import Spender
 
 _COLUMNS = {"team": "team", "app": "app", "key": "key", "project": "project", "provider": "provider", "zone": "zone"}
 _NONE: tuple[str, ...] = ()
@@ -37,43 +38,48 @@ _REMEMBERED = 10_000
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """A limit that concerns a spender: whose account it is, and, where the limit is a share, everyone's too."""
+    """A limit that concerns a spender: whose account it is, and, where the limit is a share, everyone's too.
+
+    Whoever asks has had the accounts turn to the moment that it is about.
+    """
 
     limit: Limit
     value: str
     account: Account
     everyone: Account | None
 
-    def ceiling(self, pico_usd: int, moment: float) -> int | None:
-        """The most that may be in the account once so much more is; None: whatever it is, so far."""
-        terms = self.limit.terms
+    def left(self, pico_usd: int) -> int | None:
+        """What the account has room for, if so much more is asked; None: no end is set, so far."""
+        account, everyone, terms = self.account, self.everyone, self.limit.terms
         if terms.pico_usd is not None:
-            return terms.pico_usd
+            return terms.pico_usd - account.spent - account.reserved
         assert terms.share is not None
-        assert self.everyone is not None
-        total = self.everyone.spent(moment) + self.everyone.reserved + pico_usd
-        return int(terms.share * total) if total >= terms.minimum_pico_usd else None
+        assert everyone is not None
+        total = everyone.spent + everyone.reserved + pico_usd
+        return int(terms.share * total) - account.spent - account.reserved if total >= terms.minimum_pico_usd else None
 
-    def left(self, pico_usd: int, moment: float) -> int | None:
-        """What the account has room for, if so much more is asked; None: no end is set."""
-        ceiling = self.ceiling(pico_usd, moment)
-        return None if ceiling is None else ceiling - self.account.spent(moment) - self.account.reserved
-
-    def grant(self, ask: Ask, moment: float) -> int | None:
+    def grant(self, ask: Ask) -> int | None:
         """How much room a call gets, None: not even its least is there."""
         if self.everyone is None:
-            return granted(ask, self.left(0, moment))
+            return granted(ask, self.left(0))
         for pico_usd in (ask.most, ask.least):  # a share grows with what is asked, so there is no middle to find
-            left = self.left(pico_usd, moment)
+            left = self.left(pico_usd)
             if left is None or pico_usd <= left:
                 return pico_usd
         return None
 
     def standing(self, pico_usd: int, moment: float) -> Standing:
         """How the account stands, if so much more is asked."""
+        account, left = self.account, self.left(pico_usd)
+        ceiling = None if left is None else left + account.spent + account.reserved
         resets = window_at(self.limit.terms.window, moment).end
-        account, ceiling = self.account, self.ceiling(pico_usd, moment)
-        return Standing(self.limit, self.value, account.spent(moment), account.reserved, ceiling, resets)
+        return Standing(self.limit, self.value, account.spent, account.reserved, ceiling, resets)
+
+    def exceeded(self, pico_usd: int, moment: float) -> Exceeded:
+        """What there is to say where so much more has no room."""
+        at = self.standing(pico_usd, moment)
+        assert at.ceiling_pico_usd is not None
+        return Exceeded(at.limit, at.value, at.spent_pico_usd, at.reserved_pico_usd, at.ceiling_pico_usd, at.resets)
 
 
 class _Pacing(msgspec.Struct, frozen=True):
@@ -116,8 +122,8 @@ class LocalBudgets:
         self._rates: tuple[Rate, ...] = ()
         self._accounts: dict[tuple[str, str], Account] = {}
         self._levels: dict[tuple[Rate, str], Level] = {}
-        self._books: dict[tuple[tuple[str, str], ...], _Book] = {}  # of spenders that have asked
-        self._under_way: dict[int, _Room] = {}
+        self._books: dict[Spender, _Book] = {}  # of those that have asked
+        self._under_way: dict[int, tuple[_Room, _Book]] = {}  # by the room's identity
         self._recent: deque[tuple[float, _Room, int]] = deque()  # when booked (monotonic seconds), and how much
         self._told: frozenset[str] = frozenset()  # of these, the ledger had them when it was last read
         self.overshot_pico_usd = 0
@@ -160,51 +166,60 @@ class LocalBudgets:
         self._book_recent({id for id in wanted if id not in kept})
         for account in self._accounts.values():
             account.reserved = 0
-        for room in self._under_way.values():
-            for account in self._book(room.ask.spender, room.moment).accounts:
+        for number, (room, _) in self._under_way.items():
+            book = self._book(room.ask.spender, room.moment)
+            self._under_way[number] = room, book
+            for account in book.accounts:
                 account.reserved += room.pico_usd
 
     def reserve(self, ask: Ask, moment: float) -> Reserved | Exceeded | Throttled:
         """Takes room for a call, or says which limit or rate holds it up."""
-        book = self._book(ask.spender, moment)
+        book, most = self._book(ask.spender, moment), ask.most
         if ask.requests and book.pacing and (throttled := self._throttled(book, ask, moment)):
             return throttled
-        pico_usd, watched = ask.most, _NONE
-        if book.lines:
-            found = self._granted(book.lines, ask, moment)
-            if isinstance(found, Exceeded):
-                return found
-            pico_usd, watched = found
-            for account in book.accounts:
-                account.reserved += pico_usd
+        granted, watched = most, _NONE
+        for line in book.lines:
+            left = line.left(most)
+            if left is None or most <= left // 2:
+                continue  # nearly always: `grant` would give all of it, too
+            if (limit := line.limit).id == ask.exempt:
+                continue
+            grant = line.grant(ask)
+            if not limit.enforced:
+                if grant is None and limit.rule not in watched:
+                    watched += (limit.rule,)
+            elif grant is None:
+                return line.exceeded(ask.least, moment)
+            elif grant < granted:
+                granted = grant
+        for account in book.accounts:
+            account.reserved += granted
         pace = None
         if book.pacing:
             for each in book.pacing:
                 each.level.take(ask.requests if each.rate.unit == "requests" else ask.tokens, moment)
             pace = book.pace(moment)
-        room = _Room(pico_usd, watched, pace, ask=ask, moment=moment)
-        self._under_way[id(room)] = room
+        room = _Room(granted, watched, pace, ask=ask, moment=moment)
+        self._under_way[id(room)] = room, book
         return room
 
     def settle(self, room: Reserved, pico_usd: int, tokens: int) -> None:
         """Gives the room back, and books what the call came to under every limit that is in force now."""
-        assert isinstance(room, _Room)
-        del self._under_way[id(room)]
+        taken, book = self._under_way.pop(id(room))
+        for account in book.accounts:
+            account.reserved -= taken.pico_usd
         if pico_usd:
             now = time.monotonic()
-            self._recent.append((now, room, pico_usd))
+            self._recent.append((now, taken, pico_usd))
             while self._recent[0][0] < now - _RECENT_SECONDS:
                 self._recent.popleft()
-        book = self._book(room.ask.spender, room.moment)
-        for account in book.accounts:
-            account.reserved -= room.pico_usd
-            if pico_usd:
-                account.add(room.moment, pico_usd)
-        if pico_usd > room.pico_usd:
-            self._count_overshoot(book, room, pico_usd - room.pico_usd)
+            for account in book.accounts:
+                account.add(taken.moment, pico_usd)
+            if pico_usd > taken.pico_usd:
+                self._count_overshoot(book, taken, pico_usd - taken.pico_usd)
         for each in book.pacing:
             if each.rate.unit == "tokens":
-                each.level.take(tokens - room.ask.tokens, room.moment)
+                each.level.take(tokens - taken.ask.tokens, taken.moment)
 
     def _book_recent(self, new: set[str]) -> None:
         """Books what ended lately, and was not in the ledger yet, in the accounts of new limits."""
@@ -221,11 +236,11 @@ class LocalBudgets:
                 for account in accounts.values():
                     account.add(room.moment, pico_usd)
 
-    def state(self, spender: Mapping[str, str], moment: float) -> State:
+    def state(self, spender: Spender, moment: float) -> State:
         """The worst state of all limits that a request of this caller counts in, whichever backend serves it."""
         return max((each.state for each in self.standings(spender, moment)), key=STATES.index, default="ok")
 
-    def standings(self, spender: Mapping[str, str], moment: float) -> list[Standing]:
+    def standings(self, spender: Spender, moment: float) -> list[Standing]:
         """How each account stands that a request of this caller counts in, whichever backend serves it."""
         return [line.standing(0, moment) for line in self._book(spender, moment).lines if line.everyone is None]
 
@@ -234,39 +249,14 @@ class LocalBudgets:
         found = []
         for (id, value), account in self._accounts.items():
             limit = self._limits[id]
+            account.turn(moment)
             if limit.terms.share is None:
                 found.append(_Line(limit, value, account, None).standing(0, moment))
         return found
 
-    def pace(self, spender: Mapping[str, str], moment: float) -> Pace | None:
+    def pace(self, spender: Spender, moment: float) -> Pace | None:
         """What the rates leave to a caller."""
         return self._book(spender, moment).pace(moment)
-
-    def _granted(self, lines: Iterable[_Line], ask: Ask, moment: float) -> tuple[int, tuple[str, ...]] | Exceeded:
-        """How much a call gets, and the rules that would deny it if they were enforced; or the limit that does."""
-        watched: tuple[str, ...] = ()
-        grant = ask.most
-        for line in lines:
-            limit = line.limit
-            if limit.id == ask.exempt:
-                continue
-            most = line.grant(ask, moment)
-            if limit.enforced:
-                if most is None:
-                    standing = line.standing(ask.least, moment)
-                    assert standing.ceiling_pico_usd is not None
-                    return Exceeded(
-                        limit,
-                        line.value,
-                        standing.spent_pico_usd,
-                        standing.reserved_pico_usd,
-                        standing.ceiling_pico_usd,
-                        standing.resets,
-                    )
-                grant = min(grant, most)
-            elif most is None and limit.rule not in watched:
-                watched += (limit.rule,)
-        return grant, watched
 
     def _throttled(self, book: _Book, ask: Ask, moment: float) -> Throttled | None:
         """The rate that holds a call up longest."""
@@ -283,7 +273,7 @@ class LocalBudgets:
     def _count_overshoot(self, book: _Book, room: _Room, more: int) -> None:
         """A call came to more than was granted: what of that is beyond a ceiling is told."""
         over = [
-            line.account.spent(room.moment) + line.account.reserved - line.limit.terms.pico_usd
+            line.account.spent + line.account.reserved - line.limit.terms.pico_usd
             for line in book.lines
             if line.limit.enforced and line.limit.terms.pico_usd is not None and line.limit.id != room.ask.exempt
         ]
@@ -294,16 +284,19 @@ class LocalBudgets:
         known = self._limits.get(limit.id)
         return known is not None and known.counts == limit.counts
 
-    def _book(self, spender: Mapping[str, str], moment: float) -> _Book:
-        key = tuple(spender.items())
-        book = self._books.get(key)
+    def _book(self, spender: Spender, moment: float) -> _Book:
+        """What concerns a spender, as it stands at a moment."""
+        book = self._books.get(spender)
         if book is None:
             if len(self._books) >= _REMEMBERED:
                 self._books.clear()
-            book = self._books[key] = self._opened(spender, moment)
+            book = self._books[spender] = self._opened(spender, moment)
+        for account in book.accounts:
+            if moment >= account.ends:
+                account.turn(moment)
         return book
 
-    def _opened(self, spender: Mapping[str, str], moment: float) -> _Book:
+    def _opened(self, spender: Spender, moment: float) -> _Book:
         lines = []
         for limit in self._limits.values():
             if (value := limit.value(spender)) is not None:

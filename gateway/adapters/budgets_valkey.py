@@ -32,6 +32,7 @@ from gateway.core.budget import STATES, Ask, Exceeded, Limit, Reserved, Standing
 from gateway.core.errors import Refusal, Refused
 from gateway.core.rate import Pace, Rate, Throttled
 from gateway.core.record import Entry
+from gateway.core.spender import Spender
 
 SCRIPT = (Path(__file__).parent / "budgets_valkey.lua").read_text()
 _REMEMBERED_SECONDS = 900.0
@@ -72,7 +73,7 @@ class ValkeyBudgets:
         self._scheduled = False
         self._sending: set[asyncio.Task[None]] = set()
         self._seen = Seen()
-        self._stale: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+        self._stale: set[Spender] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
@@ -167,7 +168,7 @@ class ValkeyBudgets:
         the ledger has them at. The server may have heard of them or not; long ago, only if it still knows them."""
         now, since = time.monotonic(), time.time() - _REMEMBERED_SECONDS
         for each in entries:
-            spender = {name: getattr(each, name) for name in ("key", "team", "app", "project", "provider", "zone")}
+            spender = Spender(each.key, each.team, each.app, each.project, each.provider, each.zone)
             cost = up(each.cost_pico_usd)
             old = each.state != "uncertain" and each.time + each.duration_ms / 1000 < since
             id = f"{each.request_id}:{each.hop}"
@@ -287,7 +288,7 @@ class ValkeyBudgets:
         room = keeping.under_way[ask.id] = Room(found, ask=ask, nano_usd=up(found), moment=moment, alone=True)
         return room
 
-    def state(self, spender: Mapping[str, str], moment: float) -> State:
+    def state(self, spender: Spender, moment: float) -> State:
         """The worst state of all limits that a request of this caller counts in, as the server last told it. What is
         older than a second is asked again, beside the request."""
         found, oldest = [], time.monotonic()
@@ -297,10 +298,10 @@ class ValkeyBudgets:
                 oldest = min(oldest, last.at if last is not None else 0.0)
                 found.append(self._seen.standing(limit, value, moment))
         if found and oldest < time.monotonic() - RETRY_SECONDS:
-            self._stale[tuple(spender.items())] = spender
+            self._stale.add(spender)
         return max((each.state for each in found), key=STATES.index, default="ok")
 
-    async def standings(self, spender: Mapping[str, str], moment: float) -> list[Standing]:
+    async def standings(self, spender: Spender, moment: float) -> list[Standing]:
         """How each account stands that a request of this caller counts in, whichever backend serves it. As it was last
         told, while the server does not answer."""
         if self._keeping.up:
@@ -330,7 +331,7 @@ class ValkeyBudgets:
                         found += [standing(limit, value, spent, taken, moment) for value, spent, taken in pairs]
         return found
 
-    async def pace(self, spender: Mapping[str, str], moment: float) -> Pace | None:  # noqa: ARG002  the server's clock counts
+    async def pace(self, spender: Spender, moment: float) -> Pace | None:  # noqa: ARG002  the server's clock counts
         """What the rates leave to a caller, None: there are none, or nobody can count."""
         if not self._keeping.up or not (book := self._keeping.book(spender)).pacing:
             return None
@@ -341,7 +342,7 @@ class ValkeyBudgets:
 
     async def _refresh(self) -> None:
         """Reads the accounts of callers whose state was asked for, and had not been told for a second."""
-        stale, self._stale = list(self._stale.values()), {}
+        stale, self._stale = list(self._stale), set()
         for start in range(0, len(stale), AT_ONCE):
             await self._read([self._keeping.book(spender) for spender in stale[start : start + AT_ONCE]])
 

@@ -145,9 +145,8 @@ class Ledger:
     def flush(self) -> None:
         """Writes what was noted to the journal. What it does not take stays noted, and no new call is let through."""
         self._scheduled = False
-        lines = b"".join([encode(entry) + b"\n" for entry in self._noted])
         try:
-            self._append(lines)
+            self._append(encode(self._noted))
         except OSError as error:
             self._refusing = error
             return
@@ -246,8 +245,7 @@ class Ledger:
         except OSError:
             return  # the old one goes on
         try:
-            for entry in self._under_way.values():
-                self._append(encode(entry) + b"\n")
+            self._append(encode(self._under_way.values()))
             if self._power:
                 for descriptor in (old_fd, self._fd):
                     os.fsync(descriptor)
@@ -381,7 +379,7 @@ class Ledger:
         """Keeps an entry that the store refuses for good where an operator finds it. False: not now."""
         try:
             with (self._directory / "refused.jsonl").open("ab") as file:
-                file.write(encode(entry) + b"\n")
+                file.write(encode([entry]))
         except OSError as error:
             self._lost(error)
             return False

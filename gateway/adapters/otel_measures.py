@@ -161,7 +161,7 @@ class Measures:
             source = ("gateway.usage_source", tried.usage.source)
             read = tried.usage.read
             self._tokens.add(read, (*who, ("gen_ai.token.type", "input"), source))
-            self._tokens.add(tried.usage.total - read, (*who, ("gen_ai.token.type", "output"), source))
+            self._tokens.add(tried.usage.written, (*who, ("gen_ai.token.type", "output"), source))
         if tried.cost_pico_usd > 0:
             caller = record.call.caller
             sensitivity = tried.sensitivity or record.sensitivity

@@ -160,7 +160,7 @@ def _of_call(record: Record, tried: Tried, operation: str) -> dict[str, Value]:
     }
     if usage.total:
         said["gen_ai.usage.input_tokens"] = usage.read
-        said["gen_ai.usage.output_tokens"] = usage.total - usage.read
+        said["gen_ai.usage.output_tokens"] = usage.written
         said["gateway.usage_source"] = usage.source
         parts = {
             "gen_ai.usage.cache_read.input_tokens": usage.cache_read,

@@ -1,7 +1,7 @@
 """A segment of the journal: a file of entries, one a line, as they were noted."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,8 @@ from gateway.core.record import Entry
 GROUP_ENTRIES = 5_000
 """Entries that are in memory at once when a segment is read."""
 _ENTRY = msgspec.json.Decoder(Entry)
-_ENCODE = msgspec.json.Encoder().encode
+encode: Callable[[Iterable[Entry]], bytes] = msgspec.json.Encoder().encode_lines
+"""Entries as they are in a segment: a line for each."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -28,11 +29,6 @@ class Full(msgspec.Struct, frozen=True):
     size: int
     reread: bool
     since: float
-
-
-def encode(entry: Entry) -> bytes:
-    """An entry as its line has it, without the end of the line."""
-    return _ENCODE(entry)
 
 
 def begin(directory: Path, number: int) -> tuple[Path, int, int]:

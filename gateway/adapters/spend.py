@@ -14,6 +14,7 @@ from gateway.core.forecast import Spent
 from gateway.core.price import usd
 from gateway.core.reconcile import Ours
 from gateway.core.savings import Called
+from gateway.core.spender import Spender
 from gateway.core.usage import BUCKETS, READ, Usage
 
 _DAY = 86_400
@@ -201,7 +202,7 @@ def hourly(books: Books, per: Collection[str], since: float) -> list[Spent]:
     names = sorted(per)
     columns = [DIMENSIONS[name] for name in names]
     rows = _grouped(books, _costs("cost"), [_period(books, "hour"), *columns], columns, Asked(since))
-    return [Spent(dict(zip(names, row[3:], strict=True)), int(row[2]), _whole(row[:2])[0]) for row in rows]
+    return [Spent(Spender(**dict(zip(names, row[3:], strict=True))), int(row[2]), _whole(row[:2])[0]) for row in rows]
 
 
 def booked(books: Books, since: float) -> list[Booked]:

@@ -33,6 +33,8 @@ app = typer.Typer(
     help="Budgets and rates, beside those of the policy tree. A running server follows within a second.",
     no_args_is_help=True,
 )
+_MOST_USD = 10**12
+"""Beyond any budget. Shares of what has many more digits cannot be computed."""
 WINDOWS = ("hour", "day", "week", "month")
 Output = Annotated[Format, typer.Option("--format", help="How to print.")]
 Key = Annotated[str | None, typer.Option("--key", metavar="ID", help="For one key, by its id; `*`: for each.")]
@@ -176,6 +178,8 @@ def amount_of(text: str) -> int:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0:
         cannot_run(f"cannot read the amount {text}; write USD as a number, for example 49.50")
+    if amount > _MOST_USD:
+        cannot_run(f"the amount {text} is no budget; at most {_MOST_USD} USD")
     return pico_usd(amount)
 
 

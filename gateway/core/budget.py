@@ -1,12 +1,12 @@
 """Limits on spending: what they bound, and the windows they count in. Money is pico-USD, time Unix seconds (UTC)."""
 
 import calendar
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from gateway.core.rate import Pace
+from gateway.core.spender import Spender
 
 Dimension = Literal["organisation", "team", "app", "key", "project", "provider", "zone"]
 
@@ -55,11 +55,12 @@ class Limit(msgspec.Struct, frozen=True):
         """What its accounts are: while this stays, what they hold does, too, whatever becomes of the amount."""
         return self.terms.per, self.terms.window, self.terms.share is None, self.project, self.whose, self.counted
 
-    def value(self, spender: Mapping[str, str]) -> str | None:
+    def value(self, spender: Spender) -> str | None:
         """Whose account a call goes to, None: the limit does not concern it."""
-        if self.project and spender.get("project") != self.project:
+        if self.project and spender.project != self.project:
             return None
-        value = EVERYTHING if self.terms.per == "organisation" else spender.get(self.terms.per)
+        per = self.terms.per
+        value: str | None = EVERYTHING if per == "organisation" else getattr(spender, per)
         return value if not self.whose or value == self.whose else None
 
 
@@ -128,7 +129,7 @@ class Ask(msgspec.Struct, frozen=True):
     """
 
     id: str
-    spender: Mapping[str, str]
+    spender: Spender
     most: int
     least: int
     requests: int = 1
@@ -205,43 +206,41 @@ class Account:
     """What one value has spent in a window, by the start of a bucket, and has reserved. Not frozen: it is what is
     counted in.
 
-    Time only goes on: what has left the window is forgotten. A window begins with a bucket, so nothing needs to be
-    worked out until the next one.
+    Time only goes on: what has left the window is forgotten. A window begins with a bucket, so `spent` holds for all
+    moments before `ends`, where the bucket does; whoever asks at a later one has the account `turn` first.
     """
 
-    __slots__ = ("_bucket", "_buckets", "_seconds", "_spent", "_window", "reserved")
+    __slots__ = ("_begins", "_bucket", "_buckets", "_seconds", "_window", "ends", "reserved", "spent")
 
     def __init__(self, window: str) -> None:
         self._window = window
         self._seconds = bucket_seconds(window)
         self._bucket = -self._seconds  # the one that now is in
         self._buckets: dict[int, int] = {}
-        self._spent = 0
+        self._begins = self.ends = 0.0  # floats, as moments are: a float and an int take long to compare
+        self.spent = 0
         self.reserved = 0
 
     def add(self, moment: float, pico_usd: int) -> None:
         """Books an amount, in the window that the moment is in: that may be one that has ended, which nobody asks."""
         bucket = self._bucket
-        if not 0 <= moment - bucket < self._seconds:
+        if not self._begins <= moment < self.ends:
+            self.turn(moment)
             bucket = int(moment // self._seconds) * self._seconds
-            if bucket > self._bucket:
-                self._turn(moment)
-            elif bucket < window_at(self._window, self._bucket).start:
+            if bucket < window_at(self._window, self._bucket).start:
                 return
         self._buckets[bucket] = self._buckets.get(bucket, 0) + pico_usd
-        self._spent += pico_usd
+        self.spent += pico_usd
 
-    def spent(self, moment: float) -> int:
-        """What was spent in the window that a moment is in, or in a later one that was asked for before."""
-        if moment - self._bucket >= self._seconds:
-            self._turn(moment)
-        return self._spent
-
-    def _turn(self, moment: float) -> None:
+    def turn(self, moment: float) -> None:
+        """Goes on to a moment, unless it was asked about a later one before."""
+        if moment < self.ends:
+            return
         self._bucket = int(moment // self._seconds) * self._seconds
+        self._begins, self.ends = float(self._bucket), float(self._bucket + self._seconds)
         start = window_at(self._window, moment).start
         for bucket in [bucket for bucket in self._buckets if bucket < start]:
-            self._spent -= self._buckets.pop(bucket)
+            self.spent -= self._buckets.pop(bucket)
 
 
 def exceeded(

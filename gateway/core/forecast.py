@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.core.budget import EVERYTHING, Limit, Window, window_at
 from gateway.core.day import SECONDS, weekday_of
+from gateway.core.spender import Spender
 
 HISTORY_DAYS = 56
 """How many whole days before today are looked at."""
@@ -97,7 +98,7 @@ def projection(hours: Hours, window: str, now: float) -> Projection:
 class Spent(msgspec.Struct, frozen=True):
     """What one spender spent in an hour. `spender` has a value for every dimension that a limit asks for."""
 
-    spender: Mapping[str, str]
+    spender: Spender
     hour: int
     pico_usd: int
 
@@ -172,12 +173,12 @@ def _by_value(rows: Iterable[Spent], per: str, by_project: bool) -> dict[str, li
     sums: dict[tuple[tuple[str, ...], int], int] = {}
     order = sorted(names)
     for row in rows:
-        key = tuple([row.spender[name] for name in order]), row.hour
+        key = tuple([getattr(row.spender, name) for name in order]), row.hour
         sums[key] = sums.get(key, 0) + row.pico_usd
     found: dict[str, list[Spent]] = {}
     for (values, hour), pico_usd in sums.items():
-        spender = dict(zip(order, values, strict=True))
-        found.setdefault(spender.get(per, EVERYTHING), []).append(Spent(spender, hour, pico_usd))
+        named = dict(zip(order, values, strict=True))
+        found.setdefault(named.get(per, EVERYTHING), []).append(Spent(Spender(**named), hour, pico_usd))
     return found
 
 

@@ -1,10 +1,11 @@
 """Limits on pace: requests and tokens a minute. A level that drains with what is taken and fills again with time."""
 
 import math
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
+
+from gateway.core.spender import Spender
 
 Unit = Literal["requests", "tokens"]
 UNITS: tuple[Unit, ...] = ("requests", "tokens")
@@ -20,9 +21,9 @@ class Rate(msgspec.Struct, frozen=True):
     a_minute: int
     whose: str = ""
 
-    def value(self, spender: Mapping[str, str]) -> str | None:
+    def value(self, spender: Spender) -> str | None:
         """Whose pace a call counts in, None: the rate does not concern it."""
-        value = spender.get(self.per)
+        value: str | None = getattr(spender, self.per)
         return value if not self.whose or value == self.whose else None
 
 

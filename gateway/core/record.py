@@ -12,6 +12,7 @@ from gateway.core.decision import Decision
 from gateway.core.errors import FailureKind, Refused, unknown_model
 from gateway.core.findings import Classified
 from gateway.core.scopes import DEFAULT_SCOPES
+from gateway.core.spender import Spender
 from gateway.core.trace import Trace
 from gateway.core.usage import NOTHING, Usage
 
@@ -34,9 +35,9 @@ class Caller(msgspec.Struct, frozen=True):
     scopes: frozenset[str] = frozenset(DEFAULT_SCOPES)
     models: frozenset[str] = frozenset()
 
-    def spender(self, project: str) -> dict[str, str]:
-        """Whose accounts a request of his counts in, whichever backend serves it."""
-        return {"key": self.key, "team": self.team, "app": self.app, "project": project}
+    def spender(self, project: str, provider: str | None = None, zone: str | None = None) -> Spender:
+        """Whose accounts a request of his counts in, by this provider in this zone; None: whichever serves it."""
+        return Spender(self.key, self.team, self.app, project, provider, zone)
 
     def named(self, model: str) -> str:
         """The model that a request of his names. Raises Refused, as for one that does not exist, if he may not."""
@@ -222,36 +223,29 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 def entries(record: Record) -> tuple[Entry, ...]:
     """The ledger rows of a record, one for each upstream call."""
-    decision = record.decision
+    call, decision, served = record.call, record.decision, record.served
     if decision is None:
         return ()
-    return tuple(
-        entry_of(
-            record.call,
-            decision,
-            tried,
-            project=record.project,
-            purpose=record.purpose,
-            sensitivity=tried.sensitivity or record.sensitivity,
-            outcome=record.end.value if tried is record.served else "failed",
-            status=record.status if tried is record.served or tried.failure is None else tried.failure.status,
-            duration=record.duration,
-        )
-        for tried in record.tried
-    )
+    project, purpose, duration_ms = record.project, record.purpose, round(record.duration * 1000)
+    found = []
+    for tried in record.tried:
+        sensitivity, outcome, status = tried.sensitivity or record.sensitivity, record.end.value, record.status
+        if tried is not served:
+            outcome, status = "failed", status if tried.failure is None else tried.failure.status
+        found.append(entry_of(call, decision, tried, project, purpose, sensitivity, outcome, status, duration_ms))
+    return tuple(found)
 
 
 def entry_of(
     call: Call,
     decision: Decision,
     tried: Tried,
-    *,
     project: str,
     purpose: str,
     sensitivity: str,
     outcome: str = "",
     status: int = 0,
-    duration: float = 0.0,
+    duration_ms: int = 0,
 ) -> Entry:
     """The ledger row of one upstream call."""
     caller, usage = call.caller, tried.usage
@@ -284,7 +278,7 @@ def entry_of(
         outcome,
         tried.failure.code if tried.failure else "",
         status,
-        round(duration * 1000),
+        duration_ms,
         usage.cache_write_long,
         usage.audio_input,
         usage.audio_output,

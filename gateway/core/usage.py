@@ -45,12 +45,17 @@ class Usage(msgspec.Struct, frozen=True):
     @property
     def read(self) -> int:
         """All tokens that the model read."""
-        return sum(self.counts()[:READ])
+        return self.input_uncached + self.cache_read + self.cache_write + self.cache_write_long + self.audio_input
+
+    @property
+    def written(self) -> int:
+        """All tokens that the model wrote."""
+        return self.output + self.reasoning + self.audio_output
 
     @property
     def total(self) -> int:
         """All tokens, read and written."""
-        return sum(self.counts())
+        return self.read + self.written
 
 
 BUCKETS = Usage.__struct_fields__[:-1]

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -86,7 +86,7 @@ class ConnectionReply:
         if self._connection.on_lost is self._lost:
             self._connection.on_lost = None
         self._lost = None
-        self._cycle.scope.pop(SCOPE_KEY, None)
+        cast("dict[str, object]", self._cycle.scope).pop(SCOPE_KEY, None)
 
     async def start(self, status: int, headers: Headers) -> None:
         """Fixes status and headers. They leave with the first block, or at once for an answer in chunks."""

@@ -199,7 +199,7 @@ def usage_object(usage: Usage) -> dict[str, object]:
             "ephemeral_5m_input_tokens": usage.cache_write,
             "ephemeral_1h_input_tokens": usage.cache_write_long,
         },
-        "output_tokens": usage.total - usage.read,
+        "output_tokens": usage.written,
         "output_tokens_details": {"thinking_tokens": usage.reasoning},
     }
 
@@ -217,6 +217,6 @@ def error_event(failed: Failed) -> bytes:
 
 def billed(usage: Usage | None, stop_reason: str | None, written: int) -> Usage | None:
     """What of a usage is on the bill: a refusal before anything was written is free of charge."""
-    if usage is not None and stop_reason == "refusal" and not written and usage.total == usage.read:
+    if usage is not None and stop_reason == "refusal" and not written and not usage.written:
         return NOTHING
     return usage

@@ -90,7 +90,7 @@ def usage_of(raw: Raw | UnsetType, cached_beside: int = 0) -> Usage | None:
 def usage_object(usage: Usage) -> dict[str, object]:
     """The object that clients of chat completions read: cached tokens are inside the prompt, reasoning inside the
     completion."""
-    read, written = usage.read, usage.total - usage.read
+    read, written = usage.read, usage.written
     return {
         "prompt_tokens": read,
         "completion_tokens": written,

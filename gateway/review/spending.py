@@ -7,6 +7,7 @@ import msgspec
 from gateway.core.budget import EVERYTHING, Exceeded, Limit, exceeded
 from gateway.core.catalog import Backend
 from gateway.core.decision import Facts
+from gateway.core.spender import Spender
 from gateway.policy.model import OWN
 
 _UNKNOWN = "unknown"
@@ -28,7 +29,7 @@ class Purse:
         self._limits = tuple(limits)
         self._spent = spent
 
-    def room(self, spender: Mapping[str, str], pico_usd: int, moment: float, exempt: str | None) -> Room:
+    def room(self, spender: Spender, pico_usd: int, moment: float, exempt: str | None) -> Room:
         """Whether a call that costs so much at most may be sent. `exempt` is the limit that it was downgraded by."""
         watched: dict[str, None] = {}
         for limit in self._limits:
@@ -46,8 +47,7 @@ class Purse:
         return Room(None, tuple(watched))
 
 
-def spender_of(facts: Facts, backend: Backend) -> dict[str, str]:
+def spender_of(facts: Facts, backend: Backend) -> Spender:
     """Whose accounts a call counts in."""
-    of_request = ("key", "team", "app", "project")
-    who = {name: getattr(facts, name) or _UNKNOWN for name in of_request}
-    return {**who, "provider": backend.provider, "zone": backend.zone}
+    key, team, app, project = (each or _UNKNOWN for each in (facts.key, facts.team, facts.app, facts.project))
+    return Spender(key, team, app, project, backend.provider, backend.zone)

@@ -154,7 +154,7 @@ def usage_object(usage: Usage | None, chat: ChatRequest, written_tokens: int) ->
         input_tokens, output_tokens, read, wrote = expected_input(chat), written_tokens, 0, 0
     else:
         input_tokens = usage.input_uncached + usage.audio_input
-        output_tokens = usage.total - usage.read
+        output_tokens = usage.written
         read, wrote = usage.cache_read, usage.cache_write + usage.cache_write_long
     return {
         "input_tokens": input_tokens,

@@ -173,7 +173,7 @@ def summary_part(text: str) -> Item:
 
 def usage_object(usage: Usage) -> dict[str, object]:
     """Usage as Responses writes it: cached tokens are inside the input, reasoning inside the output."""
-    read, written = usage.read, usage.total - usage.read
+    read, written = usage.read, usage.written
     return {
         "input_tokens": read,
         "input_tokens_details": {

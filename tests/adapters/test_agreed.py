@@ -8,7 +8,7 @@ from support.stores import Agreeing
 
 from gateway.adapters.agreed import Agreed
 from gateway.adapters.budget_store import BudgetStore
-from gateway.adapters.keys import Keys
+from gateway.adapters.keys import Keys, new_id
 from gateway.adapters.state import StateTaken
 from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.tables_postgres import PostgresTables
@@ -42,12 +42,51 @@ def test_what_others_do_is_known_at_the_next_look(agreeing, tmp_path, told):
     news = asyncio.run(mine.look())
     assert [(order.backend, order.reason) for order in news] == [("a", "order 4711")]
     assert list(mine.suspensions.in_force) == ["a"]
-    assert (mine.find(key.encode()).key, mine.guards_admin(), mine.keys.admin_in_force) == (id, True, True)
     assert len(mine.budgets.known.limits) == 1
+    mine.budgets.in_force = mine.budgets.known
+    assert (mine.find(key.encode()).key, mine.guards_admin(), mine.keys.admin_in_force) == (id, True, True)
     keys.revoke(id)
     assert asyncio.run(mine.look()) == ()
     assert (mine.find(key.encode()), mine.keys.admin_in_force, told.names) == (None, False, [])
     asyncio.run(mine.close())
+
+
+@pytest.mark.parametrize("budget_first", [True, False])
+def test_a_key_is_let_in_once_budgets_from_before_are_in_force(agreeing, tmp_path, told, budget_first):
+    mine = Agreed(tmp_path, agreeing.url, told)
+    mine.put_in_force()
+    keys, budgets, id = agreeing(Keys), agreeing(BudgetStore), new_id()
+    if budget_first:
+        budgets.set_budget("key", id, "day", 5, soft=False)
+    _, key = keys.create(team="t", app="a", id=id)
+    if not budget_first:
+        budgets.set_budget("key", id, "day", 5, soft=False)
+    asyncio.run(mine.look())
+    with pytest.raises(Refused) as refused:
+        mine.find(key.encode())
+    assert (refused.value.refusal, refused.value.retry_after) == (Refusal.STATE_DOWN, 1)
+    mine.budgets.in_force = mine.budgets.known
+    assert mine.find(key.encode()).key == id
+    budgets.set_rate("key", id, "requests", 3)
+    asyncio.run(mine.look())
+    assert mine.find(key.encode()).key == id  # it has been let in
+    asyncio.run(mine.close())
+
+
+def test_in_a_file_a_key_and_its_budget_are_seen_at_once(tmp_path, told):
+    mine, keys, budgets = Agreed(tmp_path, "", told), Keys(tmp_path), BudgetStore(tmp_path)
+    mine.put_in_force()
+    id, key = keys.create(team="t", app="a")
+    budgets.set_budget("key", id, "day", 5, soft=False)
+    with pytest.raises(Refused):
+        mine.find(key.encode())
+    mine.budgets.in_force = mine.budgets.known
+    assert mine.find(key.encode()).key == id
+    budgets.set_budget("continent", "red", "day", 5, soft=False)  # as a later version may have them
+    _, other = keys.create(team="t", app="a")
+    with pytest.raises(Refused):
+        mine.find(other.encode())
+    assert mine.find(key.encode()).key == id
 
 
 def test_what_cannot_be_read_of_one_holds_up_none_of_the_others(agreeing, tmp_path, told):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.stores import store_of
 from gateway.core.budget import Ask, Exceeded, Limit, Reserved, Spend
 from gateway.core.rate import Rate
+from gateway.core.spender import Spender
 
 NOWHERE = Path("/nonexistent")
 THEN = NOON - 300 * DAY
@@ -172,11 +174,13 @@ def pico_limit(id, per, window, pico_usd, *, project="", **terms):
 
 
 def pico_room(books, amount, **who):
-    return isinstance(books.reserve(Ask("call", SPENDER | who, amount, amount), THEN), Reserved)
+    return isinstance(
+        books.reserve(Ask("call", msgspec.structs.replace(SPENDER, **who), amount, amount), THEN), Reserved
+    )
 
 
 def entry(request_id, cost_pico_usd, **fields):
-    return row(request_id, cost=cost_pico_usd, **({"time": THEN} | SPENDER | fields))
+    return row(request_id, cost=cost_pico_usd, **({"time": THEN} | msgspec.structs.asdict(SPENDER) | fields))
 
 
 @pytest.mark.parametrize("folded", [False, True])
@@ -228,5 +232,5 @@ def test_what_ended_just_before_a_limit_came_counts_once(place, carried):
     store.close()
     limits = [pico_limit("l", "key", "day", 100)]
     books.enforce(limits, books.restore(limits, THEN))
-    [standing] = books.standings({"key": "k1"}, THEN)
+    [standing] = books.standings(Spender("k1"), THEN)
     assert standing.spent_pico_usd == 60

@@ -1,5 +1,6 @@
 """Limits are in force once it is known what was spent under them, and closed while it is not."""
 
+import msgspec
 from support.stores import NOW, entry
 
 from gateway.adapters.books import Books, LedgerUnreadable
@@ -7,8 +8,9 @@ from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.ledger_sqlite import SqliteStore
 from gateway.adapters.limits import Limits, uncounted
 from gateway.core.budget import Ask, Limit, Reserved, Spend
+from gateway.core.spender import Spender
 
-SPENDER = {"team": "red", "app": "chat", "key": "k1", "project": "alpha", "provider": "openai", "zone": "us"}
+SPENDER = Spender("k1", "red", "chat", "alpha", "openai", "us")
 DAILY = Limit("daily", "daily", Spend("team", "day", 100))
 WEEKLY = Limit("weekly", "weekly", Spend("team", "week", 1000))
 SHARE = Limit("share", "share", Spend("provider", "day", share=0.5, minimum_pico_usd=50))
@@ -33,7 +35,7 @@ class Reading:
         self.told.append(event)
 
     def room(self, amount, **spender) -> bool:
-        reserved = self.budgets.reserve(Ask("call", SPENDER | spender, amount, amount), NOW)
+        reserved = self.budgets.reserve(Ask("call", msgspec.structs.replace(SPENDER, **spender), amount, amount), NOW)
         if isinstance(reserved, Reserved):
             self.budgets.settle(reserved, 0, 0)
         return isinstance(reserved, Reserved)
@@ -41,7 +43,7 @@ class Reading:
 
 def test_what_was_spent_counts_once_the_ledger_can_be_read(tmp_path):
     store = SqliteStore(tmp_path / "ledger.sqlite")
-    store.write([entry("a", cost=60, time=NOW, **SPENDER)])
+    store.write([entry("a", cost=60, time=NOW, **msgspec.structs.asdict(SPENDER))])
     store.close()
     reading = Reading(tmp_path)
     reading.failing = True

@@ -30,6 +30,7 @@ from gateway.core.forecast import Spent
 from gateway.core.reconcile import Ours
 from gateway.core.record import Entry
 from gateway.core.savings import Called
+from gateway.core.spender import Spender
 from gateway.core.usage import BUCKETS, Usage
 
 
@@ -363,9 +364,9 @@ def test_who_was_served(place, state, outcome, served):
 def test_spending_by_the_hour(dated):
     found = hourly(dated, {"team"}, DAY + 12 * HOUR)
     assert sorted(found, key=lambda each: each.hour) == [
-        Spent({"team": "(correction)"}, int(DAY + 12 * HOUR), -4),
-        Spent({"team": "blue"}, int(DAY + 24 * HOUR), 25),
-        Spent({"team": "blue"}, int(DAY + 49 * HOUR), 7),
+        Spent(Spender(team="(correction)"), int(DAY + 12 * HOUR), -4),
+        Spent(Spender(team="blue"), int(DAY + 24 * HOUR), 25),
+        Spent(Spender(team="blue"), int(DAY + 49 * HOUR), 7),
     ]
     assert sum(each.pico_usd for each in hourly(dated, set(), 0.0)) == 38
 

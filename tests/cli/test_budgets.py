@@ -50,6 +50,7 @@ def test_a_budget_and_a_rate_are_set_at_once(run, tmp_path):
         (["--team", "a", "--usd", "five"], "cannot read the amount five"),
         (["--team", "a", "--usd", "-1"], "cannot read the amount -1"),
         (["--team", "a", "--usd", "Infinity"], "cannot read the amount"),
+        (["--team", "a", "--usd", "1e400"], "the amount 1e400 is no budget; at most 1000000000000 USD"),
         (
             ["--team", "a", "--usd", "5", "--per", "fortnight"],
             "unknown window fortnight; known: hour, day, week, month",

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.budget import EVERYTHING, Account, Limit, Spend, bucket_seconds, exceeded, window_at
+from gateway.core.spender import Spender
 
-SPENDER = {"team": "red", "app": "chat", "key": "k1", "project": "alpha", "provider": "openai", "zone": "us"}
+SPENDER = Spender("k1", "red", "chat", "alpha", "openai", "us")
 MOMENT = st.floats(0, 4e9)
 
 
@@ -88,9 +89,9 @@ def test_an_account_has_spent_what_its_window_holds(window, steps):
         account.add(moment, amount)
         booked.append((moment, amount))
         start = window_at(window, moment).start
-        assert account.spent(moment) == sum(cost for then, cost in booked if then >= start)
-    much_later = moment + 100 * 86_400
-    assert account.spent(much_later) == 0
+        assert account.spent == sum(cost for then, cost in booked if then >= start)
+    account.turn(moment + 100 * 86_400)
+    assert account.spent == 0
 
 
 @pytest.mark.parametrize(

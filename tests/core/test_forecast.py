@@ -20,6 +20,7 @@ from gateway.core.forecast import (
     projection,
     runways,
 )
+from gateway.core.spender import Spender
 
 HOUR = 3600
 USD = 10**12
@@ -100,7 +101,7 @@ def limit(id, per, window, usd=None, **more):
 
 
 def spent(found, **who):
-    spender = {"team": "red", "provider": "openai", "project": "alpha", **who}
+    spender = Spender(**{"team": "red", "provider": "openai", "project": "alpha"} | who)
     return [Spent(spender, hour, cost) for hour, cost in found.items()]
 
 
@@ -190,13 +191,12 @@ LIMITS = [
     Limit("app", "r", Spend("app", "day", 5 * USD), project="p"),
     Limit("share", "r", Spend("provider", "month", share=0.5)),
 ]
-SPENDERS = st.fixed_dictionaries(
-    {
-        "team": st.sampled_from(["red", "blue"]),
-        "app": st.sampled_from(["x", "y"]),
-        "project": st.sampled_from(["p", "q"]),
-        "provider": st.just("v"),
-    }
+SPENDERS = st.builds(
+    Spender,
+    team=st.sampled_from(["red", "blue"]),
+    app=st.sampled_from(["x", "y"]),
+    project=st.sampled_from(["p", "q"]),
+    provider=st.just("v"),
 )
 ROWS = st.lists(
     st.builds(
@@ -222,7 +222,7 @@ def test_a_limit_is_reached_in_its_window_or_its_end_is_below_it(usd, ceiling, w
     """What is told of the end of a calendar window and of the runway comes from two ways of adding up."""
     (found,) = outlooks(
         [Limit("l", "r", Spend("organisation", window, ceiling * USD))],
-        [Spent({}, hour, cost) for hour, cost in even("2026-11-20", usd).items()],
+        [Spent(Spender(), hour, cost) for hour, cost in even("2026-11-20", usd).items()],
         NOW,
     )
     reached = found.runway_days is not None

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.rate import Left, Level, Pace, Rate, pace_headers, tightest
+from gateway.core.spender import Spender
 
 
 def test_a_minutes_worth_is_there_at_once_and_comes_back_in_a_minute():
@@ -57,10 +58,10 @@ def test_in_any_minute_at_most_two_minutes_worth_is_let_through(a_minute, calls)
 @pytest.mark.parametrize(
     ("rate", "spender", "value"),
     [
-        (Rate("key", "requests", 1), {"key": "k"}, "k"),
-        (Rate("team", "tokens", 1, "red"), {"team": "red"}, "red"),
-        (Rate("team", "tokens", 1, "red"), {"team": "blue"}, None),
-        (Rate("app", "tokens", 1), {"key": "k"}, None),
+        (Rate("key", "requests", 1), Spender(key="k"), "k"),
+        (Rate("team", "tokens", 1, "red"), Spender(team="red"), "red"),
+        (Rate("team", "tokens", 1, "red"), Spender(team="blue"), None),
+        (Rate("app", "tokens", 1), Spender(key="k"), None),
     ],
 )
 def test_whose_pace_a_call_counts_in(rate, spender, value):

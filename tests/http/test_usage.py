@@ -43,12 +43,28 @@ def test_a_key_sees_nothing_of_others(gateway, spender):
 def test_budgets_and_rates_of_a_key_are_told(gateway, upstream):
     upstream.scripts["a"] = [answer(OK)]
     key = gateway.key(team="t", app="a", sensitivity="public", **{"budget-usd": "2.50", "per": "day", "rpm": "100"})
-    seen = _until(lambda: usage(gateway, key).json(), lambda told: told["budgets"] and told["rate_limits"])
+    seen = _until(lambda: usage(gateway, key).json(), lambda told: told.get("budgets") and told["rate_limits"])
     mine = [each for each in seen["budgets"] if each["per"] == "key" and each["limit_usd"] == "2.5"]
     assert [(each["window"], each["settled_usd"], each["remaining_usd"], each["state"]) for each in mine] == [
         ("day", "0", "2.5", "ok")
     ]
     assert seen["rate_limits"]["requests"] == {"per_minute": 100, "remaining": 100, "resets_in_seconds": 0.0}
+
+
+def test_a_new_key_never_answers_without_its_budget(gateway, upstream):
+    upstream.scripts["a"] = [answer(OK)]
+    body = {"model": "a", "messages": [{"role": "user", "content": "hi"}]}
+    for _ in range(3):
+        key = gateway.key(team="t", app="a", sensitivity="public", **{"budget-usd": "0.00001"})
+        statuses, deadline = [503], time.monotonic() + 10
+        while statuses[-1] == 503 and time.monotonic() < deadline:
+            asked = httpx2.post(
+                f"{gateway.base}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}, timeout=10
+            )
+            statuses.append(asked.status_code)
+            time.sleep(0.05)
+        assert (statuses[-1], set(statuses) - {402, 503}) == (402, set())
+    assert upstream.seen == []
 
 
 def _until(look, good):

@@ -11,11 +11,12 @@ from gateway.adapters.budgets_local import LocalBudgets
 from gateway.core.budget import EVERYTHING, Ask, Exceeded, Limit, Spend
 from gateway.core.catalog import Backend
 from gateway.core.price import per_million
+from gateway.core.spender import Spender
 from gateway.policy.model import OWN
 from gateway.review.spending import Purse, Room, spender_of
 
 PRICE = per_million("p", input=Decimal(2), output=Decimal(10))
-WHO = {"key": "k1", "team": "legal", "app": "web", "project": "default", "provider": "openai", "zone": "us"}
+WHO = Spender("k1", "legal", "web", "default", "openai", "us")
 MOMENT = 1_800_000_000.0
 
 

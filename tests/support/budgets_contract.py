@@ -6,17 +6,19 @@ books whose methods are all awaited. Amounts are nano-USD, the smallest unit tha
 
 from itertools import count
 
+import msgspec
 import pytest
 
 from gateway.adapters.stores import store_of
 from gateway.core.budget import Ask, Exceeded, Limit, Reserved, Spend
 from gateway.core.rate import Left, Pace, Rate, Throttled
 from gateway.core.record import Entry
+from gateway.core.spender import Spender
 
 NOON = 1_795_348_800.0
 DAY = 86_400.0
 NANO = 1000
-SPENDER = {"team": "red", "app": "chat", "key": "k1", "project": "alpha", "provider": "openai", "zone": "us"}
+SPENDER = Spender("k1", "red", "chat", "alpha", "openai", "us")
 _numbers = count()
 
 
@@ -30,7 +32,15 @@ PER_KEY = limit("per-key", "key", "day", 100)
 
 def ask(most, least=None, *, exempt=None, requests=1, tokens=0, **who):
     id = f"call-{next(_numbers)}"
-    return Ask(id, SPENDER | who, most * NANO, (most if least is None else least) * NANO, requests, tokens, exempt)
+    return Ask(
+        id,
+        msgspec.structs.replace(SPENDER, **who),
+        most * NANO,
+        (most if least is None else least) * NANO,
+        requests,
+        tokens,
+        exempt,
+    )
 
 
 def entry(**fields):
@@ -39,7 +49,7 @@ def entry(**fields):
         name: 0 for name in names if name in ("hop", "status", "duration_ms", "cost_pico_usd") or "cache" in name
     }
     plain |= dict.fromkeys(("input_uncached", "output", "reasoning", "audio_input", "audio_output"), 0)
-    return Entry(**(plain | {"time": NOON, "state": "settled", "hop": 1} | SPENDER | fields))
+    return Entry(**(plain | {"time": NOON, "state": "settled", "hop": 1} | msgspec.structs.asdict(SPENDER) | fields))
 
 
 async def spend(books, amount, moment=NOON, **who):
@@ -205,15 +215,15 @@ class BudgetsContract:
         books = await make(limit("l", "key", "day", 100, enforced=enforced), limit("other", "provider", "day", 1))
         await books.settle(await books.reserve(ask(0), NOON), spent * NANO, 0)
         await books.reserve(ask(0), NOON)
-        assert books.budgets.state({"key": "k1", "team": "red"}, NOON) == state
-        assert books.budgets.state({"key": "k2", "team": "red"}, NOON) == "ok"
+        assert books.budgets.state(Spender("k1", "red"), NOON) == state
+        assert books.budgets.state(Spender("k2", "red"), NOON) == "ok"
 
     async def test_accounts_are_told(self, make):
         books = await make(PER_KEY, limit("share", "provider", "day", share=0.5, minimum=10**9))
         await spend(books, 30)
         await books.reserve(ask(20), NOON)
         await spend(books, 1, key="k2")
-        [mine] = await books.standings({"key": "k1"}, NOON)
+        [mine] = await books.standings(Spender("k1"), NOON)
         assert (mine.value, mine.spent_pico_usd, mine.reserved_pico_usd) == ("k1", 30 * NANO, 20 * NANO)
         assert (mine.ceiling_pico_usd, mine.resets) == (100 * NANO, NOON // DAY * DAY + DAY)
         every = {each.value: each.spent_pico_usd for each in await books.every_standing(NOON)}
@@ -240,7 +250,7 @@ class BudgetsContract:
         books = await make(PER_KEY, rates=[Rate("key", "requests", 1)])
         await spend(books, 1)
         assert isinstance(await books.reserve(ask(50), NOON), Throttled)
-        [standing] = await books.standings({"key": "k1"}, NOON)
+        [standing] = await books.standings(Spender("k1"), NOON)
         assert (standing.spent_pico_usd, standing.reserved_pico_usd) == (NANO, 0)
 
     async def test_tokens_are_expected_first_and_corrected_later(self, make):
@@ -248,7 +258,7 @@ class BudgetsContract:
         call = await books.reserve(ask(0, tokens=60), NOON)
         assert isinstance(await books.reserve(ask(0, tokens=60), NOON), Throttled)
         await books.settle(call, 0, 20)
-        assert (await books.pace({"app": "chat"}, NOON)).tokens.remaining == 80
+        assert (await books.pace(Spender(app="chat"), NOON)).tokens.remaining == 80
         assert isinstance(await books.reserve(ask(0, tokens=60), NOON), Reserved)
 
     async def test_a_request_that_was_let_in_is_not_held_up_half_way(self, make):
