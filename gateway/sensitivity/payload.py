@@ -75,5 +75,5 @@ def _hexadecimal(text: str) -> Iterator[tuple[int, int, str]]:
 
 PACKINGS: tuple[Packing, ...] = (
     Packing("base64", r"[A-Za-z0-9+/_\-]{12}|[A-Za-z0-9+/_\-]{10}=", _base64),
-    Packing("hex", r"[0-9A-Fa-f]{12}|[0-9A-Fa-f]{2}[ :][0-9A-Fa-f]{2}[ :][0-9A-Fa-f]{2}[ :]", _hexadecimal),
+    Packing("hex", r"[0-9a-fA-F]{12}|[0-9A-Fa-f]{2}[ :][0-9A-Fa-f]{2}[ :][0-9A-Fa-f]{2}[ :]", _hexadecimal),
 )
