@@ -28,4 +28,5 @@ TABLE: dict[str, tuple[str, tuple[Row, ...]]] = {
 ROWS: tuple[Detector, ...] = (
     *(bundle(id, trigger, rows, gate=_MIXED if trigger is _RUN else None) for id, (trigger, rows) in TABLE.items()),
     assignments.MEMBER,
+    assignments.LOOSE_MEMBER,
 )
