@@ -140,8 +140,8 @@ class Scanner:
         packings = []
         for number in triggered:
             if number < known:
-                for hit in self._detectors[number].find(sight):
-                    found.append(Finding(hit.start, hit.end, hit.kind, hit.detector, told))
+                hits = self._detectors[number].find(sight)
+                found += [Finding(hit.start, hit.end, hit.kind, hit.detector, told) for hit in hits]
             elif depth == 0:
                 break
             elif number < known + len(REWRITES):
@@ -152,8 +152,7 @@ class Scanner:
             else:
                 packings.append(PACKINGS[number - known - len(REWRITES)])
         for detector in of_member:
-            for hit in detector.find(sight):
-                found.append(Finding(hit.start, hit.end, hit.kind, hit.detector, told))
+            found += [Finding(hit.start, hit.end, hit.kind, hit.detector, told) for hit in detector.find(sight)]
         for packing in packings:
             for start, end, inner in packing.unpacked(text):
                 within: list[Finding] = []
@@ -203,7 +202,8 @@ class Again:
 
 def _whole(walked: Walked) -> str:
     """All texts as one. Triggers have no anchors: what triggers in a text, or across a seam, does so in the whole."""
-    read, framing = [], [""]
+    read: list[str] = []
+    framing = [""]
     for leaf in walked.leaves:
         (framing if leaf.framing else read).append(leaf.text)
     return "".join(read) + " ".join(framing)

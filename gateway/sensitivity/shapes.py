@@ -258,7 +258,9 @@ def regions(text: str) -> Iterator[list[tuple[int, int]]]:
             headed = first > 1 and text[first - 1] in "- " and text[first - 2] in _CAPITALS
             if not headed and (length < 4 or text[first - 1 : first] in _BLANK):
                 continue
-        start = _left(text, first)
+        start = first
+        if first and text[first - 1] in _LETTERS:
+            start = _left(text, first)
         for _ in range(2):
             if not start or text[start - 1] not in " -./":
                 break
@@ -268,7 +270,11 @@ def regions(text: str) -> Iterator[list[tuple[int, int]]]:
             ):
                 break
             start = head
-        yield [found.span() for found in _GROUP.finditer(text, start, end)]
+        yield (
+            [(start, end)]
+            if text[start:end].isalnum()
+            else [found.span() for found in _GROUP.finditer(text, start, end)]
+        )
 
 
 def _left(text: str, at: int) -> int:

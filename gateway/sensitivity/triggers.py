@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import product
 
 import re2
-from ahocorasick_rs import AhoCorasick, Implementation
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from gateway.sensitivity.expression import Expression
 
@@ -80,9 +80,11 @@ class Triggers:
                 where = {"digit": plain, "long": runs}.get(need, counting)
                 where.setdefault(_GATES.get(need, trigger), []).append(number)
         self._numbers = list(words.values())
-        self._words = AhoCorasick(list(words), implementation=Implementation.DFA, store_patterns=False)
+        self._words = BytesAhoCorasick([word.encode() for word in words], implementation=Implementation.DFA)
         plain.setdefault(_GATES["digit"], [])
         self._digit = list(plain).index(_GATES["digit"])
+        literal = "|".join(re.escape(word) for word in words)
+        self._worded = _set([*plain, f"(?i:{literal})"] if words else plain)
         self._plain, self._plain_numbers = _set(plain), list(plain.values())
         self._runs, self._runs_numbers = _set(runs), list(runs.values())
         self._narrow, self._narrow_numbers = _set(narrow), list(narrow.values())
@@ -90,16 +92,22 @@ class Triggers:
 
     def any(self, text: str) -> bool:
         """Whether any trigger may match."""
-        return bool(self.of(text))
+        octets = text.encode()
+        return bool(self._worded(octets) or self._others(text, octets))
 
     def of(self, text: str) -> list[int]:
         """The numbers of all triggers that may match, in their order."""
         octets = text.encode()
-        found: list[int] = []
-        if words := self._words.find_matches_as_indexes(text.lower(), overlapping=True):
+        low = octets.lower() if len(octets) == len(text) else text.lower().encode()
+        found = self._others(text, octets, self._plain(octets))
+        if words := self._words.find_matches_as_indexes(low, overlapping=True):
             for word in {match[0] for match in words}:
                 found += self._numbers[word]
-        plain = self._plain(octets)
+        return sorted(set(found)) if len(found) > 1 else found
+
+    def _others(self, text: str, octets: bytes, plain: Collection[int] = ()) -> list[int]:
+        """Those that are looked for by neither, and those of `plain`; some may be named twice."""
+        found: list[int] = []
         for at in plain:
             found += self._plain_numbers[at]
         for at in self._runs(octets):
@@ -116,7 +124,7 @@ class Triggers:
         for ask, number in self._questions:
             if ask(text):
                 found.append(number)
-        return sorted(set(found)) if len(found) > 1 else found
+        return found
 
 
 def _set(expressions: Collection[str]) -> Callable[[bytes], list[int]]:

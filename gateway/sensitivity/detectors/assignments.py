@@ -323,5 +323,7 @@ ROWS: tuple[Row, ...] = (
     Row(Detector("secrets.key", TRIGGER, _keys), _KEYS, folded=True),
 )
 _LOOSE = needed(rf"{_LOGINS}|{_PROVIDERS}".replace("_id$", ""))  # humps are no lines
-LOOSELY = Row(Detector("secrets.loosely_named", r"[0-9A-Za-z_+/\-]{18}", _loosely_named), tuple(sorted(_LOOSE)), folded=True)
+LOOSELY = Row(
+    Detector("secrets.loosely_named", r"[0-9A-Za-z_+/\-]{18}", _loosely_named), tuple(sorted(_LOOSE)), folded=True
+)
 LOOSE_MEMBER = Detector("secrets.loosely_named", rf"(?i){_LOGINS}|{_PROVIDERS}", _loosely_named_member, of_member=True)
