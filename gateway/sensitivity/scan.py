@@ -61,7 +61,8 @@ class Scanner:
 
     def scan(self, document: object) -> Scan:
         """What is in a parsed body."""
-        return self.examine(walk(document))
+        walked = walk(document)
+        return self.examine(walked) if self.concerns(walked) else Scan((), (), bool(walked.opaque))
 
     def concerns(self, walked: Walked) -> bool:
         """Whether there is anything to examine."""
