@@ -1,12 +1,14 @@
 """Names that stand twice in one JSON object. Readers disagree on which of the two counts, so a text could hide."""
 
 import json
+import re
 
 import re2
 
 _SPACED = re2.Set.SearchSet()
 _SPACED.Add(r'[^\\]"[ \t\r\n]+:')
 _SPACED.Compile()
+_PLAINLY_SPACED = re.compile(rb'"[ \t\r\n]+:').search
 
 
 def repeats(body: bytes, members: int) -> bool:
@@ -16,10 +18,11 @@ def repeats(body: bytes, members: int) -> bool:
     as many as names were written, and as many as there are members is enough to know. Otherwise, and where blanks or
     backslashes stand in between, the body is read once more, name by name.
     """
-    names = body.count(b'":')
+    names, spaced = body.count(b'":'), _PLAINLY_SPACED
     if b"\\" in body:
+        spaced = _SPACED.Match
         names = -1 if b'\\\\"' in body else names - body.count(b'\\":')
-    if names == members and _SPACED.Match(body) is None:
+    if names == members and not spaced(body):
         return False
     found = False
 

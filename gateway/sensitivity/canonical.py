@@ -146,7 +146,7 @@ REWRITES: tuple[Rewrite, ...] = (
     ),
     Rewrite(
         "lookalikes",
-        f"[A-Za-z0-9@][._\\-]?[{_LETTERS}]|[{_LETTERS}][._\\-]?[A-Za-z0-9@]",
+        f"[A-Za-z0-9][@._+/=\\-]*[{_LETTERS}]|[{_LETTERS}][@._+/=\\-]*[A-Za-z0-9]",
         _lookalikes,
     ),
     Rewrite("escapes", r"\\[uxU][0-9a-fA-F]{2}", _escapes),

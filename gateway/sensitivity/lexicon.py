@@ -16,18 +16,31 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\u
 """Scripts without spaces between words, or with endings glued on: there a word is found anywhere."""
 
 _Place = tuple[int, int]
+_NONE: frozenset[Words] = frozenset()
+_MOST_NAMES = 4096
+"""Names of members that are remembered."""
 
 
 class Mentions:
-    """Where the words of each set stand in one text."""
+    """Where the words of each set stand in one text. `everywhere` are those that the name of its member has."""
 
-    __slots__ = ("_everywhere", "_found", "_owners", "_places")
+    __slots__ = ("_everywhere", "_found", "_owners", "_places", "_said")
 
-    def __init__(self, owners: Sequence[frozenset[Words]], found: dict[int, list[_Place]], key: frozenset[int]) -> None:
+    def __init__(
+        self, owners: Sequence[frozenset[Words]], found: dict[int, list[_Place]], everywhere: frozenset[Words]
+    ) -> None:
         self._owners = owners
         self._found = found
-        self._everywhere = frozenset(words for number in key for words in owners[number])
+        self._everywhere = everywhere
         self._places: dict[Words, list[_Place]] = {}
+        self._said: frozenset[Words] | None = None
+
+    @property
+    def said(self) -> frozenset[Words]:
+        """All sets of which some word stands anywhere."""
+        if self._said is None:
+            self._said = self._everywhere.union(*[self._owners[number] for number in self._found])
+        return self._said
 
     def near(self, words: Words, start: int, end: int, before: int = BEFORE, after: int = AFTER) -> bool:
         """Whether one of the words stands near a place, outside of it. The name of the JSON member is near to all."""
@@ -49,7 +62,7 @@ class Mentions:
 
     def has(self, words: Words) -> bool:
         """Whether any of the words stands anywhere."""
-        return words in self._everywhere or bool(self.of(words))
+        return words in self.said
 
     def of(self, words: Words) -> Sequence[_Place]:
         """The places of the words of one set, in order."""
@@ -75,7 +88,18 @@ class Lexicon:
         self._owners = [frozenset(owners[word]) for word in self._sought]
         # The blanks around a word are not part of it, and `spaced` begins with one blank more than the text.
         self._shifts = [(1 - word.startswith(" "), 1 + word.endswith(" ")) for word in self._sought]
-        self._automaton = ahocorasick_rs.AhoCorasick(self._sought)
+        self._automaton = ahocorasick_rs.AhoCorasick(self._sought, store_patterns=False)
+        self._names: dict[str, frozenset[Words]] = {}
+
+    def _named(self, sight: Sight) -> frozenset[Words]:
+        """The sets of which a word is in the name of the member that holds a text. Few names differ."""
+        named = self._names.get(sight.key)
+        if named is None:
+            if len(self._names) >= _MOST_NAMES:
+                self._names.clear()
+            found = self._automaton.find_matches_as_indexes(sight.spaced_key, overlapping=True)
+            named = self._names[sight.key] = _NONE.union(*[self._owners[each[0]] for each in found])
+        return named
 
     def read(self, sight: Sight) -> Mentions:
         """Where the words stand in a text. A sight is read once, and remembers."""
@@ -91,12 +115,7 @@ class Lexicon:
                 found[number].append(place)
             else:
                 found[number] = [place]
-        key = (
-            frozenset(each[0] for each in self._automaton.find_matches_as_indexes(sight.spaced_key, overlapping=True))
-            if sight.key
-            else frozenset()
-        )
-        mentions = Mentions(self._owners, found, key)
+        mentions = Mentions(self._owners, found, self._named(sight) if sight.key else _NONE)
         sight.read = (self, mentions)
         return mentions
 

@@ -1,6 +1,5 @@
 """Texts packed into texts: base64 and hexadecimal, in a data URL or bare. What holds no text is left alone."""
 
-import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator
@@ -38,6 +37,8 @@ def _text_of(octets: bytes) -> str | None:
 def _base64(text: str) -> Iterator[tuple[int, int, str]]:
     for match in _BASE64.finditer(text):
         run = match[0]
+        if run[0] in _NO_TEXT:
+            continue
         if len(run) > LONGEST or run.isdigit() or (run.isalpha() and (run[1:].islower() or run.isupper())):
             continue  # a number, or a word
         packed = "".join(run.split()).rstrip("=").translate(_STANDARD)
@@ -53,12 +54,14 @@ def _base64(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 _STANDARD = str.maketrans("-_", "+/")
+_NO_TEXT = frozenset("ABEFGHghijklmnopqrstuv+/-_")
+"""What begins with one of these begins with a control character, or in the middle of a character."""
 
 
 def _unpacked(packed: str) -> bytes:
     try:
-        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        return binascii.a2b_base64(packed + "=" * (-len(packed) % 4))
+    except binascii.Error:
         return b"\xff"
 
 
@@ -75,5 +78,5 @@ def _hexadecimal(text: str) -> Iterator[tuple[int, int, str]]:
 
 PACKINGS: tuple[Packing, ...] = (
     Packing("base64", r"[A-Za-z0-9+/_\-]{12}|[A-Za-z0-9+/_\-]{10}=", _base64),
-    Packing("hex", r"[0-9A-Fa-f]{12}|[0-9A-Fa-f]{2}[ :][0-9A-Fa-f]{2}[ :][0-9A-Fa-f]{2}[ :]", _hexadecimal),
+    Packing("hex", r"[0-9a-fA-F]{12}|[0-9A-Fa-f]{2}[ :][0-9A-Fa-f]{2}[ :][0-9A-Fa-f]{2}[ :]", _hexadecimal),
 )

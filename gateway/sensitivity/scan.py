@@ -27,8 +27,6 @@ DEPTH = 3
 _BUDGET_SHARE, _BUDGET_CHARS = 8, 200_000
 """How many characters may be examined in all, counted in those that came, and beside them."""
 _SEAM_CHARS = 250
-_FEW = 8
-"""So few rows may be asked about each text of a body; which of more are triggered is asked for each text."""
 _SEAM_WORD, _LONG_WORD = 64, 24
 _LAST_WORD, _FIRST_WORD = re.compile(r"\S+$"), re.compile(r"\S+")
 _TELLING = re.compile(r"[0-9@_=+/%&#\\~$\-\u0080-\U0010ffff]")
@@ -68,7 +66,11 @@ class Scanner:
 
     def concerns(self, walked: Walked) -> bool:
         """Whether there is anything to examine."""
-        return self._triggers.any(_whole(walked)) or any(self._of_member(leaf.key) for leaf in walked.leaves)
+        of_member = self._of_member
+        for leaf in walked.leaves:
+            if of_member(leaf.key):
+                return True
+        return self._triggers.any(_whole(walked))
 
     def _of_member(self, name: str) -> tuple[Detector, ...]:
         """The rows that are about what a member of this name holds."""
@@ -92,8 +94,6 @@ class Scanner:
         """
         leaves, opaque = walked.leaves, bool(walked.opaque)
         budget = _Budget(sum([len(leaf.text) for leaf in leaves]) * _BUDGET_SHARE + _BUDGET_CHARS)
-        triggered = self._triggers.of(_whole(walked))
-        few = triggered if len(triggered) <= _FEW else None
         places: list[Place] = []
         fresh: dict[int, Seen] = {}
         try:
@@ -101,13 +101,13 @@ class Scanner:
                 known = seen.get(number)
                 if known is None:
                     before = budget.left
-                    findings = self._examine(leaf.text, leaf.key, budget, few)
+                    findings = self._examine(leaf.text, leaf.key, budget)
                     known = fresh[number] = Seen(tuple(findings), before - budget.left)
                 else:
                     budget.spend(known.examined_chars)
                 if known.findings:
                     places += [Place(number, finding) for finding in known.findings]
-            places += self._across(leaves, budget, few)
+            places += self._across(leaves, budget)
         except _Spent:
             return Scan(leaves, (), opaque, complete=False), {}
         return Scan(leaves, tuple(places), opaque), fresh
@@ -124,24 +124,27 @@ class Scanner:
         """Whether any detector has anything to do in a text. If not, there is no finding in it."""
         return self._triggers.any(text)
 
-    def _examine(self, text: str, key: str, budget: "_Budget", few: list[int] | None = None) -> list[Finding]:
-        found = list(self._readings(text, key, budget, DEPTH, "", few))
-        return _settled(found)
+    def _examine(self, text: str, key: str, budget: "_Budget") -> list[Finding]:
+        found: list[Finding] = []
+        self._read(text, key, budget, DEPTH, "", found)
+        return _settled(found) if len(found) > 1 else found
 
-    def _readings(
-        self, text: str, key: str, budget: "_Budget", depth: int, seen: str, few: list[int] | None = None
-    ) -> Iterator[Finding]:
-        """The findings of a text in every way of reading it. `few`: no others than these rows are triggered."""
+    def _read(self, text: str, key: str, budget: "_Budget", depth: int, seen: str, found: list[Finding]) -> None:
+        """Adds the findings of a text in every way of reading it."""
         budget.spend(len(text))
-        triggered = few if few is not None else self._triggers.of(text)
-        sight, known = Sight(text, key), len(self._detectors)
+        triggered, of_member = self._triggers.of(text), self._of_member(key)
+        if not triggered and not of_member:
+            return
+        sight, known, told = Sight(text, key), len(self._detectors), seen or "plain"
         edits: list[Edit] = []
         undone: list[str] = []
         packings = []
         for number in triggered:
             if number < known:
-                for hit in self._detectors[number].find(sight):
-                    yield Finding(hit.start, hit.end, hit.kind, hit.detector, seen or "plain")
+                hits = self._detectors[number].find(sight)
+                found += [Finding(hit.start, hit.end, hit.kind, hit.detector, told) for hit in hits]
+            elif depth == 0:
+                break
             elif number < known + len(REWRITES):
                 row = REWRITES[number - known]
                 if mine := list(row.edits(text)):
@@ -149,27 +152,26 @@ class Scanner:
                     undone.append(row.id)
             else:
                 packings.append(PACKINGS[number - known - len(REWRITES)])
-        for detector in self._of_member(key):
-            for hit in detector.find(sight):
-                yield Finding(hit.start, hit.end, hit.kind, hit.detector, seen or "plain")
-        if depth == 0:
-            return
+        for detector in of_member:
+            found += [Finding(hit.start, hit.end, hit.kind, hit.detector, told) for hit in detector.find(sight)]
         for packing in packings:
             for start, end, inner in packing.unpacked(text):
-                for each in self._readings(inner, key, budget, depth - 1, _also(seen, packing.id)):
-                    yield Finding(start, end, each.kind, each.detector, each.seen)
+                within: list[Finding] = []
+                self._read(inner, key, budget, depth - 1, _also(seen, packing.id), within)
+                found += [Finding(start, end, each.kind, each.detector, each.seen) for each in within]
         if edits:
             reading = Reading(text, edits)
             if reading.text != text:
-                for each in self._readings(reading.text, key, budget, depth - 1, _also(seen, *undone)):
+                within = []
+                self._read(reading.text, key, budget, depth - 1, _also(seen, *undone), within)
+                for each in within:
                     start, end = reading.source_of(each.start, each.end)
-                    yield Finding(start, end, each.kind, each.detector, each.seen)
+                    found.append(Finding(start, end, each.kind, each.detector, each.seen))
 
-    def _across(self, leaves: tuple[Leaf, ...], budget: "_Budget", few: list[int] | None) -> Iterator[Place]:
+    def _across(self, leaves: tuple[Leaf, ...], budget: "_Budget") -> Iterator[Place]:
         """What only shows where texts are read on: findings that stand in more than one leaf."""
-        joined = _Joined(leaves)
-        if joined.text:
-            for finding in self._examine(joined.text, "", budget, few):
+        if len(leaves) > 1 and (joined := _Joined(leaves)).text:
+            for finding in self._examine(joined.text, "", budget):
                 places = joined.places(finding)
                 if len(places) > 1:
                     yield from places
@@ -201,8 +203,11 @@ class Again:
 
 def _whole(walked: Walked) -> str:
     """All texts as one. Triggers have no anchors: what triggers in a text, or across a seam, does so in the whole."""
-    read = "".join([leaf.text for leaf in walked.leaves if not leaf.framing])
-    return " ".join([read, *[leaf.text for leaf in walked.leaves if leaf.framing]])
+    read: list[str] = []
+    framing = [""]
+    for leaf in walked.leaves:
+        (framing if leaf.framing else read).append(leaf.text)
+    return "".join(read) + " ".join(framing)
 
 
 class _Budget:
@@ -224,12 +229,17 @@ class _Joined:
 
     def __init__(self, leaves: tuple[Leaf, ...]) -> None:
         self._pieces: list[tuple[int, int, int, int]] = []  # where it begins and ends here, its leaf, its offset there
+        self.text = ""
         read = [(number, leaf.text) for number, leaf in enumerate(leaves) if leaf.text and not leaf.framing]
+        if len(read) < 2:
+            return
         whole = "".join([text for _, text in read])
         ends = list(accumulate(len(text) for _, text in read))
         goes_on = [
             _goes_on(whole, end, *two) for end, two in zip(ends, pairwise(text for _, text in read), strict=False)
         ]
+        if True not in goes_on:
+            return
         parts: list[str] = []
         at = 0
         for (number, text), before, behind in zip(read, [False, *goes_on], [*goes_on, False], strict=bool(read)):

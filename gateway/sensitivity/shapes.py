@@ -74,7 +74,7 @@ _OTHER = re.compile(r"[^0-9A-Za-z]")
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _CAPITALS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _BLANK = frozenset(("", " ", "\n"))
-_SHAPE = str.maketrans(dict.fromkeys(_LETTERS, "A") | dict.fromkeys("012345678", "9"))
+_SHAPE = bytes.maketrans("".join(_LETTERS).encode() + b"012345678", b"A" * len(_LETTERS) + b"9" * 9)
 _LIKE_BLANK = str.maketrans("\u00a0\u2009\u202f\u2010\u2011\u2013", "   ---")
 _COUNTED = "01234567890123456789"
 _LONGEST_HEAD = 5
@@ -106,6 +106,28 @@ class _Plan(msgspec.Struct, frozen=True):
     alone: tuple[_Ready, ...]
 
 
+class _Shape(msgspec.Struct, frozen=True):
+    """The rows that have a shape, their words, and the plan for a text that has none of those."""
+
+    rows: tuple[_Ready, ...]
+    words: frozenset[Words]
+    wordless: _Plan
+
+
+def _plan(rows: tuple[_Ready, ...], said: frozenset[Words]) -> _Plan:
+    named = tuple(ready for ready in rows if ready.row.words in said)
+    others = [ready for ready in rows if ready.row.words not in said]
+    return _Plan(
+        named,
+        tuple(ready for ready in others if ready.row.bare is Bare.ANYWHERE),
+        tuple(ready for ready in others if ready.row.bare is Bare.ALONE),
+    )
+
+
+def _shape(rows: tuple[_Ready, ...]) -> _Shape:
+    return _Shape(rows, frozenset(ready.row.words for ready in rows), _plan(rows, frozenset()))
+
+
 class _Reading:
     """One text with what the words in it say of each row; which rows can claim anything at all is found out once."""
 
@@ -116,17 +138,14 @@ class _Reading:
         self._mentions = mentions
         self._plans: dict[int, _Plan] = {}
 
-    def plan(self, number: int, rows: tuple[_Ready, ...]) -> _Plan:
+    def plan(self, number: int, shape: _Shape) -> _Plan:
         """What to ask where the shape of that number is complete."""
+        said = self._mentions.said
+        if said.isdisjoint(shape.words):
+            return shape.wordless
         plan = self._plans.get(number)
         if plan is None:
-            named = tuple(ready for ready in rows if self._mentions.has(ready.row.words))
-            others = [ready for ready in rows if ready not in named]
-            plan = self._plans[number] = _Plan(
-                named,
-                tuple(ready for ready in others if ready.row.bare is Bare.ANYWHERE),
-                tuple(ready for ready in others if ready.row.bare is Bare.ALONE),
-            )
+            plan = self._plans[number] = _plan(shape.rows, said)
         return plan
 
     def claims(self, start: int, end: int, plan: _Plan) -> Iterator[Claim]:
@@ -178,7 +197,7 @@ class Table:
     def __init__(self, rows: Sequence[Identifier], lexicon: Lexicon) -> None:
         self._lexicon = lexicon
         self._trie: dict[str, Any] = {}
-        self._rows: list[tuple[_Ready, ...]] = []
+        self._shapes: list[_Shape] = []
         for row in sorted(rows, key=lambda row: -row.bare):
             ready = _Ready(row, re.compile(row.form) if row.form else None, frozenset(row.separators))
             for shape in row.shapes:
@@ -190,22 +209,21 @@ class Table:
         for group in groups:
             node = node.setdefault(group, {})
         if "" not in node:
-            node[""] = len(self._rows)
-            self._rows.append(())
-        number = node[""]
-        if ready not in self._rows[number]:
-            self._rows[number] = (*self._rows[number], ready)
+            node[""] = len(self._shapes)
+            self._shapes.append(_shape(()))
+        rows = self._shapes[node[""]].rows
+        if ready not in rows:
+            self._shapes[node[""]] = _shape((*rows, ready))
 
     def find(self, sight: Sight) -> Iterator[Hit]:
         """What the rows find, in order, nothing twice."""
         text, trie = sight.text, self._trie
         short = len(text) < _SHORT
         reading: _Reading | None = None
+        shaped = text.encode("latin-1", "replace").translate(_SHAPE).decode("latin-1")
         for groups in regions(text):
             claims: list[Claim] = []
-            shapes = [
-                text[first:last].translate(_SHAPE) if last - first <= _LONGEST_GROUP else "?" for first, last in groups
-            ]
+            shapes = [shaped[first:last] if last - first <= _LONGEST_GROUP else "?" for first, last in groups]
             furthest = 0
             for number, shape in enumerate(shapes):
                 if (
@@ -220,7 +238,7 @@ class Table:
                     if complete is not None:
                         start, end = groups[number][0], groups[last][1]
                         reading = reading or _Reading(sight, self._lexicon.read(sight))
-                        plan = reading.plan(complete, self._rows[complete])
+                        plan = reading.plan(complete, self._shapes[complete])
                         if plan.named or plan.anywhere or (plan.alone and (short or _may_close(text, end))):
                             claims += reading.claims(start, end, plan)
                             furthest = max(furthest, end)
@@ -240,7 +258,9 @@ def regions(text: str) -> Iterator[list[tuple[int, int]]]:
             headed = first > 1 and text[first - 1] in "- " and text[first - 2] in _CAPITALS
             if not headed and (length < 4 or text[first - 1 : first] in _BLANK):
                 continue
-        start = _left(text, first)
+        start = first
+        if first and text[first - 1] in _LETTERS:
+            start = _left(text, first)
         for _ in range(2):
             if not start or text[start - 1] not in " -./":
                 break
@@ -250,7 +270,11 @@ def regions(text: str) -> Iterator[list[tuple[int, int]]]:
             ):
                 break
             start = head
-        yield [found.span() for found in _GROUP.finditer(text, start, end)]
+        yield (
+            [(start, end)]
+            if text[start:end].isalnum()
+            else [found.span() for found in _GROUP.finditer(text, start, end)]
+        )
 
 
 def _left(text: str, at: int) -> int:

@@ -70,10 +70,13 @@ def _letters() -> dict[int, str]:
 _PLAIN = {"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ı": "i", "ß": "s", "æ": "a", "Æ": "a", "№": "n"}
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LETTERS = _letters()
+_ASCII_LETTERS = bytes(ord(_LETTERS.get(number, chr(number))) if number < 0x80 else number for number in range(0x100))
 
 
 def _spaced(text: str) -> str:
     """Letters only, folded, as many characters as the text has."""
+    if text.isascii():
+        return text.encode().translate(_ASCII_LETTERS).decode()
     text = text.translate(_LETTERS)
     return text if text.isascii() else text.lower()
 

@@ -7,11 +7,11 @@ the kind is to be had, the expression itself is searched for.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import product
 
 import re2
-from ahocorasick_rs import AhoCorasick, Implementation
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from gateway.sensitivity.expression import Expression
 
@@ -36,6 +36,7 @@ _GATES = {"digit": "[0-9]", "long": r"[A-Za-z0-9+/_\-]{12}", "beyond": r"[^\x00-
 
 _COUNTS = re.compile(r"\{\d*[4-9]|\{\d\d")
 """Expressions that count are searched for one by one: together they have a state for every combination of counts."""
+_FEW = 40
 _CACHE_BYTES = 32_000_000
 """Memory for the states of the others, which are made as texts need them."""
 _NOTHING = r"[^\x00-\x{10ffff}]"
@@ -54,63 +55,105 @@ class Triggers:
 
     def __init__(self, triggers: Iterable[Trigger]) -> None:
         words: dict[str, list[int]] = {}
-        searched: dict[str, list[int]] = {}
+        plain: dict[str, list[int]] = {}
+        runs: dict[str, list[int]] = {}
+        counting: dict[str, list[int]] = {}
+        narrow: dict[str, list[int]] = {}
+        self._beyond: list[int] = []
         self._questions: list[tuple[Question, int]] = []
         for number, trigger in enumerate(triggers):
             if not isinstance(trigger, str):
                 self._questions.append((trigger, number))
                 continue
             need = needed(trigger)
-            if isinstance(need, str):
-                searched.setdefault(_GATES.get(need, trigger), []).append(number)
-            else:
+            if not isinstance(need, str):
                 for word in need:
                     words.setdefault(word, []).append(number)
+            elif _counts_runs(trigger):
+                runs.setdefault(trigger, []).append(number)
+            elif not _COUNTS.search(trigger):
+                exact = need == "nothing" or trigger in _DIGITS
+                (plain if exact else narrow).setdefault(trigger, []).append(number)
+            elif need == "beyond":
+                self._beyond.append(number)
+            else:
+                where = {"digit": plain, "long": runs}.get(need, counting)
+                where.setdefault(_GATES.get(need, trigger), []).append(number)
         self._numbers = list(words.values())
-        self._words = AhoCorasick(list(words), implementation=Implementation.DFA, store_patterns=False)
-        counting = {each: numbers for each, numbers in searched.items() if _COUNTS.search(each)}
-        plain = {each: numbers for each, numbers in searched.items() if each not in counting}
-        self._counting = [(Expression(each), numbers) for each, numbers in counting.items()]
-        self._plain_numbers = list(plain.values())
-        self._plain = _set(plain or [_NOTHING])
+        self._words = BytesAhoCorasick([word.encode() for word in words], implementation=Implementation.DFA)
+        plain.setdefault(_GATES["digit"], [])
+        self._digit = list(plain).index(_GATES["digit"])
         literal = "|".join(re.escape(word) for word in words)
-        self._any_plain = _set([*plain, f"(?i:{literal})" if words else _NOTHING])
-        self._any_counting = Expression("|".join(f"(?:{each})" for each in counting) or _NOTHING)
+        self._worded = _set([*plain, f"(?i:{literal})"] if words else plain)
+        self._plain, self._plain_numbers = _set(plain), list(plain.values())
+        self._runs, self._runs_numbers = _set(runs), list(runs.values())
+        self._narrow, self._narrow_numbers = _set(narrow), list(narrow.values())
+        self._counting = [(Expression(each).stands_in, numbers) for each, numbers in counting.items()]
 
     def any(self, text: str) -> bool:
         """Whether any trigger may match."""
         octets = text.encode()
-        return (
-            self._any_plain.Match(octets) is not None
-            or self._any_counting.stands_in(octets)
-            or any(ask(text) for ask, _ in self._questions)
-        )
+        return bool(self._worded(octets) or self._others(text, octets))
 
     def of(self, text: str) -> list[int]:
         """The numbers of all triggers that may match, in their order."""
         octets = text.encode()
-        found: set[int] = set()
-        for word in {match[0] for match in self._words.find_matches_as_indexes(text.lower(), overlapping=True)}:
-            found.update(self._numbers[word])
-        for at in self._plain.Match(octets) or ():
-            found.update(self._plain_numbers[at])
-        for expression, numbers in self._counting:
-            if expression.stands_in(octets):
-                found.update(numbers)
+        low = octets.lower() if len(octets) == len(text) else text.lower().encode()
+        found = self._others(text, octets, self._plain(octets))
+        if words := self._words.find_matches_as_indexes(low, overlapping=True):
+            for word in {match[0] for match in words}:
+                found += self._numbers[word]
+        return sorted(set(found)) if len(found) > 1 else found
+
+    def _others(self, text: str, octets: bytes, plain: Collection[int] = ()) -> list[int]:
+        """Those that are looked for by neither, and those of `plain`; some may be named twice."""
+        found: list[int] = []
+        for at in plain:
+            found += self._plain_numbers[at]
+        for at in self._runs(octets):
+            found += self._runs_numbers[at]
+        beyond = len(octets) != len(text)
+        if beyond or self._digit in plain:
+            for at in self._narrow(octets):
+                found += self._narrow_numbers[at]
+        if beyond:
+            found += self._beyond
+        for stands_in, numbers in self._counting:
+            if stands_in(octets):
+                found += numbers
         for ask, number in self._questions:
             if ask(text):
-                found.add(number)
-        return sorted(found)
+                found.append(number)
+        return found
 
 
-def _set(expressions: Iterable[str]) -> re2.Set:
+def _set(expressions: Collection[str]) -> Callable[[bytes], list[int]]:
+    """Which of some expressions match, by their places."""
     options = re2.Options()
     options.max_mem = _CACHE_BYTES
     made = re2.Set(re2._Anchor.UNANCHORED, options)  # noqa: SLF001  SearchSet() takes no options
-    for expression in expressions:
+    for expression in expressions or (_NOTHING,):
         made.Add(expression)
     made.Compile()
-    return made
+    match: Callable[[bytes], list[int]] = made._set.Match  # noqa: SLF001  its own method is a frame that does nothing else
+    return match
+
+
+def _counts_runs(expression: str) -> bool:
+    """Whether all that an expression counts are letters and digits in a row, and few: of any number of those, one
+    automaton needs little more states than of the longest."""
+    if _UNREAD.search(expression):
+        return False
+    counted = 0
+    for branch in _branches(expression):
+        for atom, quantifier, least in _atoms(branch):
+            if _COUNTS.search(atom):
+                return False
+            if _COUNTS.search(quantifier):
+                if quantifier != f"{{{least}}}" or least > _FEW or not _is_run(atom):
+                    return False
+                counted += 1
+    return counted > 0
 
 
 def needed(trigger: str) -> Words | str:

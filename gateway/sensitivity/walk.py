@@ -6,6 +6,7 @@ is as telling without quotes. Names of members count where they say more than a 
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -20,6 +21,8 @@ _OPAQUE = ("image", "audio", "video", "file", "document", "screenshot", "upload"
 _PAYLOADS = frozenset({"image_url", "video_url", "audio_url", "input_audio", "file", "file_data", "file_id", "source"})
 _TELLING = _PAYLOADS | {"type"}
 _DATA_IN = ("url", "data", "file_data", "file_id")
+_OTHER = ("data:", SEALED)
+"""What a string begins with that may be more than a text."""
 _DATA = re.compile(r"data:(?!text/)[\w.+-]+/[\w.+-]+[;,]")
 """Addresses that hold what they point to, unless that is a text."""
 
@@ -63,12 +66,16 @@ class _Walker:
                 self.opaque.append(path)
             odd = False
             for name, child in value.items():
+                inside = (*path, name)
                 if name not in _USUAL:
-                    if not _FIELD_NAME.match(name):
-                        self.leaves.append(Leaf((*path, name), name, name, name=True))
-                    if name not in _TELLING and name.casefold() in _TELLING:
-                        odd = True
-                self.into(child, (*path, name), name)
+                    tells, is_odd = _read_name(name)
+                    if tells:
+                        self.leaves.append(Leaf(inside, name, name, name=True))
+                    odd = odd or is_odd
+                if type(child) is str and not child.startswith(_OTHER):
+                    self.leaves.append(Leaf(inside, child, name))  # most of them: without a call
+                else:
+                    self.into(child, inside, name)
             if odd and _shows_folded(value):
                 self.opaque.append(path)
         elif isinstance(value, list):
@@ -85,6 +92,13 @@ class _Walker:
             self.into(msgspec.json.decode(unsealed(value) or b""), path, key)
         except (msgspec.DecodeError, UnicodeDecodeError):
             self.opaque.append(path)
+
+
+@lru_cache(4096)
+def _read_name(name: str) -> tuple[bool, bool]:
+    """Whether a member's name says more than a field's name does, and whether it is a telling one in another case. Few
+    names differ."""
+    return _FIELD_NAME.match(name) is None, name not in _TELLING and name.casefold() in _TELLING
 
 
 def _shows(value: dict[str, object]) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.sensitivity.canonical import REWRITES
 from gateway.sensitivity.detectors import DETECTORS
 from gateway.sensitivity.payload import PACKINGS
+from gateway.sensitivity.sight import Sight
 from gateway.sensitivity.triggers import Triggers, needed
 
 WRITTEN = [row.trigger for table in (DETECTORS, REWRITES, PACKINGS) for row in table if isinstance(row.trigger, str)]
@@ -55,6 +56,42 @@ def test_a_text_that_has_none_of_them_has_nothing_at_all():
     triggers = Triggers(["ghp_", "[0-9]", lambda text: "magic" in text])
     assert [triggers.any(text) for text in ("plain", "GHP_", "a 1", "so magic")] == [False, True, True, True]
     assert [triggers.of(text) for text in ("plain", "xghp_9", "so magic")] == [[], [0, 1], [2]]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "text", "expected"),
+    [
+        ("[0-9],? [A-Z]", "in 1999 we", False),  # a digit is not enough
+        ("[0-9],? [A-Z]", "7, Baker", True),
+        ("[\u0416-\u0418]x", "\u0416y", False),
+        ("[\u0416-\u0418]x", "\u0416x", True),
+        ("[0-9a-f]{32}", "0123456789abcdef", False),
+        ("[0-9a-f]{32}", "0123456789abcdef" * 2, True),
+        ("[0-9a-f]{300}", "0123456789abcdef", True),  # counted only so far
+        ("[\u0416-\u0418]{9}", "\u0416", True),
+    ],
+)
+def test_what_a_gate_lets_through_is_asked_exactly(trigger, text, expected):
+    triggers = Triggers([trigger])
+    assert triggers.of(text) == ([0] if expected else [])
+    assert triggers.any(text) or not expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "221B Baker Street",
+        "住在中关村大街27\t号",
+        "0+\u0410",
+        "wallet 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+        "IBAN GB82 WEST 1234 5698 7654 32",
+    ],
+)
+def test_a_row_is_asked_wherever_it_finds_something(text):
+    rows = [row for row in DETECTORS if not row.of_member and list(row.find(Sight(text)))]
+    rewrites = [row for row in REWRITES if list(row.edits(text))]
+    assert rows or rewrites
+    assert all(Triggers([row.trigger]).of(text) for row in (*rows, *rewrites))
 
 
 @pytest.mark.parametrize("trigger", sorted(set(WRITTEN)), ids=ascii)

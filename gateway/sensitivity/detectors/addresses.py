@@ -26,7 +26,7 @@ ROWS: tuple[Detector, ...] = (
         "address",
         rf"\b(\d{{1,6}}[A-Za-z]?,? (?:[NSEW]\.? )?(?:{_PART} ){{1,4}}(?:{_ENGLISH})\b\.?"
         r"(?:,? (?:Apt|Suite|Ste|Unit|Floor|Fl|#)\.? ?[0-9A-Za-z\-]{1,6})?)",
-        trigger=r"[0-9],? [\p{Lu}0-9]",
+        trigger=r"[0-9][A-Za-z]?,? [\p{Lu}0-9]",
     ),
     pattern(
         "address.romance",
@@ -61,6 +61,6 @@ ROWS: tuple[Detector, ...] = (
         "address",
         r"([\x{4e00}-\x{9fff}]{2,12}(?:路|街|道|巷|弄|胡同|大道)\s?\d{1,5}\s?(?:号|號|弄)"
         r"(?:[\x{4e00}-\x{9fff}\d\-]{0,16}(?:室|楼|单元|号))?)",
-        trigger="[0-9] ?(?:号|號|弄)",
+        trigger=r"[0-9]\s?(?:号|號|弄)",
     ),
 )

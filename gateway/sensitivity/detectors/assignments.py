@@ -15,6 +15,7 @@ from gateway.sensitivity.detector import Detector, Hit
 from gateway.sensitivity.detectors.bundles import Row
 from gateway.sensitivity.detectors.values import LONGEST, Strength, generic, strength, wordy
 from gateway.sensitivity.sight import Sight
+from gateway.sensitivity.triggers import needed
 
 _PASSWORDS = (
     "pass", "pwd", "pswd", "psw", "kennwort", "contrase", "clave", "mdp", "hasło", "haslo", "senha", "wachtwoord", "parola",
@@ -286,10 +287,22 @@ def _name_before(text: str, start: int) -> str:
 
 def _loosely_named(sight: Sight) -> Iterator[Hit]:
     """Long random values that are given a name of a provider or of a login, which promises less than `api_key` does."""
+    return _random(sight, "")
+
+
+def _loosely_named_member(sight: Sight) -> Iterator[Hit]:
+    """The same where nothing in the text names a value, and the member does."""
+    return _random(sight, sight.key.lower())
+
+
+def _random(sight: Sight, member: str) -> Iterator[Hit]:
     text = sight.text
     for match in _LONG.finditer(text):
         start, end = match.span()
-        name = _name_before(text, start) or sight.key.lower()
+        name = _name_before(text, start)
+        if bool(name) is bool(member):
+            continue
+        name = name or member
         if not _LOOSE_NAME.search(name) or (_ABOUT.search(name) and not name.endswith(("reporter_id", *_SESSIONS))):
             continue
         if name.endswith(_SESSIONS) and _UUID.fullmatch(text, start, end):
@@ -309,4 +322,8 @@ ROWS: tuple[Row, ...] = (
     Row(Detector("secrets.password", TRIGGER, _passwords), _PASSWORDS, folded=True),
     Row(Detector("secrets.key", TRIGGER, _keys), _KEYS, folded=True),
 )
-LOOSELY = Row(Detector("secrets.loosely_named", r"[0-9A-Za-z_+/\-]{18}", _loosely_named), ("",))
+_LOOSE = needed(rf"{_LOGINS}|{_PROVIDERS}".replace("_id$", ""))  # humps are no lines
+LOOSELY = Row(
+    Detector("secrets.loosely_named", r"[0-9A-Za-z_+/\-]{18}", _loosely_named), tuple(sorted(_LOOSE)), folded=True
+)
+LOOSE_MEMBER = Detector("secrets.loosely_named", rf"(?i){_LOGINS}|{_PROVIDERS}", _loosely_named_member, of_member=True)

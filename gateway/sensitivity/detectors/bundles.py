@@ -111,16 +111,14 @@ def bundle(id: str, trigger: str, rows: Sequence[Row], *, gate: str | None = Non
     """
     asked = Expression(gate) if gate else None
     needles = [(needle, number) for number, row in enumerate(rows) for needle in row.needles]
-    always = {number for needle, number in needles if not needle}
-    looked_for = [(needle, number) for needle, number in needles if needle]
-    search = AhoCorasick([needle.lower() for needle, _ in looked_for], implementation=Implementation.DFA)
+    search = AhoCorasick([needle.lower() for needle, _ in needles], implementation=Implementation.DFA)
 
     def find(sight: Sight) -> Iterator[Hit]:
         if asked is not None and not asked.stands_in(sight.octets):
             return
-        text, wanted = sight.text, set(always)
+        text, wanted = sight.text, set[int]()
         for at, start, end in search.find_matches_as_indexes(sight.low, overlapping=True):
-            needle, number = looked_for[at]
+            needle, number = needles[at]
             row = rows[number]
             if (
                 number not in wanted

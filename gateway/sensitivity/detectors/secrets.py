@@ -5,8 +5,8 @@ from gateway.sensitivity.detectors import assignments, connections, key_blocks, 
 from gateway.sensitivity.detectors.bundles import Row, bundle
 
 # Every token with a prefix, and every key in base64, holds a run as long as no word of prose.
-_RUN = r"[0-9A-Za-z_+/\-]{17}|PRIVATE KEY"
-# And it mixes digits with letters or cases, or begins after a mark: seen without counting, but there.
+_RUN = r"[A-Za-z0-9+/_\-]{17}|PRIVATE KEY"
+# And it mixes digits with letters or cases, or begins after a mark.
 _MIXED = r"[0-9][A-Za-z]|[A-Za-z][0-9]|[a-z][A-Z]|[_\-][a-z]{14}|PRIVATE KEY"
 _FORMS = (
     r"://[^\s/]*@|\$[0-9A-Za-z]+\$|\s-[A-Za-z\-]|\s/(?:p|pass|add|domain|active|expires)|:::|::[^\s:]*:[0-9A-Fa-f]|:(?:\d+|\*):[\w\-*]+:"
@@ -19,13 +19,14 @@ _PHRASES = "(?i)mnemonic|(?:seed|recovery|secret) phrase"
 
 # One trigger for each, with the rows behind it.
 TABLE: dict[str, tuple[str, tuple[Row, ...]]] = {
-    "secrets.tokens": (_MIXED, (*provider_tokens.ROWS, *vendor_tokens.ROWS, *key_blocks.ROWS, assignments.LOOSELY)),
+    "secrets.tokens": (_RUN, (*provider_tokens.ROWS, *vendor_tokens.ROWS, *key_blocks.ROWS, assignments.LOOSELY)),
     "secrets.phrases": (_PHRASES, key_blocks.PHRASES),
     "secrets.forms": (_FORMS, connections.ROWS),
     "secrets.names": (assignments.TRIGGER, assignments.ROWS),
 }
 
 ROWS: tuple[Detector, ...] = (
-    *(bundle(id, trigger, rows, gate=_RUN if trigger is _MIXED else None) for id, (trigger, rows) in TABLE.items()),
+    *(bundle(id, trigger, rows, gate=_MIXED if trigger is _RUN else None) for id, (trigger, rows) in TABLE.items()),
     assignments.MEMBER,
+    assignments.LOOSE_MEMBER,
 )

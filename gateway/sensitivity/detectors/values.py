@@ -121,8 +121,10 @@ def runs_on(text: str) -> bool:
     letters = _NOT_LETTERS.sub("", text).lower()
     numbers = _NOT_DIGITS.sub("", text)
     pairs = max(0, len(letters) - 1) + max(0, len(numbers) - 1)
-    steps = sum(a + b in _NEXT for part in (letters, numbers) for a, b in pairwise(part))
-    return pairs >= 6 and steps >= 0.66 * pairs
+    if pairs < 6:
+        return False
+    steps = sum(sum(map(_NEXT.__contains__, map(add, part, part[1:]))) for part in (letters, numbers))
+    return steps >= 0.66 * pairs
 
 
 def filler(text: str) -> bool:
