@@ -93,7 +93,7 @@ class Gateway:
         except state.StateTaken as error:
             raise CannotStart(str(error)) from None
         # while nobody can say, nobody comes in: where others reach the listener it always wants a key
-        if self.agreed.read and (why := settings.exposed(admin_key=self.agreed.keys.admin_in_force)):
+        if self.agreed.read and (why := settings.exposed(admin_key=self.agreed.keys.guards_admin)):
             raise CannotStart(why)
         series = Series()
         self.sharing = Sharing(settings, self.log.event, lambda: self.policies.current.digest)
@@ -108,6 +108,7 @@ class Gateway:
             inflight=lambda: self.calls.inflight,
             ledger_lag=self.spending.ledger.lag_seconds,
             state_age=self.agreed.age_seconds,
+            admin_ends=self.agreed.admin_ends,
             baseline=settings.baseline,
         )
         at_once = Audit(settings.state_dir, patience_seconds=_MOST_WAIT_SECONDS)

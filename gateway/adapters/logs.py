@@ -14,6 +14,7 @@ from gateway.core.steering import escaped
 _ENCODE = msgspec.json.Encoder().encode
 _LEVELS = {
     "act_not_noted": "error",
+    "admin_key_ended": "error",
     "backend_left_alone": "warning",
     "cut": "warning",
     "decisions_not_kept": "error",
