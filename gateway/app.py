@@ -154,6 +154,7 @@ class Gateway:
             self.spending.budgets,
             self.scanning,
             self.lanes,
+            self.orders.distrust,
         )
         trace = self.otel.trace_of if self.otel is not None else None
         self.calls = Calls(self.relay, self.agreed.find, self.outbox, settings.max_body_bytes, trace)

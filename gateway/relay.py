@@ -3,7 +3,7 @@
 import asyncio
 import time
 from asyncio import CancelledError
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -13,7 +13,7 @@ from gateway.asked import Asked, fetched, granted, opaque_as
 from gateway.core.budget import Ask, Exceeded
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest, Demand
-from gateway.core.decision import Decision, Project, Ruling
+from gateway.core.decision import Candidate, Decision, Project, Ruling
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused, unknown_model
 from gateway.core.fallback import MAX_ATTEMPTS, Attempt, next_step
 from gateway.core.findings import Classified, Found
@@ -63,7 +63,9 @@ class Relay:
         budgets: Budgets,
         scanning: Scanning,
         lanes: Lanes,
+        distrust: Callable[[Candidate, str], None],
     ) -> None:
+        """`distrust` is told who answered as another model, and as which: perhaps several times of one call."""
         self._policies = policies
         self._upstreams = upstreams
         self._dialects = dialects
@@ -73,6 +75,7 @@ class Relay:
         self._budgets = budgets
         self._scanning = scanning
         self._lanes = lanes
+        self._distrust = distrust
         self.running = Running(policies)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -178,6 +181,8 @@ class Relay:
                 finally:
                     waited += _MONOTONIC() - sent_at
                 if failed is None:
+                    if other := hop.misnamed:  # of a stream, too, as soon as it says so
+                        self._distrust(hop.permit.candidate, other)
                     for each in suspects:
                         each.blame(_MONOTONIC())
                     break
@@ -349,6 +354,8 @@ class Relay:
     def _settle(self, hop: Hop, tried: Tried, done: list[Tried]) -> Tried:
         """Keeps what has become of a call, and gives back what was reserved for it."""
         done.append(tried)
+        if tried.misnamed:
+            self._distrust(hop.permit.candidate, tried.misnamed)
         hop.leave()
         self._give_back(hop, tried.cost_pico_usd, tried.usage.total)
         return tried

@@ -72,6 +72,8 @@ class _Line(msgspec.Struct, frozen=True, array_like=True):
     cache_write_long: int = 0
     audio_input: int = 0
     audio_output: int = 0
+    misnamed: str = ""
+    """The name of another model that the answer said it is by."""
 
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
@@ -161,6 +163,7 @@ class Decisions:
             usage.cache_write_long,
             usage.audio_input,
             usage.audio_output,
+            record.tried[-1].misnamed if record.tried else "",
         )
         lines.append(_ENCODE(line))
 

@@ -90,8 +90,8 @@ class Tried(msgspec.Struct, frozen=True):
     """One upstream call: where it went, how it failed (None: it did not), what was used and what is owed.
 
     `watched` are rules in trial that would have fired, `broken` the forbids that a break-glass exception lifted,
-    `service` is the provider's service tier, empty: the usual one. `misnamed`: the answer is by another model than was
-    asked, going by the name that it says. `began` and `ended` are monotonic seconds, `began` 0: it was never sent.
+    `service` is the provider's service tier, empty: the usual one. `misnamed` is the name of another model that the
+    answer says it is by, empty: it does not. `began` and `ended` are monotonic seconds, `began` 0: it was never sent.
     `sensitivity` is the label that this call was sent with, since the next one may be sent with more or less in it;
     empty: that of the record.
     """
@@ -109,7 +109,7 @@ class Tried(msgspec.Struct, frozen=True):
     watched: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     service: str = ""
-    misnamed: bool = False
+    misnamed: str = ""
     began: float = 0.0
     ended: float = 0.0
     sensitivity: str = ""

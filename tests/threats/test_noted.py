@@ -31,7 +31,16 @@ def relay(books: Books, upstreams: Calls) -> Relay:
     policies = Snapshots(Snapshot((backend("a"), backend("b"))))
     budgets = LocalBudgets(Ledgers(Path("/nonexistent")))
     return Relay(
-        policies, upstreams, DIALECTS, books, books, Conversations(), budgets, SCANNING, Lanes(lambda *_: None)
+        policies,
+        upstreams,
+        DIALECTS,
+        books,
+        books,
+        Conversations(),
+        budgets,
+        SCANNING,
+        Lanes(lambda *_: None),
+        lambda *_: None,
     )
 
 
