@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gateway.adapters import suspensions
 from gateway.adapters.agreed import Agreed
@@ -82,7 +82,7 @@ class Orders:
         if await asyncio.to_thread(self._keep, id, by, suspended=False, reason=reason):
             self._lanes.forget(id)
         else:
-            with self._audit.during(by, "backend_resumed", id, reason) as noted:
+            with _noting(), self._audit.during(by, "backend_resumed", id, reason) as noted:
                 if not (forgotten := self._lanes.forget(id)):
                     noted.outcome = "not suspended, and not left alone"
             if not forgotten:
@@ -117,7 +117,7 @@ class Orders:
         """Keeps an order, as another process would: what is kept is what is in force."""
         settings = self._settings
         shared = shared_of(settings.state_dir, settings.ledger_url, GATEWAY, self._tell)
-        with contextlib.closing(Suspensions(settings.state_dir, shared)) as orders:
+        with _noting(), contextlib.closing(Suspensions(settings.state_dir, shared)) as orders:
             try:
                 if not suspended:
                     return orders.resume(id, by=by, reason=reason)
@@ -131,3 +131,14 @@ class Orders:
     def _told(self, order: suspensions.Order) -> None:
         said = "backend_suspended" if order.suspended else "backend_resumed"
         self._tell(said, backend=order.backend, by=order.by, ordered=order.time, reason=order.reason)
+
+
+@contextlib.contextmanager
+def _noting() -> Iterator[None]:
+    """Around an order that is noted in the audit trail. Raises Refused where it cannot be, and then it is not kept."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(
+            Refusal.STATE_DOWN, f"the order was not kept: it cannot be noted in the audit trail: {error}", retry_after=5
+        ) from None

@@ -21,6 +21,8 @@ from gateway.core.chain import TORN, Head, Walk, fragment, sealed, unsealed, wal
 from gateway.core.steering import plain
 
 NAME = "audit.jsonl"
+BEGUN = "begun"
+"""The outcome of an act that was about to be done."""
 GATEWAY = "gateway"
 """Who did what the gateway did by itself."""
 
@@ -71,6 +73,10 @@ class Busy(OSError):
     """Another process has held the trail for too long."""
 
 
+class Unfinished(OSError):
+    """An act was noted as begun and was done, and how it ended could not be noted."""
+
+
 class Noted:
     """An act under way. What is set here is noted when it has ended."""
 
@@ -100,7 +106,8 @@ class Audit:
         """Does something and notes it: it is not begun where nothing can be noted. What fails is noted, too.
 
         What is done in `db` is one change, which is committed once it is noted: a full disk undoes it. Where a database
-        does not answer to the commit, `unknown` is noted, too.
+        does not answer to the commit, `unknown` is noted, too. What is done elsewhere nobody can take back, so it is
+        noted as `begun` first, and again when it has ended: Unfinished, where that cannot be noted.
         """
         if db is not None:
             db.version()  # a database is connected to before the trail is held: what it takes over then is noted, too
@@ -110,6 +117,8 @@ class Audit:
             def note(outcome: str) -> None:
                 _append(file, _Said(actor, act, noted.object, outcome, noted.detail))
 
+            if db is None:
+                note(BEGUN)
             try:
                 if db is not None:
                     db.begin()
@@ -120,8 +129,10 @@ class Audit:
                 raise
             try:
                 note(noted.outcome)
-            except BaseException:
+            except OSError as error:
                 _undo(db)
+                if db is None:
+                    raise Unfinished(str(error)) from error
                 raise
             try:
                 if db is not None:
