@@ -119,6 +119,8 @@ class Gateway:
             lambda name, head: at_once.note(GATEWAY, "decisions_begun", name, detail=head),
             lambda name: at_once.note(GATEWAY, "decisions_forgotten", name),
         )
+        if recovered := self.decisions.recover(self.spending.ledger.undecided):
+            self.log.event("decisions_recovered", decisions=recovered)
         self.worker = PolicyWorker(settings.policy_key)
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
@@ -143,7 +145,9 @@ class Gateway:
         if at := settings.otel_endpoint:
             self.otel = otel.started(at, settings.otel_header_pairs, settings.otel_sample, self.log.event)
             series.show(self.otel)
-        self.outbox = Outbox((self.metrics, self.log, self.decisions, *([self.otel] if self.otel else ())))
+        self.outbox = Outbox(
+            (self.metrics, self.log, self.decisions, *([self.otel] if self.otel else ())), self.decisions.decided
+        )
         self.relay = Relay(
             self.policies,
             Recognized(self.upstreams, self.recognizer) if self.recognizer else self.upstreams,

@@ -13,6 +13,7 @@ from gateway.asked import Asked, fetched, granted, opaque_as
 from gateway.core.budget import Ask, Exceeded
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest, Demand
+from gateway.core.decided import Decided
 from gateway.core.decision import Candidate, Decision, Project, Ruling
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused, unknown_model
 from gateway.core.fallback import MAX_ATTEMPTS, Attempt, next_step
@@ -89,6 +90,7 @@ class Relay:
         demand: Demand | None = None
         classified: Classified | None = None
         decision: Decision | None = None
+        decided: Decided | None = None
         passage: Passage | None = None
         hop: Hop | None = None
         done: list[Tried] = []
@@ -172,7 +174,8 @@ class Relay:
                 if self._policies.current is not latest:  # while room was asked for
                     self._give_back(asked, 0, 0)
                     continue
-                self._intend(call, decision, asked, purpose, project)
+                decided = self._sink.decided(call, decision, demand, classified, backend.id)
+                self._intend(call, decision, asked, purpose, project, decided)
                 hop, sensitivity = asked, asked.sensitivity
                 self.running.hops.add(hop)
                 sent_at = _MONOTONIC()
@@ -271,6 +274,7 @@ class Relay:
                 project=project,
                 demand=demand,
                 classified=classified,
+                decided=decided,
             )
             if passage is not None:
                 passage.end(None, now)
@@ -365,8 +369,9 @@ class Relay:
             hop.room = None
             self._budgets.settle(room, cost_pico_usd, tokens)
 
-    def _intend(self, call: Call, decision: Decision, hop: Hop, purpose: str, project: str) -> None:
-        """Notes in the ledger that a call is about to be sent, at its upper bound. What cannot be noted is not sent."""
+    def _intend(self, call: Call, decision: Decision, hop: Hop, purpose: str, project: str, decided: Decided) -> None:
+        """Notes in the ledger that a call is about to be sent, by which decision, and at its upper bound. What cannot
+        be noted is not sent."""
         intent = entry_of(
             call,
             decision,
@@ -376,7 +381,7 @@ class Relay:
             sensitivity=hop.sensitivity,
         )
         try:
-            self._ledger.open(intent)
+            self._ledger.open(intent, decided)
         except OSError:
             self._give_back(hop, 0, 0)
             raise Refused(

@@ -23,7 +23,8 @@ from typing import Literal
 import msgspec
 
 from gateway.adapters.ledger_rows import Store, Unwritable
-from gateway.adapters.segments import encode, fsync, read
+from gateway.adapters.segments import Full, Lines, decided_in, encode, fsync, read
+from gateway.core.decided import Decided
 from gateway.core.record import Entry
 
 Durability = Literal["process", "power"]
@@ -53,15 +54,6 @@ class _Group(msgspec.Struct, frozen=True):
     since: float
 
 
-class _Full(msgspec.Struct, frozen=True):
-    """A segment that nothing is written to any more. `reread`: not all that it holds was handed over."""
-
-    path: Path
-    size: int
-    reread: bool
-    since: float
-
-
 def _silent(event: str, **fields: object) -> None:
     """Tells nobody."""
 
@@ -72,7 +64,7 @@ class Ledger:
     `tell` is told what an operator should know, by name, and `on_recovered` how calls of a former process ended, once
     the store has them; both are called from another thread. Single calls are kept for `retention_days` and then
     folded. `recovered` is what was carried over at start (entries, uncertain ones among them), None while that has not
-    been possible.
+    been possible. `undecided` are the decisions that a former process has left, if it did not end by itself.
     """
 
     def __init__(
@@ -93,10 +85,11 @@ class Ledger:
         self._on_recovered = on_recovered
         left = sorted(self._directory.glob("[0-9]*.jsonl"), key=lambda path: int(path.stem))
         self._left = {path: path.stat().st_size for path in left}  # by a former process
+        self.undecided = decided_in(left[-1]) if left else []  # what was under way, or had just ended, is in the last
         self.recovered: tuple[int, int] | None = None
-        self._under_way: dict[tuple[str, int], Entry] = {}
+        self._under_way: dict[tuple[str, int], list[Entry | Decided]] = {}
         self._ended: list[Entry] = []  # not yet on their way to the store
-        self._queue: queue.SimpleQueue[_Group | _Full | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Group | Full | None] = queue.SimpleQueue()
         self._oldest_waiting: float | None = time.monotonic()
         self._waits_since = self._oldest_waiting  # the oldest of `_ended`
         self._turning = False  # there will be a turn
@@ -107,7 +100,8 @@ class Ledger:
         self._syncing = asyncio.Lock()
         self._syncer = ThreadPoolExecutor(1, "fsync")  # its own: answers wait for it, and for nothing else
         self._torn = False
-        self._noted: list[Entry] = []  # not yet in the journal
+        self._lines = Lines()
+        self._noted: list[Entry | Decided] = []  # not yet in the journal
         self._scheduled = False
         self._refusing: OSError | None = None
         self._segment, self._fd, self._size = self._new_segment(int(left[-1].stem) + 1 if left else 1)
@@ -120,15 +114,19 @@ class Ledger:
         self._thread.start()
         self._begun.wait(_START_SECONDS)
 
-    def open(self, entry: Entry) -> None:
-        """Notes a call that is about to be sent, at once. Raises OSError when the journal does not take it."""
+    def open(self, entry: Entry, decided: Decided | None = None) -> None:
+        """Notes a call that is about to be sent, and by which decision, at once. Raises OSError when the journal does
+        not take it."""
         if self._written - self._freed > JOURNAL_BYTES:
             raise OSError(errno.ENOSPC, f"{self._directory} is full, since the ledger's store takes nothing")
-        self._noted.append(entry)
-        self._under_way[entry.request_id, entry.hop] = entry  # before a new segment may be begun with what is under way
+        intent: list[Entry | Decided] = [entry] if decided is None else [decided, entry]
+        self._noted += intent
+        self._under_way[entry.request_id, entry.hop] = (
+            intent  # before a new segment may be begun with what is under way
+        )
         self.flush()
         if self._refusing is not None:
-            self._noted.remove(entry)
+            self._noted = [each for each in self._noted if each is not entry and each is not decided]
             del self._under_way[entry.request_id, entry.hop]
             raise self._refusing
 
@@ -156,10 +154,10 @@ class Ledger:
     def flush(self) -> None:
         """Writes what was noted to the journal. What it does not take stays noted, and no new call is let through."""
         self._scheduled = False
-        lines = b"".join([encode(entry) + b"\n" for entry in self._noted])
         try:
-            self._append(lines)
+            self._append(b"".join(map(self._lines.of, self._noted)))
         except OSError as error:
+            self._lines.lost()
             self._refusing = error
             return
         self._refusing = None
@@ -242,14 +240,15 @@ class Ledger:
     def _rotate(self) -> None:
         """Starts a new segment with what is under way; the old one goes once the store has all it holds."""
         old, old_fd, old_size = self._segment, self._fd, self._size
-        written = self._written
+        written, lines = self._written, self._lines
         try:
             self._segment, self._fd, self._size = self._new_segment(int(old.stem) + 1)
         except OSError:
             return  # the old one goes on
+        self._lines = Lines()
         try:
-            for entry in self._under_way.values():
-                self._append(encode(entry) + b"\n")
+            for noted in chain.from_iterable(self._under_way.values()):
+                self._append(self._lines.of(noted))
             if self._power:
                 for descriptor in (old_fd, self._fd):
                     os.fsync(descriptor)
@@ -258,11 +257,11 @@ class Ledger:
             os.close(self._fd)
             self._segment.unlink(missing_ok=True)
             self._freed += self._written - written
-            self._segment, self._fd, self._size, self._torn = old, old_fd, old_size, False
+            self._segment, self._fd, self._size, self._torn, self._lines = old, old_fd, old_size, False, lines
             return
         os.close(old_fd)
         self._hand_over()  # all that the old one holds goes before it
-        self._queue.put(_Full(old, old_size, self._reread, self._waits_since))
+        self._queue.put(Full(old, old_size, self._reread, self._waits_since))
         self._reread = False
 
     def _carry(self) -> None:
@@ -288,7 +287,7 @@ class Ledger:
             if item is None:
                 return True
             self._oldest_waiting = item.since
-            if isinstance(item, _Full):
+            if isinstance(item, Full):
                 if item.reread and not self._carry_segment(item.path):
                     return False
                 self._free(item.path, item.size)

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from gateway.core.chat import Demand
+from gateway.core.decided import Decided
 from gateway.core.decision import Decision
 from gateway.core.errors import FailureKind, Refused, unknown_model
 from gateway.core.findings import Classified
@@ -72,6 +73,7 @@ class End(Enum):
     BLOCKED = "blocked"  # the answer showed what policy does not let out; the client was told
     STOPPED = "stopped"  # this server was told to stop
     FAULT = "fault"  # a bug of ours
+    CRASHED = "crashed"  # the process died; known from what was noted before anything was sent
 
 
 BROKEN_BY_US = {
@@ -125,6 +127,7 @@ class Record(msgspec.Struct, frozen=True):
 
     `overhead` is our own share of the time to the first byte; `first_token` counts from arrival to the first content.
     `demand` None: the body could not be read. `sensitivity` is the label as it was sent, `classified` as it came.
+    `decided` is the decision of the last call as it was noted before that was sent, None: nothing was.
     """
 
     call: Call
@@ -142,6 +145,7 @@ class Record(msgspec.Struct, frozen=True):
     project: str = "unknown"
     demand: Demand | None = None
     classified: Classified | None = None
+    decided: Decided | None = None
 
     @property
     def served(self) -> Tried | None:
