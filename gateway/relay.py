@@ -82,9 +82,9 @@ class Relay:
 
     async def serve(
         self, surface: Surface, call: Call, body: bytes, reply: Reply, passed: Mapping[str, str] = _NO_HEADERS
-    ) -> None:
-        """Answers one request, of which the headers in `passed` may go on to a backend. Raises Refused when nothing was
-        sent to the client; the edge words it."""
+    ) -> End:
+        """Answers one request, of which the headers in `passed` may go on to a backend, and says how it ended. Raises
+        Refused when nothing was sent to the client; the edge words it."""
         end, status, code = End.FAULT, 500, None  # a bug of ours, until a line below says otherwise
         chat: ChatRequest | None = None
         demand: Demand | None = None
@@ -160,7 +160,7 @@ class Relay:
                 if (told := asked.unasked) is not None:
                     await answer(reply, asked.headers(decision, []), call, surface, told)
                     first_byte, end, status = _MONOTONIC(), End.COMPLETE, 200
-                    return
+                    return end
                 if (exceeded := await self._reserve(asked, call, project, exempt)) is not None:
                     poor.append(exceeded)
                     if exempt is None and (alias := exceeded.limit.terms.downgrade):
@@ -208,7 +208,7 @@ class Relay:
                     raise refusal(decision, poor)
                 end = BROKEN_BY_US.get(failures[-1].kind, End.FAILED)
                 status, code = await give_up(reply, surface, call, decision, failures)
-                return
+                return end
 
             watched = hop.permit.candidate.watched
             warnings = [rule for rule in watched if rule in policy.warns] if watched else []
@@ -221,7 +221,7 @@ class Relay:
                 first_byte = _MONOTONIC()
                 await answer(reply, headers, call, surface, hop.body)
                 end, status = End.COMPLETE, 200
-                return
+                return end
 
             first_byte, status = _MONOTONIC(), 200
             headers += [(name, call.id.encode()) for name in surface.id_headers]
@@ -281,6 +281,7 @@ class Relay:
             if done:
                 self._ledger.settle(entries(record))
             self._sink.put(record)
+        return end
 
     async def _decide(
         self, policy: Policy, ruling: Ruling, requested: str, demand: Demand, call: Call, request: Asked
