@@ -94,7 +94,7 @@ class Gateway:
         except state.StateTaken as error:
             raise CannotStart(str(error)) from None
         # while nobody can say, nobody comes in: where others reach the listener it always wants a key
-        if self.agreed.read and (why := settings.exposed(admin_key=self.agreed.keys.admin_in_force)):
+        if self.agreed.read and (why := settings.exposed(admin_key=self.agreed.keys.guards_admin)):
             raise CannotStart(why)
         series = Series()
         self.sharing = Sharing(settings, self.log.event, lambda: self.policies.current.digest)
@@ -109,6 +109,7 @@ class Gateway:
             inflight=lambda: self.calls.inflight,
             ledger_lag=self.spending.ledger.lag_seconds,
             state_age=self.agreed.age_seconds,
+            admin_ends=self.agreed.admin_ends,
             baseline=settings.baseline,
         )
         at_once = Audit(settings.state_dir, patience_seconds=_MOST_WAIT_SECONDS)
@@ -119,6 +120,8 @@ class Gateway:
             lambda name, head: at_once.note(GATEWAY, "decisions_begun", name, detail=head),
             lambda name: at_once.note(GATEWAY, "decisions_forgotten", name),
         )
+        if recovered := self.decisions.recover(self.spending.ledger.undecided):
+            self.log.event("decisions_recovered", decisions=recovered)
         self.worker = PolicyWorker(settings.policy_key)
         self.scanning = Scanning(self._not_scanned)
         self.recognizer = Recognizer(self._recognized, self._not_recognized) if settings.recognizer else None
@@ -143,7 +146,9 @@ class Gateway:
         if at := settings.otel_endpoint:
             self.otel = otel.started(at, settings.otel_header_pairs, settings.otel_sample, self.log.event)
             series.show(self.otel)
-        self.outbox = Outbox((self.metrics, self.log, self.decisions, *([self.otel] if self.otel else ())))
+        self.outbox = Outbox(
+            (self.metrics, self.log, self.decisions, *([self.otel] if self.otel else ())), self.decisions.decided
+        )
         self.relay = Relay(
             self.policies,
             Recognized(self.upstreams, self.recognizer) if self.recognizer else self.upstreams,
@@ -154,6 +159,7 @@ class Gateway:
             self.spending.budgets,
             self.scanning,
             self.lanes,
+            self.orders.distrust,
         )
         trace = self.otel.trace_of if self.otel is not None else None
         room = Room(settings.max_bodies_bytes)

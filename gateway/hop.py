@@ -20,6 +20,7 @@ from gateway.core.lane import Passage
 from gateway.core.outline import Outline
 from gateway.core.permit import Permit, covers
 from gateway.core.rate import pace_headers
+from gateway.core.reported import other_name
 from gateway.core.trace import HEADER, Trace
 from gateway.ports import Headers, Opened, Reply, Scanned, Sent, UpstreamError, Upstreams
 from gateway.stream import Stream
@@ -279,6 +280,12 @@ class Hop:
     def unasked(self) -> bytes | None:
         """An answer that we give ourselves, since the backend has none of this kind; None: it is to be asked."""
         return None if self._surface is None else self._surface.unasked(self.chat)
+
+    @property
+    def misnamed(self) -> str:
+        """The name of another model that the answer says it is by; empty: it does not, or not yet."""
+        source = self.reader or self.answer
+        return "" if source is None else other_name(self.backend, source.model)
 
     @property
     def sensitivity(self) -> str:

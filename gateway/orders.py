@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gateway.adapters import suspensions
 from gateway.adapters.agreed import Agreed
@@ -12,7 +12,9 @@ from gateway.adapters.policy_files import PolicyFiles
 from gateway.adapters.stores import shared_of
 from gateway.adapters.suspensions import Suspensions
 from gateway.adapters.tables import OutcomeUnknown, Unreachable
+from gateway.core.decision import Candidate
 from gateway.core.errors import Refusal, Refused
+from gateway.core.reported import other_name
 from gateway.policy.document import suggestion
 from gateway.settings import Settings
 
@@ -39,6 +41,7 @@ class Orders:
         self._audit = audit
         self._tell = tell
         self._suspended = frozenset(agreed.suspensions.in_force)  # in the snapshot in force
+        self._distrusted: dict[str, asyncio.Task[None]] = {}  # that are being suspended
         self.known = agreed.read
         """Whether all orders that there were when replicas' state was first read are in force."""
 
@@ -79,7 +82,7 @@ class Orders:
         if await asyncio.to_thread(self._keep, id, by, suspended=False, reason=reason):
             self._lanes.forget(id)
         else:
-            with self._audit.during(by, "backend_resumed", id, reason) as noted:
+            with _noting(), self._audit.during(by, "backend_resumed", id, reason) as noted:
                 if not (forgotten := self._lanes.forget(id)):
                     noted.outcome = "not suspended, and not left alone"
             if not forgotten:
@@ -87,11 +90,34 @@ class Orders:
         await self.follow()
         self._agreed.require()
 
+    def distrust(self, candidate: Candidate, name: str) -> None:
+        """Suspends a backend that has answered under the name of another model, where a permit in force that admitted
+        the call says so (`on_model_mismatch: suspend`). Waits for nothing; an order that cannot be kept is told, and
+        given again when it answers so again."""
+        bundle, id = self._policies.current.bundle, candidate.backend.id
+        if id in self._suspended or id in self._distrusted:
+            return
+        by = sorted(rule.id for rule in bundle.effect("permit") if rule.distrusts and rule.id in candidate.rules)
+        row = next((backend for backend in bundle.backends if backend.id == id), None)
+        if not by or row is None or not other_name(row, name):  # the newest catalog may know the name
+            return
+        reason = f"answered as {name}, asked was {row.model}; on_model_mismatch of {', '.join(by)}"
+        self._distrusted[id] = asyncio.create_task(self._suspend_distrusted(id, reason))
+
+    async def _suspend_distrusted(self, id: str, reason: str) -> None:
+        try:
+            await asyncio.to_thread(self._keep, id, GATEWAY, suspended=True, reason=reason)
+            await self.follow()
+        except Exception as error:  # noqa: BLE001  a store that is away, a trail that takes nothing, ...
+            self._tell("suspension_not_kept", backend=id, reason=reason, error=str(error))
+        finally:
+            del self._distrusted[id]
+
     def _keep(self, id: str, by: str, *, suspended: bool, reason: str) -> bool:
         """Keeps an order, as another process would: what is kept is what is in force."""
         settings = self._settings
         shared = shared_of(settings.state_dir, settings.ledger_url, GATEWAY, self._tell)
-        with contextlib.closing(Suspensions(settings.state_dir, shared)) as orders:
+        with _noting(), contextlib.closing(Suspensions(settings.state_dir, shared)) as orders:
             try:
                 if not suspended:
                     return orders.resume(id, by=by, reason=reason)
@@ -105,3 +131,14 @@ class Orders:
     def _told(self, order: suspensions.Order) -> None:
         said = "backend_suspended" if order.suspended else "backend_resumed"
         self._tell(said, backend=order.backend, by=order.by, ordered=order.time, reason=order.reason)
+
+
+@contextlib.contextmanager
+def _noting() -> Iterator[None]:
+    """Around an order that is noted in the audit trail. Raises Refused where it cannot be, and then it is not kept."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(
+            Refusal.STATE_DOWN, f"the order was not kept: it cannot be noted in the audit trail: {error}", retry_after=5
+        ) from None

@@ -7,7 +7,6 @@ from gateway.core.bound import prompt_tokens
 from gateway.core.errors import FailureKind
 from gateway.core.price import UNPRICED, charge, dearest, service_of
 from gateway.core.record import State, Tried
-from gateway.core.reported import is_other
 from gateway.core.usage import NOTHING, Usage, highest
 from gateway.hop import Hop
 
@@ -59,7 +58,7 @@ def tried(hop: Hop, state: State, usage: Usage, cost_pico_usd: int, failure: Fai
         candidate.watched if hop.room is None else candidate.watched + hop.room.watched,
         candidate.broken,
         _service(hop),
-        (source := hop.reader or hop.answer) is not None and is_other(backend.model, source.model),
+        hop.misnamed,
         hop.sent_at,
         time.perf_counter(),
         hop.sensitivity,

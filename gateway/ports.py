@@ -7,15 +7,16 @@ import msgspec
 
 from gateway.core.budget import Ask, Exceeded, Reserved, Standing, State
 from gateway.core.catalog import Backend, Endpoint
-from gateway.core.chat import ChatRequest
-from gateway.core.decision import Facts, Obligation, Project, Ruling
+from gateway.core.chat import ChatRequest, Demand
+from gateway.core.decided import Decided
+from gateway.core.decision import Decision, Facts, Obligation, Project, Ruling
 from gateway.core.errors import Failed
-from gateway.core.findings import Found, Redacted
+from gateway.core.findings import Classified, Found, Redacted
 from gateway.core.lane import Held, Passage
 from gateway.core.outline import Encoded, Outline
 from gateway.core.permit import Permit
 from gateway.core.rate import Pace, Throttled
-from gateway.core.record import Entry, Record
+from gateway.core.record import Call, Entry, Record
 from gateway.core.spender import Spender
 from gateway.core.terms import ScannerTerms
 from gateway.wire import Answer, Dialect, StreamReader, Surface
@@ -115,8 +116,9 @@ class Reply(Protocol):
 class Ledger(Protocol):
     """Where money is kept."""
 
-    def open(self, entry: Entry) -> None:
-        """Notes that a call is about to be sent. Raises OSError when that cannot be kept: then nothing may be sent."""
+    def open(self, entry: Entry, decided: Decided) -> None:
+        """Notes that a call is about to be sent, and by which decision. Raises OSError when that cannot be kept: then
+        nothing may be sent."""
 
     def sealed(self) -> Awaitable[None] | None:
         """What to await before the last byte goes out, so that nothing a client saw complete can be missing."""
@@ -171,6 +173,11 @@ class Sink(Protocol):
 
     def put(self, record: Record) -> None:
         """Takes the record of a request that has ended. Never raises and never waits."""
+
+    def decided(
+        self, call: Call, decision: Decision, demand: Demand, classified: Classified | None, backend: str
+    ) -> Decided:
+        """A decision as it is noted before a call is sent to a backend."""
 
 
 class Policy(Protocol):

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from asyncio import CancelledError
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -13,7 +13,8 @@ from gateway.asked import Asked, fetched, granted, opaque_as
 from gateway.core.budget import Ask, Exceeded
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest, Demand
-from gateway.core.decision import Decision, Project, Ruling
+from gateway.core.decided import Decided
+from gateway.core.decision import Candidate, Decision, Project, Ruling
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused, unknown_model
 from gateway.core.fallback import MAX_ATTEMPTS, Attempt, next_step
 from gateway.core.findings import Classified, Found
@@ -63,7 +64,9 @@ class Relay:
         budgets: Budgets,
         scanning: Scanning,
         lanes: Lanes,
+        distrust: Callable[[Candidate, str], None],
     ) -> None:
+        """`distrust` is told who answered as another model, and as which: perhaps several times of one call."""
         self._policies = policies
         self._upstreams = upstreams
         self._dialects = dialects
@@ -73,19 +76,21 @@ class Relay:
         self._budgets = budgets
         self._scanning = scanning
         self._lanes = lanes
+        self._distrust = distrust
         self.running = Running(policies)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(
         self, surface: Surface, call: Call, body: bytes, reply: Reply, passed: Mapping[str, str] = _NO_HEADERS
-    ) -> None:
-        """Answers one request, of which the headers in `passed` may go on to a backend. Raises Refused when nothing was
-        sent to the client; the edge words it."""
+    ) -> End:
+        """Answers one request, of which the headers in `passed` may go on to a backend, and says how it ended. Raises
+        Refused when nothing was sent to the client; the edge words it."""
         end, status, code = End.FAULT, 500, None  # a bug of ours, until a line below says otherwise
         chat: ChatRequest | None = None
         demand: Demand | None = None
         classified: Classified | None = None
         decision: Decision | None = None
+        decided: Decided | None = None
         passage: Passage | None = None
         hop: Hop | None = None
         done: list[Tried] = []
@@ -155,7 +160,7 @@ class Relay:
                 if (told := asked.unasked) is not None:
                     await answer(reply, asked.headers(decision, []), call, surface, told)
                     first_byte, end, status = _MONOTONIC(), End.COMPLETE, 200
-                    return
+                    return end
                 if (exceeded := await self._reserve(asked, call, project, exempt)) is not None:
                     poor.append(exceeded)
                     if exempt is None and (alias := exceeded.limit.terms.downgrade):
@@ -169,7 +174,8 @@ class Relay:
                 if self._policies.current is not latest:  # while room was asked for
                     self._give_back(asked, 0, 0)
                     continue
-                self._intend(call, decision, asked, purpose, project)
+                decided = self._sink.decided(call, decision, demand, classified, backend.id)
+                self._intend(call, decision, asked, purpose, project, decided)
                 hop, sensitivity = asked, asked.sensitivity
                 self.running.hops.add(hop)
                 sent_at = _MONOTONIC()
@@ -178,6 +184,8 @@ class Relay:
                 finally:
                     waited += _MONOTONIC() - sent_at
                 if failed is None:
+                    if other := hop.misnamed:  # of a stream, too, as soon as it says so
+                        self._distrust(hop.permit.candidate, other)
                     for each in suspects:
                         each.blame(_MONOTONIC())
                     break
@@ -200,7 +208,7 @@ class Relay:
                     raise refusal(decision, poor)
                 end = BROKEN_BY_US.get(failures[-1].kind, End.FAILED)
                 status, code = await give_up(reply, surface, call, decision, failures)
-                return
+                return end
 
             watched = hop.permit.candidate.watched
             warnings = [rule for rule in watched if rule in policy.warns] if watched else []
@@ -213,7 +221,7 @@ class Relay:
                 first_byte = _MONOTONIC()
                 await answer(reply, headers, call, surface, hop.body)
                 end, status = End.COMPLETE, 200
-                return
+                return end
 
             first_byte, status = _MONOTONIC(), 200
             headers += [(name, call.id.encode()) for name in surface.id_headers]
@@ -266,12 +274,14 @@ class Relay:
                 project=project,
                 demand=demand,
                 classified=classified,
+                decided=decided,
             )
             if passage is not None:
                 passage.end(None, now)
             if done:
                 self._ledger.settle(entries(record))
             self._sink.put(record)
+        return end
 
     async def _decide(
         self, policy: Policy, ruling: Ruling, requested: str, demand: Demand, call: Call, request: Asked
@@ -350,6 +360,8 @@ class Relay:
     def _settle(self, hop: Hop, tried: Tried, done: list[Tried]) -> Tried:
         """Keeps what has become of a call, and gives back what was reserved for it."""
         done.append(tried)
+        if tried.misnamed:
+            self._distrust(hop.permit.candidate, tried.misnamed)
         hop.leave()
         self._give_back(hop, tried.cost_pico_usd, tried.usage.total)
         return tried
@@ -359,12 +371,13 @@ class Relay:
             hop.room = None
             self._budgets.settle(room, cost_pico_usd, tokens)
 
-    def _intend(self, call: Call, decision: Decision, hop: Hop, purpose: str, project: str) -> None:
-        """Notes in the ledger that a call is about to be sent, at its upper bound. What cannot be noted is not sent."""
+    def _intend(self, call: Call, decision: Decision, hop: Hop, purpose: str, project: str, decided: Decided) -> None:
+        """Notes in the ledger that a call is about to be sent, by which decision, and at its upper bound. What cannot
+        be noted is not sent."""
         under_way = owed.tried(hop, "open", NOTHING, hop.most)
         intent = entry_of(call, decision, under_way, project, purpose, hop.sensitivity)
         try:
-            self._ledger.open(intent)
+            self._ledger.open(intent, decided)
         except OSError:
             self._give_back(hop, 0, 0)
             raise Refused(

@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     port: Port = 8080
     """Port that clients reach."""
     admin_host: str = "127.0.0.1"
-    """Address of metrics and admin. One that is not loopback wants an admin key or a scrape token."""
+    """Address of metrics and admin. One that is not loopback wants that an admin key was made, or a scrape token."""
     admin_port: Port = 8081
     """Port of metrics and admin."""
     policies: Path = Path("routing_policies")
@@ -133,10 +133,11 @@ class Settings(BaseSettings):
         return is_loopback(self.admin_host)
 
     def exposed(self, *, admin_key: bool) -> str:
-        """Why the admin listener may not begin, if others could reach it and nothing guards it.
+        """Why the admin listener may not begin, if others could reach it and nobody ever said who may use it.
 
-        `admin_key`: there is one in force. With a scrape token alone it begins, too: whoever has the token may scrape,
-        and nobody may do more until an admin key is made.
+        `admin_key`: one was made. If none is in force any more it begins, and lets nobody in: the calendar must not
+        keep the gateway from serving. With a scrape token alone it begins, too: whoever has the token may scrape, and
+        nobody may do more until an admin key is made.
         """
         if self.admin_is_loopback or admin_key or self.scrape_token is not None:
             return ""

@@ -234,7 +234,7 @@ async def test_room_comes_back_however_a_call_ends(answer, streamed):
 async def test_room_comes_back_when_nothing_was_sent():
     house = House(Snapshot([backend("a", max_concurrent=1)]))
 
-    def broken(entry):
+    def broken(entry, decided):
         raise OSError
 
     house.books.open = broken

@@ -228,4 +228,36 @@ DROPPED = Alert(
     ),
 )
 
-ALERTS = (DOWN, ERRORS, FIRST_TOKEN, LEFT_ALONE, LAG, DROPPED)
+ADMIN_KEY = Alert(
+    name="GatewayAdminKeyEnds",
+    expr="min(gateway_admin_key_ends_timestamp_seconds) - time() < 7 * 86400",
+    lasts="0m",
+    severity="warning",
+    summary="the last admin key ends in {{ $value | humanizeDuration }}",
+    line="make a new admin key, before nobody may give orders",
+    means="In a week no key for the admin listener is in force, or none is now (a time below 0): nobody may look at"
+    " policies and backends there, or suspend one. Calls of models go on.",
+    look=("`gateway keys list`: which keys have the scopes `admin:read` and `admin:write`, and when they end.",),
+    do=(
+        "`gateway keys rotate ID --expires 90d`, or `gateway keys create --scope admin:read --scope admin:write`.",
+        "Until then `gateway backends suspend` works for whoever has a shell beside the gateway.",
+    ),
+    cases=(
+        Case(
+            why="in six days",
+            series=(("gateway_admin_key_ends_timestamp_seconds", "518400x20"),),
+            at="0m",
+            fires=(({}, "6d 0h 0m 0s"),),
+        ),
+        Case(
+            why="it has ended",
+            series=(("gateway_admin_key_ends_timestamp_seconds", "60x20"),),
+            at="3m",
+            fires=(({}, "-2m 0s"),),
+        ),
+        Case(why="in a month", series=(("gateway_admin_key_ends_timestamp_seconds", "2592000x20"),), at="5m"),
+        Case(why="never", series=(("gateway_admin_key_ends_timestamp_seconds", "1e300x20"),), at="5m"),
+    ),
+)
+
+ALERTS = (DOWN, ERRORS, FIRST_TOKEN, LEFT_ALONE, LAG, DROPPED, ADMIN_KEY)

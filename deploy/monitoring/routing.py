@@ -92,7 +92,7 @@ _CHOICE = Row(
             title="Answered by another model",
             says="Answers that name another model than was asked for and `reports_as` allows.",
             do="Not 0: the provider swapped the model, or renamed it. Verify, then add the name or suspend the "
-            "backend.",
+            "backend. The log has the name (`misnamed`).",
             kind="stat",
             unit=COUNT,
             decimals=0,

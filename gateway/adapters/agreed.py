@@ -49,6 +49,7 @@ class Agreed:
         self._unread = False  # budgets that may be older than keys that are known
         self._last = -math.inf
         self._orders: list[Order] = []  # that were read and not told
+        self._admin_closed = False
         if self._thread is None:
             self._look()
         else:
@@ -93,6 +94,11 @@ class Agreed:
     def guards_admin(self) -> bool:
         """Whether the admin listener wants keys: a key for it was ever made, or nobody can say yet."""
         return not self._in_force or self.keys.guards_admin
+
+    def admin_ends(self) -> float:
+        """When the last key for the admin listener ends, or ended (Unix seconds). Infinity: never, also where none was
+        ever made."""
+        return math.inf if self.keys.admin_ends is None else self.keys.admin_ends
 
     def age_seconds(self) -> float:
         """How long ago what replicas share was last read; 0: it is in files here, infinity: it never was."""
@@ -163,6 +169,15 @@ class Agreed:
         self._unread = False
 
     def _news(self) -> tuple[Order, ...]:
+        closed = self.admin_ends() <= time.time()
+        if closed and not self._admin_closed:
+            self._tell(
+                "admin_key_ended",
+                ended=self.keys.admin_ends,
+                advice="nobody may look or give orders on the admin listener any more; make a key: gateway keys create"
+                " --team TEAM --app APP --scope admin:read --scope admin:write",
+            )
+        self._admin_closed = closed
         news, self._orders = tuple(self._orders), []
         return news
 

@@ -21,6 +21,8 @@ from gateway.core.chain import TORN, Head, Walk, fragment, sealed, unsealed, wal
 from gateway.core.steering import plain
 
 NAME = "audit.jsonl"
+BEGUN = "begun"
+"""The outcome of an act that was about to be done."""
 GATEWAY = "gateway"
 """Who did what the gateway did by itself."""
 
@@ -72,6 +74,10 @@ class Busy(OSError):
     """Another process has held the trail for too long."""
 
 
+class Unfinished(OSError):
+    """An act was noted as begun and was done, and how it ended could not be noted."""
+
+
 class Noted:
     """An act under way. What is set here is noted when it has ended."""
 
@@ -102,13 +108,14 @@ class Audit:
         object: str = "",
         detail: str = "",
         db: Tables | None = None,
-        undo: Callable[[], None] = lambda: None,
+        undo: Callable[[], None] | None = None,
     ) -> Iterator[Noted]:
         """Does something and notes it: it is not begun where nothing can be noted. What fails is noted, too.
 
         What is done in `db` is one change, which is committed once it is noted: a full disk undoes it. Where a database
         does not answer to the commit, `unknown` is noted, too. `undo` takes back what is done elsewhere, also when only
-        a part of it was done.
+        a part of it was done. What nobody can take back is noted as `begun` first, and again when it has ended:
+        Unfinished, where that cannot be noted.
         """
         if db is not None:
             db.version()  # a database is connected to before the trail is held: what it takes over then is noted, too
@@ -118,20 +125,26 @@ class Audit:
             def note(outcome: str) -> None:
                 _append(file, _Said(actor, act, noted.object, outcome, noted.detail))
 
+            if db is None and undo is None:
+                note(BEGUN)
             try:
                 if db is not None:
                     db.begin()
                 yield noted
             except BaseException:
                 _undo(db)
-                undo()
+                if undo is not None:
+                    undo()
                 note("failed")
                 raise
             try:
                 note(noted.outcome)
-            except BaseException:
+            except OSError as error:
                 _undo(db)
-                undo()
+                if undo is not None:
+                    undo()
+                elif db is None:
+                    raise Unfinished(str(error)) from error
                 raise
             try:
                 if db is not None:

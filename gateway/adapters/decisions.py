@@ -3,8 +3,8 @@
 They are appended to a file a day, as lines of JSON, one write for a batch: on this side of a thread a line costs a few
 microseconds, where a row of a database cost that and a fight for the interpreter's lock. Most requests ask what many
 asked before, so all that decisions share is a line of its own, written once a file and referred to by its number. What
-a crash loses is the last batch: the ledger has the money. Each batch is sealed with all before it, so
-that what is changed later shows: `gateway audit verify`.
+is under way when a process dies stands in the ledger's journal (`decided`), and is kept at the next start. Each batch
+is sealed with all before it, so that what is changed later shows: `gateway audit verify`.
 """
 
 import contextlib
@@ -19,9 +19,10 @@ import msgspec
 from gateway.adapters.day_files import DayFiles, check, day_of, files, sealed_lines
 from gateway.core.chain import Walk
 from gateway.core.chat import Demand
+from gateway.core.decided import Decided
 from gateway.core.decision import Decision, Facts, Redaction
 from gateway.core.findings import Classified
-from gateway.core.record import End, Record
+from gateway.core.record import Call, End, Record
 from gateway.core.stored import Denied, Stored
 from gateway.core.usage import BUCKETS, Source, Usage
 
@@ -33,10 +34,9 @@ _LONGEST_SECONDS = 3600.0
 """Requests are written as they end, and read in the order in which they came: none is under way for longer."""
 
 
-class _Shared(msgspec.Struct, frozen=True):
-    """What many decisions have in common: a line that is an object. `number` is its name in the file."""
+class _Common(msgspec.Struct, frozen=True):
+    """What many decisions have in common: a line that is an object."""
 
-    number: int
     policy_digest: str
     requested: str
     facts: Facts
@@ -46,6 +46,25 @@ class _Shared(msgspec.Struct, frozen=True):
     redactions: tuple[Redaction, ...] = ()
     provenance: tuple[tuple[str, str], ...] = ()
     kinds: tuple[str, ...] = ()
+
+
+class _Shared(_Common, frozen=True, kw_only=True):
+    """The same in a file, where `number` is its name."""
+
+    number: int
+
+
+class _Own(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of a decision before its request has ended, beside what it shares with others."""
+
+    decision_id: str
+    request_id: str
+    time: float
+    input_bytes: int
+    messages: int
+    output_limit: int | None
+    choices: int
+    backend: str
 
 
 class _Line(msgspec.Struct, frozen=True, array_like=True):
@@ -72,11 +91,14 @@ class _Line(msgspec.Struct, frozen=True, array_like=True):
     cache_write_long: int = 0
     audio_input: int = 0
     audio_output: int = 0
+    misnamed: str = ""
+    """The name of another model that the answer said it is by."""
 
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 _DECODE_SHARED = msgspec.json.Decoder(_Shared).decode
 _DECODE_LINE = msgspec.json.Decoder(_Line).decode
+_DECODE_OWN = msgspec.json.Decoder(_Own).decode
 
 
 NAME = "decisions"
@@ -111,25 +133,59 @@ class Decisions:
         self._on_loss = on_loss
         self._on_forgotten = on_forgotten
         self._last = 0
-        self._numbers: dict[object, int] = {}  # what the file has as shared, by its parts and by its bytes
+        self._common: dict[object, bytes] = {}  # what decisions share, by its parts
+        self._numbers: dict[bytes, int] = {}  # what the file has of it
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._forget, name="decisions", daemon=True)
         self._thread.start()
 
+    def decided(
+        self, call: Call, decision: Decision, demand: Demand, classified: Classified | None, backend: str
+    ) -> Decided:
+        """A decision by which a call is about to be sent to a backend, to be noted elsewhere before it is."""
+        own = _Own(
+            decision.id,
+            call.id,
+            call.time,
+            demand.input_bytes,
+            demand.messages,
+            demand.output_limit,
+            demand.choices,
+            backend,
+        )
+        return Decided(self._shared(decision, demand, classified), _ENCODE(own), decision)
+
     def take(self, records: Sequence[Record]) -> None:
         """Keeps the records of requests that have ended, those that reached a decision."""
-        try:
-            if self._files.begin():
-                self._numbers.clear()
-            lines: list[bytes] = []
+
+        def put(lines: list[bytes]) -> None:
             for record in records:
                 if record.decision is not None and record.demand is not None:
                     self._put(record, record.decision, record.demand, lines)
-            if lines:
-                self._files.append(b"\n".join(lines) + b"\n")
-        except OSError as error:
-            self._numbers.clear()  # what was shared may be lost, too
-            self._on_loss(len(records), str(error))
+
+        self._append(len(records), put)
+
+    def recover(self, found: Sequence[Decided]) -> int:
+        """Keeps decisions that a former process noted before it died, as far as it did not keep them itself. Returns
+        how many."""
+        left: dict[str, tuple[_Own, bytes]] = {}
+        for each in found:
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # of another version
+                own = _DECODE_OWN(each.own)
+                left[own.decision_id] = own, each.shared  # of several calls of a request the last
+        if left:
+            for path in files(self._folder, day_of(min(own.time for own, _ in left.values()))):
+                for line in sealed_lines(path):
+                    if line.startswith(b'["'):
+                        left.pop(line[2 : line.index(b'"', 2)].decode(), None)
+
+        def put(lines: list[bytes]) -> None:
+            for own, shared in left.values():
+                lines.append(_ENCODE(_crashed(own, self._number(shared, lines))))
+
+        if left:
+            self._append(len(left), put)
+        return len(left)
 
     def close(self) -> None:
         """Stops. Everything that was taken is written."""
@@ -143,7 +199,7 @@ class Decisions:
             decision.id,
             record.call.id,
             record.call.time,
-            self._shared(decision, demand, record.classified, lines),
+            self._number(self._shared_of(record, decision, demand), lines),
             demand.input_bytes,
             demand.messages,
             demand.output_limit,
@@ -161,29 +217,58 @@ class Decisions:
             usage.cache_write_long,
             usage.audio_input,
             usage.audio_output,
+            record.tried[-1].misnamed if record.tried else "",
         )
         lines.append(_ENCODE(line))
 
-    def _shared(self, decision: Decision, demand: Demand, classified: Classified | None, lines: list[bytes]) -> int:
-        """The number of what this decision shares with others, which goes before it if it is new to the file."""
+    def _append(self, records: int, put: Callable[[list[bytes]], None]) -> None:
+        """Appends the lines that something puts."""
+        try:
+            if self._files.begin():
+                self._numbers.clear()
+            lines: list[bytes] = []
+            put(lines)
+            if lines:
+                self._files.append(b"\n".join(lines) + b"\n")
+        except OSError as error:
+            self._numbers.clear()  # what was shared may be lost, too
+            self._on_loss(records, str(error))
+
+    def _number(self, shared: bytes, lines: list[bytes]) -> int:
+        """The number of what decisions share, which goes before them if it is new to the file."""
+        number = self._numbers.get(shared)
+        if number is None:
+            if len(self._numbers) >= _REMEMBERED:
+                self._numbers.clear()
+            number = self._numbers[shared] = self._last = self._last + 1
+            lines.append(b'{"number":%d,%b' % (number, shared[1:]))
+        return number
+
+    def _shared_of(self, record: Record, decision: Decision, demand: Demand) -> bytes:
+        noted = record.decided
+        if noted is not None and noted.decision is decision:
+            return noted.shared
+        return self._shared(decision, demand, record.classified)
+
+    def _shared(self, decision: Decision, demand: Demand, classified: Classified | None) -> bytes:
+        """What this decision shares with others."""
         plan = tuple([candidate.backend.id for candidate in decision.candidates])
         provenance = classified.provenance if classified else ()
         kinds = tuple([kind for kind, _ in classified.kinds]) if classified and classified.kinds else ()
         label = (decision.redactions, provenance, kinds)
         key = (decision.policy_digest, decision.requested, decision.facts, demand.needs, decision.excluded, plan, label)
-        number = self._numbers.get(key)
-        if number is None:
+        shared = self._common.get(key)
+        if shared is None:
             # reasons in words differ more than what is kept of them
             denied = tuple([Denied(each.backend, each.by, each.rules) for each in decision.excluded])
             kept = (*key[:4], denied, plan, label)
-            number = self._numbers.get(kept)
-            if len(self._numbers) >= _REMEMBERED:
-                self._numbers.clear()
-            if number is None:
-                self._last = number = self._last + 1
-                lines.append(_ENCODE(_Shared(number, *key[:4], plan, denied, *label)))
-            self._numbers[key] = self._numbers[kept] = number
-        return number
+            shared = self._common.get(kept)
+            if len(self._common) >= _REMEMBERED:
+                self._common.clear()
+            if shared is None:
+                shared = _ENCODE(_Common(*key[:4], plan, denied, *label))
+            self._common[key] = self._common[kept] = shared
+        return shared
 
     def _forget(self) -> None:
         """The thread: deletes what is too old, when it starts and every hour; a large file takes a while."""
@@ -255,6 +340,25 @@ def _read(paths: Iterable[Path], wanted: Callable[[bytes], bool] = lambda _: Tru
                     row = _DECODE_LINE(line)
                     if row.shared in shared:
                         yield _stored(row, shared[row.shared])
+
+
+def _crashed(own: _Own, shared: int) -> _Line:
+    return _Line(
+        own.decision_id,
+        own.request_id,
+        own.time,
+        shared,
+        own.input_bytes,
+        own.messages,
+        own.output_limit,
+        own.choices,
+        own.backend,
+        *(0, 0, 0, 0, 0),
+        "estimated",
+        0,  # the ledger has it, at its upper bound
+        End.CRASHED,
+        0,
+    )
 
 
 def _stored(row: _Line, shared: _Shared) -> Stored:

@@ -23,7 +23,8 @@ from typing import Literal
 import msgspec
 
 from gateway.adapters.ledger_rows import Store, Unwritable
-from gateway.adapters.segments import Full, Group, begin, encode, fsync, read
+from gateway.adapters.segments import Full, Group, Lines, begin, begun_on_disk, decided_in, encode, fsync, read
+from gateway.core.decided import Decided
 from gateway.core.record import Entry
 
 Durability = Literal["process", "power"]
@@ -46,17 +47,13 @@ _FOLD_RETRY_SECONDS = 3600.0
 _DAY_SECONDS = 86_400.0
 
 
-def _silent(event: str, **fields: object) -> None:
-    """Tells nobody."""
-
-
 class Ledger:
     """The `Ledger` port over a state directory. One process at a time may hold it.
 
     `tell` is told what an operator should know, by name, and `on_recovered` how calls of a former process ended, once
     the store has them; both are called from another thread. Single calls are kept for `retention_days` and then
     folded. `recovered` is what was carried over at start (entries, uncertain ones among them), None while that has not
-    been possible.
+    been possible. `undecided` are the decisions that a former process has left, if it did not end by itself.
     """
 
     def __init__(
@@ -65,7 +62,7 @@ class Ledger:
         store: Store,
         durability: Durability = "process",
         retention_days: int = 400,
-        tell: Callable[..., None] = _silent,
+        tell: Callable[..., None] = lambda *_, **__: None,
         on_recovered: Callable[[Sequence[Entry]], None] = lambda _: None,
     ) -> None:
         self._directory = directory / "journal"
@@ -77,8 +74,9 @@ class Ledger:
         self._on_recovered = on_recovered
         left = sorted(self._directory.glob("[0-9]*.jsonl"), key=lambda path: int(path.stem))
         self._left = {path: path.stat().st_size for path in left}  # by a former process
+        self.undecided = decided_in(left[-1]) if left else []  # what was under way, or had just ended, is in the last
         self.recovered: tuple[int, int] | None = None
-        self._under_way: dict[tuple[str, int], Entry] = {}
+        self._under_way: dict[tuple[str, int], list[Entry | Decided]] = {}
         self._ended: list[Entry] = []  # not yet on their way to the store
         self._queue: queue.SimpleQueue[Group | Full | None] = queue.SimpleQueue()
         self._oldest_waiting: float | None = time.monotonic()
@@ -93,7 +91,8 @@ class Ledger:
         self._syncing = asyncio.Lock()
         self._syncer = ThreadPoolExecutor(1, "fsync")  # its own: answers wait for it, and for nothing else
         self._torn = False
-        self._noted: list[Entry] = []  # not yet in the journal
+        self._lines = Lines()
+        self._noted: list[Entry | Decided] = []  # not yet in the journal
         self._scheduled = False
         self._refusing: OSError | None = None
         self._segment, self._fd, self._size = begin(self._directory, int(left[-1].stem) + 1 if left else 1)
@@ -105,19 +104,21 @@ class Ledger:
         self._thread.start()
         self._begun.wait(_START_SECONDS)
 
-    def open(self, entry: Entry) -> None:
-        """Notes a call that is about to be sent, at once. Raises OSError when the journal does not take it."""
+    def open(self, entry: Entry, decided: Decided | None = None) -> None:
+        """Notes a call that is about to be sent, and by which decision, at once. Raises OSError when the journal does
+        not take it."""
         if self._written - self._freed > JOURNAL_BYTES:
             raise OSError(errno.ENOSPC, f"{self._directory} is full, since the ledger's store takes nothing")
         if self._unsynced is not None:
             self.flush()
             if self._unsynced is not None:
                 raise self._unsynced
-        self._noted.append(entry)
-        self._under_way[entry.request_id, entry.hop] = entry  # before a new segment may be begun with what is under way
+        intent: list[Entry | Decided] = [entry] if decided is None else [decided, entry]
+        self._noted += intent
+        self._under_way[entry.request_id, entry.hop] = intent  # before a new segment may begin with what is under way
         self.flush()
         if self._refusing is not None:
-            self._noted.remove(entry)
+            self._noted = [each for each in self._noted if each is not entry and each is not decided]
             del self._under_way[entry.request_id, entry.hop]
             raise self._refusing
 
@@ -146,8 +147,9 @@ class Ledger:
         """Writes what was noted to the journal. What it does not take stays noted, and no new call is let through."""
         self._scheduled = False
         try:
-            self._append(encode(self._noted))
+            self._append(b"".join(map(self._lines.of, self._noted)))
         except OSError as error:
+            self._lines.lost()
             self._refusing = error
             return
         self._refusing = None
@@ -239,22 +241,22 @@ class Ledger:
     def _rotate(self) -> None:
         """Starts a new segment with what is under way; the old one goes once the store has all it holds."""
         old, old_fd, old_size = self._segment, self._fd, self._size
-        written = self._written
+        written, lines = self._written, self._lines
         try:
             self._segment, self._fd, self._size = begin(self._directory, int(old.stem) + 1)
         except OSError:
             return  # the old one goes on
+        self._lines = Lines()
         try:
-            self._append(encode(self._under_way.values()))
+            for noted in chain.from_iterable(self._under_way.values()):
+                self._append(self._lines.of(noted))
             if self._power:
-                for descriptor in (old_fd, self._fd):
-                    os.fsync(descriptor)
-                fsync(os.open(self._directory, os.O_RDONLY))
+                begun_on_disk(self._directory, old_fd, self._fd)
         except OSError as error:
             os.close(self._fd)
             self._segment.unlink(missing_ok=True)
             self._freed += self._written - written
-            self._segment, self._fd, self._size, self._torn = old, old_fd, old_size, False
+            self._segment, self._fd, self._size, self._torn, self._lines = old, old_fd, old_size, False, lines
             if self._power:
                 self._distrust(error)
             return

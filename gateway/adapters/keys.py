@@ -43,6 +43,12 @@ MIGRATIONS = (
 _NEVER = float("inf")
 _NOBODY: tuple[None, float] = (None, 0.0)
 _NONE = "no such key in force"
+_ENDLESS = 9e15
+"""Unix seconds: stands for infinity in SQL."""
+_ENDS_BY_SCOPES = (
+    "SELECT scopes, MAX(COALESCE(CASE WHEN expires IS NULL OR revoked < expires THEN revoked ELSE expires END,"
+    f" {_ENDLESS:.0f}.0)) FROM keys GROUP BY scopes"
+)
 _OF_CALLER = "id, team, app, projects, purposes, floor, person, opaque_as, scopes, models"
 
 
@@ -81,6 +87,9 @@ class Keys:
 
     What is made, rotated or revoked is noted in the audit trail of the state directory, as done by whoever runs the
     process. Raises OSError when it cannot be noted, and then it is not done. A shared store may raise Unreachable, too.
+
+    `admin_ends` is when the last key for the admin listener ends, or ended (Unix seconds, infinity: one has no end), as
+    last read; None: there never was one.
     """
 
     def __init__(self, directory: Path, shared: Tables | None = None) -> None:
@@ -89,7 +98,7 @@ class Keys:
         self._pepper = b"" if shared else pepper_of(directory)
         self._mac = _mac_of(self._pepper)  # copied for each key: half the cost
         self._callers: dict[bytes, tuple[Caller, float]] = {}  # with the moment at which the secret ends
-        self._guarded = False
+        self.admin_ends: float | None = None
         self._version: object = None  # of what `_callers` holds; None: another
 
     def secret(self, purpose: str) -> bytes:
@@ -233,14 +242,13 @@ class Keys:
     def guards_admin(self) -> bool:
         """Whether a key for the admin listener was ever made here. One that has ended opens nothing again."""
         self._look()
-        return self._guarded
+        return self.admin_ends is not None
 
     @property
     def admin_in_force(self) -> bool:
         """Whether there is a key that the admin listener takes now."""
         self._look()
-        now = time.time()
-        return any(ADMIN_SCOPES & caller.scopes and now < ends for caller, ends in self._callers.values())
+        return self.admin_ends is not None and time.time() < self.admin_ends
 
     def refresh(self) -> None:
         """Rereads the store if another process changed it."""
@@ -255,8 +263,9 @@ class Keys:
                 (time.time(),),
             )
             self._callers = {digest: (_caller(*row), _NEVER if ends is None else ends) for digest, ends, *row in found}
-            made_for = self._db.ask("SELECT DISTINCT scopes FROM keys")
-            self._guarded = any(ADMIN_SCOPES.intersection(_words(scopes)) for (scopes,) in made_for)
+            ends_of = self._db.ask(_ENDS_BY_SCOPES, ())
+            admin = [ends for scopes, ends in ends_of if ADMIN_SCOPES.intersection(_words(scopes))]
+            self.admin_ends = max(_NEVER if ends >= _ENDLESS else ends for ends in admin) if admin else None
             self._version = version
 
     def find(self, key: bytes) -> Caller | None:

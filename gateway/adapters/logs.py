@@ -14,6 +14,7 @@ from gateway.core.steering import escaped
 _ENCODE = msgspec.json.Encoder().encode
 _LEVELS = {
     "act_not_noted": "error",
+    "admin_key_ended": "error",
     "backend_left_alone": "warning",
     "cut": "warning",
     "decisions_not_kept": "error",
@@ -25,6 +26,7 @@ _LEVELS = {
     "otel_fault": "error",
     "policy_not_loaded": "error",
     "settings_unknown": "warning",
+    "suspension_not_kept": "error",
 }
 """Of events that are not what their fields make them."""
 
@@ -69,6 +71,7 @@ class RequestLine(msgspec.Struct, frozen=True):
 
     `requested` is what was asked for, `model` the provider's name of what answered, or was tried last. Of the tokens,
     those of its last call, input are those that were read. `denied_by` are rules, where no backend may be asked.
+    `misnamed` are names of other models than were asked, by which answers said they are.
     """
 
     time: float
@@ -89,6 +92,7 @@ class RequestLine(msgspec.Struct, frozen=True):
     denied_by: list[str]
     attempts: int
     failures: list[str]
+    misnamed: list[str]
     watched: tuple[str, ...]
     sensitivity: str
     provenance: tuple[tuple[str, str], ...]
@@ -141,9 +145,10 @@ def _broken(record: Record, tried: Tried) -> BreakGlassLine:
 def _line(record: Record) -> RequestLine:
     call, served, decision, usage = record.call, record.served, record.decision, record.usage
     caller, classified = call.caller, record.classified
+    misnamed = [tried.misnamed for tried in record.tried if tried.misnamed]
     return RequestLine(
         time=call.time,
-        level="error" if record.end is End.FAULT else "warning" if record.status >= 500 else "info",
+        level="error" if record.end is End.FAULT else "warning" if record.status >= 500 or misnamed else "info",
         event="request",
         request_id=call.id,
         client_request_id=call.client_request_id,
@@ -160,6 +165,7 @@ def _line(record: Record) -> RequestLine:
         denied_by=denied_by(decision) if decision else [],
         attempts=len(record.tried),
         failures=[tried.failure.code for tried in record.tried if tried.failure],
+        misnamed=misnamed,
         watched=served.watched if served else (),
         sensitivity=record.sensitivity,
         provenance=classified.provenance if classified else (),

@@ -117,6 +117,7 @@ async def _database(url: str) -> Database:
         kept = await base.fetchval("SELECT to_regclass('keys') IS NOT NULL")
         in_force = "SELECT scopes FROM keys WHERE revoked IS NULL AND (expires IS NULL OR expires > $1)"
         scopes = [json.loads(row["scopes"]) for row in await base.fetch(in_force, now)] if kept else []
+        ever = await base.fetch("SELECT DISTINCT scopes FROM keys") if kept else []
         times = [time.perf_counter() - started]
         for _ in range(3):
             started = time.perf_counter()
@@ -129,6 +130,7 @@ async def _database(url: str) -> Database:
             may_create=asked["may_create"],
             keys=len(scopes) if kept else None,
             admin_key=any(not ADMIN_SCOPES.isdisjoint(each) for each in scopes),
+            admin_made=any(not ADMIN_SCOPES.isdisjoint(json.loads(row["scopes"])) for row in ever),
         )
     except Exception as error:  # noqa: BLE001  the same
         return Database(problem=f"it does not answer: {_reason(error, url)}")

@@ -1,5 +1,6 @@
 """Prometheus metrics: a projection of the record. Labels are from closed sets; what exceeds a cap becomes `other`."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -45,6 +46,7 @@ class Metrics:
         inflight: Callable[[], int],
         ledger_lag: Callable[[], float],
         state_age: Callable[[], float] = lambda: 0.0,
+        admin_ends: Callable[[], float] = lambda: math.inf,
         baseline: str = "",
     ) -> None:
         """`baseline` is a further model to compare costs with, by its id in the catalog; empty: none."""
@@ -91,6 +93,9 @@ class Metrics:
         )
         series.gauge("gateway_state_age_seconds", "Since keys, suspensions and budgets were last read").set_function(
             state_age
+        )
+        series.gauge("gateway_admin_key_ends_timestamp_seconds", "When the last admin key ends").set_function(
+            admin_ends
         )
         self._baseline = baseline
         self._prices: dict[str, Price] = {}

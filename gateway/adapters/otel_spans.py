@@ -174,7 +174,7 @@ def _of_call(record: Record, tried: Tried, operation: str) -> dict[str, Value]:
         said["gateway.rules"] = rules
     said |= {name: ids for name, ids in (("gateway.watched", tried.watched), ("gateway.broken", tried.broken)) if ids}
     if tried.misnamed:
-        said["gateway.misnamed"] = True
+        said["gateway.misnamed"] = tried.misnamed
     if tried.failure is not None:
         said["error.type"] = tried.failure.code
     return said

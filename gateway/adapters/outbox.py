@@ -4,9 +4,10 @@ The log then needs one write for many lines, and a counter one addition for many
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from gateway.core.decided import Decided
 from gateway.core.record import Record
 
 DELAY_SECONDS = 0.01
@@ -21,10 +22,11 @@ class Projection(Protocol):
 
 class Outbox:
     """The `Sink` port in front of projections. What is in it when the process dies is lost to metrics and log; the
-    ledger has it."""
+    ledger has it, and its journal by which decisions calls were sent. `decided` makes what is noted there."""
 
-    def __init__(self, projections: Sequence[Projection]) -> None:
+    def __init__(self, projections: Sequence[Projection], decided: Callable[..., Decided]) -> None:
         self._projections = projections
+        self.decided = decided
         self._records: list[Record] = []
 
     def put(self, record: Record) -> None:

@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from gateway.adapters import state, stores
-from gateway.adapters.audit import whoever
+from gateway.adapters.audit import Unfinished, whoever
 from gateway.adapters.books import Books
 from gateway.adapters.tables import Tables
 from gateway.core.day import SECONDS, day_of
@@ -96,6 +96,8 @@ def noting() -> Iterator[None]:
     """Around an act that is noted in the audit trail: exit code 2 where it cannot be."""
     try:
         yield
+    except Unfinished as error:
+        cannot_run(f"done, and noted as begun; that it has ended cannot be noted in the audit trail: {error}")
     except OSError as error:
         cannot_run(f"not done: it cannot be noted in the audit trail: {error}")
 

@@ -57,7 +57,7 @@ def seen(settings: Settings) -> Seen:
     disk = looks.disk(settings.state_dir)
     tree, backends = _tree(settings, _catalog(settings, runs_here=disk.taken))
     database = looks.database(settings.ledger_url) if settings.ledger_url else None
-    keys, admin_key = _keys(settings, database)
+    keys, admin_key, admin_made = _keys(settings, database)
     policy = looks.answer(settings.host, settings.port, "/readyz").get("policy")
     return Seen(
         settings=names(),
@@ -70,6 +70,7 @@ def seen(settings: Settings) -> Seen:
         keys=keys,
         went="" if settings.ledger_url else went(settings.state_dir),
         admin_key=admin_key,
+        admin_made=admin_made,
         admin_host=settings.admin_host,
         admin_is_loopback=settings.admin_is_loopback,
         scrape_token=settings.scrape_token is not None,
@@ -117,20 +118,21 @@ def _tree(settings: Settings, catalog: Path | None) -> tuple[str, tuple[Backend,
     return "", parsed.bundle.backends
 
 
-def _keys(settings: Settings, database: Database | None) -> tuple[int | None, bool]:
-    """How many keys are in force, None: nobody can say; and whether one of them is for the admin listener. Nothing is
-    made to find out. A database that no gateway has used yet will take over those of the directory."""
+def _keys(settings: Settings, database: Database | None) -> tuple[int | None, bool, bool]:
+    """How many keys are in force, None: nobody can say; whether one of them is for the admin listener, and whether one
+    ever was. Nothing is made to find out. A database that no gateway has used yet will take over those of the
+    directory."""
     if database is not None and database.problem:
-        return None, False
+        return None, False, False
     if database is not None and database.keys is not None:
-        return database.keys, database.admin_key
+        return database.keys, database.admin_key, database.admin_made
     if not (settings.state_dir / "keys.sqlite").exists():
-        return 0, False
+        return 0, False, False
     try:
         keys = Keys(settings.state_dir)
     except (sqlite3.DatabaseError, OSError) as error:
         cannot_run(f"cannot read the keys in {settings.state_dir}: {error}")
     now = time.time()
-    found = sum(row.in_force(now) for row in keys.rows()), keys.admin_in_force
+    found = sum(row.in_force(now) for row in keys.rows()), keys.admin_in_force, keys.guards_admin
     keys.close()
     return found

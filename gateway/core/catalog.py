@@ -102,7 +102,8 @@ class Backend(msgspec.Struct, frozen=True):
     `context` and `max_output` are tokens, None: undeclared. `price` None: unpriced, so it is refused. `substitute` is
     the backend that is asked instead while this one is suspended or retired; `review_by` is a date (YYYY-MM-DD).
     `max_concurrent` is how many calls it may have under way; None: any number, or of a server of our own as many as it
-    keeps up with. `machine` is what it runs on, where that is ours and priced by the hour.
+    keeps up with. `machine` is what it runs on, where that is ours and priced by the hour. `reports_as` are further
+    names that its answers may say they are by.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Backend(msgspec.Struct, frozen=True):
     review_by: str | None = None
     max_concurrent: int | None = None
     machine: Machine | None = None
+    reports_as: tuple[str, ...] = ()
 
     def allowed(self, *, streamed: bool) -> float:
         """The seconds that its answer may take to begin: a buffered one begins when it is complete."""

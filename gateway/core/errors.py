@@ -87,6 +87,8 @@ class Refusal(Enum):
     NOT_FOUND = ("not_found", 404, "invalid_request_error")
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405, "invalid_request_error")
     TOO_SLOW = ("request_too_slow", 408, "invalid_request_error")
+    REPEATED = ("request_repeated", 409, "invalid_request_error")
+    KEY_REUSED = ("idempotency_key_reused", 409, "invalid_request_error")
     TOO_LARGE = ("request_too_large", 413, "invalid_request_error")
     ENCODED = ("unsupported_media_type", 415, "invalid_request_error")
     WRONG_HOST = ("wrong_host", 421, "invalid_request_error")

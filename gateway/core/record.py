@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.core.catalog import Backend
 from gateway.core.chat import Demand
+from gateway.core.decided import Decided
 from gateway.core.decision import Decision
 from gateway.core.errors import FailureKind, Refused, unknown_model
 from gateway.core.findings import Classified
@@ -85,6 +86,7 @@ class End(Enum):
     BLOCKED = "blocked"  # the answer showed what policy does not let out; the client was told
     STOPPED = "stopped"  # this server was told to stop
     FAULT = "fault"  # a bug of ours
+    CRASHED = "crashed"  # the process died; known from what was noted before anything was sent
 
 
 BROKEN_BY_US = {
@@ -103,8 +105,8 @@ class Tried(msgspec.Struct, frozen=True):
     """One upstream call: where it went, how it failed (None: it did not), what was used and what is owed.
 
     `watched` are rules in trial that would have fired, `broken` the forbids that a break-glass exception lifted,
-    `service` is the provider's service tier, empty: the usual one. `misnamed`: the answer is by another model than was
-    asked, going by the name that it says. `began` and `ended` are monotonic seconds, `began` 0: it was never sent.
+    `service` is the provider's service tier, empty: the usual one. `misnamed` is the name of another model that the
+    answer says it is by, empty: it does not. `began` and `ended` are monotonic seconds, `began` 0: it was never sent.
     `sensitivity` is the label that this call was sent with, since the next one may be sent with more or less in it;
     empty: that of the record.
     """
@@ -122,7 +124,7 @@ class Tried(msgspec.Struct, frozen=True):
     watched: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     service: str = ""
-    misnamed: bool = False
+    misnamed: str = ""
     began: float = 0.0
     ended: float = 0.0
     sensitivity: str = ""
@@ -138,6 +140,7 @@ class Record(msgspec.Struct, frozen=True):
 
     `overhead` is our own share of the time to the first byte; `first_token` counts from arrival to the first content.
     `demand` None: the body could not be read. `sensitivity` is the label as it was sent, `classified` as it came.
+    `decided` is the decision of the last call as it was noted before that was sent, None: nothing was.
     """
 
     call: Call
@@ -155,6 +158,7 @@ class Record(msgspec.Struct, frozen=True):
     project: str = "unknown"
     demand: Demand | None = None
     classified: Classified | None = None
+    decided: Decided | None = None
 
     @property
     def served(self) -> Tried | None:

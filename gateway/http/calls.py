@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.core import scopes
 from gateway.core.errors import Refusal, Refused
-from gateway.core.record import Call, refused_record
+from gateway.core.record import Call, End, refused_record
 from gateway.core.trace import HEADER, Trace
-from gateway.http import errors
+from gateway.http import errors, repeats
 from gateway.http.callers import KEY_HEADERS, NOBODY, FindCaller, authenticate, only_one_each
 from gateway.http.ids import request_id
 from gateway.http.reply import SCOPE_KEY, ConnectionReply
@@ -36,7 +36,7 @@ _HINTS = {
 _TRACED = {**_HINTS, HEADER.encode(): HEADER}
 _LISTS = ("sensitivity", HEADER)
 """Hints that are joined where they come twice: a label counts twice, and of two traces neither is meant."""
-_READ = frozenset({*KEY_HEADERS, b"content-length", b"content-encoding", b"content-type"})
+_READ = frozenset({*KEY_HEADERS, b"content-length", b"content-encoding", b"content-type", repeats.HEADER})
 _PASSED = {
     b"anthropic-beta": re.compile(rb"[\w.,: -]{1,1024}\Z"),
     b"x-grok-conv-id": re.compile(rb"[\w.:-]{1,128}\Z"),
@@ -66,6 +66,7 @@ class Calls:
         self._small_bytes = min(FREE_BYTES, max_body_bytes)
         self._trace = trace
         self._hints = _HINTS if trace is None else _TRACED
+        self._repeats = repeats.Repeats()
         self.inflight = 0
 
     def through(self, surface: Surface, model: str | None = None) -> ASGIApp:
@@ -82,7 +83,8 @@ class Calls:
         id = request_id()
         reply: ConnectionReply = scope[SCOPE_KEY]
         caller, share = NOBODY, None
-        relayed = False
+        relayed = served = False
+        first: repeats.First | None = None
         self.inflight += 1
         try:
             headers, hints, passed = _read_headers(scope, self._hints)
@@ -94,6 +96,8 @@ class Calls:
             body = whole
             if model is not None:
                 body = _named(body, model)
+            if (key := headers.get(repeats.HEADER)) is not None:
+                first = await self._repeats.begin(caller.key, key, surface.name, body, id)
             call = Call(
                 id,
                 caller,
@@ -107,7 +111,7 @@ class Calls:
             )
             reply.cancel_when_lost()
             relayed = True
-            await self._relay.serve(surface, call, body, reply, passed)
+            served = await self._relay.serve(surface, call, body, reply, passed) is End.COMPLETE
         except Refused as refused:
             if not relayed:
                 trace = self._trace(id, None) if self._trace is not None else None
@@ -134,6 +138,8 @@ class Calls:
             self.inflight -= 1
             if share is not None:
                 share.end()
+            if first is not None:
+                self._repeats.end(first, served=served)
             reply.forget()
 
 

@@ -93,6 +93,10 @@ class _Catalog:
                     "P103",
                     f"unknown capability `{capability}`{suggestion(capability, CAPABILITIES)}",
                 )
+        for position, name in enumerate(entry.reports_as):
+            if name == (entry.model or id) or name in entry.reports_as[:position]:
+                at = document.value((*path, "reports_as", position))
+                self.problem(at, "P105", f"`{name}` is given twice: `reports_as` lists names beside the `model`")
         return Backend(
             id=id,
             provider=entry.provider,
@@ -110,6 +114,7 @@ class _Catalog:
             review_by=entry.review_by,
             max_concurrent=entry.max_concurrent,
             machine=machine(entry.price) if isinstance(entry.price, MachinePrice) else None,
+            reports_as=tuple(entry.reports_as),
         )
 
     def _passport(self, document: Document, path: Path, entry: files.BackendEntry) -> dict[str, str | frozenset[str]]:

@@ -79,6 +79,7 @@ class BackendEntry(_Entry):
     base_url: Annotated[str, StringConstraints(pattern=_URL)] | None = None
     api_key: Reference | None = None
     model: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    reports_as: list[Annotated[str, StringConstraints(min_length=1, max_length=256)]] = []
     aliases: list[Name] = []
     timeout: TimeoutsEntry = TimeoutsEntry()
     capabilities: list[str] = ["chat"]
@@ -200,6 +201,7 @@ class RuleEntry(_Entry):
     prefer: Preference | None = None
     breakable: Literal["never"] | bool = False
     in_flight: Literal["finish", "revoke"] = "finish"
+    on_model_mismatch: Literal["count", "suspend"] = "count"
 
 
 def _denials(value: object) -> object:

@@ -68,6 +68,8 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "base_url": "where it is; default: the provider's own",
         "api_key": "where its key is, `env:NAME` or `file:PATH`; while it is not there the backend is not offered",
         "model": "the name that is sent to it; default: the backend's own",
+        "reports_as": "other names that its answers may give as `model`; dates and versions after a name need no entry."
+        " A name that is neither is counted, and where a permit says so the backend is suspended",
         "aliases": "further names; backends that share one form a group",
         "timeout": "how long its calls may take",
         "capabilities": "what it can do; a request that needs more is not sent to it",
@@ -137,6 +139,8 @@ MEANINGS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "prefer": "the order among those permitted; it never adds any",
         "breakable": "`true`: a break-glass exception may lift this forbid",
         "in_flight": "`revoke`: what it comes to forbid is also cut while it is being answered; `finish`: it may end",
+        "on_model_mismatch": "of a permit: a backend that it admits and that answers as another model is"
+        " suspended (`suspend`), or that is counted and recorded (`count`)",
     },
     files.Scope: {"when": _WHEN, "to": _TO},
     files.Requirement: {"do": "the obligations, by name"},

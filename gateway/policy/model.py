@@ -74,7 +74,8 @@ class Rule(msgspec.Struct, frozen=True):
     A rule with a `canary` is in force for so many percent of keys, which `when` says, and in shadow for the others.
     `project` names the layer it stands in; empty: the organisation's. `breakable`: an exception may lift it.
     `revoke`: what it comes to forbid is also cut while it is running. `do` is what a `require`, or a `permit` with one,
-    asks for. `order` is a `prefer`'s, `limits` a `limit`'s.
+    asks for. `order` is a `prefer`'s, `limits` a `limit`'s. `distrusts`: a backend that it admits, and that answers as
+    another model, is suspended.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Rule(msgspec.Struct, frozen=True):
     order: tuple[str, ...] = ()
     limits: tuple[Spend, ...] = ()
     canary: int | None = None
+    distrusts: bool = False
 
     @property
     def beyond(self) -> "Rule | None":

@@ -28,6 +28,7 @@ _NOT_PROMOTED = {
     "permit": "new denials say nothing of whom it would admit",
     "limit": "what it would deny hangs on what was spent, and is not counted again",
 }
+_MODIFIES: Mapping[str, Effect] = {"breakable": "forbid", "in_flight": "forbid", "on_model_mismatch": "permit"}
 _UNIT_SECONDS = {"h": 3600, "d": 86_400}
 _MOMENT = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?Z\Z")
 
@@ -140,7 +141,7 @@ class _Reader:
                 return None
         if project and effect == "permit":
             self.tree.problem(mark, "P109", f"the layer of project `{project}` only narrows: it has no `permit`")
-        for field, fits in (("breakable", "forbid"), ("in_flight", "forbid")):
+        for field, fits in _MODIFIES.items():
             if field in entry.model_fields_set and effect != fits:
                 self.tree.problem(self.document.key((*self.path, field)), "P106", f"`{field}` is for a `{fits}`")
         if file.canary is not None and effect == "limit":
@@ -164,6 +165,7 @@ class _Reader:
             project=project,
             breakable=entry.breakable is True,
             revoke=entry.in_flight == "revoke",
+            distrusts=entry.on_model_mismatch == "suspend",
             do=self._do(beside=effect == "permit") if entry.require is not None else (),
             order=tuple(getattr(scope, "order", ())),
             limits=self._limits(scope) if effect == "limit" else (),

@@ -182,7 +182,7 @@ TOGETHER: Mapping[type[BaseModel], Schema] = {
         ],
         "if": {"required": ["permit"]},
         "then": {"properties": {"require": {"properties": {"when": _NONE, "to": _NONE}}}},
-        "dependentRequired": {"breakable": ["forbid"], "in_flight": ["forbid"]},
+        "dependentRequired": {"breakable": ["forbid"], "in_flight": ["forbid"], "on_model_mismatch": ["permit"]},
     },
     files.Ceiling: {
         "oneOf": [

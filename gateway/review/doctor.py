@@ -37,6 +37,7 @@ class Database(msgspec.Struct, frozen=True):
     """PostgreSQL. `problem`: why it cannot be asked, without its password. `clock_seconds`: how far it is ahead.
 
     `keys`: how many are in force in it, None: no gateway has used it yet. `admin_key`: one is for the admin listener.
+    `admin_made`: one was made for it, be it in force or not.
     """
 
     problem: str = ""
@@ -46,6 +47,7 @@ class Database(msgspec.Struct, frozen=True):
     may_create: bool = True
     keys: int | None = None
     admin_key: bool = False
+    admin_made: bool = False
 
 
 class Store(msgspec.Struct, frozen=True):
@@ -63,6 +65,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     `unknown`: names in the environment that look like settings, `settings` those that are. `tree`: why the policies do
     not load. `stale`: a gateway that runs here has not taken up the newest. `hindered`: why a part that is asked for
     cannot be had. `keys`: how many are in force, None: nobody can say. `went`: why those of the directory are not used.
+    `admin_key`: one for the admin listener is in force. `admin_made`: one was made, be it in force or not.
     """
 
     settings: tuple[str, ...] = ()
@@ -75,6 +78,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     keys: int | None = 1
     went: str = ""
     admin_key: bool = False
+    admin_made: bool = False
     admin_host: str = "127.0.0.1"
     admin_is_loopback: bool = True
     scrape_token: bool = False
@@ -257,6 +261,12 @@ def _keys(seen: Seen) -> Judgement:
 
 
 def _admin(seen: Seen) -> Judgement:
+    if seen.admin_made and not seen.admin_key:
+        return (
+            "problem",
+            "its last key has ended, so nobody may look or give orders there; calls of models are served",
+            ("make one: gateway keys create --team TEAM --app APP --scope admin:read --scope admin:write"),
+        )
     if not seen.admin_is_loopback and not seen.admin_key:
         if not seen.scrape_token and seen.keys is None:
             return "warning", _NOT_ASKED, ""

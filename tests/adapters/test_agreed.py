@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 
 import pytest
 from support.stores import Agreeing
@@ -47,7 +48,24 @@ def test_what_others_do_is_known_at_the_next_look(agreeing, tmp_path, told):
     assert (mine.find(key.encode()).key, mine.guards_admin(), mine.keys.admin_in_force) == (id, True, True)
     keys.revoke(id)
     assert asyncio.run(mine.look()) == ()
-    assert (mine.find(key.encode()), mine.keys.admin_in_force, told.names) == (None, False, [])
+    assert (mine.find(key.encode()), mine.keys.admin_in_force) == (None, False)
+    asyncio.run(mine.close())
+
+
+def test_when_the_last_admin_key_has_ended_it_is_told_once_and_again_when_it_does_again(agreeing, tmp_path, told):
+    keys = agreeing(Keys)
+    keys.create(team="t", app="a")
+    mine = Agreed(tmp_path, agreeing.url, told)
+    assert (mine.admin_ends(), told.names) == (math.inf, [])
+    for times in (1, 2):
+        keys.create(team="t", app="a", scopes=["admin:write"], expires=time.time() + 0.5)
+        asyncio.run(mine.look())
+        assert mine.admin_ends() > time.time()
+        assert told.names == ["admin_key_ended"] * (times - 1)
+        time.sleep(0.55)
+        asyncio.run(mine.look())
+        asyncio.run(mine.look())
+        assert told.names == ["admin_key_ended"] * times
     asyncio.run(mine.close())
 
 

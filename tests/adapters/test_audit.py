@@ -1,9 +1,11 @@
 """The trail of acts: any number of processes write it, and none spoils it."""
 
+import contextlib
 import errno
 import fcntl
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import time
 import pytest
 
 from gateway.adapters import audit
-from gateway.adapters.audit import NAME, Audit, Busy, Notes, follow, read, whoever
+from gateway.adapters.audit import NAME, Audit, Busy, Notes, Unfinished, follow, read, whoever
 from gateway.adapters.sqlite_files import SqliteTables
 from gateway.core.chain import Walk
 
@@ -42,7 +44,9 @@ def test_what_fails_is_noted_and_still_fails(tmp_path):
     with Audit(tmp_path).during("cli me", "key_revoked") as noted:
         noted.object, noted.outcome, noted.detail = "key_2", "no such key", "d"
     assert [(r.object, r.outcome, r.detail) for r in read(tmp_path)] == [
+        ("key_1", "begun", ""),
         ("key_1", "failed", ""),
+        ("", "begun", ""),
         ("key_2", "no such key", "d"),
     ]
 
@@ -58,6 +62,32 @@ def test_what_cannot_be_noted_is_not_begun(tmp_path, monkeypatch):
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(Busy, match="another process"), Audit(other).during("me", "key_created"):
             pytest.fail("it was begun")
+
+
+@contextlib.contextmanager
+def room_for(path, more):
+    """The file takes so many bytes more, as on a disk that is nearly full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + more, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_an_act_that_nobody_can_take_back_is_in_the_trail_also_where_its_end_is_not(tmp_path):
+    path = tmp_path / NAME
+    path.write_bytes(b"\n" * 2_000_000)  # so that nothing else is too large
+    Audit(tmp_path).note("me", "started")
+    before = path.stat().st_size
+    done = []
+    with room_for(path, 0), pytest.raises(OSError), Audit(tmp_path).during("me", "spend_booked"):
+        done.append("although it was not begun")
+    assert (done, path.stat().st_size) == ([], before)
+    with room_for(path, 250), pytest.raises(Unfinished), Audit(tmp_path).during("me", "spend_booked"):
+        done.append("once")
+    records, _ = walked(tmp_path)
+    assert (done, [(r.act, r.outcome) for r in records]) == (["once"], [("started", "done"), ("spend_booked", "begun")])
 
 
 @pytest.mark.assures("threat L1")

@@ -109,8 +109,8 @@ def test_a_call_that_no_decision_admits_is_a_bypass(tried, decision, bypassed):
 
 
 def test_broken_rules_and_other_models_count_for_each_call():
-    first = failed(FailureKind.BROKEN, broken=("stop",), misnamed=True)
-    second = msgspec.structs.replace(AFAR, broken=("stop", "halt"), misnamed=True)
+    first = failed(FailureKind.BROKEN, broken=("stop",), misnamed="other")
+    second = msgspec.structs.replace(AFAR, broken=("stop", "halt"), misnamed="other")
     made = counted(record(first, second))
     assert [value(made, "gateway_breakglass_total", rule=rule) for rule in ("stop", "halt")] == [2, 1]
     assert [value(made, "gateway_model_mismatch_total", backend=each) for each in ("home", "far")] == [1, 1]

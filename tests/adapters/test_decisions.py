@@ -13,6 +13,7 @@ from gateway.adapters import day_files, decisions
 from gateway.adapters.decisions import KEPT_DAYS, Decisions, find, read
 from gateway.core.catalog import Backend
 from gateway.core.chat import Demand
+from gateway.core.decided import Decided
 from gateway.core.decision import Candidate, Decision, Exclusion, Facts
 from gateway.core.errors import FailureKind, Refusal, Refused
 from gateway.core.record import Call, Caller, End, Record, Tried, refused_record
@@ -283,6 +284,30 @@ def test_a_process_that_died_while_it_wrote_loses_that_batch_alone(keep, tmp_pat
     path.write_bytes(path.read_bytes()[: -len(link) - 20])
     keep([record(4)])
     assert [stored.decision_id for stored in read(tmp_path, 0)] == ["dec-1", "dec-4"]
+
+
+def test_what_was_noted_before_a_process_died_is_kept_once(tmp_path):
+    former = Decisions(tmp_path, print)
+    noted = []
+    for number in range(3):
+        of = record(number)
+        noted.append(former.decided(of.call, of.decision, of.demand, of.classified, "a"))
+    of = record(2)
+    noted.append(former.decided(of.call, of.decision, of.demand, of.classified, "b"))  # its second call
+    former.take([msgspec.structs.replace(record(0), decided=noted[0])])
+    former.close()
+    for times in (2, 0):
+        later = Decisions(tmp_path, print)
+        read_back = [Decided(each.shared, each.own) for each in noted]
+        assert later.recover([*read_back, Decided(b"{}", b"[]")]) == times
+        later.close()
+    first, second, third = read(tmp_path, 0)
+    assert first == STORED
+    assert (second.decision_id, second.backend, second.end, second.cost_pico_usd) == ("dec-1", "a", End.CRASHED, 0)
+    assert (third.decision_id, third.backend) == ("dec-2", "b")
+    assert (second.facts, second.plan, second.denied, second.demand.input_bytes) == (
+        STORED.facts, STORED.plan, STORED.denied, 1001,
+    )  # fmt: skip
 
 
 def test_what_cannot_be_noted_is_not_forgotten(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from support.stores import Place, entry
 from gateway.adapters import journal
 from gateway.adapters.journal import Ledger
 from gateway.adapters.ledger_rows import Store
+from gateway.core.decided import Decided
 from gateway.core.record import Entry
 
 
@@ -146,6 +147,27 @@ async def test_a_full_segment_gives_way_to_a_new_one_with_what_is_under_way(plac
     found = await rows(place)
     assert len(found) == 51
     assert found[-1] == ("req-long", 1, "uncertain", 100)
+
+
+@pytest.mark.assures("fault 13")
+async def test_by_which_decisions_calls_were_sent_is_there_after_a_crash_also_behind_a_new_segment(place, monkeypatch):
+    monkeypatch.setattr("gateway.adapters.journal.SEGMENT_BYTES", 5_000)
+    ledger = place.ledger()
+    long = Decided(b'{"a":1}', b'["dec-long"]')
+    ledger.open(entry("req-long", state="open", cost=100), long)
+    for n in range(50):
+        ledger.open(entry(f"req-{n:03}", state="open"), Decided(b'{"a":1}', b'["dec-%d"]' % n))
+        ledger.settle([entry(f"req-{n:03}")])
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.3)
+    abandon(ledger)
+    again = place.ledger()
+    assert long in again.undecided
+    assert Decided(b'{"a":1}', b'["dec-49"]') in again.undecided
+    again.close()
+    third = place.ledger()
+    assert third.undecided == []  # the second ended by itself
+    third.close()
 
 
 @pytest.mark.assures("fault 12")

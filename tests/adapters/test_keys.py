@@ -1,5 +1,6 @@
 """The key store."""
 
+import math
 import re
 import sqlite3
 import threading
@@ -215,6 +216,7 @@ def test_once_there_was_an_admin_key_the_listener_stays_guarded(agreeing, clock)
     keys.create(team="t", app="a", scopes=["metrics", "inference"])
     keys.refresh()
     assert (keys.guards_admin, keys.admin_in_force) == (False, False)
+    assert keys.admin_ends is None
     id, _ = keys.create(team="t", app="a", scopes=["admin:read"], expires=clock[0] + 10)
     keys.refresh()
     assert (keys.guards_admin, keys.admin_in_force) == (True, True)
@@ -224,6 +226,32 @@ def test_once_there_was_an_admin_key_the_listener_stays_guarded(agreeing, clock)
     keys.revoke(id)
     keys.refresh()
     assert (keys.guards_admin, keys.admin_in_force) == (True, False)
+
+
+def test_when_the_last_admin_key_ends_is_known(agreeing, clock):
+    keys, now = agreeing(Keys), clock[0]
+
+    def made(expires, scope="admin:read"):
+        id, _ = keys.create(team="t", app="a", scopes=[scope], expires=expires)
+        keys.refresh()
+        return id
+
+    made(now + 900, "inference")
+    made(now + 10)
+    assert keys.admin_ends == now + 10
+    later = made(now + 20, "admin:write")
+    assert keys.admin_ends == now + 20
+    endless = made(None)
+    assert keys.admin_ends == math.inf
+    clock[0] += 5
+    keys.revoke(endless)
+    keys.revoke(later)
+    keys.refresh()
+    assert keys.admin_ends == now + 10
+    clock[0] += 50
+    keys.revoke(made(now + 60))
+    keys.refresh()
+    assert (keys.admin_ends, keys.admin_in_force) == (now + 55, False)
 
 
 def test_of_many_that_start_at_once_none_has_another_pepper(tmp_path):

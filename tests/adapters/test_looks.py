@@ -64,10 +64,15 @@ def test_keys_in_a_database_are_counted_and_nothing_is_made_for_it(postgres_serv
     ids = [keys.create(team="t", app="a")[0] for _ in range(3)]
     keys.create(team="t", app="a", expires=1.0)
     keys.revoke(ids[0])
-    assert (looks.database(url).keys, looks.database(url).admin_key) == (2, False)
-    keys.create(team="t", app="a", scopes=["admin:read"])
+    seen = looks.database(url)
+    assert (seen.keys, seen.admin_key, seen.admin_made) == (2, False, False)
+    ended, _ = keys.create(team="t", app="a", scopes=["admin:read"])
+    seen = looks.database(url)
+    assert (seen.keys, seen.admin_key, seen.admin_made) == (3, True, True)
+    keys.revoke(ended)
     keys.close()
-    assert (looks.database(url).keys, looks.database(url).admin_key) == (3, True)
+    seen = looks.database(url)
+    assert (seen.keys, seen.admin_key, seen.admin_made) == (2, False, True)
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "valkey"])

@@ -17,7 +17,7 @@ class Taker:
 
 async def test_records_are_handed_on_together_and_in_order():
     one, two = Taker(), Taker()
-    outbox = Outbox((one, two))
+    outbox = Outbox((one, two), lambda *_: None)
     for record in "abc":
         outbox.put(record)
     assert one.batches == []

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from support.stores import entry
 
 from gateway.adapters import segments
-from gateway.adapters.segments import encode, fsync, read
+from gateway.adapters.segments import Lines, decided_in, encode, fsync, read
+from gateway.core.decided import Decided
 
 ENTRIES = [entry(f"r{n}", cost=n) for n in range(5)]
 LINES = encode(ENTRIES)
@@ -53,3 +54,35 @@ def test_what_is_synced_is_closed(tmp_path):
     except OSError:
         return
     raise AssertionError("it is still open")
+
+
+DECISIONS = [Decided(b'{"policy_digest":"d%d"}' % (n % 2), b'["dec-%d"]' % n) for n in range(4)]
+
+
+def test_by_which_decision_a_call_is_sent_stands_before_it_and_what_decisions_share_once(tmp_path):
+    path, lines = tmp_path / "a", Lines()
+    path.write_bytes(b"".join(lines.of(each) for pair in zip(DECISIONS, ENTRIES, strict=False) for each in pair))
+    assert path.read_bytes().count(b"policy_digest") == 2
+    assert decided_in(path) == DECISIONS
+    assert whole(path) == ENTRIES[:4]
+    assert whole(path, pytest.fail) == ENTRIES[:4]
+
+
+def test_what_may_be_lost_is_written_again_under_a_number_of_its_own(tmp_path):
+    path, lines = tmp_path / "a", Lines()
+    first, torn, *others = [lines.of(DECISIONS[0]), lines.of(DECISIONS[1])]
+    lines.lost()
+    others += [lines.of(each) for each in DECISIONS[2:]]
+    path.write_bytes(first + torn[:20] + b"\n" + b"".join(others))
+    assert decided_in(path) == [DECISIONS[0], *DECISIONS[2:]]
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_decisions_of_a_segment_cut_anywhere_are_whole_or_not_there(tmp_path_factory, data):
+    lines = Lines()
+    made = b"".join(lines.of(each) for each in DECISIONS)
+    path = tmp_path_factory.mktemp("s") / "a"
+    path.write_bytes(made[: data.draw(st.integers(0, len(made)))])
+    found = decided_in(path)
+    assert found == DECISIONS[: len(found)]

@@ -97,7 +97,7 @@ OUTCOMES = [
 ]
 
 
-@pytest.mark.parametrize("end", End)
+@pytest.mark.parametrize("end", [each for each in End if each is not End.CRASHED])
 @pytest.mark.parametrize("calls", OUTCOMES)
 def test_one_request_is_compared_as_the_ledger_compares_many(tmp_path, calls, end):
     caller, decision = Caller("k", "t", "a"), Decision("d", "digest", "big", Facts(*[None] * 7), (), ())

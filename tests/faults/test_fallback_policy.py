@@ -90,6 +90,7 @@ class House:
             LocalBudgets(Ledgers(Path("/nonexistent"))),
             SCANNING,
             Lanes(lambda *_: None),
+            lambda *_: None,
         )
 
     def another(self) -> Eligibility:

@@ -21,7 +21,7 @@ DEFENCES = (
     # money
     Defence("what ends is settled, however it ends", "relay.py", "                if not done or done[-1].hop != hop.permit.hop:\n", "                if False:\n", ("test_relay.py::test_a_client_that_leaves_cancels_the_upstream_and_is_booked",)),
     Defence("what a limit has no room for is not sent", "relay.py", "        if isinstance(outcome, Exceeded):\n", "        if isinstance(outcome, Exceeded) and not outcome:\n", ("test_relay_policy.py::test_what_a_limit_has_no_room_for_is_not_sent_and_is_402_with_the_figures",)),
-    Defence("a call is in the journal before it is sent", "relay.py", "                self._intend(call, decision, asked, purpose, project)\n", "", ("threats/test_noted.py::test_every_call_is_noted_before_it_is_sent",)),
+    Defence("a call is in the journal before it is sent", "relay.py", "                self._intend(call, decision, asked, purpose, project, decided)\n", "", ("threats/test_noted.py::test_every_call_is_noted_before_it_is_sent",)),
     Defence("what cannot be noted is not sent", "relay.py", "            self._give_back(hop, 0, 0)\n            raise Refused(\n", "            self._give_back(hop, 0, 0)\n            return\n            raise Refused(\n", ("threats/test_noted.py::test_what_cannot_be_noted_is_not_sent",)),
     Defence("after an fsync that failed nothing is let through", "adapters/journal.py", "                    self._distrust(error)\n", "", ("adapters/test_journal.py::test_after_an_fsync_that_failed_nothing_is_let_through_until_a_new_segment_is_on_disk",)),
     # policy
@@ -99,6 +99,12 @@ DEFENCES = (
     Defence("calls under way are bounded", "http/intake.py", "        if under_way - self._answered >= self.requests:\n", "        if False:\n", ("faults/test_overload.py::test_calls_beyond_the_limit_are_told_before_their_body_is_read",)),
     Defence("a loop that is late turns away", "http/intake.py", '        return "delay" if self.late.shedding else None\n', "        return None\n", ("http/test_intake.py",)),
     Defence("a coded body is refused", "http/calls.py", "            _check_coding(headers)\n", "", ("threats/test_bodies.py::test_a_body_that_means_harm_is_refused_with_a_word",)),
+    Defence("what is sent again is known", "http/repeats.py", "        if (first := known.get(name)) is not None:\n", "        if False:\n", ("threats/test_repeats.py::test_what_is_sent_again_is_served_once_and_never_across_keys",)),
+    Defence("a repeated request is of its caller alone", "http/repeats.py", "        known = self._known.setdefault(caller, {})\n", '        known = self._known.setdefault("", {})\n', ("http/test_repeats.py",)),
+    Defence("who answers as another model is suspended", "orders.py", "        self._distrusted[id] = asyncio.create_task(self._suspend_distrusted(id, reason))\n", "", ("threats/test_names.py::test_where_a_permit_says_so_who_answers_as_another_model_is_suspended",)),
+    Defence("a stream is known by its name as soon as it says it", "relay.py", "                    if other := hop.misnamed:  # of a stream, too, as soon as it says so\n", "                    if False:\n", ("threats/test_names.py::test_a_stream_of_another_model_is_cut_as_soon_as_it_names_itself",)),
     # the trail
+    Defence("what nobody can take back is noted before it is done", "adapters/audit.py", "            if db is None and undo is None:\n                note(BEGUN)\n", "", ("threats/test_acts.py::test_what_cannot_be_recorded_does_not_take_place",)),
+    Defence("a decision is in the journal before its call is sent", "adapters/journal.py", "        self._noted += intent\n", "        self._noted.append(entry)\n", ("threats/test_noted.py::test_the_decision_of_every_call_that_was_sent_survives_a_kill",)),
     Defence("a line that was changed is seen", "core/chain.py", "        if claimed.digest == digest:", "        if claimed.digest:", ("core/test_chain.py",)),
 )  # fmt: skip

@@ -42,6 +42,7 @@ backends:
     base_url: http://qwen:8000/v1/
     api_key: env:QWEN
     model: qwen3
+    reports_as: [qwen3-instruct, Our Qwen]
     aliases: [smart, big]
     timeout: {connect: 1s, idle: 500ms}
     capabilities: [chat, tools]
@@ -92,6 +93,7 @@ backends:
         substitute="gpt",
         review_by="2027-02-01",
         machine=Machine(Decimal("16.80"), Decimal(1800)),
+        reports_as=("qwen3-instruct", "Our Qwen"),
     )
     assert set(found.passport) == set(PASSPORT)
 
@@ -160,6 +162,8 @@ def test_what_has_no_price_costs_the_dearest_of_the_list_where_that_is_allowed()
         (with_row("aliases: [auto]"), "4:15 P105", "`auto` stands for every backend and cannot be a name"),
         (with_row("region: eu", "auto"), "2:3 P105", "`auto` stands for every backend and cannot be a name"),
         (with_row("aliases: [s, s]"), "4:18 P105", "alias `s` is given twice"),
+        (with_row("reports_as: [y, z, y]"), "4:24 P105", "`y` is given twice: `reports_as` lists names beside the `model`"),
+        (with_row("model: y\n    reports_as: [y]"), "5:18 P105", "`y` is given twice: `reports_as` lists names beside the `model`"),
         (with_row("region: eu", provider="vllm"), "2:3 P107", "backend `x` needs a `base_url`: `vllm` has no default"),
         (with_row("price: book"), "4:12 P108", "the price book has no model `x`; known: gpt"),
         (with_row("price: book\n    model: gtp"), "4:12 P108", "the price book has no model `gtp`; did you mean `gpt`?"),

@@ -37,6 +37,9 @@ rules:
     in_flight: revoke
   - id: cheap
     prefer: {order: [cost], when: {purpose: hr}}
+  - id: all
+    permit: {}
+    on_model_mismatch: suspend
 """
     when = Atom("request", "sensitivity", "in", frozenset(LEVELS[2:]), "sensitivity >= confidential", Mark(MAIN, 7, 14))
     to = Atom(
@@ -47,7 +50,8 @@ rules:
         "home", "forbid", (when,), (to,), "It stays.", "base", "security", Mark(MAIN, 4, 9), breakable=True, revoke=True
     )
     cheap = Rule("cheap", "prefer", (hr,), (), "", "base", "security", Mark(MAIN, 11, 9), order=("cost",))
-    assert read({MAIN: text}).bundle.rules == (home, cheap)  # fmt: skip
+    all = Rule("all", "permit", (), (), "", "base", "security", Mark(MAIN, 13, 9), distrusts=True)
+    assert read({MAIN: text}).bundle.rules == (home, cheap, all)  # fmt: skip
 
 
 @pytest.mark.parametrize("mode", ["off", "shadow", "warn", "enforce"])
@@ -127,6 +131,8 @@ EFFECTS = "one of permit, forbid, require, limit, prefer (a permit may have a re
         ("{id: a, permit: {}, breakable: true}", ("4:25 P106", "`breakable` is for a `forbid`")),
         ("{id: a, require: {do: [redact]}, breakable: true}", ("4:38 P106", "`breakable` is for a `forbid`")),
         ("{id: a, permit: {}, in_flight: revoke}", ("4:25 P106", "`in_flight` is for a `forbid`")),
+        ("{id: a, forbid: {}, on_model_mismatch: suspend}", ("4:25 P106", "`on_model_mismatch` is for a `permit`")),
+        ("{id: a, permit: {}, on_model_mismatch: revoke}", ("4:44 P103", "unknown value `revoke`; known: `count` or `suspend`")),
         ("{id: a, prefer: {order: [cost], when: {principal.person: {in: backend.eligible_persons}}}}", ("4:62 P106", "no backend is known here that this could be compared with")),
         ("{id: a, forbid: {when: {zone: inhouse}}}", ("4:29 P104", "unknown attribute `zone` of a request; it belongs under `to`")),
         # requirements

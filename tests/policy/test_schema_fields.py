@@ -94,6 +94,7 @@ REQUEST = {"sensitivity": "public"}
 
 RIGHT = [
     rule(permit={}),
+    rule(permit={}, on_model_mismatch="suspend"),
     rule(permit={"to": {"region": "eu"}}, require={"do": ["region_pin", "zdr_only"]}),
     rule(require={"when": REQUEST, "do": ["no_cache", {"max_output_tokens": 100}]}),
     rule(forbid={"when": REQUEST}, breakable=True, in_flight="revoke"),
@@ -139,6 +140,7 @@ WRONG = [
     rule(permit={}, require={"when": REQUEST, "do": ["no_cache"]}),
     rule(permit={}, require={"do": []}),
     rule(permit={}, breakable=True),
+    rule(forbid={"when": REQUEST}, on_model_mismatch="suspend"),
     rule(prefer={"order": ["cost"]}, in_flight="revoke"),
     rule(require={"do": ["no_such_thing"]}),
     rule(require={"do": ["max_output_tokens"]}),

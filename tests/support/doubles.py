@@ -5,6 +5,7 @@ import json
 
 from gateway.adapters.scanning import Scanning
 from gateway.core.catalog import Backend, Endpoint
+from gateway.core.decided import Decided
 from gateway.core.decision import Candidate, Decision, Facts, Ruling, Verdict
 from gateway.core.fallback import Attempt
 from gateway.core.permit import Permit, mint
@@ -182,11 +183,15 @@ class Books:
     """The `Ledger` and the `Sink` port."""
 
     def __init__(self) -> None:
-        self.intents, self.rows, self.records = [], [], []
+        self.intents, self.decisions, self.rows, self.records = [], [], [], []
         self.sealing: asyncio.Future[None] | None = None  # what an answer's last byte has to wait for
 
-    def open(self, entry) -> None:
+    def open(self, entry, decided) -> None:
         self.intents.append(entry)
+        self.decisions.append(decided)
+
+    def decided(self, *of):
+        return Decided(b"", b"", of[1])
 
     def sealed(self):
         return self.sealing

@@ -22,6 +22,7 @@ class House:
         self.policies = Snapshots(snapshot)
         self.upstreams = Calls(answers, before)
         self.books = Books()
+        self.distrusted = []  # who answered as another model, and as which
         self.conversations = Conversations()
         self.budgets = LocalBudgets(Ledgers(Path("/nonexistent")))
         self.relay = Relay(
@@ -34,6 +35,7 @@ class House:
             self.budgets,
             scanning,
             Lanes(lambda *_: None),
+            lambda candidate, name: self.distrusted.append((candidate.backend.id, name)),
         )
 
     async def ask(self, model="auto", text="hi", *, told=None, of=None, messages=None, **fields):

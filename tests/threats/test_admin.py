@@ -1,13 +1,16 @@
 """The admin listener: whoever can reach it may do only what their key is for, and nothing that comes in is ever run."""
 
 import itertools
+import json
 import subprocess
 import sys
 import time
 
 import httpx2
 import pytest
+from support.calling import post
 from support.server import ROOT, Server, backend, serving
+from support.upstream import OK, answer
 
 from gateway.adapters.keys import Keys
 from gateway.core.errors import Refused
@@ -32,27 +35,31 @@ def keys_made(directory, kind):
     return keys
 
 
-KINDS = {"none": False, "application": False, "metrics": False, "expired": False, "revoked": False, "admin": True}
+KINDS = {"none": False, "application": False, "metrics": False, "expired": True, "revoked": True, "admin": True}
+"""Whether somebody said who may use it: where the last key has ended it begins, and lets nobody in."""
 
 
 @pytest.mark.assures("threat A1")
-def test_it_begins_where_others_reach_it_only_with_an_admin_key_in_force_or_a_scrape_token(
+def test_it_begins_where_others_reach_it_only_once_an_admin_key_was_made_or_with_a_scrape_token(
     tmp_path, monkeypatch, showed
 ):
     monkeypatch.chdir(tmp_path)
     rows = list(itertools.product(HOSTS, KINDS, (None, "token-of-prometheus")))
     for number, (host, kind, token) in enumerate(rows):
         keys = keys_made(tmp_path / str(number), kind)
-        why = load(admin_host=host, scrape_token=token).exposed(admin_key=keys.admin_in_force)
+        why = load(admin_host=host, scrape_token=token).exposed(admin_key=keys.guards_admin)
         assert (host, kind, token, why == "") == (host, kind, token, HOSTS[host] or KINDS[kind] or token is not None)
         keys.close()
     showed(
         f"{len(HOSTS)} hosts x {len(KINDS)} keys x 2 tokens: {len(rows)} starts",
-        "begins only with a key in force, or a token",
+        "begins only once a key was made, or with a token",
     )
 
 
-@pytest.mark.parametrize(("kind", "said"), [("none", "no admin key guards it"), ("admin", "cannot listen on")])
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("none", "no admin key guards it"), ("expired", "cannot listen on"), ("admin", "cannot listen on")],
+)
 def test_a_server_asks_that_before_it_listens(tmp_path, kind, said, upstream):
     server = Server(tmp_path, ROOT / "routing_policies", {}, GATEWAY_ADMIN_HOST="0.0.0.0")
     server.environment["GATEWAY_PORT"] = str(upstream.port)  # taken: it ends before it is reached by anybody
@@ -63,6 +70,35 @@ def test_a_server_asks_that_before_it_listens(tmp_path, kind, said, upstream):
     )  # fmt: skip
     assert ended.returncode == 2
     assert said in ended.stderr
+
+
+@pytest.mark.assures("threat A1")
+@pytest.mark.parametrize("token", [None, "token-of-prometheus"])
+def test_when_the_last_admin_key_has_ended_calls_are_served_and_nobody_gets_in(tmp_path, upstream, showed, token):
+    keys = keys_made(tmp_path / "state", "expired")
+    ended, key = keys.create(team="t", app="a", scopes=["admin:read", "admin:write"])
+    keys.revoke(ended)
+    _, application = keys.create(team="t", app="a")
+    keys.close()
+    upstream.scripts["a"] = [answer(OK)]
+    settings = {"GATEWAY_SCRAPE_TOKEN": token} if token else {}
+    # as on an address that others reach, which a test does not listen on: there and here the rules want a key
+    with serving(tmp_path, {"a": backend(upstream.url("a"))}, **settings) as server:
+        assert post(server, application, {"model": "a", "messages": [{"role": "user", "content": "hi"}]}).status == 200
+        with httpx2.Client(timeout=20, base_url=f"http://127.0.0.1:{server.admin_port}") as client:
+            for row in (row for row in ROUTES if row.listener == "admin" and row.scope != "metrics"):
+                for headers in ({}, {"authorization": f"Bearer {key}"}, {"authorization": f"Bearer {token}"}):
+                    path = row.path.replace("{id:path}", "a")
+                    assert client.request(row.method, path, headers=headers).status_code == 401, row
+            scraped = client.get("/metrics", headers={"authorization": f"Bearer {token}"} if token else {})
+        [ends] = [line for line in scraped.text.splitlines() if line.startswith("gateway_admin_key_ends_timestamp")]
+        assert 0 < float(ends.split()[1]) <= time.time()
+        told = [json.loads(line) for line in server.log.read_text().splitlines()]
+        assert [line["level"] for line in told if line["event"] == "admin_key_ended"] == ["error"]
+        checked = server.cli("doctor")
+    assert checked.returncode == 1
+    assert "its last key has ended" in checked.stdout
+    showed("an expired and a revoked admin key, with a scrape token and without", "served; 401 on every order and look")
 
 
 class Asked:

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from gateway.adapters import state
 from gateway.adapters.audit import Audit, Noted, whoever
 from gateway.adapters.books import Books, LedgerUnreadable
 from gateway.adapters.spend import Asked, billed, breakdown
@@ -88,8 +89,7 @@ def reconcile(
     if book:
         with noting(), _noted(settings.state_dir, invoice) as noted:
             booked = _book(settings, compared, invoice.provider, files, contents)
-            if noted is not None:
-                noted.outcome = f"booked {booked.new} correcting entries"
+            noted.outcome = f"booked {booked.new} correcting entries"
     _print(invoice, compared, total(compared, within), tolerance, format, booked)
     if any(each.verdict != "match" for each in compared):
         raise typer.Exit(1)
@@ -134,12 +134,10 @@ class _Booked(msgspec.Struct, frozen=True):
         return "; ".join(said)
 
 
-def _noted(state_dir: Path, invoice: Invoice) -> contextlib.AbstractContextManager[Noted | None]:
-    """Notes the act where a gateway is; where only its ledger is there is no trail."""
-    if not state_dir.is_dir():
-        return contextlib.nullcontext()
+def _noted(state_dir: Path, invoice: Invoice) -> contextlib.AbstractContextManager[Noted]:
+    """Notes the act in the trail of the state directory of whoever books, which is made where there is none."""
     days = f"{date_of(invoice.first)} to {date_of(invoice.last)}"
-    return Audit(state_dir).during(whoever(), "spend_booked", invoice.provider, days)
+    return Audit(state.prepare(state_dir)).during(whoever(), "spend_booked", invoice.provider, days)
 
 
 def _book(

@@ -119,8 +119,9 @@ def test_once_booked_the_ledger_is_the_invoice(run, tmp_path):
     assert total(tmp_path) == before - 6 * CENT
     assert "corrected USD" in out
     assert [(r.act, r.object, r.outcome, r.detail) for r in read(tmp_path / ".gateway")] == [
-        ("spend_booked", "anthropic", f"booked {count} correcting entries", "2025-11-03 to 2025-11-04")
+        ("spend_booked", "anthropic", outcome, "2025-11-03 to 2025-11-04")
         for count in (1, 0)
+        for outcome in ("begun", f"booked {count} correcting entries")
     ]
 
 
