@@ -173,9 +173,9 @@ WORDS = {
     "Candidate": "rules watched broken",
     "Obligation": "name tags",
     "Exclusion": "backend rules reason",
-    "Backend": "id provider base_url model aliases key_ref capabilities substitute review_by",
+    "Backend": "id provider base_url model aliases key_ref capabilities substitute review_by reports_as",
     "Price": "version",
-    "Tried": "backend provider model zone price_version watched broken service sensitivity",
+    "Tried": "backend provider model misnamed zone price_version watched broken service sensitivity",
     "Record": "code sensitivity purpose project",
     "Entry": "request_id key team app project purpose requested backend model provider zone sensitivity decision_id"
     " policy_digest price_version usage_source outcome failure service",
@@ -202,6 +202,7 @@ def test_no_field_can_hold_just_anything():
     assert odd == {
         ("Backend.passport", dict[str, str | frozenset[str]]),
         ("Price.services", dict[str, Schedule]),
+        *((f"Decided.{name}", bytes) for name in ("shared", "own")),  # lines that are made of a decision alone
         *((f"Machine.{name}", Decimal) for name in Machine.__struct_fields__),
     }
 

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 from support.policy_commands import small_tree
 from support.stores import entry
+from support.trials import keep, on_trial
 from typer.testing import CliRunner
 
 from gateway.adapters.audit import GATEWAY, NAME, Act, Audit
@@ -95,6 +96,14 @@ def rolled_back(state, _):
     return (lambda: command("policy", "rollback", digest, "tree")), catalog.read_text
 
 
+def promoted(state, _):
+    tree = state.parent / "tree"
+    small_tree(tree)
+    policy = on_trial(tree)
+    keep(tree, state, ["25"])
+    return (lambda: command("policy", "rollout", "tree", "--apply")), policy.read_text
+
+
 def booked(state, _):
     then = time.time() - 5 * 86_400
     store = SqliteStore(state / "ledger.sqlite")
@@ -163,6 +172,7 @@ ACTS = {
     "backend_suspended": of_orders(lambda orders: orders.suspend("a", by="me")),
     "backend_resumed": of_orders(lambda orders: orders.resume("b", by="me")),
     "policy_rolled_back": rolled_back,
+    "policy_promoted": promoted,
     "spend_booked": booked,
     "state_shared": shared,
     "decisions_begun": of_decisions(forgotten=False),
