@@ -350,14 +350,14 @@ class PolicyFiles:
                     if self._folders() != folders:
                         break
 
-    def _folders(self) -> dict[Path, tuple[int, int]]:
-        """The folders that are there, and which they are."""
+    def _folders(self) -> dict[Path, tuple[int, int, int]]:
+        """The folders that are there, and which they are: a new one may have the number of one that was removed."""
         found = {}
         for path in (self._directory, self._extra):
             if path is not None and path.is_dir():
                 with contextlib.suppress(OSError):
                     status = path.stat()
-                    found[path] = status.st_dev, status.st_ino
+                    found[path] = status.st_dev, status.st_ino, status.st_ctime_ns
         return found
 
     def _differs(self) -> bool:

@@ -19,6 +19,7 @@ from gateway.adapters.budgets_book import family_of
 from gateway.core.budget import EVERYTHING, Exceeded, Reserved
 from gateway.core.errors import Refusal, Refused
 from gateway.core.rate import Rate
+from gateway.core.spender import Spender
 
 WALL = limit("all", "organisation", "month", 3000)
 
@@ -528,5 +529,5 @@ async def test_while_nobody_counts_what_denies_nothing_lets_all_through(server, 
 async def test_the_state_of_a_caller_follows_what_other_replicas_spend(replica):
     first, second = await replica(WALL), await replica(WALL)
     first.budgets.settle(await first.budgets.reserve(ask(2500), 0), 2500 * NANO, 0)
-    assert second.budgets.state({"key": "k1"}, time.time()) == "ok"  # it has not heard yet
-    await second.until(lambda: second.budgets.state({"key": "k1"}, time.time()) == "soft")
+    assert second.budgets.state(Spender(key="k1"), time.time()) == "ok"  # it has not heard yet
+    await second.until(lambda: second.budgets.state(Spender(key="k1"), time.time()) == "soft")

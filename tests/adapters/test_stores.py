@@ -16,6 +16,7 @@ from gateway.adapters.taking_over import NAME
 from gateway.core.budget import Ask, Limit, Reserved, Spend
 from gateway.core.day import day_of
 from gateway.core.reconcile import Compared, corrections
+from gateway.core.spender import Spender
 
 DAY = day_of("2026-11-20")
 NOON = DAY * 86_400 + 43_200
@@ -96,7 +97,7 @@ def test_a_negative_correction_is_room_again(tmp_path):
     limit = Limit("l", "l", Spend("provider", "month", 1000))
     budgets, moment = LocalBudgets(Books(tmp_path)), float(NOON + 86_400)
     budgets.enforce([limit], budgets.restore([limit], moment))
-    who = {"provider": "openai"}
+    who = Spender(provider="openai")
     outcomes = [budgets.reserve(Ask("call", who, amount, amount), moment) for amount in (1041, 1040)]
     assert [isinstance(each, Reserved) for each in outcomes] == [False, True]
 

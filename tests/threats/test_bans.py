@@ -56,10 +56,18 @@ def dotted(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def parsed(text: str) -> ast.Module:
+    """The tree of a module. CPython 3.11 fails where a collection parses something in between: then once more."""
+    try:
+        return ast.parse(text)
+    except SystemError:
+        return ast.parse(text)
+
+
 def found(name: str, text: str) -> set[tuple[str, str]]:
     """The calls and imports of a module that are banned."""
     hits = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(text)):
         if isinstance(node, ast.Call) and (said := dotted(node.func)) in CALLS:
             hits.add((name, said))
         elif isinstance(node, ast.Call) and any(
