@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import time
 from collections import Counter
 from statistics import median, quantiles
 
@@ -27,6 +28,7 @@ SHED_SECONDS = 0.05
 KNEE_SHARE = 0.7
 FIRST_RATE, STEP, HIGHEST_RATE = 40.0, 1.4, 2_000.0
 GROWTH = 1.05
+IDLE_SECONDS = 20
 GROWTH_BYTES, GROWTH_DESCRIPTORS = 8_000_000, 20
 """What memory may grow by beside its twentieth, and descriptors."""
 
@@ -122,10 +124,16 @@ def test_at_seven_tenths_of_the_knee_nothing_fails_and_nothing_grows(tmp_path, u
             answers += asyncio.run(load(server.port, asked, rate, HELD_SECONDS / 5))
             upstream.seen.clear()
             footprints.append(footprint(server))
+        (_, descriptors), *_ = footprints
+        deadline = time.monotonic() + IDLE_SECONDS  # a burst's connections to backends wait for more calls first
+        while (descriptors_later := footprint(server)[1]) >= descriptors + GROWTH_DESCRIPTORS:
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(0.5)
         booked = len(server.ledger())
     assert Counter((each.status, each.whole) for each in answers) == {(200, True): len(answers)}
     assert booked >= len(answers)
-    (memory, descriptors), (memory_later, descriptors_later) = footprints[1], footprints[-1]
+    (memory, _), (memory_later, _) = footprints[1], footprints[-1]
     assert memory_later < GROWTH * memory + GROWTH_BYTES
     assert descriptors_later < descriptors + GROWTH_DESCRIPTORS
     through, alone = (quantiles([each.seconds for each in some], n=100) for some in (answers, direct))
