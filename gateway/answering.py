@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from gateway.core.decision import Decision
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.fallback import given_up
 from gateway.core.record import Call
-from gateway.core.usage import Usage
 from gateway.ports import Headers, Reply, Sent, UpstreamError
+from gateway.providers.reader import Answer
 from gateway.wire import Surface
 
 _NOT_STREAMED = Failed(
@@ -24,20 +22,11 @@ _NOT_STREAMED = Failed(
 )
 
 
-class Whole(msgspec.Struct, frozen=True):
-    """A buffered answer as its client is to see it, with what was reported of it. `body` is empty where it failed."""
-
-    body: bytes
-    usage: Usage | None
-    written_bytes: int
-    failed: Failed | None
-    service: str | None = None
-    model: str | None = None
-
-
-def whole(raw: bytes, sent: Sent, shown: Callable[[bytes, frozenset[str], Mapping[str, str]], bytes | Failed]) -> Whole:
-    """What a backend answered (status 200), as its client reads it. `shown` watches it, and puts back what was taken.
-    What it used is known however it fails: it is owed."""
+def whole(
+    raw: bytes, sent: Sent, shown: Callable[[bytes, frozenset[str], Mapping[str, str]], bytes | Failed]
+) -> Answer:
+    """What a backend answered (status 200), as its client reads it; no body where it failed. `shown` watches it, and
+    puts back what was taken. What it used is known however it fails: it is owed."""
     answer = sent.dialect.answer(raw, sent.chat)
     body, failed = answer.body, answer.failed
     if failed is None and sent.chat.streamed:
@@ -51,7 +40,7 @@ def whole(raw: bytes, sent: Sent, shown: Callable[[bytes, frozenset[str], Mappin
         except UpstreamError as error:
             failed = error.failed
     body = b"" if failed is not None else body
-    return Whole(body, answer.usage, answer.written_bytes, failed, answer.service, answer.model)
+    return Answer(body, answer.usage, answer.written_bytes, failed, answer.service, answer.model)
 
 
 async def answer(reply: Reply, headers: Headers, call: Call, surface: Surface, body: bytes) -> None:

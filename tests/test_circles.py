@@ -16,7 +16,7 @@ from support.server import ROOT, Server, backend
 from support.upstream import CLOSE, DONE, HANG, OK, USAGE_EVENT, answer, delta, stream
 
 WATCHED = """
-import gc, os, signal, sys
+import gc, os, signal
 from collections import Counter
 from gateway.cli import main
 

@@ -139,11 +139,11 @@ class Audit:
                 raise
             try:
                 note(noted.outcome)
-            except OSError as error:
+            except BaseException as error:
                 _undo(db)
                 if undo is not None:
                     undo()
-                elif db is None:
+                elif db is None and isinstance(error, OSError):
                     raise Unfinished(str(error)) from error
                 raise
             try:

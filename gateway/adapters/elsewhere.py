@@ -25,12 +25,12 @@ from gateway.adapters.desk import (
 from gateway.adapters.heard import to_answer, whole_of
 from gateway.adapters.outlines import Outlined, outline_of
 from gateway.adapters.worker import Worker, WorkerBusy, WorkerLost
-from gateway.answering import Whole
 from gateway.core.chat import ChatRequest, said_anew
 from gateway.core.errors import Refusal, Refused
 from gateway.core.findings import Redacted, Seen
 from gateway.core.outline import Encoded, Outline
 from gateway.ports import Sent
+from gateway.providers.reader import Answer
 
 MOST_SECONDS = 20.0
 """After so long a question is given up, and the process with it."""
@@ -113,7 +113,7 @@ class Elsewhere:
         spoken = _SPOKEN.decode(beside)
         return Encoded(body, spoken.endpoint, spoken.drops)
 
-    async def answered(self, raw: bytes, sent: Sent, look: Look) -> Whole:
+    async def answered(self, raw: bytes, sent: Sent, look: Look) -> Answer:
         """What a backend answered, as the client reads it. Raises Failure."""
         surface = sent.surface.name if sent.surface is not None else ""
         read = Read(raw, surface, sent.chat.arrived)

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from gateway.adapters.outlines import Outlined, outline_of, outlined
-from gateway.answering import Whole, whole
+from gateway.answering import whole
 from gateway.core.catalog import Backend
 from gateway.core.decision import Obligation
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.usage import Usage
 from gateway.ports import Sent
 from gateway.providers import DIALECTS
+from gateway.providers.reader import Answer
 from gateway.routing.spoken import spoken
 from gateway.surfaces import SURFACES
 
@@ -71,10 +72,10 @@ def heard(ask: ToAnswer, raw: bytes, shown: Shown) -> list[bytes]:
     return [msgspec.json.encode(beside), told.body]
 
 
-def whole_of(beside: bytes, body: bytes) -> Whole:
+def whole_of(beside: bytes, body: bytes) -> Answer:
     """What was told."""
     told = _HEARD.decode(beside)
-    return Whole(body, told.usage, told.written_bytes, _failed(told.lost), told.service, told.model)
+    return Answer(body, told.usage, told.written_bytes, _failed(told.lost), told.service, told.model)
 
 
 def _lost(failed: Failed | None) -> Lost | None:
