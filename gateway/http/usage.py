@@ -16,14 +16,18 @@ Spent = Callable[[str, float], Awaitable[Mapping[str, object]]]
 
 
 def usage_endpoints(policies: Policies, budgets: Budgets, spent: Spent) -> Endpoints:
-    """The route. A key sees its own spending, the budgets of it, its team, app and project, and its rates."""
+    """The route. A key sees its own spending, the budgets of it, its team, app and projects, and its rates."""
 
     async def usage(request: Request) -> Response:
         """Spending of this key, its budgets and its rates."""
         caller, moment = caller_of(request), policies.moment()
-        spender = caller.spender(caller.projects[0])
-        standings, pace = budgets.standings(spender, moment), budgets.pace(spender, moment)
+        pace = budgets.pace(caller.spender(caller.projects[0]), moment)
         pace = await pace if isinstance(pace, Awaitable) else pace
+        standings: dict[tuple[str, str], Standing] = {}
+        for project in caller.projects:
+            found = budgets.standings(caller.spender(project), moment)
+            found = await found if isinstance(found, Awaitable) else found
+            standings |= {(each.limit.id, each.value): each for each in found}
         told = {
             "object": "gateway.usage",
             "key": caller.key,
@@ -32,7 +36,7 @@ def usage_endpoints(policies: Policies, budgets: Budgets, spent: Spent) -> Endpo
             "spend": await spent(caller.key, moment),
             "budgets": [
                 _budget(each)
-                for each in (await standings if isinstance(standings, Awaitable) else standings)
+                for each in standings.values()
                 if each.limit.terms.per != "organisation"  # what all spend is not everybody's to know
             ],
             "rate_limits": _rates(pace or Pace()),

@@ -1,5 +1,6 @@
 """GET /v1/gateway/usage: a key sees what it spent, what is left to it, and nothing of anybody else."""
 
+import json
 import time
 
 import httpx2
@@ -49,6 +50,24 @@ def test_budgets_and_rates_of_a_key_are_told(gateway, upstream):
         ("day", "0", "2.5", "ok")
     ]
     assert seen["rate_limits"]["requests"] == {"per_minute": 100, "remaining": 100, "resets_in_seconds": 0.0}
+
+
+def test_budgets_of_every_project_that_a_key_may_name_are_told(gateway, upstream):
+    for name, amount in (("usage-one", "3"), ("usage-two", "4")):
+        assert gateway.cli("budgets", "set", "--project", name, "--usd", amount, "--per", "week").returncode == 0
+    made = gateway.cli(
+        *("keys", "create", "--team", "t", "--app", "a", "--format", "json", "--budget-usd", "5"),
+        *("--project", "usage-one", "--project", "usage-two"),
+    )
+    key = json.loads(made.stdout)["key"]
+
+    def told() -> list[tuple[str, str]]:
+        return sorted((each["account"], each["limit_usd"]) for each in usage(gateway, key).json().get("budgets", ()))
+
+    expected = {("usage-one", "3"), ("usage-two", "4")}
+    seen = _until(told, lambda seen: expected <= set(seen))
+    assert expected <= set(seen)
+    assert len([limit for _, limit in seen if limit == "5"]) == 1  # its own is not told once for each project
 
 
 def test_a_new_key_never_answers_without_its_budget(gateway, upstream):
