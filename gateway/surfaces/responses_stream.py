@@ -72,7 +72,8 @@ class Stream(Following):
         self._words: _Words | None = None
         self._places = Calls()
         self._calls: dict[int, _Calling] = {}
-        self._carried = Carried()
+        self._thinking = _Thinking()
+        self._extra: dict[str, Raw] = {}
         self._reason: str | None = None
 
     def _pass(self, events: bytes) -> bytes:
@@ -116,7 +117,7 @@ class Stream(Following):
         for call in said.calls:
             out += self._call(call)
         for block in said.blocks:
-            _add_thinking(self._carried.thinking, Raw(msgspec.json.encode(block)))
+            self._thinking.add(block)
         if choice.failed is not None:
             return out + self._fail(choice.failed)
         if choice.ended is not None:
@@ -189,7 +190,7 @@ class Stream(Following):
         if call is None:
             call = self._calls[place] = _Calling(self._told.call_id(piece, len(self._output)))
         if piece.extra is not None:
-            self._carried.extra[call.call_id] = Raw(msgspec.json.encode(piece.extra))
+            self._extra[call.call_id] = Raw(msgspec.json.encode(piece.extra))
         waiting = list(call.arguments) if call.index is None else []
         if piece.arguments:
             _say(call.arguments, piece.arguments)
@@ -228,8 +229,9 @@ class Stream(Following):
     def _end(self) -> bytes:
         """The end of a whole answer."""
         out = self._begin() + self._close()
-        if self._carried.thinking or self._carried.extra:
-            item = self._told.sealed(len(self._output), self._carried)
+        carried = Carried(self._thinking.blocks(), self._extra)
+        if carried.thinking or carried.extra:
+            item = self._told.sealed(len(self._output), carried)
             out += self._add(item) + self._finish(len(self._output) - 1, item)
         self._ended = True
         status = "completed" if self._reason is None else "incomplete"
@@ -296,28 +298,35 @@ def _part(words: _Words, part: str) -> Item:
     return text_part(text, words.logprobs) if part == "text" else _PARTS[part](text)
 
 
-class _Thinking(msgspec.Struct):
-    type: str
-    thinking: str = ""
-    signature: str | None = None
+class _Thinking:
+    """The thinking blocks of an answer. The text of one may come in pieces, before its signature."""
 
+    def __init__(self) -> None:
+        self._whole: list[Raw] = []
+        self._open: dict[str, object] = {}
+        self._pieces: list[str] = []
 
-_THINKING = msgspec.json.Decoder(_Thinking)
+    def add(self, block: Mapping[str, object]) -> None:
+        """Adds a block, or more of the last one."""
+        text, signature = block.get("thinking", ""), block.get("signature")
+        if block.get("type") != "thinking" or not isinstance(text, str) or not isinstance(signature, str | None):
+            self._close()
+            self._whole.append(Raw(msgspec.json.encode(block)))
+            return
+        self._open |= block
+        _say(self._pieces, text)
+        if signature:
+            self._close()
 
+    def blocks(self) -> list[Raw]:
+        """All of them; the last one is then whole."""
+        self._close()
+        return self._whole
 
-def _add_thinking(blocks: list[Raw], piece: Raw) -> None:
-    """Adds a block, or more of the last one: its text may come in pieces, before its signature."""
-    try:
-        last, more = _THINKING.decode(blocks[-1] if blocks else b"null"), _THINKING.decode(piece)
-    except msgspec.DecodeError:
-        blocks.append(piece)
-        return
-    if last.type != "thinking" or more.type != "thinking" or last.signature:
-        blocks.append(piece)
-        return
-    whole = {"type": "thinking", "thinking": last.thinking + more.thinking}
-    signed = {"signature": more.signature} if more.signature is not None else {}
-    blocks[-1] = Raw(msgspec.json.encode({**whole, **signed}))
+    def _close(self) -> None:
+        if self._open:
+            self._whole.append(Raw(msgspec.json.encode({**self._open, "thinking": _joined(self._pieces)})))
+            self._open, self._pieces = {}, []
 
 
 def _wrong(failed: Failed) -> Mapping[str, str]:

@@ -217,6 +217,10 @@ def test_what_the_backend_wants_back_is_the_last_item():
         delta(reasoning_content="hm", thinking_blocks=[{"type": "thinking", "thinking": "h"}]),
         delta(thinking_blocks=[{"type": "thinking", "thinking": "m", "signature": "s"}]),
         delta(thinking_blocks=[{"type": "redacted_thinking", "data": "d"}]),
+        delta(thinking_blocks=[{"type": "thinking", "thinking": "a", "signature": "1"}]),
+        delta(
+            thinking_blocks=[{"type": "thinking", "thinking": "b", "future": 1}, {"type": "thinking", "thinking": 7}]
+        ),
         call(0, "{}", id="c0", name="shell", extra_content=extra),
         delta("tool_calls"),
         DONE,
@@ -229,6 +233,9 @@ def test_what_the_backend_wants_back_is_the_last_item():
     assert turn["thinking_blocks"] == [
         {"type": "thinking", "thinking": "hm", "signature": "s"},
         {"type": "redacted_thinking", "data": "d"},
+        {"type": "thinking", "thinking": "a", "signature": "1"},
+        {"type": "thinking", "thinking": "b", "future": 1},
+        {"type": "thinking", "thinking": 7},
     ]
     assert turn["tool_calls"][0]["extra_content"] == extra
 
