@@ -239,4 +239,46 @@ PASSPORT = Alert(
     ),
 )
 
-ALERTS = (FORBIDDEN, BYPASS, RELOAD, DIGESTS, SUSPENDED, PASSPORT)
+_LIFTED = 'gateway_breakglass_total{{instance="{}", rule="{}"}}'
+
+BREAK_GLASS = Alert(
+    name="GatewayBreakGlassUsed",
+    expr=f"sum by (rule) ({happened('gateway_breakglass_total', '1h')}) > 0",
+    lasts="0m",
+    severity="critical",
+    summary='{{ $value | printf "%.0f" }} calls were let past {{ $labels.rule }} by a break-glass exception',
+    line="look at what was sent past the rule, and whether the exception is still needed",
+    means="Somebody sends what a rule forbids, and an exception that two people approved lifts it, for four hours at"
+    " most. That is allowed, and it is never to go unseen.",
+    look=(
+        "`breakglass_used` in the log: key, team, backend and decision of each call.",
+        "exceptions/ of the policy tree: who asked, who approved, under which ticket, until when.",
+        "*Break-glass in force* and *Calls let past a rule* of the dashboard Gateway data flow.",
+    ),
+    do=(
+        "It is as agreed: acknowledge it. It ends an hour after the last such call.",
+        "It is not, or no longer needed: delete the exception. It is live within a second.",
+    ),
+    cases=(
+        Case(
+            why="the first call of a rule, on one of two replicas",
+            series=(
+                ("gateway_build_info", "1x100"),
+                (_LIFTED.format("a", "people"), "_x69 1x30"),
+                (_LIFTED.format("b", "contracts"), "5x100"),
+            ),
+            at="72m",
+            fires=(({"rule": "people"}, "1"),),
+        ),
+        Case(
+            why="none for more than an hour",
+            series=(
+                ("gateway_build_info", "1x200"),
+                (_LIFTED.format("a", "people"), "0+1x60 60x140"),
+            ),
+            at="150m",
+        ),
+    ),
+)
+
+ALERTS = (FORBIDDEN, BYPASS, RELOAD, DIGESTS, SUSPENDED, PASSPORT, BREAK_GLASS)
