@@ -349,5 +349,5 @@ def test_no_critical_alert_is_on_but_those_of_what_was_broken(asked):
     active = {each["labels"]["alertname"] for each in asked.get("alerts")["alerts"]}
     assert active <= {
         "GatewayUnpriced", "GatewayBackendLeftAlone", "GatewayErrorRateHigh", "GatewayEstimatedShareHigh",
-        "GatewaySpendBurnDoubled", "GatewayBudgetRunwayShort",
+        "GatewaySpendBurnDoubled", "GatewayBudgetRunwayShort", "GatewayBreakGlassUsed",
     }  # fmt: skip
