@@ -222,6 +222,8 @@ class Table:
         reading: _Reading | None = None
         shaped = text.encode("latin-1", "replace").translate(_SHAPE).decode("latin-1")
         for groups in regions(text):
+            if len(groups) == 1 and shaped[groups[0][0] : groups[0][1]] not in trie:
+                continue  # most regions
             claims: list[Claim] = []
             shapes = [shaped[first:last] if last - first <= _LONGEST_GROUP else "?" for first, last in groups]
             furthest = 0

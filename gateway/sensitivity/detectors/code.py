@@ -71,16 +71,17 @@ def _stretches(text: str, start: int, end: int) -> Iterator[Signs]:
         if not line:
             continue
         certain = _CERTAIN.match(line) is not None
-        data = not certain and _DATA.match(line) is not None
-        likely = certain or _LIKELY.match(line) is not None
-        if likely:
+        if certain or _LIKELY.match(line) is not None:
             if now is None:
                 now = Signs(begin, stop)
             now.end = stop
             now.lines += 1 + without
-            now.certain += certain
-            now.likely += not data and not certain
-            now.data += data
+            if certain:
+                now.certain += 1
+            elif _DATA.match(line) is not None:
+                now.data += 1
+            else:
+                now.likely += 1
             without = 0
         elif now is not None:
             without += 1
