@@ -141,8 +141,8 @@ class Scanner:
         packings = []
         for number in triggered:
             if number < known:
-                for hit in self._detectors[number].find(sight):  # mostly none
-                    found.append(Finding(hit.start, hit.end, hit.kind, hit.detector, told))
+                for hit in self._detectors[number].find(sight):
+                    found.append(Finding(hit.start, hit.end, hit.kind, hit.detector, told))  # noqa: PERF401  mostly none
             elif depth == 0:
                 break
             elif number < known + len(REWRITES):
