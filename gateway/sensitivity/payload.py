@@ -10,9 +10,10 @@ LONGEST = 4_000_000
 """Characters of one packed run that are looked at; a longer one is not text that anybody wrote."""
 
 _SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]")
-_HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}){6,}(?![0-9A-Fa-f])")
-_HEX_PAIRS = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}(?:[ :][0-9A-Fa-f]{2}){7,}(?![0-9A-Fa-f])")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{10,}(?:\r?\n[A-Za-z0-9+/_\-]{4,})*={0,2}")
+# A lookbehind behind the first character, since a search passes over all characters but those that may come first.
+_HEX = re.compile(r"[0-9A-Fa-f](?<![0-9A-Fa-f]{2})[0-9A-Fa-f](?:[0-9A-Fa-f]{2}){5,}+(?![0-9A-Fa-f])")
+_HEX_PAIRS = re.compile(r"[0-9A-Fa-f](?<![0-9A-Fa-f]{2})[0-9A-Fa-f](?:[ :][0-9A-Fa-f]{2}){7,}(?![0-9A-Fa-f])")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{10,}+(?:\r?\n[A-Za-z0-9+/_\-]{4,})*={0,2}")
 _TRY = 64
 _SHORTEST = 6
 

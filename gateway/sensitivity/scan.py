@@ -35,6 +35,8 @@ _SPACED_OUT = re.compile(r"\S \S \S \S")
 _NAMED = re.compile(r"[:=]\s?\S{0,40}$")
 _NAMES = 4096
 """Names of members that are remembered."""
+_FEW = frozenset(("role", "type", "model"))
+"""Members of each message that have few values, the same in every request."""
 _SEAM = "\n\n"
 _NONE_SEEN: Mapping[int, Seen] = {}
 
@@ -51,6 +53,7 @@ class Scanner:
         self._detectors = tuple(row for row in rows if not row.of_member)
         self._of_members = tuple((row, Triggers([row.trigger])) for row in rows if row.of_member)
         self._members: dict[str, tuple[Detector, ...]] = {}  # the rows that a member's name triggers: few names differ
+        self._frames: dict[tuple[str, str], Seen] = {}  # values of `_FEW` in which nothing was found
         self._triggers = Triggers(
             [
                 *(row.trigger for row in self._detectors),
@@ -82,6 +85,11 @@ class Scanner:
             self._members[name] = found
         return found
 
+    def _remember(self, leaf: Leaf, known: Seen) -> None:
+        if len(self._frames) >= _NAMES:
+            self._frames.clear()
+        self._frames[leaf.key, leaf.text] = known
+
     def examine(self, walked: Walked) -> Scan:
         """What is in the texts of a body."""
         return self.examined(walked, _NONE_SEEN)[0]
@@ -99,10 +107,14 @@ class Scanner:
         try:
             for number, leaf in enumerate(leaves):
                 known = seen.get(number)
+                if known is None and leaf.key in _FEW:
+                    known = self._frames.get((leaf.key, leaf.text))
                 if known is None:
                     before = budget.left
                     findings = self._examine(leaf.text, leaf.key, budget)
                     known = fresh[number] = Seen(tuple(findings), before - budget.left)
+                    if leaf.key in _FEW and leaf.framing and not findings:
+                        self._remember(leaf, known)
                 else:
                     budget.spend(known.examined_chars)
                 if known.findings:

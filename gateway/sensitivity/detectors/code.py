@@ -29,8 +29,13 @@ _CERTAIN = re.compile(
     r"|<\?php|#!/|<(?:script|style|!DOCTYPE|html|div|template|head|body)\b[^>]{0,200}>|(?:SELECT\s.{1,300}\sFROM|INSERT INTO|CREATE (?:TABLE|VIEW|INDEX|FUNCTION)|UPDATE \w{1,60} SET|ALTER TABLE|DELETE FROM)\s"
     r"|(?:raise|throw) (?:new )?\w{1,60}\(|(?:await|yield|lambda|defer|del|assert|elsif|unless|puts|require|require_relative|attr_\w{1,10}) ?[(\"':@\w]{1,3}[\w.]{0,60}[(:\"'=\[].{0,200}$|local \w{1,60}\s?=|module \w{1,60}$|[a-z_]\w{0,60}(?:\.[a-z_]\w{0,60}){1,4}\([^)]{0,200}\)[;,]?$|[\w.]{1,60}(?:: [\w\[\], .]{1,60})? = [A-Z]\w{1,60}\($|[\"'\w]{1,60}[\"']?[=:] ?[\w.]{1,60} ?\+ ?[\"']|\w{1,60}\s?:?=\s?(?:function|func|lambda)\b"
 )
+# Anywhere in a line. Each sign is told by one of its characters, so that all others are passed over at once.
+_SIGN = re.compile(
+    r"[;{)=&|!+\[(.](?:(?<=[;{])$|(?<=\))(?:[,;:]?$|\s?->)|(?<==)>|(?<=&)&|(?<=\|)\|[^|]|(?<=[!=])==?[^=]|(?<=\+)\+"
+    r"|(?<=[\w\])]\[)[\w\"':.\-]{1,60}\]|(?<=\w\()\)|(?:(?<=\bself\.)|(?<=\bthis\.)|(?<=\bcls\.))\w)"
+)
 _LIKELY = re.compile(
-    r".{0,400}(?:[;{]$|\)[,;:]?$|=>|\)\s?->|&&|\|\|[^|]|[!=]==?[^=]|\+\+|[\w\])]\[[\w\"':.\-]{1,60}\]|\w\(\)|\b(?:self|this|cls)\.\w)|[\w.\[\]\"'*, ]{1,120}\s?[+\-*/|:]?=\s?[\w\"'(\[{\-&*!.].{0,300}$"
+    r"[\w.\[\]\"'*, ]{1,120}\s?[+\-*/|:]?=\s?[\w\"'(\[{\-&*!.].{0,300}$"
     r"|[\])}]{1,4}[,;)]{0,3}$|(?://|/\*|\*/|#|--|;;)\s?\w?|\"\"\"|'''|[\"'][\w.\- ]{1,80}[\"'](?::|,$)|[\w.]{1,80},$|\w{1,60}:\s?[\w\[\]., |]{1,80}(?:\s?=.{1,100})?,$|(?:return|break|continue|pass|end|yield|raise|throw)\b[^.?!]{0,100}$|</?[a-zA-Z][^>]{0,200}>"
 )
 _DATA = re.compile(
@@ -71,7 +76,7 @@ def _stretches(text: str, start: int, end: int) -> Iterator[Signs]:
         if not line:
             continue
         certain = _CERTAIN.match(line) is not None
-        if certain or _LIKELY.match(line) is not None:
+        if certain or _SIGN.search(line) is not None or _LIKELY.match(line) is not None:
             if now is None:
                 now = Signs(begin, stop)
             now.end = stop
