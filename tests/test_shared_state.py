@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from pydantic import SecretStr
+from support import policy_trees
+from support.policy_trees import policy, rule
 from support.server import ROOT, Server, backend, serving
 from support.upstream import OK, answer
 
@@ -123,6 +125,30 @@ def test_an_order_to_one_replica_is_in_force_on_every_one_within_a_second(replic
     assert reason == "by command"
     assert [each["backend"] for each in events(replicas[0]) if each["event"] == "backend_suspended"] == ["a"] * 3
     showed("2 gateways on one database, 5 orders", f"in force on both within {slowest:.2f} s")
+
+
+@pytest.mark.alone
+@pytest.mark.assures("threat I1", "fault 26")
+def test_who_answers_one_replica_as_another_model_is_suspended_on_every_one(tmp_path, upstream, url, showed):
+    upstream.scripts["a"] = [answer({**OK, "model": "gpt-4o-mini"})]
+    vendor = {"deployment": "vendor_api", "zone": "us-vendors", "trains_on_data": "never", "audience": "anyone"}
+    catalog = {"a": backend(upstream.url("a"), model="gpt-4o", **vendor)}
+    tree = policy_trees.at_home(tmp_path / "tree")
+    watch = rule("permit", to={"zone": "us-vendors"}, id="watch", on_model_mismatch="suspend")
+    policy_trees.written(
+        tree, {"policies/watch.yaml": policy(watch, rule("forbid", to={"status": "suspended"}, id="off"))}
+    )
+    with (
+        serving(tmp_path / "1", catalog, tree, GATEWAY_DATABASE_URL=url) as first,
+        serving(tmp_path / "2", catalog, tree, GATEWAY_DATABASE_URL=url) as second,
+    ):
+        key = first.key(sensitivity="public")
+        second.await_key(key)
+        assert status(first, key) == 200
+        slowest = within_a_second((first, second), key, 403, time.monotonic())
+    suspended = [each for each in events(first) + events(second) if each["event"] == "backend_suspended"]
+    assert {(each["backend"], each["by"]) for each in suspended} == {("a", "gateway")}
+    showed("2 gateways on one database, one wrong name to one of them", f"suspended on both within {slowest:.2f} s")
 
 
 @pytest.mark.alone
