@@ -1,8 +1,16 @@
-"""An RE2 expression, looked for in UTF-8. Linear in time, whatever the text."""
+"""Expressions: RE2 over UTF-8, linear in time; Python, for hundreds of rows that are asked where something stands."""
 
+import re
 from collections.abc import Iterator
+from functools import cache
 
 import re2
+
+
+@cache
+def compiled(expression: str) -> re.Pattern[str]:
+    """An expression of a row, compiled when a text first asks for it: all of them would be a tenth of a start."""
+    return re.compile(expression)
 
 
 class Expression:

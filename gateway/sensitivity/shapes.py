@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from gateway.sensitivity.detector import Hit
+from gateway.sensitivity.expression import compiled
 from gateway.sensitivity.lexicon import Lexicon, Mentions
 from gateway.sensitivity.sight import Sight, Words
 
@@ -91,10 +92,9 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class _Ready(msgspec.Struct, frozen=True):
-    """A row, its expression compiled and its separators as a set."""
+    """A row, and its separators as a set."""
 
     row: Identifier
-    form: re.Pattern[str] | None
     separators: frozenset[str]
 
 
@@ -173,7 +173,7 @@ class _Reading:
             counts = stands or (row.bare is Bare.ANYWHERE and value == capital)
             if not near and not (row.bare and counts):
                 continue
-            if ready.form is not None and ready.form.fullmatch(capital) is None:
+            if row.form and compiled(row.form).fullmatch(capital) is None:
                 continue
             if row.valid is None or row.valid(capital):
                 if near and (row.bare or not is_denied(mentions, start, end)):
@@ -197,23 +197,20 @@ class Table:
     def __init__(self, rows: Sequence[Identifier], lexicon: Lexicon) -> None:
         self._lexicon = lexicon
         self._trie: dict[str, Any] = {}
-        self._shapes: list[_Shape] = []
+        planted: list[list[_Ready]] = []
         for row in sorted(rows, key=lambda row: -row.bare):
-            ready = _Ready(row, re.compile(row.form) if row.form else None, frozenset(row.separators))
+            ready = _Ready(row, frozenset(row.separators))
             for shape in row.shapes:
                 for written in _written(shape):
-                    self._plant(written.split(" "), ready)
-
-    def _plant(self, groups: list[str], ready: _Ready) -> None:
-        node = self._trie
-        for group in groups:
-            node = node.setdefault(group, {})
-        if "" not in node:
-            node[""] = len(self._shapes)
-            self._shapes.append(_shape(()))
-        rows = self._shapes[node[""]].rows
-        if ready not in rows:
-            self._shapes[node[""]] = _shape((*rows, ready))
+                    node = self._trie
+                    for group in written.split(" "):
+                        node = node.setdefault(group, {})
+                    if "" not in node:
+                        node[""] = len(planted)
+                        planted.append([])
+                    if ready not in planted[node[""]][-1:]:  # two of its shapes may be written alike
+                        planted[node[""]].append(ready)
+        self._shapes = [_shape(tuple(each)) for each in planted]
 
     def find(self, sight: Sight) -> Iterator[Hit]:
         """What the rows find, in order, nothing twice."""

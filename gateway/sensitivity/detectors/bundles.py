@@ -15,7 +15,7 @@ import msgspec
 from ahocorasick_rs import AhoCorasick, Implementation
 
 from gateway.sensitivity.detector import Check, Detector, Hit
-from gateway.sensitivity.expression import Expression
+from gateway.sensitivity.expression import Expression, compiled
 from gateway.sensitivity.sight import Sight, Words
 
 LONGEST = 600
@@ -56,18 +56,18 @@ def anchored(
 
     `behind` must match what ends where the string begins, within `back` characters: then that belongs to the finding.
     """
-    compiled = re.compile(closed(expression))
-    before = re.compile(rf"(?:{closed(behind)})\Z") if behind else None
-    group = 1 if compiled.groups else 0
+    whole = closed(expression)
+    ends = rf"(?:{closed(behind)})\Z" if behind else None
     starts = tuple(needles)
 
     def find(sight: Sight) -> Iterator[Hit]:
-        text = sight.text
+        text, look = sight.text, compiled(whole)
+        before, group = compiled(ends) if ends else None, min(1, look.groups)
         for needle in starts:
             at, past = text.find(needle), 0
             while at >= 0:
                 behind_it = at + 1
-                match = compiled.match(text, at)
+                match = look.match(text, at)
                 if match:
                     start, end = match.span(group)
                     # What is refused is skipped by half: a long filler is not looked at from each of its characters.
@@ -91,12 +91,12 @@ def gated(
     id: str, needles: Sequence[str], expression: str, *, check: Check | None = None, words: Words | None = None
 ) -> Row:
     """A row for an expression that is looked for all over a text, if that holds one of some strings (lower case)."""
-    compiled = re.compile(closed(expression))
-    group = 1 if compiled.groups else 0
-    starts = tuple(needles)
+    whole, starts = closed(expression), tuple(needles)
 
     def find(sight: Sight) -> Iterator[Hit]:
-        for match in compiled.finditer(sight.text):
+        look = compiled(whole)
+        group = min(1, look.groups)
+        for match in look.finditer(sight.text):
             start, end = match.span(group)
             if (check is None or check(sight, start, end)) and (words is None or sight.near(start, end, words)):
                 yield Hit(start, end, "secret", id)
