@@ -41,6 +41,7 @@ def house(upstream, tmp_path_factory):
     timeout = {"connect": "5s", "first_byte": "30s", "idle": "30s", "total": "600s" if FULL else "60s"}
     rows = crossing.catalog(upstream, timeout=timeout, context=2**31)
     vendor = {"deployment": "vendor_api", "zone": "us-vendors", "trains_on_data": "never", "audience": "anyone"}
+    rows["beside"] = {**rows["gemini"], "base_url": upstream.url("beside")}
     rows["away"] = backend(upstream.url("away"), timeout=timeout, context=2**31, price=crossing.PRICE, **vendor)
     with serving(tmp_path_factory.mktemp("sizes"), rows) as server:
         server.own = server.key(sensitivity="public")
@@ -51,7 +52,7 @@ def house(upstream, tmp_path_factory):
 def scripts(upstream):
     upstream.scripts.clear()
     upstream.seen.clear()
-    upstream.scripts["gemini"] = script_of("gemini", streamed=False)  # whom the others ask
+    upstream.scripts["beside"] = script_of("gemini", streamed=False)  # whom the others ask
     return upstream.scripts
 
 
@@ -80,7 +81,7 @@ class Beside:
     def _ask(self) -> None:
         while not self._done.is_set():
             began = time.perf_counter()
-            told = post(self.house.base, PATHS["chat"], body_of("chat", "gemini"), bearer(self.house.own))
+            told = post(self.house.base, PATHS["chat"], body_of("chat", "beside"), bearer(self.house.own))
             self.took.append(time.perf_counter() - began)
             assert told.status == 200
             time.sleep(0.01)
