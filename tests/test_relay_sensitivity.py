@@ -1,6 +1,8 @@
 """What a request holds decides where it may go, in which form, and what of the answer comes back."""
 
+import base64
 import json
+import random
 
 import pytest
 from support.doubles import (
@@ -322,6 +324,19 @@ async def test_a_request_of_very_many_parts_is_a_large_one():
     house = House(Snapshot([A]), scanning=Elsewhere(lambda why: None))
     assert (await house.ask("hi", x=[{}] * 50_000)).refusal is Refusal.SHEDDING
     assert asked == [("chat", call().caller.team)]
+
+
+@pytest.mark.parametrize("size", [1_000, 3_000_000])
+async def test_a_picture_arrives_as_it_was_sent_though_its_bytes_look_like_a_key(large, size):
+    noise = base64.b64encode(b"\x89PNG\r\n\x1a\n" + random.Random(1).randbytes(size)).decode()
+    picture = noise[:400] + "/AKIAQ3EGWZ5N7R2TLKJH/+/" + noise[400:]
+    house = House(Snapshot([A], raw_never("secret")), scanning=large)
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}}
+    told = await house.ask([{"type": "text", "text": f"the key is {KEY}"}, part])
+    assert told.status == 200
+    assert house.sent["messages"][0]["content"] == [{"type": "text", "text": "the key is [SECRET_1]"}, part]
+    assert house.facts[0].sensitivity == "restricted"
+    assert house.facts[-1].tags == frozenset()
 
 
 @pytest.mark.assures("fault 21")

@@ -1,4 +1,5 @@
-"""Every string of a request body, by construction: the parsed body is walked, and no list of known fields is kept.
+"""Every string of a request body, by construction: the parsed body is walked, and no list of known fields is kept. Left
+out is only what cannot be read and is told to be so: an image, a sound or a file in base64.
 
 Bodies of all surfaces alike (chat, Responses, Messages, unknown fields). Numbers of some length are texts, too: an id
 is as telling without quotes. Names of members count where they say more than a field's name does.
@@ -12,6 +13,7 @@ import msgspec
 
 from gateway.core.findings import Leaf, Path
 from gateway.core.sealed import SEALED, unsealed
+from gateway.sensitivity.media import is_media
 
 _LEAST_NUMBER = 1_000_000
 _FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z_\-.$]{0,39}[0-9]?\Z")
@@ -20,7 +22,7 @@ _TOKENS = frozenset(("prompt", "input"))
 _OPAQUE = ("image", "audio", "video", "file", "document", "screenshot", "upload", "media")
 _PAYLOADS = frozenset({"image_url", "video_url", "audio_url", "input_audio", "file", "file_data", "file_id", "source"})
 _TELLING = _PAYLOADS | {"type"}
-_DATA_IN = ("url", "data", "file_data", "file_id")
+_DATA_IN = frozenset(("url", "data", "file_data", "file_id"))
 _OTHER = ("data:", SEALED)
 """What a string begins with that may be more than a text."""
 _DATA = re.compile(r"data:(?!text/)[\w.+-]+/[\w.+-]+[;,]")
@@ -55,6 +57,9 @@ class _Walker:
 
     def into(self, value: object, path: Path, key: str) -> None:
         if isinstance(value, str):
+            if (value.startswith("data:") or key in _DATA_IN) and is_media(value):
+                self.opaque.append(path)
+                return
             self.leaves.append(Leaf(path, value, key))
             if value.startswith("data:") and _DATA.match(value):
                 self.opaque.append(path)
@@ -72,7 +77,7 @@ class _Walker:
                     if tells:
                         self.leaves.append(Leaf(inside, name, name, name=True))
                     odd = odd or is_odd
-                if type(child) is str and not child.startswith(_OTHER):
+                if type(child) is str and name not in _DATA_IN and not child.startswith(_OTHER):
                     self.leaves.append(Leaf(inside, child, name))  # most of them: without a call
                 else:
                     self.into(child, inside, name)

@@ -92,6 +92,33 @@ def test_what_nobody_here_can_read(part, opaque):
     assert bool(walk({"messages": [{"content": [part]}]}).opaque) is opaque
 
 
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(1, 251))).decode()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
+        {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+        {"type": "input_audio", "input_audio": {"data": PNG, "format": "wav"}},
+        {"type": "file", "file": {"filename": "a.png", "file_data": PNG}},
+        {"whatever": f"data:image/png;base64,{PNG}"},
+        {"data": PNG},
+    ],
+)
+def test_a_payload_that_nobody_can_read_is_told_and_not_read_as_a_text(part):
+    walked = walk({"messages": [{"content": [part]}]})
+    assert walked.opaque
+    assert not [leaf for leaf in walked.leaves if PNG in leaf.text]
+
+
+def test_base64_that_is_given_as_a_text_is_one():
+    walked = walk({"messages": [{"content": PNG}, {"content": [{"type": "text", "text": PNG}]}]})
+    assert [leaf.text for leaf in walked.leaves] == [PNG, "text", PNG]
+    assert not walked.opaque
+
+
 def test_members_are_counted_wherever_they_are():
     assert walk({"a": {"b": 1, "c": [{"d": 2}, {}]}}).members == 4
 
