@@ -380,7 +380,8 @@ class PolicyFiles:
 
 
 async def _looks(folders: Iterable[Path]) -> AsyncGenerator[set[tuple[Change, str]], None]:
-    """The changes in folders, taken together when they come together; an empty set every `_LOOK_SECONDS` without one.
+    """The changes in folders, taken together when they come together, so that no file is read while it is written; an
+    empty set every `_LOOK_SECONDS` without one.
 
     It ends when the folders cannot be watched: then look again by reading.
     """
@@ -388,7 +389,7 @@ async def _looks(folders: Iterable[Path]) -> AsyncGenerator[set[tuple[Change, st
         if watched := list(folders):
             every = round(_LOOK_SECONDS * 1000)
             found = awatch(
-                *watched, watch_filter=_matters, debounce=200, step=50, rust_timeout=every, yield_on_timeout=True
+                *watched, watch_filter=_matters, debounce=500, step=150, rust_timeout=every, yield_on_timeout=True
             )
             async with contextlib.aclosing(found):
                 async for changes in found:

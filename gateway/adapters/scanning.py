@@ -34,6 +34,8 @@ REDACTED_BYTES = 2_000
 """Up to this size findings are taken out there: it takes four scans."""
 MOST_MIDDLING, MOST_LARGE = 64, 8
 """How many requests wait for each process; of one team half as many."""
+_EACH_CHARS = 5
+"""What a text costs that is a character long."""
 _SEAM_CHARS = 100
 """What is examined of a text beside its neighbours, as a rule."""
 _REMEMBERED = 4
@@ -166,8 +168,9 @@ class Scanning:
 
 
 def _effort_chars(leaves: Sequence[Leaf], seen: Mapping[int, Seen]) -> int:
-    """How many characters are to be examined, roughly: texts that nobody has seen, and what is near seams."""
-    return sum(
+    """How many characters are to be examined, roughly: texts that nobody has seen, what is near seams, and what it
+    costs to begin with a text."""
+    return _EACH_CHARS * (len(leaves) - len(seen)) + sum(
         [min(len(leaf.text), _SEAM_CHARS) if number in seen else len(leaf.text) for number, leaf in enumerate(leaves)]
     )
 

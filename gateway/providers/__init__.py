@@ -172,11 +172,12 @@ _ROWS: Mapping[str, OpenAI | Anthropic | Gemini | ResponsesChat] = {
 }
 
 
-def _beside(key_header: str = "Authorization", *, seals: bool = False) -> tuple[Dialect, ...]:
-    """What a server may serve beside chat. Whether a backend does is a capability of its row in the catalog."""
+def _beside(key_header: str = "Authorization", *, seals: bool = False, packs: bool = False) -> tuple[Dialect, ...]:
+    """What a server may serve beside chat. Whether a backend does is a capability of its row in the catalog. `packs`:
+    it has embeddings in base64."""
     return (
         OpenAI(takes="completions", target=Endpoint("/completions", key_header), rewrites=()),
-        Embeddings(target=Endpoint("/embeddings", key_header)),
+        Embeddings(packs=packs, target=Endpoint("/embeddings", key_header)),
         Plain(takes="moderations", target=Endpoint("/moderations", key_header), member="results"),
         Plain(takes="images", target=Endpoint("/images/generations", key_header), member="data"),
         Plain(takes="rerank", target=Endpoint("/rerank", key_header), member="results"),
@@ -188,13 +189,13 @@ def _beside(key_header: str = "Authorization", *, seals: bool = False) -> tuple[
 _COUNTS = CountTokens(target=Endpoint("/messages/count_tokens", headers=VERSION), signed=False)
 _BESIDE: Mapping[str, tuple[Dialect, ...]] = {
     "anthropic": (Messages(), CountTokens()),
-    "azure": _beside("api-key", seals=True),
-    "openai": _beside(seals=True),
+    "azure": _beside("api-key", seals=True, packs=True),
+    "openai": _beside(seals=True, packs=True),
     "openai-responses": _beside(seals=True),
     "xai": _beside(seals=True),
     "xai-responses": _beside(seals=True),
-    "vllm": (*_beside(), _COUNTS),
-    "llamacpp": (*_beside(), _COUNTS),
+    "vllm": (*_beside(packs=True), _COUNTS),
+    "llamacpp": (*_beside(packs=True), _COUNTS),
     "gemini-native": (),
     "vertex-native": (),
 }

@@ -5,6 +5,7 @@ OpenAI's clients ask for base64 and decode it unseen, so a list of numbers would
 
 import base64
 import struct
+from operator import itemgetter
 
 import msgspec
 from msgspec import Raw
@@ -30,20 +31,21 @@ _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _ITEMS = msgspec.json.Decoder(list[dict[str, Raw]])
 _FLOATS = msgspec.json.Decoder(list[float])
 _TEXT = msgspec.json.Decoder(str)
+_INDEX = msgspec.json.Decoder(int)
 
 
 class Embeddings(Plain, frozen=True, kw_only=True):
-    """The dialect. `packs`: the server can answer in base64, else it is asked for numbers."""
+    """The dialect. `packs`: the server is known to answer in base64, else it is asked for numbers."""
 
     takes: str = "embeddings"
     target: Endpoint = Endpoint("/embeddings")
     member: str = "data"
-    packs: bool = True
+    packs: bool = False
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The client's body with the backend's model name, and with a form of vectors that the server has."""
         changed = {"model": msgspec.json.encode(backend.model)}
-        if not self.packs and _asks_base64(chat):
+        if bytes(chat.fields.get("encoding_format", b"")) == b"null" or (not self.packs and _asks_base64(chat)):
             changed["encoding_format"] = b'"float"'
         return chat.with_fields(changed)
 
@@ -67,12 +69,16 @@ def _asks_base64(chat: ChatRequest) -> bool:
 
 
 def _in_form(members: dict[str, Raw], *, packed: bool) -> bytes:
-    """The body with every vector in the wanted form; empty: they are in it as they came."""
+    """The body with every vector in the wanted form and in order; empty: they are so as they came."""
     items = _ITEMS.decode(members["data"])
     others = [item for item in items if (bytes(item["embedding"])[:1] == b'"') != packed]
     for item in others:
         item["embedding"] = Raw(_packed(item["embedding"]) if packed else _unpacked(item["embedding"]))
-    return msgspec.json.encode({**members, "data": items}) if others else b""
+    places = [_INDEX.decode(item.get("index", b"0")) for item in items]
+    if places == sorted(places):
+        return msgspec.json.encode({**members, "data": items}) if others else b""
+    items = [item for _, item in sorted(zip(places, items, strict=True), key=itemgetter(0))]
+    return msgspec.json.encode({**members, "data": items})
 
 
 def _packed(raw: Raw) -> bytes:

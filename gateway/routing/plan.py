@@ -26,6 +26,10 @@ TYPICAL_OUTPUT = 512
 COUNT_AGAIN_SECONDS = 2
 """When to come back while nobody can count."""
 
+_UNDER_WAY_SECONDS = 2
+"""When to ask again for money that calls under way hold: they give most of it back when they end."""
+_OWN = frozenset({"key", "app", "team", "project"})
+"""Limits of those a caller belongs to. What others spend, too, is not the caller's to know."""
 _NAMED = 3
 
 DENIED = Verdict((), ())
@@ -147,12 +151,18 @@ def exhausted(decision: Decision, backend: Backend, exceeded: Exceeded, moment: 
     candidates = tuple(each for each in decision.candidates if each.backend.id != backend.id)
     limit, wait = exceeded.limit, max(1, math.ceil(exceeded.resets - moment))
     spent, reserved = usd(exceeded.spent_pico_usd), usd(exceeded.reserved_pico_usd)
-    reason = (
-        f"limit `{limit.rule}` per {limit.terms.per} and {limit.terms.window}: {spent} USD spent and {reserved} "
-        f"reserved of {usd(exceeded.ceiling_pico_usd)}, until {utc(exceeded.resets)}"
-    )
+    reason = f"limit `{limit.rule}` per {limit.terms.per} and {limit.terms.window}"
+    if limit.terms.per in _OWN:
+        reason += f": {spent} USD spent and {reserved} reserved of {usd(exceeded.ceiling_pico_usd)}"
+    reason += f", until {utc(exceeded.resets)}"
     if exceeded.needed_pico_usd:
         reason += f"; this call needs {usd(exceeded.needed_pico_usd)}, with a smaller `max_tokens` less"
+        if (
+            exceeded.reserved_pico_usd
+            and exceeded.spent_pico_usd + exceeded.needed_pico_usd <= exceeded.ceiling_pico_usd
+        ):
+            reason += "; there is room for it when calls under way have ended"
+            wait = min(wait, _UNDER_WAY_SECONDS)
     excluded = Exclusion(backend.id, "budget", (limit.rule,), reason, wait)
     return msgspec.structs.replace(decision, candidates=candidates, excluded=(*decision.excluded, excluded))
 
@@ -231,17 +241,14 @@ def _told(excluded: Sequence[Exclusion]) -> Iterator[str]:
 def _figures(exceeded: Exceeded) -> dict[str, object]:
     """A limit without room, for programs: amounts are decimal USD, the time is UTC."""
     terms = exceeded.limit.terms
-    return {
-        "limit": exceeded.limit.rule,
-        "per": terms.per,
-        "account": exceeded.value,
-        "window": terms.window,
-        "limit_usd": usd(exceeded.ceiling_pico_usd),
-        "settled_usd": usd(exceeded.spent_pico_usd),
-        "reserved_usd": usd(exceeded.reserved_pico_usd),
-        "needed_usd": usd(exceeded.needed_pico_usd),
-        "resets_at": utc(exceeded.resets),
-    }
+    told = {"limit": exceeded.limit.rule, "per": terms.per, "account": exceeded.value, "window": terms.window}
+    if terms.per in _OWN:
+        told |= {
+            "limit_usd": usd(exceeded.ceiling_pico_usd),
+            "settled_usd": usd(exceeded.spent_pico_usd),
+            "reserved_usd": usd(exceeded.reserved_pico_usd),
+        }
+    return {**told, "needed_usd": usd(exceeded.needed_pico_usd), "resets_at": utc(exceeded.resets)}
 
 
 def too_soon(throttled: Throttled) -> Refused:

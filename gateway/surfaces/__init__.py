@@ -17,7 +17,7 @@ _ROWS: tuple[Surface, ...] = (
     CountTokens(),
     Plain(name="completions", asks="prompt", streams=True, limit=16),  # what OpenAI writes where nobody says how much
     Plain(name="embeddings", asks="input"),
-    Plain(name="moderations", asks="input"),
+    Plain(name="moderations", asks="input", model="auto"),
     Plain(name="images", asks="prompt"),
     Plain(name="rerank", asks="query"),
 )

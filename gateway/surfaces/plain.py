@@ -18,7 +18,7 @@ _ABSENT = Raw(b"")
 class _Body(msgspec.Struct):
     """What is read of a body, whatever the operation. `n` and `best_of` are answers for each prompt."""
 
-    model: str
+    model: str | None = None
     prompt: Raw = _ABSENT
     input: Raw = _ABSENT
     query: Raw = _ABSENT
@@ -37,11 +37,13 @@ _TOKENS = re.compile(rb"\[[\[\s]*[0-9]")
 
 class Plain(Untranslated, frozen=True, kw_only=True):
     """The surface of one operation. `asks` is the member that a body must have, `streams` says whether an answer can
-    be a stream, `limit` how many tokens an answer may have that nobody limited (None: as many as the model can)."""
+    be a stream, `limit` how many tokens an answer may have that nobody limited (None: as many as the model can),
+    `model` who is asked where nobody is named (empty: one has to be)."""
 
     asks: str
     streams: bool = False
     limit: int | None = None
+    model: str = ""
 
     def parse(self, body: bytes, arrived: int) -> ChatRequest:
         """The request in a body. Raises Refused (400)."""
@@ -52,6 +54,9 @@ class Plain(Untranslated, frozen=True, kw_only=True):
             raise wrong_type(str(error)) from None
         refuse_redirection(fields)
         hints = hints_in(fields)
+        model = self.model if read.model is None else read.model
+        if not model and read.model is None:
+            raise Refused(Refusal.MISSING_PARAMETER, "missing required parameter: `model`", param="model")
         if getattr(read, self.asks) is _ABSENT:
             raise Refused(Refusal.MISSING_PARAMETER, f"missing required parameter: `{self.asks}`", param=self.asks)
         if read.stream and not self.streams:
@@ -62,7 +67,7 @@ class Plain(Untranslated, frozen=True, kw_only=True):
         if limit is not None and read.max_tokens is None:
             fields["max_tokens"] = Raw(b"%d" % limit)  # servers differ in what they write where nobody says
         view = View(
-            read.model,
+            model,
             [],
             stream=read.stream,
             stream_options=read.stream_options,

@@ -325,7 +325,8 @@ class _Thinking:
 
     def _close(self) -> None:
         if self._open:
-            self._whole.append(Raw(msgspec.json.encode({**self._open, "thinking": _joined(self._pieces)})))
+            told = {name: value for name, value in self._open.items() if value is not None}
+            self._whole.append(Raw(msgspec.json.encode({**told, "thinking": _joined(self._pieces)})))
             self._open, self._pieces = {}, []
 
 

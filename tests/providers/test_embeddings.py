@@ -61,6 +61,24 @@ def test_what_needs_no_change_keeps_its_bytes():
     assert Embeddings().answer(served, asked()).body is served
 
 
+@pytest.mark.parametrize("wanted", ["base64", None])
+def test_vectors_come_in_the_order_of_what_was_asked(wanted):
+    served = json.loads(body([1.0], [2.0], [3.0]))
+    served["data"] = [served["data"][at] for at in (2, 0, 1)]
+    chat = asked(encoding_format=wanted) if wanted else asked()
+    read = json.loads(Embeddings().answer(json.dumps(served).encode(), chat).body)
+    assert [item["index"] for item in read["data"]] == [0, 1, 2]
+    assert [item["embedding"] for item in read["data"]] == [
+        packed(number) if wanted else [number] for number in (1.0, 2.0, 3.0)
+    ]
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_no_form_is_numbers(packs):
+    sent = json.loads(Embeddings(packs=packs).encode(asked(encoding_format=None), backend("a")))
+    assert sent == {"model": "a", "input": "x", "encoding_format": "float"}
+
+
 @pytest.mark.parametrize("packs", [True, False])
 def test_a_server_that_cannot_pack_is_asked_for_numbers(packs):
     sent = json.loads(Embeddings(packs=packs).encode(asked(encoding_format="base64"), backend("a")))

@@ -15,7 +15,7 @@ from gateway.core.decision import Candidate, Decision, Exclusion, Facts, Obligat
 from gateway.core.errors import Refusal
 from gateway.core.fallback import Attempt
 from gateway.core.price import Schedule, Tier
-from gateway.routing.plan import TYPICAL_OUTPUT, narrowed, plan, planned_again, refusal, revocation, without
+from gateway.routing.plan import TYPICAL_OUTPUT, exhausted, narrowed, plan, planned_again, refusal, revocation, without
 
 FACTS = Facts("internal", frozenset(), "general", "default", "team", "app", "key")
 ASKED = Facts("confidential", frozenset(), "general", "default", "team", "app", "key")
@@ -277,6 +277,35 @@ def test_a_refusal_has_its_ruled_status_whatever_it_is_mixed_with(kinds, backwar
         assert (refused.retry_after is None) is (status in {403, 400}), some
         assert refused.param == ("messages" if set(some) == {"context"} else None), some
         assert ("rule-1" in refused.message) is ("policy" in some and status != 402), some
+
+
+def poor(per, spent, reserved, needed):
+    """The plan when a limit of 10 has no room, 600 s before its window ends."""
+    limit = Exceeded(Limit("l#1", "l", Spend(per, "day", 10)), "k", spent, reserved, 10, 660.0, needed)
+    decision = exhausted(planned([backend("a")], {"a": YES}), backend("a"), limit, 60.0)
+    return refusal(decision, [limit])
+
+
+@pytest.mark.parametrize(
+    ("spent", "reserved", "needed", "wait"),
+    [(10, 0, 1, 600), (5, 0, 6, 600), (5, 5, 6, 600), (5, 5, 5, 2), (0, 10, 1, 2), (0, 10, 0, 600)],
+)
+def test_room_that_calls_under_way_hold_is_there_again_soon(spent, reserved, needed, wait):
+    refused = poor("key", spent, reserved, needed)
+    assert (refused.refusal, refused.retry_after) == (Refusal.BUDGET_EXCEEDED, wait)
+    assert ("when calls under way have ended" in refused.message) is (wait == 2)
+
+
+@pytest.mark.parametrize(
+    ("per", "own"),
+    [("key", True), ("app", True), ("team", True), ("project", True), ("provider", False), ("organisation", False)],
+)
+def test_what_others_spend_is_not_told(per, own):
+    refused = poor(per, 7, 2, 4)
+    [told] = refused.details["budgets"]
+    assert (told.keys() >= {"limit_usd", "settled_usd", "reserved_usd"}) is own
+    assert told.keys() >= {"limit", "per", "window", "needed_usd", "resets_at"}
+    assert ("USD spent" in refused.message) is own
 
 
 FINDS = "its operator finds the reason with `gateway policy explain`"

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import os
+import time
 import urllib.parse
 from pathlib import Path
 
@@ -283,3 +284,10 @@ def test_a_request_that_is_scanned_again_has_each_text_examined_once():
     assert first == SCANNER.scan(user(f"one {KEY}", f"two {MAIL}"))
     assert second == SCANNER.scan(document)
     assert texts.count(f"two {MAIL}") == 1
+
+
+def test_more_texts_than_can_be_examined_are_unknown_at_once():
+    began = time.process_time()
+    scan = SCANNER.scan({"x": ["@"] * 60_000})
+    assert not scan.complete
+    assert time.process_time() - began < 1

@@ -34,6 +34,15 @@ def test_what_is_demanded(surface, fields, choices, limit, prompts):
     assert (demand.needs, chat.operation, chat.arrived) == (frozenset({surface}), surface, 5)
 
 
+def test_moderations_need_no_model_and_all_else_does():
+    assert SURFACES["moderations"].parse(b'{"input": "x"}', 0).view.model == "auto"
+    assert SURFACES["moderations"].parse(b'{"input": "x", "model": null}', 0).view.model == "auto"
+    for surface, asks in (("embeddings", "input"), ("completions", "prompt"), ("images", "prompt")):
+        with pytest.raises(Refused) as refused:
+            SURFACES[surface].parse(json.dumps({asks: "x"}).encode(), 0)
+        assert refused.value.param == "model"
+
+
 def test_tokens_count_for_text_that_is_no_shorter():
     assert parse("embeddings", input=[1] * 300).text_bytes >= 3 * 300
     assert parse("embeddings", input=[[1] * 100] * 3).text_bytes >= 3 * 300
