@@ -65,7 +65,9 @@ def given_up(decision: Decision, failures: tuple[Failed, ...]) -> Told:
     last = failures[-1]
     together = len(failures) > 1 and last.kind.may_fall_back and last.kind is not FailureKind.CONTEXT_TOO_LONG
     if not together or {failed.kind for failed in failures} == {FailureKind.THROTTLED}:
-        return Told(last.status, last.error, last.retry_after, last.kind.code)
+        soon = _soonest(failures if together else (last,))
+        busy = last.kind in {FailureKind.THROTTLED, FailureKind.OVERLOADED}
+        return Told(last.status, last.error, soon or (_WAIT_SECONDS if busy else None), last.kind.code)
     tried = ", ".join(
         f"{candidate.backend.id}: {failed.kind.code}"
         for candidate, failed in zip(decision.candidates, failures, strict=False)
@@ -73,7 +75,15 @@ def given_up(decision: Decision, failures: tuple[Failed, ...]) -> Told:
     refusal = Refusal.NO_BACKEND
     message = f"no permitted backend is available ({tried}){denied_others(decision)}"
     error: dict[str, object] = {"message": message, "type": refusal.type, "param": None, "code": refusal.code}
-    return Told(refusal.status, error, last.retry_after or _WAIT_SECONDS, refusal.code)
+    return Told(refusal.status, error, _soonest(failures) or _WAIT_SECONDS, refusal.code)
+
+
+def _soonest(failures: tuple[Failed, ...]) -> str | None:
+    """The least of what providers said that has to be waited, since one that serves is enough; None: none said it.
+    A date is told as it came where nobody said seconds."""
+    said = [failed.retry_after for failed in failures if failed.retry_after is not None]
+    seconds = [each for each in said if each.strip().isdecimal()]
+    return min(seconds, key=int) if seconds else said[-1] if said else None
 
 
 def denied_others(decision: Decision) -> str:

@@ -119,6 +119,7 @@ def test_what_is_unknown_of_the_hops_stays_unknown():
 
 
 LONG = Failed(FailureKind.CONTEXT_TOO_LONG, 400, {"message": "long"})
+DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 WAIT = Failed(FailureKind.THROTTLED, 429, {"message": "later"}, "7")
 
 
@@ -128,6 +129,11 @@ WAIT = Failed(FailureKind.THROTTLED, 429, {"message": "later"}, "7")
         ((UNREACHABLE,), Told(502, {"message": "gone"}, None, "unreachable")),
         ((WAIT,), Told(429, {"message": "later"}, "7", "throttled")),
         ((THROTTLED, WAIT), Told(429, {"message": "later"}, "7", "throttled")),
+        ((WAIT, THROTTLED), Told(429, {"message": "later"}, "7", "throttled")),
+        ((WAIT, msgspec.structs.replace(WAIT, retry_after="30")), Told(429, {"message": "later"}, "7", "throttled")),
+        ((THROTTLED,), Told(429, {"message": "later"}, "5", "throttled")),
+        ((msgspec.structs.replace(WAIT, retry_after=DATE),), Told(429, {"message": "later"}, DATE, "throttled")),
+        ((WAIT, REJECTED), Told(400, {"message": "no"}, None, "rejected")),
         ((UNREACHABLE, REJECTED), Told(400, {"message": "no"}, None, "rejected")),
         ((UNREACHABLE, LONG), Told(400, {"message": "long"}, None, "context_too_long")),
     ],
