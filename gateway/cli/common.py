@@ -111,7 +111,9 @@ def settings_of(**flags: object) -> Settings:
 
 
 def books_of(settings: Settings) -> Books:
-    """Where the ledger can be read."""
+    """Where the ledger can be read. Exits with 2 where there is none: a mistyped name is no empty ledger."""
+    if not settings.ledger_url and not settings.state_dir.is_dir():
+        cannot_run(f"no state directory at {settings.state_dir}; set GATEWAY_STATE_DIR or --state-dir")
     return Books(settings.state_dir, settings.ledger_url)
 
 

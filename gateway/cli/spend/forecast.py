@@ -36,6 +36,7 @@ def forecast(
     """Show where the month will end, and how long each limit lasts."""
     bundle, _ = written(policies)
     settings = settings_of(state_dir=state_dir)
+    books = books_of(settings)
     store = open_store(settings)
     limits = (*Eligibility(bundle).limits, *store.read().limits)
     store.close()
@@ -45,7 +46,7 @@ def forecast(
     if any(limit.project for limit in limits):
         per.add("project")
     try:
-        spent = hourly(books_of(settings), per, since // HOUR * HOUR)
+        spent = hourly(books, per, since // HOUR * HOUR)
     except LedgerUnreadable as error:
         cannot_run(str(error))
     hours: dict[int, int] = {}

@@ -75,8 +75,6 @@ def reconcile(
     if book and invoice.measure == "tokens":
         cannot_run("this export has tokens and no costs, so there is nothing to book; export the costs")
     settings = settings_of(state_dir=state_dir)
-    if book and not settings.ledger_url and not settings.state_dir.is_dir():
-        cannot_run(f"no state directory at {settings.state_dir}; set GATEWAY_STATE_DIR or --state-dir")
     books = books_of(settings)
     try:
         held = billed(books, invoice.provider, invoice.first, invoice.last)

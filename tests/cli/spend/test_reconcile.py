@@ -209,6 +209,7 @@ def test_tokens_are_compared_where_there_are_no_costs(run):
         (INVOICE, ["nov.csv"], "the same file is given twice"),
         (INVOICE, ["--tolerance", "1"], "cannot read --tolerance 1"),
         (INVOICE, ["--book", "--state-dir", "nowhere"], "no state directory at nowhere"),
+        (INVOICE, ["--state-dir", "nowhere"], "no state directory at nowhere"),
     ],
 )  # fmt: skip
 def test_bad_input_is_exit_code_2(run, text, arguments, said):
@@ -216,6 +217,7 @@ def test_bad_input_is_exit_code_2(run, text, arguments, said):
     assert (code, said in error) == (2, True), error
 
 
-def test_without_a_ledger_all_is_theirs(run):
-    code, out, _ = run(INVOICE, "--state-dir", "nowhere")
+def test_without_a_ledger_all_is_theirs(run, tmp_path):
+    (tmp_path / "new").mkdir()
+    code, out, _ = run(INVOICE, "--state-dir", "new")
     assert (code, out.count("only theirs")) == (1, 2)

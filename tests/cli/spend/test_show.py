@@ -178,6 +178,11 @@ def test_savings_against_one_model(run):
     assert found == {"lines": [{"team": "red", **line, **signed}], "left_out": {"unnamed": 0, "unknown": 0}}
 
 
+def test_a_mistyped_state_directory_is_no_empty_ledger(run, tmp_path):
+    assert run("--state-dir", "nowhere")[0] == 2
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_savings_as_csv(run):
     rows = list(csv.DictReader(io.StringIO(run("--savings", "--by", "day", *OF_OLD, "--format", "csv")[1])))
     assert [(row["day"], row["net_pico_usd"]) for row in rows] == [
