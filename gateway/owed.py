@@ -7,7 +7,7 @@ from gateway.core.bound import prompt_tokens
 from gateway.core.errors import FailureKind
 from gateway.core.price import UNPRICED, charge, dearest, service_of
 from gateway.core.record import State, Tried
-from gateway.core.usage import NOTHING, Usage, highest
+from gateway.core.usage import NOTHING, UNTOLD, Usage, highest
 from gateway.hop import Hop
 
 _UNCOUNTED = ("images",)
@@ -71,7 +71,7 @@ def failed(hop: Hop, failure: FailureKind) -> Tried:
     if reported(hop) is not None or (hop.reader is not None and hop.reader.content_seen):
         return _owed(hop, _used(hop), failure)
     if failure.may_be_billed and hop.permit.sent:
-        return tried(hop, "uncertain", NOTHING, hop.most, failure)
+        return tried(hop, "uncertain", UNTOLD, hop.most, failure)
     return tried(hop, "released", NOTHING, 0, failure)
 
 
@@ -81,7 +81,7 @@ def ended(hop: Hop) -> Tried:
     if not hop.permit.sent:
         return tried(hop, "released", NOTHING, 0)
     if hop.reader is None and hop.answer is None:
-        return tried(hop, "uncertain", NOTHING, hop.most)
+        return tried(hop, "uncertain", UNTOLD, hop.most)
     if hop.chat.operation in _UNCOUNTED and ((told := reported(hop)) is None or not told.written):
         return tried(hop, "uncertain", _used(hop), hop.bound.most)  # no limit shortens it
     broken = hop.reader.failed if hop.reader is not None else None

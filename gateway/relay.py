@@ -25,7 +25,7 @@ from gateway.core.price import usd
 from gateway.core.rate import Throttled
 from gateway.core.record import BROKEN_BY_US, Call, End, Record, Tried, entries, entry_of
 from gateway.core.turns import turns
-from gateway.core.usage import NOTHING
+from gateway.core.usage import UNTOLD
 from gateway.hop import Hop
 from gateway.ports import Budgets, Conversations, Lanes, Ledger, Policies, Policy, Reply, Scanning, Sink, Upstreams
 from gateway.routing.plan import (
@@ -374,7 +374,7 @@ class Relay:
     def _intend(self, call: Call, decision: Decision, hop: Hop, purpose: str, project: str, decided: Decided) -> None:
         """Notes in the ledger that a call is about to be sent, by which decision, and at its upper bound. What cannot
         be noted is not sent."""
-        under_way = owed.tried(hop, "open", NOTHING, hop.most)
+        under_way = owed.tried(hop, "open", UNTOLD, hop.most)
         intent = entry_of(call, decision, under_way, project, purpose, hop.sensitivity)
         try:
             self._ledger.open(intent, decided)

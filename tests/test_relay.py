@@ -147,7 +147,7 @@ def test_the_next_backend_answers_when_the_first_fails(gateway, upstream, key, s
     )
     first, second = rows_of(gateway, response)
     assert (first["state"], first["failure"], first["outcome"]) == (state, reason, "failed")
-    assert (first["cost_pico_usd"] > 0) == (state == "uncertain")
+    assert (first["cost_pico_usd"] > 0) == (first["usage_source"] == "estimated") == (state == "uncertain")
     assert (second["state"], second["outcome"]) == ("settled", "complete")
 
 

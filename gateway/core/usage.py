@@ -63,6 +63,8 @@ READ = BUCKETS.index("output")
 """How many of the buckets, the first ones, are tokens that were read."""
 
 NOTHING = Usage()
+UNTOLD = Usage(source="estimated")
+"""Of a call of which nobody knows whether it is billed: nothing was reported, and its cost is the most it can be."""
 
 
 def highest(one: Usage, other: Usage) -> Usage:
