@@ -4,14 +4,20 @@ Every row is attacked with what it looks for: its own value over and over, its v
 Ratios only, of processor time and the best of several runs, since the machine that tests has other work.
 """
 
+import os
 import time
 
 import pytest
 
+from gateway.sensitivity.canonical import REWRITES
+from gateway.sensitivity.detectors import DETECTORS as ALL
 from gateway.sensitivity.detectors import contact, payment
 from gateway.sensitivity.detectors.identifiers import IDENTIFIERS, ROWS
+from gateway.sensitivity.payload import PACKINGS
 from gateway.sensitivity.sight import Sight
 
+FULL = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
+LARGE = 500_000 if FULL else 16_000
 DETECTORS = (*ROWS, *payment.ROWS, *contact.ROWS)
 SMALL = 4_000
 MOST = 2.3
@@ -58,3 +64,38 @@ def test_twice_the_text_takes_twice_the_time(family, showed):
 def test_no_row_can_be_made_slow_with_what_it_looks_for(row):
     value = row.shapes[-1].translate(str.maketrans("9AX", "1B2")).replace(" ", row.separators[0])
     assert holds(f"{row.words.spoken[0].rstrip('*')} {value} ")
+
+
+FORMS = {
+    "keys": "password = ", "addresses of databases": "postgres://u:p@h/", "base64": "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo", "code": "def f(x):\n",
+    "braces": '{"a":[', "key blocks": "-----BEGIN PRIVATE KEY-----\n", "tokens": "eyJhbGciOi.", "entities": "&#65;", "percents": "%41",
+    "escapes": "\\u0041", "prefixes": "ghp_", "equals": "a=b&", "fences": "```\n", "calls": "x.y(",
+}  # fmt: skip
+EACH = (
+    *((row.id, lambda text, row=row: row.find(Sight(text))) for row in ALL),
+    *((row.id, row.edits) for row in REWRITES),
+    *((row.id, row.unpacked) for row in PACKINGS),
+)
+
+
+@pytest.mark.assures("threat D3")
+def test_nothing_that_looks_at_a_text_can_be_made_slow_by_itself(showed):
+    def took(look, text):
+        started = time.process_time()
+        for _ in look(text):
+            pass
+        return time.process_time() - started
+
+    families, slow = {**FAMILIES, **FORMS}, []
+    for family, unit in families.items():
+        once, twice = (unit * (size // len(unit) + 1) for size in (LARGE, 2 * LARGE))
+        slow += [
+            (family, id)
+            for id, look in EACH
+            if not any(took(look, twice) < MOST * took(look, once) + CLOCK for _ in range(5))
+        ]
+    assert slow == []
+    showed(
+        f"{len(EACH)} detectors, ways of writing and packings, each with {len(families)} families, {2 * LARGE:,} characters",
+        f"twice the text takes less than {MOST} times as long",
+    )
