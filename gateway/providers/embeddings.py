@@ -31,7 +31,7 @@ _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _ITEMS = msgspec.json.Decoder(list[dict[str, Raw]])
 _FLOATS = msgspec.json.Decoder(list[float])
 _TEXT = msgspec.json.Decoder(str)
-_INDEX = msgspec.json.Decoder(int)
+_INDEX = msgspec.json.Decoder(int | None)
 
 
 class Embeddings(Plain, frozen=True, kw_only=True):
@@ -74,8 +74,8 @@ def _in_form(members: dict[str, Raw], *, packed: bool) -> bytes:
     others = [item for item in items if (bytes(item["embedding"])[:1] == b'"') != packed]
     for item in others:
         item["embedding"] = Raw(_packed(item["embedding"]) if packed else _unpacked(item["embedding"]))
-    places = [_INDEX.decode(item.get("index", b"0")) for item in items]
-    if places == sorted(places):
+    places = [place for item in items if (place := _INDEX.decode(item.get("index", b"null"))) is not None]
+    if len(places) < len(items) or places == sorted(places):
         return msgspec.json.encode({**members, "data": items}) if others else b""
     items = [item for _, item in sorted(zip(places, items, strict=True), key=itemgetter(0))]
     return msgspec.json.encode({**members, "data": items})

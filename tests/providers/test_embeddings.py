@@ -73,6 +73,14 @@ def test_vectors_come_in_the_order_of_what_was_asked(wanted):
     ]
 
 
+@pytest.mark.parametrize("index", [{}, {"index": None}])
+def test_vectors_that_say_no_place_stay_where_they_are(index):
+    served = json.loads(body([1.0], [2.0]))
+    served["data"][1] = {"object": "embedding", "embedding": [2.0], **index}
+    raw = json.dumps(served).encode()
+    assert Embeddings().answer(raw, asked()).body is raw
+
+
 @pytest.mark.parametrize("packs", [True, False])
 def test_no_form_is_numbers(packs):
     sent = json.loads(Embeddings(packs=packs).encode(asked(encoding_format=None), backend("a")))

@@ -81,10 +81,13 @@ EACH = (
 @pytest.mark.assures("threat D3")
 def test_nothing_that_looks_at_a_text_can_be_made_slow_by_itself(showed):
     def took(look, text):
-        started = time.process_time()
-        for _ in look(text):
-            pass
-        return time.process_time() - started
+        runs = []
+        for _ in range(2):
+            started = time.process_time()
+            for _ in look(text):
+                pass
+            runs.append(time.process_time() - started)
+        return min(runs)
 
     families, slow = {**FAMILIES, **FORMS}, []
     for family, unit in families.items():
