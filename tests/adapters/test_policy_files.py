@@ -460,7 +460,7 @@ async def test_what_changes_while_a_reload_runs_leads_to_exactly_one_more_and_th
         for number in range(8):
             (tree / "policies/a.yaml").write_text(RULES + f"# {number}\n")
             held.files._changed.set()
-            await asyncio.sleep(0.15)  # long enough for each change to be seen alone
+            await asyncio.sleep(0.4)  # long enough for each change to be seen alone
         assert len(read) == 1
         gates[0].set()
         await until(lambda: len(read) == 2)

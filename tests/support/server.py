@@ -149,7 +149,7 @@ class Server:
     def metrics(self) -> dict[str, float]:
         """Every sample of a scrape, by its name and labels as Prometheus writes them."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5) as response:
-            lines = response.read().decode().splitlines()
+            lines = response.read().decode().removesuffix("\n").split("\n")  # a label may hold what else ends a line
         return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
 
 
