@@ -83,7 +83,7 @@ def _soonest(failures: tuple[Failed, ...]) -> str | None:
     A date is told as it came where nobody said seconds."""
     said = [failed.retry_after for failed in failures if failed.retry_after is not None]
     seconds = [each for each in said if each.strip().isdecimal()]
-    return min(seconds, key=int) if seconds else said[-1] if said else None
+    return min(seconds, key=float) if seconds else said[-1] if said else None
 
 
 def denied_others(decision: Decision) -> str:

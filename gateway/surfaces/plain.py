@@ -54,8 +54,8 @@ class Plain(Untranslated, frozen=True, kw_only=True):
             raise wrong_type(str(error)) from None
         refuse_redirection(fields)
         hints = hints_in(fields)
-        model = self.model if read.model is None else read.model
-        if not model and read.model is None:
+        model = read.model if read.model is not None else self.model or None
+        if model is None:
             raise Refused(Refusal.MISSING_PARAMETER, "missing required parameter: `model`", param="model")
         if getattr(read, self.asks) is _ABSENT:
             raise Refused(Refusal.MISSING_PARAMETER, f"missing required parameter: `{self.asks}`", param=self.asks)

@@ -131,6 +131,10 @@ WAIT = Failed(FailureKind.THROTTLED, 429, {"message": "later"}, "7")
         ((THROTTLED, WAIT), Told(429, {"message": "later"}, "7", "throttled")),
         ((WAIT, THROTTLED), Told(429, {"message": "later"}, "7", "throttled")),
         ((WAIT, msgspec.structs.replace(WAIT, retry_after="30")), Told(429, {"message": "later"}, "7", "throttled")),
+        (
+            (WAIT, msgspec.structs.replace(WAIT, retry_after="9" * 5000)),
+            Told(429, {"message": "later"}, "7", "throttled"),
+        ),
         ((THROTTLED,), Told(429, {"message": "later"}, "5", "throttled")),
         ((msgspec.structs.replace(WAIT, retry_after=DATE),), Told(429, {"message": "later"}, DATE, "throttled")),
         ((WAIT, REJECTED), Told(400, {"message": "no"}, None, "rejected")),
