@@ -232,10 +232,11 @@ async def test_a_slow_server_is_waited_for_once_and_what_it_did_late_is_given_ba
     os.kill(server._process.pid, signal.SIGSTOP)
     began = time.monotonic()
     await asyncio.gather(*(refused(books) for _ in range(20)))
-    assert 0.4 < time.monotonic() - began < 1.0
+    waited = time.monotonic() - began
+    assert 0.4 < waited < 1.0
     began = time.monotonic()
     told = await refused(books)
-    assert time.monotonic() - began < 0.05
+    assert time.monotonic() - began < waited / 3
     assert told.retry_after == 2
     os.kill(server._process.pid, signal.SIGCONT)
     await books.until(lambda: books.keeping.up, 5)

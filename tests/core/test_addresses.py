@@ -109,8 +109,9 @@ def test_a_body_of_too_many_values_is_not_looked_through():
         many = json.dumps({"file": [item] * 100_000}).encode()
         begun = time.thread_time()
         assert names_addresses(many, chat=True)
-        assert time.thread_time() - begun < 0.2
+        counted = time.thread_time()
         assert not names_addresses(many, chat=True, most=500_000)
+        assert counted - begun < (time.thread_time() - counted) / 2
 
 
 def test_a_conversation_without_such_parts_is_not_parsed():

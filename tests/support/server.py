@@ -41,6 +41,14 @@ def free_port() -> int:
             return port
 
 
+def _status_of(question: urllib.request.Request) -> int:
+    try:
+        with urllib.request.urlopen(question, timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 class Server:
     """One `gateway serve`, with what a test wants to know of it."""
 
@@ -101,29 +109,22 @@ class Server:
         return subprocess.CompletedProcess(arguments, made.exit_code, made.stdout, made.stderr)
 
     def key(self, *, team: str = "t", app: str = "a", **options: str) -> str:
-        """A new key."""
+        """A new key, which this gateway takes if it runs."""
         more = [part for name, value in options.items() for part in (f"--{name}", value)]
         made = self.cli("keys", "create", "--team", team, "--app", app, "--format", "json", *more)
         assert made.returncode == 0, made.stderr
         key = json.loads(made.stdout)["key"]
-        shared = {"GATEWAY_DATABASE_URL", "GATEWAY_DATABASE_URL_FILE"} & self.environment.keys()
-        if shared and self.process is not None and self.process.poll() is None:
+        if self.process is not None and self.process.poll() is None:
             self.await_key(key)
         return key
 
     def await_key(self, key: str) -> None:
-        """Waits until this gateway knows a key that was made in a database."""
+        """Waits until this gateway takes a key: once it has read it, and put the budgets in force that are older."""
         question = urllib.request.Request(f"{self.base}/v1/models", headers={"authorization": f"Bearer {key}"})
         deadline = time.monotonic() + 10
-        while True:
-            try:
-                urllib.request.urlopen(question, timeout=5).close()
-            except urllib.error.HTTPError as error:
-                if error.code == 401:
-                    assert time.monotonic() < deadline, "the key does not become known"
-                    time.sleep(0.02)
-                    continue
-            return
+        while (status := _status_of(question)) in (401, 503):
+            assert time.monotonic() < deadline, f"the key is not taken: {status}"
+            time.sleep(0.02)
 
     def ask_again(self, ids: Iterable[str]) -> None:
         """Forgets how calls to these failed, so that none is left alone for what an earlier test had it do."""

@@ -116,9 +116,13 @@ def test_where_a_permit_says_so_who_answers_as_another_model_is_suspended(watchf
     [told] = lines(server, "backend_suspended")
     assert (told["backend"], told["by"]) == ("whole", "gateway")
     assert told["reason"] == "answered as gpt-4o-mini, asked was gpt-4o; on_model_mismatch of watch"
-    recorded = {(line["backend"], *line["misnamed"], line["level"]) for line in lines(server, "request")}
-    assert {each for each in recorded if each[0] == "ours"} == {("ours", "gpt-4o-mini", "warning")}
-    assert {each for each in recorded if each[0] in ("known", "silent")} == {("known", "info"), ("silent", "info")}
+
+    def recorded(*names):
+        of_names = (line for line in lines(server, "request") if line["backend"] in names)
+        return {(line["backend"], *line["misnamed"], line["level"]) for line in of_names}
+
+    assert awaited(lambda: recorded("ours") == {("ours", "gpt-4o-mini", "warning")})
+    assert awaited(lambda: recorded("known", "silent") == {("known", "info"), ("silent", "info")})
     [noted] = [line for line in server.cli("audit", "show").stdout.splitlines() if "backend_suspended" in line]
     assert "gateway" in noted
     assert "gpt-4o-mini" in noted
