@@ -7,8 +7,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes --only-binary :all:
 LOCKS := deploy/locks
-# Test processes side by side: one a core. What measures time is marked `alone`, and comes after them.
-WORKERS ?= logical
+# Test processes side by side: three on two cores, as most tests wait for a good part of their time. What measures time is
+# marked `alone`, and comes after them.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
 SIDE_BY_SIDE = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 CHART := deploy/helm/gateway
 PYTEST := $(BIN)/python -m pytest
