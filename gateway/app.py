@@ -375,4 +375,5 @@ def run(settings: Settings, before: Told) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
     uvloop.run(gateway.serve(before))

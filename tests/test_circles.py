@@ -16,6 +16,7 @@ from support.server import ROOT, Server, backend
 from support.upstream import CLOSE, DONE, HANG, OK, USAGE_EVENT, answer, delta, stream
 
 WATCHED = """
+OFF = "a collector that is off"
 import gc, os, signal
 from collections import Counter
 from gateway.cli import main
@@ -24,6 +25,7 @@ def tell(*_):
     gc.set_debug(gc.DEBUG_SAVEALL)
     gc.collect()
     found = Counter(type(each).__qualname__ for each in gc.garbage)
+    found.update([] if gc.isenabled() else [OFF])
     gc.garbage.clear()
     gc.set_debug(0)
     gc.collect()
@@ -34,6 +36,7 @@ def tell(*_):
 signal.signal(signal.SIGUSR1, tell)
 main()
 """
+OFF = "a collector that is off"
 STREAM = stream(delta("hello"), delta(finish="stop"), USAGE_EVENT, DONE)
 TIMES = 20
 CHAT = {"model": "a", "messages": [{"role": "user", "content": "hi"}]}
@@ -113,3 +116,7 @@ def test_a_request_leaves_no_circle(watched, upstream, ask, script):
 
         found = found_after(ask) - found_after(lambda _: None)
     assert all(count < TIMES for count in found.values()), found
+
+
+def test_the_collector_that_a_start_does_without_is_on(watched):
+    assert OFF not in circles(watched[0])

@@ -1,5 +1,6 @@
 """`gateway serve`"""
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,8 @@ def serve(
         state_dir=state_dir,
         workers=workers,
     )
+    # nearly all that is made until it serves stays: to look through it again and again is a tenth of a start
+    gc.disable()
     from gateway.app import CannotStart, run  # the web framework is loaded only to serve
 
     try:
