@@ -48,7 +48,7 @@ _MAX_HINT = 256
 
 class Calls:
     """All calls of models. `inflight` is how many are being served, `room` is for their bodies, `seats` are shared by
-    teams. `trace` gives a request
+    teams, `known` is what came with an idempotency key. `trace` gives a request
     its trace, from its id and the header of a known caller; None: there are no traces, and that header is not read."""
 
     def __init__(
@@ -59,6 +59,7 @@ class Calls:
         max_body_bytes: int,
         room: Room,
         seats: Seats,
+        known: repeats.Repeats,
         trace: Callable[[str, str | None], Trace] | None = None,
     ) -> None:
         self._relay = relay
@@ -70,7 +71,7 @@ class Calls:
         self._small_bytes = min(FREE_BYTES, max_body_bytes)
         self._trace = trace
         self._hints = _HINTS if trace is None else _TRACED
-        self._repeats = repeats.Repeats()
+        self._repeats = known
         self.inflight = 0
 
     def through(self, surface: Surface, model: str | None = None) -> ASGIApp:
