@@ -78,6 +78,8 @@ DEFENCES = (
     Defence("a key is for what it was made for", "http/callers.py", "            if scope not in caller.scopes:\n", "            if False:\n", ("threats/test_admin.py",)),
     Defence("admin keys guard the admin listener", "http/callers.py", "        elif self._loopback and not self._has_keys():\n", "        elif self._loopback:\n", ("threats/test_admin.py",)),
     Defence("the policy is asked last thing", "relay.py", "                if self._policies.current is not latest:  # while room was asked for\n", "                if False:\n", ("test_relay_lanes.py::test_a_newer_policy_is_asked_also_when_it_comes_while_room_is_asked_for",)),
+    Defence("a backend that is gone is found out", "adapters/upstreams.py", "    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)\n", "", ("adapters/test_upstreams.py::test_a_backend_that_is_gone_without_a_word_is_found_out",)),
+    Defence("a client that is gone is found out", "http/server.py", "    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # what is accepted has it, too\n", "", ("http/test_server.py::test_a_peer_that_is_gone_without_a_word_is_found_out",)),
     Defence("a key in pieces is not repeated", "adapters/upstreams.py", "        held = 0 if self._content.at_eof() else self._secret.begun_in(whole)\n", "        held = 0\n", ("adapters/test_upstreams.py::test_a_key_that_comes_in_pieces_is_not_repeated_and_nothing_else_is_lost",)),
     # backends that fail or are full
     Defence("a request that all fail on takes none out", "core/lane.py", "            if failed.kind is FailureKind.SERVER_ERROR and closed:\n", "            if False:\n", ("test_relay_lanes.py::test_a_request_that_every_server_fails_on_takes_none_of_them_out",)),
