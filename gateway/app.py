@@ -40,7 +40,9 @@ from gateway.http.intake import Intake
 from gateway.http.models import models_endpoints
 from gateway.http.ops import admin_app, public_app
 from gateway.http.paths import Paths
+from gateway.http.repeats import KEPT_SECONDS, MOST, Repeats
 from gateway.http.room import Room
+from gateway.http.seats import Seats
 from gateway.http.told import Told
 from gateway.http.usage import usage_endpoints
 from gateway.orders import Orders
@@ -163,7 +165,11 @@ class Gateway:
         )
         trace = self.otel.trace_of if self.otel is not None else None
         room = Room(settings.max_bodies_bytes)
-        self.calls = Calls(self.relay, self.agreed.find, self.outbox, settings.max_body_bytes, room, trace)
+        seats = Seats(settings.max_inflight, lambda: self.agreed.keys.teams)
+        known = Repeats(self.sharing.repeats(KEPT_SECONDS, MOST), lambda: self.agreed.keys.secret("repeats"))
+        self.calls = Calls(
+            self.relay, self.agreed.find, self.outbox, settings.max_body_bytes, room, seats, known, trace
+        )
         self.public = public_app(
             Paths(self.calls),
             {

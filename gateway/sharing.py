@@ -10,6 +10,7 @@ from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.adapters.broadcast import Broadcast, Topic
+    from gateway.adapters.repeats_valkey import ValkeyRepeats
 
 
 class Sharing:
@@ -21,6 +22,7 @@ class Sharing:
         self._tell = tell
         self._topics: tuple[Callable[[str], bytes], Conversations, tuple[Topic, ...]] | None = None
         self._broadcast: Broadcast | None = None
+        self._repeats: ValkeyRepeats | None = None
 
     def topics(self, secret: Callable[[str], bytes], conversations: Conversations, *others: "Topic") -> Conversations:
         """What replicas tell each other, where there is a server that they share: the conversations, which are given
@@ -28,6 +30,16 @@ class Sharing:
         nobody knows it."""
         self._topics = secret, conversations, others
         return conversations
+
+    def repeats(self, kept_seconds: float, most: int) -> "ValkeyRepeats | None":
+        """What replicas know together of requests with idempotency keys, for so long and so many of each caller; None:
+        there is no server that they share."""
+        if self._url is None:
+            return None
+        from gateway.adapters.repeats_valkey import ValkeyRepeats
+
+        self._repeats = ValkeyRepeats(self._url.get_secret_value(), kept_seconds, most, self._tell)
+        return self._repeats
 
     async def begin(self) -> None:
         """Begins, if it has not and the secret is known. Waits a moment for the server, not for ever."""
@@ -48,3 +60,5 @@ class Sharing:
         """Ends, once the others have been told, if the server answers."""
         if self._broadcast is not None:
             await self._broadcast.close()
+        if self._repeats is not None:
+            await self._repeats.close()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
+import sys
 import time
 from pathlib import Path
 
@@ -244,6 +245,57 @@ def test_orders_and_budgets_are_in_force_before_a_replica_that_had_to_wait_is_re
         assert status(late, key) == 200
     finally:
         late.stop()
+
+
+def answers(server: Server, key: str, expected: int) -> None:
+    """Waits until it does."""
+    since = time.monotonic()
+    while status(server, key) != expected:
+        assert time.monotonic() - since < 20
+        time.sleep(0.05)
+
+
+AGED = """
+from gateway.adapters import agreed
+agreed.Agreed.__init__.__defaults__ = (3.0,)
+from gateway.cli import app
+app()
+"""
+"""A gateway that takes keys for three seconds after they were read, so that no test waits for a minute."""
+
+
+@pytest.mark.alone
+@pytest.mark.assures("fault 10", "threat K3")
+def test_a_replica_that_cannot_read_keys_takes_none_before_one_may_have_been_revoked_for_long(
+    tmp_path, catalog, url, postgres_server, showed
+):
+    server = Server(tmp_path / "1", ROOT / "routing_policies", catalog, GATEWAY_DATABASE_URL=url)
+    server.command = [sys.executable, "-c", AGED, "serve"]
+    server.start()
+    try:
+        made = json.loads(server.cli(*"keys create --team t --app a --sensitivity public --format json".split()).stdout)
+        key = made["key"]
+        answers(server, key, 200)
+        with postgres_server.frozen():
+            frozen = time.monotonic()
+            while (answer := answered(server, key)).status_code == 200:
+                assert time.monotonic() - frozen < 20
+                time.sleep(0.05)
+            served = time.monotonic() - frozen
+            for each in (answer, answered(server, "sk-gw-unknown")):
+                assert (each.status_code, each.json()["error"]["code"]) == (503, "state_unavailable")
+                assert int(each.headers["retry-after"]) > 0
+            ready = CLIENT.get(f"{server.base}/readyz")
+            assert (ready.status_code, ready.json()["status"]) == (503, "state_unavailable")
+            assert CLIENT.get(f"{server.base}/healthz").status_code == 200
+            assert server.metrics()["gateway_state_age_seconds"] > 2.5
+        answers(server, key, 200)
+        server.cli("keys", "revoke", made["id"])
+        answers(server, key, 401)
+    finally:
+        server.stop()
+    assert 1 < served < 10
+    showed("PostgreSQL frozen, keys taken for 3 s after they were read (60 s)", f"503 after {served:.1f} s, never 401")
 
 
 @pytest.mark.alone

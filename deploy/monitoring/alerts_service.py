@@ -47,6 +47,7 @@ ERRORS = Alert(
         "One backend: `gateway backends suspend ID`; its requests go to the others that the policy permits.",
         "`no_credit`, `unauthorized`: pay, or bring the new key.",
         "503 `gateway_overloaded`: add replicas. `ledger_unavailable`: see GatewayLedgerLag.",
+        "503 `state_unavailable`: see GatewayStateOld.",
     ),
     cases=(
         Case(
@@ -206,6 +207,48 @@ LAG = Alert(
     ),
 )
 
+STATE = Alert(
+    name="GatewayStateOld",
+    # A scrape and an evaluation take up to half a minute, and callers get 503 from one minute on.
+    expr="max by (instance) (gateway_state_age_seconds) > 15",
+    lasts="0m",
+    severity="critical",
+    summary='{{ $labels.instance }} last read keys and orders {{ $value | printf "%.0f" }} s ago',
+    line="bring the database back: a minute after its last reading a replica serves nobody",
+    means="A replica cannot read the keys, suspensions and budgets that replicas share in PostgreSQL, so it does not"
+    " see that a key was revoked. It takes the keys that it knows until they were last read 60 s ago. Then it answers"
+    " every caller 503 `state_unavailable` and is not ready. `+Inf`: it has started and never read them.",
+    look=(
+        "One replica or all? One: its network, its `GATEWAY_DATABASE_URL`. All: the database.",
+        "The log: `state_away` (with the error), `state_not_read` (something that it finds there is not readable).",
+    ),
+    do=(
+        "Bring the database back, or let its standby take over; replicas find it within seconds, without a restart.",
+        "One replica: stop it; the others serve.",
+    ),
+    cases=(
+        Case(
+            why="one of two is cut off",
+            series=(
+                ('gateway_state_age_seconds{instance="a"}', "0.2x20"),
+                ('gateway_state_age_seconds{instance="b"}', "0.2x5 30x20"),
+            ),
+            at="6m",
+            fires=(({"instance": "b"}, "30"),),
+        ),
+        Case(
+            why="one that has never read them",
+            series=(('gateway_state_age_seconds{instance="a"}', "Inf Inf Inf"),),
+            at="1m",
+            fires=(({"instance": "a"}, "+Inf"),),
+        ),
+        Case(
+            why="a failover of seconds", series=(('gateway_state_age_seconds{instance="a"}', "0.2 9 0.1x20"),), at="1m"
+        ),
+        Case(why="they are in files", series=(('gateway_state_age_seconds{instance="a"}', "0x20"),), at="10m"),
+    ),
+)
+
 DROPPED = Alert(
     name="GatewaySeriesDropped",
     expr=f"sum({happened('gateway_series_dropped_total', '1h')}) > 0",
@@ -260,4 +303,4 @@ ADMIN_KEY = Alert(
     ),
 )
 
-ALERTS = (DOWN, ERRORS, FIRST_TOKEN, LEFT_ALONE, LAG, DROPPED, ADMIN_KEY)
+ALERTS = (DOWN, ERRORS, FIRST_TOKEN, LEFT_ALONE, LAG, STATE, DROPPED, ADMIN_KEY)

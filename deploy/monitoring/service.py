@@ -232,7 +232,7 @@ _BACKENDS = Row(
             title="Shed",
             says="What was turned away, since it was too much, by reason. A bar is 5 minutes, or more in a long range.",
             do="`backend`: too few machines. `inflight`, `delay`, `bodies`: too few replicas. `connections`, "
-            "`slow`: clients.",
+            "`slow`: clients. `team`: one team asks for more than its part.",
             kind="bars",
             unit=COUNT,
             decimals=0,

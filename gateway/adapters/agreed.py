@@ -1,7 +1,7 @@
 """What replicas agree on, as one process knows it: keys, suspensions, budgets and rates that operators set.
 
-Files are looked at by the event loop. What is shared in a database is read by a thread; while the database is away, the
-process goes on with what it knows.
+Files are looked at by the event loop. What is shared in a database is read by a thread. While the database is away, the
+process goes on with what it knows, but not for long: a key may have been revoked meanwhile.
 """
 
 import asyncio
@@ -23,6 +23,9 @@ from gateway.adapters.taking_over import left
 from gateway.core.errors import Refusal, Refused
 from gateway.core.record import Caller
 
+MOST_AGE_SECONDS = 60.0
+"""For so long keys are taken that were not read anew: a failover of the database fits in, and a revocation waits no
+longer."""
 _AGAIN_SECONDS = 2
 
 
@@ -30,12 +33,20 @@ class Agreed:
     """Keys, suspensions and budgets of a process: those of its state directory; with a URL, those that replicas share.
 
     They are read once when this is made. `tell` is told what an operator should know, by name. `read` says whether they
-    were ever read. Raises StateTaken, and sqlite3.Error where a file cannot be read.
+    were ever read. Keys of a database are taken for `most_age_seconds` after they were read. Raises StateTaken, and
+    sqlite3.Error where a file cannot be read.
     """
 
-    def __init__(self, directory: Path, database_url: str, tell: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        database_url: str,
+        tell: Callable[..., None],
+        most_age_seconds: float = MOST_AGE_SECONDS,
+    ) -> None:
         self._directory = directory
         self._tell = tell
+        self._most_age_seconds = most_age_seconds
         self._shared = shared_of(directory, database_url, GATEWAY, tell)
         self._thread = ThreadPoolExecutor(1, "state") if self._shared else None
         self.keys = Keys(directory, self._shared)
@@ -47,7 +58,7 @@ class Agreed:
         self._in_force = False
         self._admitted: set[str] = set()  # keys, by id
         self._unread = False  # budgets that may be older than keys that are known
-        self._last = -math.inf
+        self._last = self._keys_read = -math.inf  # all of it; keys, which may be readable where something else is not
         self._orders: list[Order] = []  # that were read and not told
         self._admin_closed = False
         if self._thread is None:
@@ -76,8 +87,9 @@ class Agreed:
 
     def find(self, key: bytes) -> Caller | None:
         """The caller behind a key. Raises Refused (503) until what replicas agree on is known here: a good key is not
-        called a bad one. A key is let in for the first time once all budgets are in force that were set before."""
-        if not self._in_force:
+        called a bad one; and once that is too old: a revoked key is not called a good one. A key is let in for the
+        first time once all budgets are in force that were set before."""
+        if not self._in_force or self._too_old:
             raise Refused(
                 Refusal.STATE_DOWN, "keys cannot be read at the moment; try again", retry_after=_AGAIN_SECONDS
             )
@@ -88,8 +100,12 @@ class Agreed:
 
     @property
     def unready(self) -> str | None:
-        """Why no caller is found yet, in a word."""
-        return None if self._in_force else Refusal.STATE_DOWN.code
+        """Why no caller is found yet, or no more, in a word."""
+        return None if self._in_force and not self._too_old else Refusal.STATE_DOWN.code
+
+    @property
+    def _too_old(self) -> bool:
+        return self._shared is not None and time.monotonic() - self._keys_read > self._most_age_seconds
 
     def guards_admin(self) -> bool:
         """Whether the admin listener wants keys: a key for it was ever made, or nobody can say yet."""
@@ -127,14 +143,15 @@ class Agreed:
 
     def _look(self) -> tuple[Order, ...]:
         if self._shared is None:
-            self._refresh()
+            self._refresh(time.monotonic())
             self.read = True
             return self._news()
         began = time.monotonic()
         try:
             if (version := self._shared.version()) != self._version:  # one question while nothing happens
-                self._refresh()
+                self._refresh(began)
                 self._version = version
+            self._keys_read = began
             if not self.read and (found := left(self._shared, self._directory)):
                 self._tell(
                     "state_not_shared",
@@ -144,7 +161,12 @@ class Agreed:
                 )
         except Unreachable as error:
             if not self._away:
-                self._tell("state_away", error=str(error))
+                self._tell(
+                    "state_away",
+                    error=str(error),
+                    advice=f"keys are taken for {self._most_age_seconds:.0f} s after they were last read, as they may"
+                    " be revoked meanwhile; then requests get 503 until the database is back",
+                )
             self._away = True
             return ()
         if self._away:
@@ -154,14 +176,18 @@ class Agreed:
         self._last = began
         return self._news()
 
-    def _refresh(self) -> None:
+    def _refresh(self, began: float) -> None:
         """Each for itself: what cannot be read of one, a budget of a later version, say, holds up none of the others.
         Budgets are read after keys, which are not let in before that: a budget may be older than its key."""
         self._unread = True
         with contextlib.ExitStack() as each:  # the last is the first
             each.callback(lambda: self._orders.extend(self.suspensions.news()))
             each.callback(self._read_budgets)
-            each.callback(self.keys.refresh)
+            each.callback(self._read_keys, began)
+
+    def _read_keys(self, began: float) -> None:
+        self.keys.refresh()
+        self._keys_read = began
 
     def _read_budgets(self) -> None:
         self._unread = True

@@ -113,10 +113,10 @@ class Elsewhere:
         spoken = _SPOKEN.decode(beside)
         return Encoded(body, spoken.endpoint, spoken.drops)
 
-    async def answered(self, raw: bytes, sent: Sent, look: Look) -> Answer:
+    async def answered(self, raw: bytes, sent: Sent, look: Look, team: str | None = None) -> Answer:
         """What a backend answered, as the client reads it. Raises Failure."""
         surface = sent.surface.name if sent.surface is not None else ""
-        read = Read(raw, surface, sent.chat.arrived)
+        read = Read(raw, surface, sent.chat.arrived, team=team)
         return whole_of(*await self._ask(read, look if sent.watched else None, to_answer(sent)))
 
     async def _ask(self, read: Read, look: Look | None, ask: Ask) -> list[bytes]:

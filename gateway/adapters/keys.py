@@ -89,7 +89,8 @@ class Keys:
     process. Raises OSError when it cannot be noted, and then it is not done. A shared store may raise Unreachable, too.
 
     `admin_ends` is when the last key for the admin listener ends, or ended (Unix seconds, infinity: one has no end), as
-    last read; None: there never was one.
+    last read; None: there never was one. `teams` is how many teams have keys that may call
+    models, as last read.
     """
 
     def __init__(self, directory: Path, shared: Tables | None = None) -> None:
@@ -99,6 +100,7 @@ class Keys:
         self._mac = _mac_of(self._pepper)  # copied for each key: half the cost
         self._callers: dict[bytes, tuple[Caller, float]] = {}  # with the moment at which the secret ends
         self.admin_ends: float | None = None
+        self.teams = 0
         self._version: object = None  # of what `_callers` holds; None: another
 
     def secret(self, purpose: str) -> bytes:
@@ -263,6 +265,7 @@ class Keys:
                 (time.time(),),
             )
             self._callers = {digest: (_caller(*row), _NEVER if ends is None else ends) for digest, ends, *row in found}
+            self.teams = len({caller.team for caller, _ in self._callers.values() if "inference" in caller.scopes})
             ends_of = self._db.ask(_ENDS_BY_SCOPES, ())
             admin = [ends for scopes, ends in ends_of if ADMIN_SCOPES.intersection(_words(scopes))]
             self.admin_ends = max(_NEVER if ends >= _ENDLESS else ends for ends in admin) if admin else None

@@ -16,10 +16,14 @@ from gateway.core.record import Record, Tried
 from gateway.core.savings import REQUESTED, saved_by
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-SHED = ("inflight", "delay", "connections", "slow", "backend", "bodies")
+SHED = ("inflight", "delay", "connections", "slow", "backend", "bodies", "team")
 """Why something was turned away: too many calls, a late loop, too many connections, a client that takes too long; no
-backend with room, too many large bodies."""
-_SHED_BY_CODE = {Refusal.OVERLOADED.code: "backend", Refusal.SHEDDING.code: "bodies"}
+backend with room, too many large bodies, too many calls of one team."""
+_SHED_BY_CODE = {
+    Refusal.OVERLOADED.code: "backend",
+    Refusal.SHEDDING.code: "bodies",
+    Refusal.CROWDED.code: "team",
+}
 """What is turned away once it was read, by the code of its record."""
 UNPRICED_OUTCOMES = ("refused", "left_out", "charged")
 """What came of a request to what has no price: it alone was the reason of a 503; something else was; it was served, and

@@ -147,9 +147,9 @@ class Scanning:
         encoded = self._process(read).encoded(read, look, ToEncode(redacted, do, backend))
         return await self._done(encoded, "tell a backend a request")
 
-    async def answered(self, look: Look, raw: bytes, sent: Sent) -> Answer:
+    async def answered(self, look: Look, raw: bytes, sent: Sent, team: str | None) -> Answer:
         """What a backend answered, as the client reads it. Raises Refused."""
-        return await self._done(self._answers.answered(raw, sent, look), "read an answer")
+        return await self._done(self._answers.answered(raw, sent, look, team), "read an answer")
 
     async def _done(self, work: Awaitable[_T], what: str) -> _T:
         """What nobody can do without. Raises Refused where its process failed: that is our fault."""
@@ -220,7 +220,7 @@ class _Scanned:
         """A buffered answer, watched, with what was taken put back, and said as the client reads it. At once, or
         elsewhere if it is large. Raises Refused."""
         if is_large(raw):
-            return self._scanning.answered(self._look, raw, sent)
+            return self._scanning.answered(self._look, raw, sent, self._team)
         return whole(raw, sent, partial(shown, self._look))
 
 

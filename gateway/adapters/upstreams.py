@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import socket
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import cast
@@ -10,7 +11,7 @@ from typing import cast
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.connector import Connection
+from aiohttp.connector import AddrInfoType, Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDict
@@ -27,6 +28,10 @@ from gateway.ports import Headers, UpstreamError
 _IDLE_SECONDS = {"http": 4.0, "https": 55.0}
 """How long a connection may wait for its next call. Model servers close theirs after 5 s (llama.cpp, uvicorn); a call
 sent in that moment would be lost. Hosted APIs wait a minute or more, and a new connection costs them a handshake."""
+_HALF_OPEN = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+"""A backend that is gone without a word, while it is to think for ten minutes, is found out within two; and what is
+between does not take the connection for an unused one. In seconds, and probes. What it does not take is left to the
+deadlines: a full model server may let a long prompt wait."""
 _END_SECONDS = 0.1
 """How long the end of a complete stream may follow its last event."""
 _ONE_WRITE_BYTES = 65_536
@@ -82,11 +87,22 @@ class _Link(ResponseHandler):
             tell(self)
 
 
+def _watched(address: AddrInfoType) -> socket.socket:
+    """A socket whose other end is asked whether it is still there."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _HALF_OPEN:
+        if (option := getattr(socket, name, None)) is not None:
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
+
+
 class _Connector(aiohttp.TCPConnector):
     """aiohttp's pool, of links."""
 
     def __init__(self, keepalive_seconds: float) -> None:
-        super().__init__(limit=0, keepalive_timeout=keepalive_seconds)
+        super().__init__(limit=0, keepalive_timeout=keepalive_seconds, socket_factory=_watched)
         self._factory = cast("functools.partial[ResponseHandler]", functools.partial(_Link, self._loop))
 
 

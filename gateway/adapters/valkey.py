@@ -26,7 +26,7 @@ _SCHEMES = {"valkey": "redis", "valkeys": "rediss", "redis": "redis", "rediss": 
 _SPOILED = "WRONGTYPE", "exhausted the last possible ID"
 
 Command = tuple[str | bytes | int | float, ...]
-Call = tuple[Sequence[str], Sequence[str | int]]
+Call = tuple[Sequence[str], Sequence[str | bytes | int]]
 """Keys and arguments of one run of the script."""
 
 

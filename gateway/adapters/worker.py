@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from gateway.adapters import dumps
+from gateway.adapters.rota import Rota
 
 _STOP_SECONDS = 2.0
 _LEFT_SECONDS = 2.0
@@ -37,7 +38,7 @@ class _Ended(Exception):
 class Worker:
     """The server's side. `code` is the Python text that the process runs; it calls `answer`. After `most_seconds` a
     question is given up, and the process with it. No more than `most_waiting` questions wait (None: any number), and no
-    more than half as many of one team, so that there is room for others."""
+    more than half as many of one team, so that there is room for others. Teams have their turns in turn."""
 
     def __init__(self, code: str, most_seconds: float, most_waiting: int | None = None) -> None:
         self._code = code
@@ -45,7 +46,7 @@ class Worker:
         self._most_waiting = most_waiting
         self._waiting: Counter[str | None] = Counter()
         self._idle: asyncio.subprocess.Process | None = None
-        self._asking = asyncio.Lock()
+        self._asking = Rota()
         self._left: asyncio.Task[list[bytes]] | None = None  # a question whose asker has left
         self.started = 0  # how many processes there have been: what an earlier one was told, this one does not know
 
@@ -57,26 +58,26 @@ class Worker:
             raise WorkerBusy
         waiting[team] += 1
         try:
-            return await self._in_turn(question)
+            async with self._asking.turn(team):
+                return await self._put(question)
         finally:
             waiting[team] -= 1
             if not waiting[team]:
                 del waiting[team]
 
-    async def _in_turn(self, question: Callable[[], Sequence[bytes]]) -> list[bytes]:
-        async with self._asking:
-            await self._part_with_left()
-            fresh = False
-            while True:
-                if self._idle is None:
-                    self._idle, fresh = await self._start(), True
-                pieces = question()
-                process, self._idle = self._idle, None
-                try:
-                    return await self._finish(process, pieces)
-                except _Ended:  # of this question, or long before: a fresh one will tell
-                    if fresh:
-                        raise WorkerLost("the process ended half-way") from None
+    async def _put(self, question: Callable[[], Sequence[bytes]]) -> list[bytes]:
+        await self._part_with_left()
+        fresh = False
+        while True:
+            if self._idle is None:
+                self._idle, fresh = await self._start(), True
+            pieces = question()
+            process, self._idle = self._idle, None
+            try:
+                return await self._finish(process, pieces)
+            except _Ended:  # of this question, or long before: a fresh one will tell
+                if fresh:
+                    raise WorkerLost("the process ended half-way") from None
 
     async def close(self) -> None:
         """Ends the worker, if there is one."""

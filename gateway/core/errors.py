@@ -93,6 +93,7 @@ class Refusal(Enum):
     ENCODED = ("unsupported_media_type", 415, "invalid_request_error")
     WRONG_HOST = ("wrong_host", 421, "invalid_request_error")
     OVERLOADED = ("overloaded", 429, "requests")
+    CROWDED = ("team_overloaded", 429, "requests")
     TOO_SOON = ("rate_limit_exceeded", 429, "requests")
     HEADERS_TOO_LARGE = ("headers_too_large", 431, "invalid_request_error")
     INTERNAL = ("internal_error", 500, "server_error")

@@ -20,6 +20,7 @@ from gateway.http.callers import KEY_HEADERS, NOBODY, FindCaller, authenticate, 
 from gateway.http.ids import request_id
 from gateway.http.reply import SCOPE_KEY, ConnectionReply
 from gateway.http.room import FREE_BYTES, Room, Share
+from gateway.http.seats import Seats
 from gateway.ports import Sink
 from gateway.relay import Relay
 from gateway.wire import Surface
@@ -46,7 +47,8 @@ _MAX_HINT = 256
 
 
 class Calls:
-    """All calls of models. `inflight` is how many are being served, `room` is for their bodies. `trace` gives a request
+    """All calls of models. `inflight` is how many are being served, `room` is for their bodies, `seats` are shared by
+    teams, `known` is what came with an idempotency key. `trace` gives a request
     its trace, from its id and the header of a known caller; None: there are no traces, and that header is not read."""
 
     def __init__(
@@ -56,6 +58,8 @@ class Calls:
         sink: Sink,
         max_body_bytes: int,
         room: Room,
+        seats: Seats,
+        known: repeats.Repeats,
         trace: Callable[[str, str | None], Trace] | None = None,
     ) -> None:
         self._relay = relay
@@ -63,10 +67,11 @@ class Calls:
         self._sink = sink
         self._max_body_bytes = max_body_bytes
         self._room = room
+        self._seats = seats
         self._small_bytes = min(FREE_BYTES, max_body_bytes)
         self._trace = trace
         self._hints = _HINTS if trace is None else _TRACED
-        self._repeats = repeats.Repeats()
+        self._repeats = known
         self.inflight = 0
 
     def through(self, surface: Surface, model: str | None = None) -> ASGIApp:
@@ -83,12 +88,14 @@ class Calls:
         id = request_id()
         reply: ConnectionReply = scope[SCOPE_KEY]
         caller, share = NOBODY, None
-        relayed = served = False
+        seated = relayed = served = False
         first: repeats.First | None = None
         self.inflight += 1
         try:
             headers, hints, passed = _read_headers(scope, self._hints)
             caller = authenticate(headers, self._find, SCOPE)
+            self._seats.take(caller.team)
+            seated = True
             _check_coding(headers)
             if (whole := reply.body) is None or len(whole) > self._small_bytes:
                 share = self._room.share(caller.team)
@@ -136,6 +143,8 @@ class Calls:
             raise
         finally:
             self.inflight -= 1
+            if seated:
+                self._seats.give_back(caller.team)
             if share is not None:
                 share.end()
             if first is not None:

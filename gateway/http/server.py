@@ -31,8 +31,9 @@ _MOST_CONNECTIONS = 20_000
 _BACKLOG = 2048
 _OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
 
-_HALF_OPEN = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-"""A peer that is gone without a word is found out within two minutes. In seconds, and probes."""
+_HALF_OPEN = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4), ("TCP_USER_TIMEOUT", 120_000))
+"""A peer that is gone without a word is found out within two minutes. In seconds, probes, and milliseconds: who is sent
+something, a stream's comments say, is not probed, and the system would try for a quarter of an hour."""
 
 
 class CannotListen(Exception):

@@ -178,6 +178,59 @@ def test_what_is_known_stays_known_while_the_database_is_away(shared, tmp_path, 
     asyncio.run(mine.close())
 
 
+def test_keys_that_were_not_read_for_long_are_taken_no_more_and_none_is_called_bad(shared, tmp_path, told, server):
+    agreeing = Agreeing(tmp_path, shared.url)
+    keys = agreeing(Keys)
+    id, key = keys.create(team="t", app="a")
+    mine = Agreed(tmp_path, shared.url, told, most_age_seconds=2)
+    mine.put_in_force()
+    with server.frozen():
+        assert mine.find(key.encode()).team == "t"
+        assert mine.unready is None
+        began = time.monotonic()
+        while time.monotonic() < began + 2:
+            asyncio.run(mine.look())
+        for any_key in (key, "sk-gw-unknown"):
+            with pytest.raises(Refused) as refused:
+                mine.find(any_key.encode())
+            assert (refused.value.refusal, refused.value.retry_after) == (Refusal.STATE_DOWN, 2)
+        assert mine.unready == "state_unavailable"
+        mine.put_in_force()  # what is known is in force, and too old all the same
+        assert mine.unready == "state_unavailable"
+    keys.revoke(id)
+    asyncio.run(mine.look())
+    assert (mine.unready, mine.find(key.encode())) == (None, None)
+    assert told.names == ["state_away", "state_back"]
+    agreeing.close()
+    asyncio.run(mine.close())
+
+
+def test_keys_that_can_be_read_are_taken_however_long_a_budget_cannot(shared, tmp_path, told):
+    agreeing = Agreeing(tmp_path, shared.url)
+    key = agreeing(Keys).create(team="t", app="a")[1].encode()
+    mine = Agreed(tmp_path, shared.url, told, most_age_seconds=0.5)
+    mine.put_in_force()
+    agreeing(BudgetStore).set_budget("continent", "red", "day", 5, soft=False)  # as a later version may have them
+    mine.budgets.in_force = mine.budgets.known
+    assert mine.find(key).team == "t"
+    began = time.monotonic()
+    while time.monotonic() < began + 1:
+        with pytest.raises(ValueError, match="continent"):
+            asyncio.run(mine.look())
+        assert mine.find(key).team == "t"
+    assert mine.age_seconds() > 0.9
+    agreeing.close()
+    asyncio.run(mine.close())
+
+
+def test_keys_of_a_file_do_not_age(tmp_path, told):
+    key = Keys(tmp_path).create(team="t", app="a")[1].encode()
+    mine = Agreed(tmp_path, "", told, most_age_seconds=0)
+    mine.put_in_force()
+    time.sleep(0.01)
+    assert (mine.find(key).team, mine.unready) == ("t", None)
+
+
 async def test_the_event_loop_never_asks_a_database(shared, tmp_path, told, monkeypatch):
     run = PostgresTables._run
 

@@ -72,6 +72,21 @@ def test_a_secret_for_a_purpose_is_the_same_for_all_and_another_for_each_purpose
     assert len(one.secret("more")) == 32
 
 
+def test_how_many_teams_may_call_models_is_known(agreeing):
+    keys = agreeing(Keys)
+    assert keys.teams == 0
+    for team, scopes in (("a", ["inference"]), ("a", ["inference", "models"]), ("ops", ["admin:read"])):
+        keys.create(team=team, app="a", scopes=scopes)
+    keys.refresh()
+    assert keys.teams == 1
+    id, _ = keys.create(team="b", app="a")
+    keys.refresh()
+    assert keys.teams == 2
+    keys.revoke(id)
+    keys.refresh()
+    assert keys.teams == 1
+
+
 def test_a_key_says_what_nobody_can_read_counts_as_or_nothing(agreeing):
     keys = agreeing(Keys)
     made = [keys.create(team="t", app="a", opaque_as=level) for level in (None, "internal")]

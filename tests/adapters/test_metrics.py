@@ -202,10 +202,13 @@ def test_what_the_recogniser_found_and_left_out_is_counted(metrics):
 def test_what_was_turned_away_is_counted_by_reason(metrics):
     metrics.shed("delay")
     shed = {reason: value(metrics, "gateway_shed_total", reason=reason) for reason in SHED}
-    assert shed == {"inflight": 0, "delay": 1, "connections": 0, "slow": 0, "backend": 0, "bodies": 0}
+    assert shed == {"inflight": 0, "delay": 1, "connections": 0, "slow": 0, "backend": 0, "bodies": 0, "team": 0}
 
 
-@pytest.mark.parametrize(("code", "reason"), [("overloaded", "backend"), ("gateway_overloaded", "bodies")])
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("overloaded", "backend"), ("gateway_overloaded", "bodies"), ("team_overloaded", "team")],
+)
 def test_what_was_read_and_turned_away_is_counted_too(metrics, code, reason):
     metrics.take([msgspec.structs.replace(record(decision=None), code=code)])
     assert value(metrics, "gateway_shed_total", reason=reason) == 1

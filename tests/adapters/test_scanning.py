@@ -416,6 +416,18 @@ async def test_one_team_leaves_room_for_others_at_every_step(scanner, size):
         scanner._memory = Memory()
 
 
+@pytest.mark.assures("threat D2")
+async def test_a_large_body_waits_for_one_of_each_other_team(scanner):
+    data, done = body(PLAIN * 30_000), []
+
+    async def outlined(team: str):
+        await scanner.outlined("chat", data, 0, team)
+        done.append(team)
+
+    await asyncio.gather(*(outlined(team) for team in ("a", "a", "a", "a", "b", "b")))
+    assert done.index("b") <= 2
+
+
 async def test_each_policy_is_looked_at_by_its_own_terms(scanner):
     calm = Snapshot([])
     calm.sensitivity = msgspec.structs.replace(

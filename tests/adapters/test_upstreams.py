@@ -1,6 +1,7 @@
 """Calls to backends, against the scripted upstream. What holds here must hold for any client behind the port."""
 
 import asyncio
+import socket
 import time
 
 import pytest
@@ -56,6 +57,23 @@ async def test_an_answer_comes_as_it_was_sent(client, scripts):
         "Authorization": "Bearer sk-upstream",
         "Content-Length": "8",
     }
+
+
+@pytest.mark.assures("fault 22")
+async def test_a_backend_that_is_gone_without_a_word_is_found_out(client, scripts):
+    scripts.scripts["u"] = [HANG]
+    opening = asyncio.create_task(client.open(to(scripts.url("u")), PATH, b"{}", streamed=False))
+    async with asyncio.timeout(5):
+        while not scripts.requests("u"):  # noqa: ASYNC110  its thread tells nobody
+            await asyncio.sleep(0.01)
+    [link] = [link for connector in client._connectors.values() for link in connector._acquired]
+    connected = link.transport.get_extra_info("socket")
+    assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    times = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+    assert [connected.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in times] == [60, 15, 4]
+    assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)  # as before
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
 
 
 KEY = "sk-proj-0123456789abcdef"

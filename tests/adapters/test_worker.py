@@ -202,6 +202,17 @@ async def test_of_one_team_no_more_wait_than_half_so_that_there_is_room_for_othe
     assert not worker._waiting
 
 
+async def test_a_team_with_one_question_does_not_wait_for_all_of_another(worker):
+    answered = []
+
+    async def ask(team):
+        await worker.ask(lambda: [b"ab"], team)
+        answered.append(team)
+
+    await asyncio.gather(*(ask(team) for team in ("a", "a", "a", "a", "b", "b")))
+    assert answered == ["a", "a", "b", "a", "b", "a"]  # the first has its turn before the others are there
+
+
 @pytest.mark.parametrize("pieces", [[], [b""], [b"a", b"", bytes(range(256)) * 5000, b"b"]])
 async def test_pieces_stay_what_they_are(worker, pieces):
     assert await worker.ask(lambda: pieces) == [piece[::-1] for piece in pieces]

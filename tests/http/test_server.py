@@ -1,5 +1,6 @@
 """The server of a process. How it ends under load: tests/faults/test_drain.py."""
 
+import asyncio
 import resource
 import socket
 
@@ -51,8 +52,33 @@ def test_an_address_that_is_not_ours_names_the_setting(host):
         server.listen(host, 0, "GATEWAY_ADMIN_PORT")
 
 
+TIMES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 120_000}
+
+
 def test_a_peer_that_is_gone_without_a_word_is_found_out():
     with server.listen("127.0.0.1", 0, "GATEWAY_PORT") as listener:
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
             assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+            found = {name: accepted.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in TIMES}
+    assert found == TIMES
+    idle, probes = TIMES["TCP_KEEPIDLE"], TIMES["TCP_KEEPINTVL"] * TIMES["TCP_KEEPCNT"]
+    assert idle + probes == TIMES["TCP_USER_TIMEOUT"] / 1000  # whether it is sent something or not
+
+
+async def test_a_connection_of_a_running_listener_is_watched():
+    """What the loop accepts has what its listener has."""
+    with server.listen("127.0.0.1", 0, "GATEWAY_PORT") as listener:
+        made = asyncio.Queue()
+
+        class Accepted(asyncio.Protocol):
+            def connection_made(self, transport):
+                made.put_nowait(transport)
+
+        listening = await asyncio.get_running_loop().create_server(Accepted, sock=listener)
+        _, writer = await asyncio.open_connection(*listener.getsockname())
+        accepted = (await made.get()).get_extra_info("socket")
+        assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        found = {name: accepted.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in TIMES}
+        writer.close()
+        listening.close()
+    assert found == TIMES

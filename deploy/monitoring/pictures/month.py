@@ -145,7 +145,7 @@ def _failures(series: Series, asked: By) -> None:
         series.count("gateway_fallbacks", many, steps, begin=HOURS_BEFORE)
         wasted = {"from": begin, "reason": reason}
         series.count("gateway_fallback_cost_usd", _times(many, usd), wasted, whole=False, begin=HOURS_BEFORE)
-    for reason in ("inflight", "delay", "connections", "slow", "backend", "bodies"):
+    for reason in ("inflight", "delay", "connections", "slow", "backend", "bodies", "team"):
         many = _times(asked["qwen-a"], 0.0025) if reason == "backend" else _NONE
         series.count("gateway_shed", many, {"reason": reason}, begin=HOURS_BEFORE)
 

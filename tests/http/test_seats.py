@@ -1,0 +1,110 @@
+"""Calls under way of each team: nobody's first call finds all taken by one other team."""
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.server import backend, serving
+from support.upstream import OK, Upstream, answer
+
+from gateway.core.errors import Refusal, Refused
+from gateway.http.seats import Seats
+
+
+def sits(seats: Seats, team: str) -> bool:
+    try:
+        seats.take(team)
+    except Refused as refused:
+        return (refused.refusal, refused.retry_after) != (Refusal.CROWDED, 1)
+    return True
+
+
+def taken(seats: Seats, team: str, asked: int) -> int:
+    return sum(sits(seats, team) for _ in range(asked))
+
+
+@pytest.mark.parametrize(("teams", "expected"), [(1, 100), (2, 80)])
+def test_one_team_leaves_a_fifth_where_there_are_others(teams, expected):
+    assert taken(Seats(100, lambda: teams), "a", 100) == expected
+
+
+def test_what_is_left_is_shared_and_what_ends_goes_to_whoever_has_less():
+    seats = Seats(100, lambda: 2)
+    assert (taken(seats, "a", 100), taken(seats, "b", 100)) == (80, 16)
+    for _ in range(200):  # calls of `a` end, and both ask for more
+        seats.give_back("a")
+        taken(seats, "b", 1)
+        taken(seats, "a", 1)
+    assert abs(seats._of["a"] - seats._of["b"]) <= 8
+    assert seats.taken <= 90
+
+
+@given(
+    st.integers(1, 30),
+    st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=100),
+)
+def test_whoever_has_none_finds_one_while_there_is_one_and_all_come_back(most, steps):
+    seats, held = Seats(most, lambda: 3), []
+    for team, ends in steps:
+        if ends and team in held:
+            held.remove(team)
+            seats.give_back(team)
+        elif seats.taken < most:
+            free = sits(seats, team)
+            assert free or team in held
+            held += [team] * free
+        assert seats.taken == len(held)
+    for team in held:
+        seats.give_back(team)
+    assert (seats.taken, seats._of) == (0, {})
+
+
+@pytest.mark.assures("threat D2")
+def test_while_one_team_asks_for_all_there_is_others_are_served(tmp_path, showed):
+    upstream = Upstream()
+    upstream.scripts |= {"slow": [0.5, answer(OK)], "a": [answer(OK)]}
+    catalog = {name: backend(upstream.url(name)) for name in ("slow", "a")}
+    try:
+        with serving(tmp_path, catalog, GATEWAY_MAX_INFLIGHT="20") as server:
+            loud, calm = (server.key(sensitivity="public", team=team) for team in ("loud", "calm"))
+
+            def ask(key: str, model: str) -> httpx2.Response:
+                body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
+                headers = {"authorization": f"Bearer {key}"}
+                return httpx2.post(f"{server.base}/v1/chat/completions", json=body, headers=headers, timeout=30)
+
+            assert ask(loud, "a").status_code == ask(calm, "a").status_code == 200
+            over, told = threading.Event(), []
+
+            def flood() -> None:
+                while not over.is_set():
+                    answered = ask(loud, "slow")
+                    told.append(answered)
+                    time.sleep(0.05 if answered.status_code != 200 else 0)
+
+            with ThreadPoolExecutor(40) as apart:
+                flooding = [apart.submit(flood) for _ in range(40)]
+                time.sleep(1.5)
+                others = [ask(calm, "a").status_code for _ in range(30)]
+                over.set()
+            for each in flooding:
+                each.result()
+            shed = server.metrics()['gateway_shed_total{reason="team"}']
+    finally:
+        upstream.stop()
+    turned_away = [each for each in told if each.status_code != 200]
+    assert others == [200] * 30
+    assert any(each.status_code == 200 for each in told)
+    assert {
+        (each.status_code, json.loads(each.text)["error"]["code"], each.headers["retry-after"]) for each in turned_away
+    } == {(429, "team_overloaded", "1")}
+    assert shed == len(turned_away) > 0
+    showed(
+        "40 busy clients of one team where 20 calls are served at once, 30 requests of another",
+        "30 served; 429 with `Retry-After` for the others",
+    )
