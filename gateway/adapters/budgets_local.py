@@ -221,6 +221,17 @@ class LocalBudgets:
             if each.rate.unit == "tokens":
                 each.level.take(tokens - taken.ask.tokens, taken.moment)
 
+    def shrink(self, room: Reserved, pico_usd: int) -> Reserved:
+        """Gives back what a call under way has beyond an amount."""
+        if pico_usd >= room.pico_usd:
+            return room
+        taken, book = self._under_way.pop(id(room))
+        less = msgspec.structs.replace(taken, pico_usd=pico_usd)
+        for account in book.accounts:
+            account.reserved -= taken.pico_usd - pico_usd
+        self._under_way[id(less)] = less, book
+        return less
+
     def _book_recent(self, new: set[str]) -> None:
         """Books what ended lately, and was not in the ledger yet, in the accounts of new limits."""
         since = time.monotonic() - _RECENT_SECONDS

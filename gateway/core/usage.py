@@ -71,3 +71,11 @@ def highest(one: Usage, other: Usage) -> Usage:
     """Of each bucket the higher count: what errs high where neither is the last word."""
     counts = map(max, one.counts(), other.counts())
     return msgspec.convert({**dict(zip(BUCKETS, counts, strict=True)), "source": "estimated"}, Usage)
+
+
+def shortened(usage: Usage, written: int) -> Usage:
+    """The usage with no more written than so many tokens; sound that was counted stays."""
+    over = max(0, usage.written - written)
+    output = max(0, usage.output - over)
+    reasoning = max(0, usage.reasoning - (over - (usage.output - output)))
+    return msgspec.structs.replace(usage, output=output, reasoning=reasoning)
