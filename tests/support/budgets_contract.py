@@ -272,3 +272,44 @@ class BudgetsContract:
         await books.reserve(ask(0), NOON)
         await books.enforce([PER_KEY], [rate])
         assert isinstance(await books.reserve(ask(0), NOON), Throttled)
+
+    async def test_what_a_call_can_no_longer_cost_is_there_for_the_next(self, make):
+        books = await make(PER_KEY, limit("all", "organisation", "month", 200), limit("rolling", "team", "7d", 300))
+        call = await books.reserve(ask(80), NOON)
+        assert not await has_room(books, 21)
+        less = await books.shrink(call, 30 * NANO)
+        assert less.pico_usd == 30 * NANO
+        assert not await has_room(books, 71)
+        next = await books.reserve(ask(70), NOON)
+        assert isinstance(next, Reserved)
+        await books.settle(next, 0, 0)
+        await books.settle(less, 20 * NANO, 0)
+        for standing in await books.standings(SPENDER, NOON):
+            assert (standing.spent_pico_usd, standing.reserved_pico_usd) == (20 * NANO, 0)
+
+    async def test_a_room_that_shrinks_never_grows_again(self, make):
+        books = await make(PER_KEY)
+        call = await books.reserve(ask(60), NOON)
+        for asked, left in ((40, 40), (40, 40), (55, 40), (10, 10), (0, 0), (60, 0)):
+            call = await books.shrink(call, asked * NANO)
+            [standing] = await books.standings(SPENDER, NOON)
+            assert (call.pico_usd, standing.reserved_pico_usd) == (left * NANO, left * NANO)
+
+    async def test_a_call_that_comes_to_more_than_it_shrank_to_is_booked_in_full(self, make):
+        books = await make(PER_KEY)
+        call = await books.shrink(await books.reserve(ask(60), NOON), 10 * NANO)
+        other = await books.reserve(ask(80), NOON)
+        await books.settle(call, 50 * NANO, 0)
+        assert books.budgets.overshot_pico_usd == 30 * NANO
+        [standing] = await books.standings(SPENDER, NOON)
+        assert (standing.spent_pico_usd, standing.reserved_pico_usd) == (50 * NANO, 80 * NANO)
+        await books.settle(other, 0, 0)
+
+    async def test_a_limit_that_comes_into_force_has_what_is_left_of_a_room(self, make):
+        books = await make(PER_KEY)
+        call = await books.shrink(await books.reserve(ask(60), NOON), 10 * NANO)
+        await books.enforce([PER_KEY, limit("new", "team", "month", 100)])
+        found = {each.limit.id: each.reserved_pico_usd for each in await books.standings(SPENDER, NOON)}
+        assert found == {"per-key": 10 * NANO, "new": 10 * NANO}
+        await books.settle(call, 5 * NANO, 0)
+        assert {each.reserved_pico_usd for each in await books.standings(SPENDER, NOON)} == {0}
