@@ -179,6 +179,21 @@ async def test_what_nobody_reported_is_charged_at_the_dearest_rates():
     assert owed.ended(one).cost_pico_usd == (PROMPT * 2 + 2 * 6) * 1_000_000
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_usage_that_contradicts_itself_is_owed_at_its_dearest_reading(is_streamed):
+    price = per_million("v", input=Decimal(1), cache_read=Decimal("0.1"), cache_write=Decimal(2), output=Decimal(4))
+    torn = {**USAGE, "prompt_tokens_details": {"cached_tokens": 400}}
+    one = hop(chat(stream=is_streamed), backend("a", price=price))
+    steps = [delta("hello", "stop"), delta("", usage=torn), DONE]
+    whole = answering(json.dumps({**OK, "usage": torn}).encode())
+    await one.open(Calls({"a": streaming(*steps) if is_streamed else whole}), {})
+    if is_streamed:
+        await one.relay(Told(), Stream(one.reader, Told(), one.held))
+    tried = owed.ended(one)
+    assert (tried.usage, tried.state) == (Usage(10, cache_read=400, output=5, source="estimated"), "settled")
+    assert tried.cost_pico_usd == (410 * 2 + 5 * 4) * 10**6
+
+
 async def test_usage_beside_an_error_is_owed():
     body = json.dumps({"error": {"message": "m"}, "usage": USAGE}).encode()
     one, failed = await opened(answering(body))

@@ -62,6 +62,20 @@ BUCKETS = Usage.__struct_fields__[:-1]
 READ = BUCKETS.index("output")
 """How many of the buckets, the first ones, are tokens that were read."""
 
+
+def less(whole: int, *parts: int) -> tuple[int, Source]:
+    """What is left of a figure without its parts, and whether that is as reported. Parts of more than there is
+    contradict it: they may have been counted beside it, so all of it is left, and that is an estimate that errs high.
+    """
+    left = whole - sum(parts)
+    return (left, "reported") if left >= 0 else (whole, "estimated")
+
+
+def surest(*sources: Source) -> Source:
+    """Who counted, where figures come from several: one that is estimated makes the whole an estimate."""
+    return "estimated" if "estimated" in sources else "reported"
+
+
 NOTHING = Usage()
 UNTOLD = Usage(source="estimated")
 """Of a call of which nobody knows whether it is billed: nothing was reported, and its cost is the most it can be."""
