@@ -49,7 +49,9 @@ def entry(**fields):
         name: 0 for name in names if name in ("hop", "status", "duration_ms", "cost_pico_usd") or "cache" in name
     }
     plain |= dict.fromkeys(("input_uncached", "output", "reasoning", "audio_input", "audio_output"), 0)
-    return Entry(**(plain | {"time": NOON, "state": "settled", "hop": 1} | msgspec.structs.asdict(SPENDER) | fields))
+    return Entry(
+        **(plain | {"final": -1, "time": NOON, "state": "settled", "hop": 1} | msgspec.structs.asdict(SPENDER) | fields)
+    )
 
 
 async def spend(books, amount, moment=NOON, **who):

@@ -39,7 +39,9 @@ def entry(request: str, cost: int, **more: object) -> Entry:
     blank = {
         field.name: {str: "x", int: 1, float: 0.0}.get(field.type, "settled") for field in msgspec.structs.fields(Entry)
     }
-    return Entry(**{**blank, "request_id": request, "cost_pico_usd": cost, "usage_source": "reported", **more})
+    return Entry(
+        **{**blank, "request_id": request, "cost_pico_usd": cost, "usage_source": "reported", "final": -1, **more}
+    )
 
 
 @pytest.fixture
