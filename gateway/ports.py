@@ -156,7 +156,7 @@ class Budgets(Protocol):
         """How each account stands that a request of this caller counts in, whichever backend serves it."""
 
     def pace(self, spender: Spender, moment: float) -> Awaitable[Pace | None] | Pace | None:
-        """What the rates leave to a caller, None: there are none."""
+        """What the rates leave to a caller, without figures where there are none. None: nobody can count it now."""
 
 
 class Lanes(Protocol):

@@ -265,9 +265,9 @@ class LocalBudgets:
                 found.append(_Line(limit, value, account, None).standing(0, moment))
         return found
 
-    def pace(self, spender: Spender, moment: float) -> Pace | None:
+    def pace(self, spender: Spender, moment: float) -> Pace:
         """What the rates leave to a caller."""
-        return self._book(spender, moment).pace(moment)
+        return self._book(spender, moment).pace(moment) or Pace()
 
     def _throttled(self, book: _Book, ask: Ask, moment: float) -> Throttled | None:
         """The rate that holds a call up longest."""

@@ -348,12 +348,14 @@ class ValkeyBudgets:
         return found
 
     async def pace(self, spender: Spender, moment: float) -> Pace | None:  # noqa: ARG002  the server's clock counts
-        """What the rates leave to a caller, None: there are none, or nobody can count."""
-        if not self._keeping.up or not (book := self._keeping.book(spender)).pacing:
-            return None
-        with contextlib.suppress(Down):
-            [levels] = await self._read([book])
-            return book.pace(levels)
+        """What the rates leave to a caller, None: nobody can count."""
+        if all(rate.value(spender) is None for rate in self._keeping.rates):
+            return Pace()
+        if self._keeping.up:
+            with contextlib.suppress(Down):
+                book = self._keeping.book(spender)
+                [levels] = await self._read([book])
+                return book.pace(levels)
         return None
 
     async def _refresh(self) -> None:

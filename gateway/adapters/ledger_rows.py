@@ -32,8 +32,8 @@ DIMENSIONS = (
 """By which folded calls can still be told apart."""
 
 SUMS = ("calls", "requests", *BUCKETS, "cost_millions", "cost_rest")
-"""What is summed of folded calls. A request is counted at its last call, the one that served it if any did; a correction
-is no call. The cost is `cost_millions` * `MILLION` + `cost_rest`, in pico-USD."""
+"""What is summed of folded calls. A request is counted at its last call, the one that served it if any did; a
+correction is no call. The cost is `cost_millions` * `MILLION` + `cost_rest`, in pico-USD."""
 
 MILLION = 10**6
 HOUR = 3600

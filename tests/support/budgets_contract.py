@@ -263,6 +263,10 @@ class BudgetsContract:
         assert (await books.pace(Spender(app="chat"), NOON)).tokens.remaining == 80
         assert isinstance(await books.reserve(ask(0, tokens=60), NOON), Reserved)
 
+    async def test_where_there_are_no_rates_there_is_no_pace(self, make):
+        books = await make(PER_KEY, rates=[Rate("team", "requests", 5, "blue")])
+        assert await books.pace(SPENDER, NOON) == Pace()
+
     async def test_a_request_that_was_let_in_is_not_held_up_half_way(self, make):
         books = await make(rates=[Rate("key", "requests", 1), Rate("key", "tokens", 10)])
         assert isinstance(await books.reserve(ask(0, tokens=10), NOON), Reserved)
