@@ -341,7 +341,8 @@ class Relay:
         if isinstance(outcome, Throttled):
             raise too_soon(outcome)
         if isinstance(outcome, Exceeded):
-            return msgspec.structs.replace(outcome, needed_pico_usd=hop.bound.least)
+            needed, shortest = hop.bound.least, hop.bound.shortest
+            return msgspec.structs.replace(outcome, needed_pico_usd=needed, shortest_pico_usd=shortest)
         hop.reserved(outcome)
         return None
 
