@@ -10,7 +10,7 @@ from gateway.asked import Form, watched_tags
 from gateway.core import tokens
 from gateway.core.bound import NOTHING as FREE
 from gateway.core.bound import bound
-from gateway.core.budget import Reserved
+from gateway.core.budget import Ask, Reserved
 from gateway.core.catalog import OURSELVES, Endpoint
 from gateway.core.decision import Decision, Obligation, Verdict
 from gateway.core.discharge import discharged
@@ -20,6 +20,7 @@ from gateway.core.lane import Passage
 from gateway.core.outline import Outline
 from gateway.core.permit import Permit, covers
 from gateway.core.rate import pace_headers
+from gateway.core.record import Call
 from gateway.core.reported import other_name
 from gateway.core.trace import HEADER, Trace
 from gateway.ports import Headers, Opened, Reply, Scanned, Sent, UpstreamError, Upstreams
@@ -116,10 +117,19 @@ class Hop:
         """The most that this call can cost, in pico-USD."""
         return self.bound.most if self.room is None else self.room.pico_usd
 
-    @property
-    def prompt_expected(self) -> int:
-        """How many tokens the prompt is likely to have."""
-        return tokens.prompt_expected(self.chat.text_bytes, len(self.chat.view.messages))
+    def ask(self, call: Call, project: str, exempt: str | None) -> Ask:
+        """What is asked of budgets before it is sent. A request counts once against rates, and is not held up half-way.
+        `exempt` is the limit that it was downgraded by."""
+        hop, backend = self.permit.hop, self.backend
+        return Ask(
+            f"{call.id}:{hop}",
+            call.caller.spender(project, backend.provider, backend.zone),
+            self.bound.most,
+            self.bound.least,
+            requests=1 if hop == 1 else 0,
+            tokens=tokens.prompt_expected(self.chat.text_bytes, len(self.chat.view.messages)),
+            exempt=exempt,
+        )
 
     def reserved(self, room: Reserved) -> None:
         """Takes what was granted. Where that is less than the call can cost, its answer is cut to it."""

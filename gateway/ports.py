@@ -143,6 +143,11 @@ class Budgets(Protocol):
         """Gives the room back and books what the call came to, in the windows that it began in. Once for each
         reservation; never raises and never waits."""
 
+    def shrink(self, room: Reserved, pico_usd: int) -> Reserved:
+        """Gives back what a call under way has beyond an amount, which may still be asked for. Returns the room that is
+        settled in the place of this one. Never raises and never waits; where nobody hears of it, all is given back when
+        the call ends."""
+
     def state(self, spender: Spender, moment: float) -> State:
         """The worst state of all limits that a request of this caller counts in, whichever backend serves it. Never
         waits: it may be as old as the caller's last call."""
@@ -151,7 +156,7 @@ class Budgets(Protocol):
         """How each account stands that a request of this caller counts in, whichever backend serves it."""
 
     def pace(self, spender: Spender, moment: float) -> Awaitable[Pace | None] | Pace | None:
-        """What the rates leave to a caller, None: there are none."""
+        """What the rates leave to a caller, without figures where there are none. None: nobody can count it now."""
 
 
 class Lanes(Protocol):

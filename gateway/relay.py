@@ -4,13 +4,14 @@ import asyncio
 import time
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import msgspec
 
 from gateway import owed
 from gateway.answering import answer, give_up
 from gateway.asked import Asked, fetched, granted, opaque_as
-from gateway.core.budget import Ask, Exceeded
+from gateway.core.budget import Exceeded
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest, Demand
 from gateway.core.decided import Decided
@@ -226,7 +227,7 @@ class Relay:
             first_byte, status = _MONOTONIC(), 200
             headers += [(name, call.id.encode()) for name in surface.id_headers]
             await reply.start(200, headers)  # the point of no return: from here on no fallback
-            stream = Stream(hop.reader, reply, hop.held)
+            stream = Stream(hop.reader, reply, hop.held, partial(self._shrink, hop))
             self.running.streams.add(stream)
             await hop.relay(reply, stream)
             self.running.hops.discard(hop)
@@ -334,26 +335,14 @@ class Relay:
         return asyncio.current_task(self._loop)  # without a loop, 3.11 asks the kernel for our pid
 
     async def _reserve(self, hop: Hop, call: Call, project: str, exempt: str | None) -> Exceeded | None:
-        """Takes room for what a call can cost, or says which limit has none. Raises Refused when it comes too soon.
-
-        A request counts once against rates, and is not held up half-way.
-        """
-        caller, backend = call.caller, hop.backend
-        ask = Ask(
-            f"{call.id}:{hop.permit.hop}",
-            caller.spender(project, backend.provider, backend.zone),
-            hop.bound.most,
-            hop.bound.least,
-            requests=1 if hop.permit.hop == 1 else 0,
-            tokens=hop.prompt_expected,
-            exempt=exempt,
-        )
-        answer = self._budgets.reserve(ask, self._policies.moment())
+        """Takes room for what a call can cost, or says which limit has none. Raises Refused when it comes too soon."""
+        answer = self._budgets.reserve(hop.ask(call, project, exempt), self._policies.moment())
         outcome = await answer if isinstance(answer, Awaitable) else answer
         if isinstance(outcome, Throttled):
             raise too_soon(outcome)
         if isinstance(outcome, Exceeded):
-            return msgspec.structs.replace(outcome, needed_pico_usd=hop.bound.least)
+            needed, shortest = hop.bound.least, hop.bound.shortest
+            return msgspec.structs.replace(outcome, needed_pico_usd=needed, shortest_pico_usd=shortest)
         hop.reserved(outcome)
         return None
 
@@ -370,6 +359,12 @@ class Relay:
         if (room := hop.room) is not None:
             hop.room = None
             self._budgets.settle(room, cost_pico_usd, tokens)
+
+    def _shrink(self, hop: Hop) -> None:
+        """Gives back what a stream can no longer come to, where that is a quarter of its room or more."""
+        room, most = hop.room, owed.at_most(hop)
+        if room is not None and most is not None and most <= room.pico_usd * 3 // 4:
+            hop.room = self._budgets.shrink(room, most)
 
     def _intend(self, call: Call, decision: Decision, hop: Hop, purpose: str, project: str, decided: Decided) -> None:
         """Notes in the ledger that a call is about to be sent, by which decision, and at its upper bound. What cannot

@@ -5,6 +5,7 @@ import math
 import queue
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from gateway.adapters.books import Books, LedgerUnreadable
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _BEHIND_SECONDS = 2.0
 """How far the ledger may be behind when limits come into force."""
+_ANSWER_SECONDS = 3.0
+"""How long a key waits for the ledger to say what it has spent."""
 _TOLD_SECONDS, _MOST_TOLD = 2.0, 10_000
 """How long a key is told the same of its spending, and how many keys that is remembered for."""
 
@@ -68,7 +71,8 @@ class Spending:
         self._figures = LedgerSeries(series.drop)
         series.show(self._standings, self._figures)
         self._reader = LedgerReader(self._books)
-        self._asking = asyncio.Semaphore(2)
+        self._of_keys = Books(settings.state_dir, settings.ledger_url, _ANSWER_SECONDS)
+        self._asking = ThreadPoolExecutor(2, "usage")  # of its own: who waits for a ledger keeps nobody else waiting
         self._told: dict[str, tuple[float, Mapping[str, object]]] = {}  # by key, and when
 
     async def start(self) -> None:
@@ -79,6 +83,8 @@ class Spending:
     async def close(self) -> None:
         """Ends, once all that ended is where it belongs."""
         self._books.close()
+        self._of_keys.close()
+        self._asking.shutdown(wait=False, cancel_futures=True)
         if self._shared is not None:
             await self._shared.close()
         await asyncio.to_thread(self.ledger.close)
@@ -135,11 +141,16 @@ class Spending:
         known = self._told.get(key)
         if known is not None and 0 <= moment - known[0] < _TOLD_SECONDS:
             return known[1]
+        loop = asyncio.get_running_loop()
         try:
-            async with self._asking:
-                told = await asyncio.to_thread(spent_by, self._books, key, moment)
-        except LedgerUnreadable:
-            raise Refused(Refusal.LEDGER_DOWN, "the ledger cannot be read at the moment", retry_after=5) from None
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                told = await loop.run_in_executor(self._asking, spent_by, self._of_keys, key, moment)
+        except (LedgerUnreadable, TimeoutError):
+            raise Refused(
+                Refusal.LEDGER_DOWN,
+                "the ledger does not answer at the moment, so nobody can say what this key has spent; try again",
+                retry_after=5,
+            ) from None
         if len(self._told) > _MOST_TOLD:
             self._told.clear()
         self._told[key] = moment, told

@@ -179,6 +179,21 @@ async def test_what_nobody_reported_is_charged_at_the_dearest_rates():
     assert owed.ended(one).cost_pico_usd == (PROMPT * 2 + 2 * 6) * 1_000_000
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_usage_that_contradicts_itself_is_owed_at_its_dearest_reading(is_streamed):
+    price = per_million("v", input=Decimal(1), cache_read=Decimal("0.1"), cache_write=Decimal(2), output=Decimal(4))
+    torn = {**USAGE, "prompt_tokens_details": {"cached_tokens": 400}}
+    one = hop(chat(stream=is_streamed), backend("a", price=price))
+    steps = [delta("hello", "stop"), delta("", usage=torn), DONE]
+    whole = answering(json.dumps({**OK, "usage": torn}).encode())
+    await one.open(Calls({"a": streaming(*steps) if is_streamed else whole}), {})
+    if is_streamed:
+        await one.relay(Told(), Stream(one.reader, Told(), one.held))
+    tried = owed.ended(one)
+    assert (tried.usage, tried.state) == (Usage(10, cache_read=400, output=5, source="estimated"), "settled")
+    assert tried.cost_pico_usd == (410 * 2 + 5 * 4) * 10**6
+
+
 async def test_usage_beside_an_error_is_owed():
     body = json.dumps({"error": {"message": "m"}, "usage": USAGE}).encode()
     one, failed = await opened(answering(body))
@@ -207,6 +222,100 @@ async def test_a_stream_that_reported_is_owed_as_reported():
     stream = Stream(one.reader, Told(), one.held)
     await one.relay(Told(), stream)
     assert owed.ended(one).cost_pico_usd == 15_000_000
+
+
+CACHED = {"prompt_tokens": 1000, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 900}}
+CACHES = per_million("v", input=Decimal(4), cache_read=Decimal(1), output=Decimal(8), reasoning=Decimal(9))
+LONG = "word " * 500  # counted high: 834 tokens and 8
+
+
+def long(**fields):
+    return chat(messages=[{"role": "user", "content": LONG}], stream=True, **fields)
+
+
+async def streamed(*steps, request=None, of=None):
+    one = hop(request or long(max_tokens=100), of or backend("a", price=CACHES))
+    assert await one.open(Calls({"a": streaming(*steps)}), {}) is None
+    return one
+
+
+async def test_once_the_prompt_was_told_a_stream_can_only_cost_that_and_what_may_be_written():
+    one = await streamed(delta("a", usage=CACHED))
+    assert one.most == (842 * 4 + 100 * 9) * 10**6
+    assert owed.at_most(one) == (100 * 4 + 900 * 1 + 100 * 9) * 10**6
+
+
+@pytest.mark.parametrize(
+    ("request_", "written"),
+    [(long(), 1000), (long(max_tokens=100, n=3), 300), (long(max_completion_tokens=7), 7)],
+)
+async def test_what_may_be_written_is_the_limit_of_every_choice(request_, written):
+    one = await streamed(delta("a", usage=CACHED), request=request_)
+    assert owed.at_most(one) == (100 * 4 + 900 + written * 9) * 10**6
+
+
+async def test_what_was_shortened_may_write_no_more_than_that_and_never_less_than_was_told():
+    one = hop(long(max_tokens=100), backend("a", price=CACHES))
+    one.shortened = 50
+    await one.open(Calls({"a": streaming(delta("a", usage=CACHED))}), {})
+    assert owed.at_most(one) == (100 * 4 + 900 + 50 * 9) * 10**6
+    beyond = await streamed(delta("a", usage={**CACHED, "completion_tokens": 170}))
+    assert owed.at_most(beyond) == (100 * 4 + 900 + 170 * 9) * 10**6
+
+
+@pytest.mark.parametrize(
+    ("steps", "of"),
+    [
+        ((delta("a"),), {}),
+        ((delta("a", usage={"prompt_tokens": 0, "completion_tokens": 0}),), {}),
+        ((delta("a", usage={"prompt_tokens": 300, "completion_tokens": 0}),), {}),
+        ((delta("a", usage={**CACHED, "prompt_tokens": 800}),), {}),
+        ((delta("a", usage=CACHED),), {"price": None}),
+    ],
+    ids=["no usage", "zeros", "less than the text can have", "a contradiction", "no price"],
+)
+async def test_what_says_nothing_of_the_prompt_leaves_the_bound(steps, of):
+    assert owed.at_most(await streamed(*steps, of=backend("a", **{"price": CACHES, **of}))) is None
+
+
+async def test_where_a_tool_of_the_provider_may_read_more_the_bound_stays():
+    request = long(max_tokens=100, web_search_options={})
+    assert owed.at_most(await streamed(delta("a", usage=CACHED), request=request)) is None
+
+
+async def test_a_buffered_answer_has_no_early_word():
+    one, _ = await opened(answering())
+    assert owed.at_most(one) is None
+
+
+@pytest.mark.parametrize("text", ["", "a", "word " * 40, "longer words everywhere " * 100])
+@pytest.mark.parametrize("capabilities", [{"chat"}, {"chat", "reasoning"}])
+async def test_a_stream_that_is_lost_owes_no_more_than_was_left_of_its_bound(text, capabilities):
+    thinking = backend("a", price=CACHES, capabilities=frozenset(capabilities))
+    one = await streamed(delta("a", usage=CACHED), delta(text), LOST, of=thinking)
+    most = owed.at_most(one)
+    await one.relay(Told(), Stream(one.reader, Told(), one.held))
+    tried = owed.ended(one)
+    assert (tried.usage.input_uncached, tried.usage.cache_read, tried.usage.source) == (100, 900, "estimated")
+    assert (100 * 4 + 900 + 1 * 9) * 10**6 <= tried.cost_pico_usd <= most
+
+
+async def test_a_lost_stream_is_owed_at_what_was_read_and_the_dearest_that_was_written():
+    one = await streamed(delta("a", usage=CACHED), delta("hello " * 20), LOST)
+    await one.relay(Told(), Stream(one.reader, Told(), one.held))
+    assert owed.ended(one).usage == Usage(100, cache_read=900, output=41, source="estimated")
+    assert owed.ended(one).cost_pico_usd == (100 * 4 + 900 + 41 * 9) * 10**6
+
+
+async def test_what_went_by_is_counted_high_but_not_beyond_the_limit_that_was_sent():
+    one, steps = hop(chat(stream=True, max_tokens=20)), [delta("longer words everywhere " * 10), LOST]
+    await one.open(Calls({"a": streaming(*steps)}), {})
+    await one.relay(Told(), Stream(one.reader, Told(), one.held))
+    assert owed.ended(one).usage.output == 20
+    ignores, steps = hop(chat(stream=True, max_tokens=20)), [delta("a ") for _ in range(30)]
+    await ignores.open(Calls({"a": streaming(*steps, LOST)}), {})
+    await ignores.relay(Told(), Stream(ignores.reader, Told(), ignores.held))
+    assert owed.ended(ignores).usage.output == 30  # so many events: that limit was ignored
 
 
 def test_what_is_recorded_names_the_rules_in_trial_and_the_broken_ones():

@@ -484,7 +484,7 @@ async def test_what_a_limit_has_no_room_for_is_not_sent_and_is_402_with_the_figu
     assert (refused.refusal.status, refused.refusal.code) == (402, "budget_exceeded")
     assert (
         "(limit `l` per key and day: 0 USD spent and 0 reserved of 0.000000000005, until 1970-01-02T00:00Z; "
-        "this call needs 0.001009, with a smaller `max_tokens` less)" in refused.message
+        "this call needs 0.001009)" in refused.message
     )
     assert refused.details == {
         "budgets": [
@@ -505,6 +505,17 @@ async def test_what_a_limit_has_no_room_for_is_not_sent_and_is_402_with_the_figu
     assert house.upstreams.sent == []
     assert house.record.end is End.REFUSED
     assert [each.by for each in house.record.decision.excluded] == ["budget"]
+
+
+@pytest.mark.parametrize(
+    ("pico_usd", "max_tokens", "helps"),
+    [(900 * 10**6, 1000, True), (11 * 10**6, 1000, True), (9 * 10**6, 1000, False), (9 * 10**6, 1, False)],
+)
+async def test_a_smaller_limit_is_advised_only_where_it_would_do(pico_usd, max_tokens, helps):
+    house = limited(House(Snapshot([A])), Spend("key", "day", pico_usd))
+    refused = await house.ask(max_tokens=max_tokens)
+    assert refused.refusal.status == 402
+    assert ("with a smaller `max_tokens` less" in refused.message) is helps
 
 
 async def test_a_candidate_that_fits_is_asked_instead():

@@ -24,11 +24,12 @@ class LedgerUnreadable(Exception):
 
 class Books:
     """Where the ledger is: in PostgreSQL if there is a URL, else in the state directory. Each question is asked by a
-    connection of its own that can only read."""
+    connection of its own that can only read, and has so many `seconds` for its answer once it is connected."""
 
-    def __init__(self, state_dir: Path, database_url: str = "") -> None:
+    def __init__(self, state_dir: Path, database_url: str = "", seconds: float = _QUESTION_SECONDS) -> None:
         self._path = state_dir / "ledger.sqlite"
         self._url = database_url
+        self._connect_seconds, self._seconds = min(seconds, _SECONDS), seconds
         self._asking = threading.Lock()  # of what is below
         self._closed = False
         self._asked: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = set()
@@ -73,7 +74,7 @@ class Books:
     def _ask_sqlite(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         if not self._path.exists():
             return []
-        db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=_SECONDS)
+        db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=self._connect_seconds)
         try:
             return db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
@@ -99,8 +100,8 @@ class Books:
         try:
             db = await asyncpg.connect(
                 self._url,
-                timeout=_SECONDS,
-                command_timeout=_QUESTION_SECONDS,
+                timeout=self._connect_seconds,
+                command_timeout=self._seconds,
                 server_settings={"application_name": "gateway", "default_transaction_read_only": "on"},
             )
             try:

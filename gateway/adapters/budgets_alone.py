@@ -56,6 +56,14 @@ class Parts:
             part.account.reserved -= grant
             part.account.add(moment, pico_usd)
 
+    def shrink(self, id: str, pico_usd: int) -> None:
+        """Leaves a call no more room than an amount; nothing for a call that took none here."""
+        grant, parts = self._taken.get(id, (0, ()))
+        if pico_usd < grant:
+            self._taken[id] = pico_usd, parts
+            for part in parts:
+                part.account.reserved -= grant - pico_usd
+
     def _part(self, limit: Limit, value: str, seen: Mapping[tuple[str, str], int], moment: float) -> Part:
         """A part of what was left as the outage began; once that window is over, of the whole."""
         key = limit.id, value

@@ -177,6 +177,11 @@ class Room(Reserved, frozen=True, kw_only=True):
     alone: bool = False
 
 
+def shrinking(room: Room) -> Call:
+    """The call that leaves a call no more room than this."""
+    return (call_key(room.ask.id),), ("shrink", room.nano_usd)
+
+
 def book_of(
     spender: Spender, limits: Iterable[Limit], rates: Iterable[Rate], generations: Mapping[str, Generation]
 ) -> Book:

@@ -60,7 +60,7 @@ _EPOCH, _LOCK = "{gw}:epoch", "{gw}:lock"
 class Keeping:
     """`up`: room may be taken on the server. `outages` counts how often that ended, `told` hears why, and "" once it is
     over; `fallen` is called each time. `alone_since` (Unix seconds) is when the outage began, None: there is none.
-    `overshot` is in nano-USD. `refresh` is called by the task when all else is done."""
+    `overshot` is in nano-USD. `refresh` is called by the task when all else is done, and `due` wakes it."""
 
     def __init__(self, server: Valkey, spent: Spent, told: Callable[[str], None], lag: Lag, present: Replicas) -> None:
         self.server = server
@@ -92,7 +92,7 @@ class Keeping:
         self._settled: deque[Ended] = deque(maxlen=MOST_WAITING)  # the server has them; the ledger may not
         self.overshot = 0
         self.refresh: Callable[[], Awaitable[None]] | None = None
-        self._due = asyncio.Event()
+        self.due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -157,12 +157,12 @@ class Keeping:
         """Takes a call that has ended."""
         self.under_way.pop(ended.id, None)
         self._ended.append(ended)
-        self._due.set()
+        self.due.set()
 
     def came_late(self, room: Room) -> None:
         """Takes room that may have been taken in accounts that were replaced meanwhile."""
         self.late.append(room)
-        self._due.set()
+        self.due.set()
 
     def fell(self, why: str) -> None:
         """The server cannot be used. The next look is at once, then one a second."""
@@ -189,12 +189,12 @@ class Keeping:
 
     def _look_now(self) -> None:
         self._beat_at = 0.0
-        self._due.set()
+        self.due.set()
 
     async def _keep(self) -> None:
         """The task: looks at the server twice a second, and whenever there is something to do."""
         while True:
-            self._due.clear()
+            self.due.clear()
             wait = RETRY_SECONDS
             self._reached.look(time.monotonic())
             try:
@@ -214,7 +214,7 @@ class Keeping:
             if self._joined:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(max(0.0, self._beat_at - time.monotonic())):
-                        await self._due.wait()
+                        await self.due.wait()
                     await asyncio.sleep(_GATHER_SECONDS)
             else:
                 await asyncio.sleep(wait)
@@ -337,7 +337,7 @@ class Keeping:
         """Sends what has ended until the server has it. What it refuses goes to the end, and holds up nothing."""
         late, self.late = self.late, []
         try:
-            await self._put([room for room in late if room.ask.id in self.under_way])
+            await self._put([now for room in late if (now := self.under_way.get(room.ask.id)) is not None])
         except BaseException:
             self.late += late
             raise

@@ -221,6 +221,17 @@ class LocalBudgets:
             if each.rate.unit == "tokens":
                 each.level.take(tokens - taken.ask.tokens, taken.moment)
 
+    def shrink(self, room: Reserved, pico_usd: int) -> Reserved:
+        """Gives back what a call under way has beyond an amount."""
+        if pico_usd >= room.pico_usd:
+            return room
+        taken, book = self._under_way.pop(id(room))
+        less = msgspec.structs.replace(taken, pico_usd=pico_usd)
+        for account in book.accounts:
+            account.reserved -= taken.pico_usd - pico_usd
+        self._under_way[id(less)] = less, book
+        return less
+
     def _book_recent(self, new: set[str]) -> None:
         """Books what ended lately, and was not in the ledger yet, in the accounts of new limits."""
         since = time.monotonic() - _RECENT_SECONDS
@@ -254,9 +265,9 @@ class LocalBudgets:
                 found.append(_Line(limit, value, account, None).standing(0, moment))
         return found
 
-    def pace(self, spender: Spender, moment: float) -> Pace | None:
+    def pace(self, spender: Spender, moment: float) -> Pace:
         """What the rates leave to a caller."""
-        return self._book(spender, moment).pace(moment)
+        return self._book(spender, moment).pace(moment) or Pace()
 
     def _throttled(self, book: _Book, ask: Ask, moment: float) -> Throttled | None:
         """The rate that holds a call up longest."""

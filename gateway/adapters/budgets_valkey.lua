@@ -336,6 +336,19 @@ local function settle()
   return beyond
 end
 
+-- Leaves a call that is under way no more room than an amount, wherever it has some. KEYS: call. ARGV: amount.
+local function shrink()
+  local fields, amount = redis.call('HGETALL', KEYS[1]), tonumber(ARGV[2])
+  for at = 1, #fields, 2 do
+    local bucket, taken = string.match(fields[at + 1], '^(%S+) (%S+)$')
+    if bucket and tonumber(taken) > amount then
+      give_back(fields[at], tonumber(bucket), tonumber(taken) - amount)
+      redis.call('HSET', KEYS[1], fields[at], bucket .. ' ' .. text(amount))
+    end
+  end
+  return 1
+end
+
 -- KEYS: accounts, rates. ARGV: accounts, then the window of each; for each rate: a minute.
 local function read()
   local now, count, answer = clock(), tonumber(ARGV[2]), {}
@@ -395,6 +408,6 @@ local function window()
 end
 
 local parts = {
-  reserve = reserve, put = put, settle = settle, read = read, beat = beat, lock = lock, unlock = unlock, window = window,
+  reserve = reserve, put = put, settle = settle, shrink = shrink, read = read, beat = beat, lock = lock, unlock = unlock, window = window,
 }
 return parts[ARGV[1]]()

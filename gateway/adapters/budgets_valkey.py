@@ -26,6 +26,7 @@ from gateway.adapters.budgets_book import NANO, Book, Ended, Room, family_of, st
 from gateway.adapters.budgets_keeping import AT_ONCE, MOST_WAITING, RETRY_SECONDS, Keeping, Spent
 from gateway.adapters.budgets_lag import Lag, at_once
 from gateway.adapters.budgets_seen import Seen, Told
+from gateway.adapters.budgets_shrunk import Shrunk
 from gateway.adapters.replicas import Replicas
 from gateway.adapters.valkey import Call, Down, Valkey, is_spoiled
 from gateway.core.budget import STATES, Ask, Exceeded, Limit, Reserved, Standing, State
@@ -74,6 +75,7 @@ class ValkeyBudgets:
         self._sending: set[asyncio.Task[None]] = set()
         self._seen = Seen()
         self._stale: set[Spender] = set()
+        self._shrunk = Shrunk()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
@@ -162,6 +164,20 @@ class ValkeyBudgets:
         more = 0 if room.alone else tokens - ask.tokens
         cost, now = up(pico_usd), time.monotonic()
         self._keeping.end(Ended(ask.id, ask.spender, ask.exempt, room.nano_usd, room.moment, cost, more, now))
+
+    def shrink(self, room: Reserved, pico_usd: int) -> Reserved:
+        """Gives back what a call under way has beyond an amount: the server hears of it with what ends next, once. If
+        it does not, it gives all back when the call is settled."""
+        if not isinstance(room, Room) or (nano_usd := up(pico_usd)) >= room.nano_usd:
+            return room
+        less = msgspec.structs.replace(room, pico_usd=pico_usd, nano_usd=nano_usd)
+        if room.alone:
+            self._parts.shrink(room.ask.id, pico_usd)
+        if room.ask.id in self._keeping.under_way:
+            self._keeping.under_way[room.ask.id] = less
+            self._shrunk.note(less)
+            self._keeping.due.set()
+        return less
 
     def recover(self, entries: Iterable[Entry]) -> None:
         """Settles what a former process of this replica left, by its journal: calls that ended or never did, at what
@@ -332,16 +348,20 @@ class ValkeyBudgets:
         return found
 
     async def pace(self, spender: Spender, moment: float) -> Pace | None:  # noqa: ARG002  the server's clock counts
-        """What the rates leave to a caller, None: there are none, or nobody can count."""
-        if not self._keeping.up or not (book := self._keeping.book(spender)).pacing:
-            return None
-        with contextlib.suppress(Down):
-            [levels] = await self._read([book])
-            return book.pace(levels)
+        """What the rates leave to a caller, None: nobody can count."""
+        if all(rate.value(spender) is None for rate in self._keeping.rates):
+            return Pace()
+        if self._keeping.up:
+            with contextlib.suppress(Down):
+                book = self._keeping.book(spender)
+                [levels] = await self._read([book])
+                return book.pace(levels)
         return None
 
     async def _refresh(self) -> None:
-        """Reads the accounts of callers whose state was asked for, and had not been told for a second."""
+        """Tells the server which calls need less room, and reads the accounts of callers whose state was asked for, and
+        had not been told for a second."""
+        await self._shrunk.tell(self._keeping.server, self._keeping.under_way)
         stale, self._stale = list(self._stale), set()
         for start in range(0, len(stale), AT_ONCE):
             await self._read([self._keeping.book(spender) for spender in stale[start : start + AT_ONCE]])

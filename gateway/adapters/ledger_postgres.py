@@ -62,6 +62,9 @@ _MIGRATIONS = (
     CREATE TABLE folded (time DOUBLE PRECISION NOT NULL, marks BYTEA NOT NULL);
     CREATE INDEX folded_time ON folded (time);
     """,
+    """
+    ALTER TABLE entries ADD COLUMN final BIGINT NOT NULL DEFAULT -1;
+    """,
 )
 """The rule for them stands in `migrations_postgres`."""
 

@@ -32,8 +32,8 @@ DIMENSIONS = (
 """By which folded calls can still be told apart."""
 
 SUMS = ("calls", "requests", *BUCKETS, "cost_millions", "cost_rest")
-"""What is summed of folded calls. A request is counted at its first hop; a correction is no call. The cost is
-`cost_millions` * `MILLION` + `cost_rest`, in pico-USD."""
+"""What is summed of folded calls. A request is counted at its last call, the one that served it if any did; a
+correction is no call. The cost is `cost_millions` * `MILLION` + `cost_rest`, in pico-USD."""
 
 MILLION = 10**6
 HOUR = 3600
@@ -41,7 +41,7 @@ _MARK_BYTES = 8
 
 EACH_SUM = {
     "calls": "CASE state WHEN 'corrected' THEN 0 ELSE 1 END",
-    "requests": "CASE hop WHEN 1 THEN 1 ELSE 0 END",
+    "requests": "CASE WHEN final >= 0 THEN final WHEN hop = 1 THEN 1 ELSE 0 END",
     **{name: name for name in BUCKETS},
     "cost_millions": f"cost_pico_usd / {MILLION}",
     "cost_rest": f"cost_pico_usd % {MILLION}",

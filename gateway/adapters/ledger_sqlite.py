@@ -67,6 +67,9 @@ _MIGRATIONS = (
     CREATE TABLE folded (time REAL NOT NULL, marks BLOB NOT NULL);
     CREATE INDEX folded_time ON folded (time);
     """,
+    """
+    ALTER TABLE entries ADD COLUMN final INTEGER NOT NULL DEFAULT -1;
+    """,
 )
 
 

@@ -82,7 +82,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 class Line(msgspec.Struct, frozen=True):
     """One line of a breakdown. Costs are pico-USD; `estimated` is what nobody reported, `uncertain` the part of it
-    that is an upper bound. A request is counted where it was sent first, a call where it went. A correction is none."""
+    that is an upper bound. A request is counted once, where its last call went. A correction is neither."""
 
     group: tuple[str, ...]
     requests: int

@@ -48,7 +48,11 @@ PACED = ("team", "app", "key")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A budget as it is listed. `set_by` is the rule of the policy, or `budget`; money is USD, times are UTC."""
+    """A budget as it is listed. `set_by` is the rule of the policy, or `budget`; money is USD, times are UTC.
+
+    `whose` is `each` where every value of `per` has one, `one` where only this account has it, `all` where it is all
+    spending.
+    """
 
     per: str
     account: str
@@ -59,6 +63,7 @@ class Row(msgspec.Struct, frozen=True):
     resets_at: str
     mode: str
     set_by: str
+    whose: str
 
 
 @app.command("set")
@@ -144,7 +149,7 @@ def list_budgets(state_dir: StateDir = None, policies: Policies = None, format: 
         print_rows([msgspec.structs.asdict(row) for row in rows], list(Row.__struct_fields__), format)
         return
     head = ["per", "account", "window", "limit USD", "spent USD", "used", "resets (UTC)", "mode", "set by"]
-    typer.echo(table(head, [[word or "-" for word in msgspec.structs.astuple(row)] for row in rows]))
+    typer.echo(table(head, [_cells(row) for row in rows]))
     if known.rates:
         typer.echo()
         typer.echo(
@@ -252,7 +257,14 @@ def _row(standing: Standing) -> Row:
         utc(standing.resets),
         mode,
         limit.rule,
+        "all" if limit.terms.per == "organisation" else "one" if limit.whose else "each",
     )
+
+
+def _cells(row: Row) -> list[str]:
+    """A budget as the table has it, where `each team` says what is for every one."""
+    per, *others, whose = msgspec.structs.astuple(row)
+    return [f"each {per}" if whose == "each" else per, *(word or "-" for word in others)]
 
 
 def _of_policy(settings: Settings) -> tuple[Limit, ...]:

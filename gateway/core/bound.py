@@ -31,6 +31,11 @@ class Bound(msgspec.Struct, frozen=True):
         """The most that it can cost once its answer is cut as short as it may be."""
         return self.most if self.whole else self.prompt + min(self.written, ENOUGH_OUTPUT) * self.token
 
+    @property
+    def shortest(self) -> int:
+        """The most that it can cost if its answer has one token, or as it is where that cannot be cut."""
+        return self.most if self.whole else self.prompt + min(self.written, 1) * self.token
+
     def written_for(self, pico_usd: int) -> int:
         """How many tokens a choice can have for so much money."""
         return min(self.written, (pico_usd - self.prompt) // self.token) if self.token else self.written

@@ -148,7 +148,8 @@ class Reserved(msgspec.Struct, frozen=True):
 
 class Exceeded(msgspec.Struct, frozen=True):
     """A call that a limit has no room for: what was spent and is reserved, the ceiling, and when the window ends.
-    `needed_pico_usd` is the least that the call can do with, 0: nobody asked."""
+    `needed_pico_usd` is the least that the call can do with, 0: nobody asked. `shortest_pico_usd` is what it would need
+    if its answer had one token."""
 
     limit: Limit
     value: str
@@ -157,6 +158,7 @@ class Exceeded(msgspec.Struct, frozen=True):
     ceiling_pico_usd: int
     resets: float
     needed_pico_usd: int = 0
+    shortest_pico_usd: int = 0
 
 
 class Standing(msgspec.Struct, frozen=True):

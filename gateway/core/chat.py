@@ -165,7 +165,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
             self.text_bytes,
             len(view.messages),
             self.output_limit,
-            view.n or 1,
+            max(view.n or 1, view.best_of or 1),  # some servers write more answers than they show
             self.attached_bytes,
             self.service,
             self.prompts,

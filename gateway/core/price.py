@@ -100,7 +100,11 @@ def rates_of(price: Price, read: int, service: str = "") -> Rates:
 
 def charge(usage: Usage, price: Price, service: str = "") -> int:
     """What the usage costs, in pico-USD. `service` is as `service_of` says it."""
-    rates = rates_of(price, usage.read, service) if service or price.tiers else price.rates
+    return bill(usage, rates_of(price, usage.read, service) if service or price.tiers else price.rates)
+
+
+def bill(usage: Usage, rates: Rates) -> int:
+    """What the usage costs at these rates, in pico-USD."""
     return (
         usage.input_uncached * rates.input
         + usage.cache_read * rates.cache_read
@@ -132,20 +136,29 @@ def dearest(price: Price, prompt: int, asked: str = "", *, audio: bool = True) -
     and of a word that the price does not name, any. A request that names none is taken to be served the usual one.
     `audio`: the request may have sound in it, or in its answer.
     """
-    service = service_of(price, asked, None)
-    schedules: list[Schedule] = [price]
-    if service == UNKNOWN_SERVICE:
-        schedules += price.services.values()
-    elif service:
-        schedules.append(price.services[service])
     read = written = 0
-    for schedule in schedules:
+    for schedule in _schedules(price, asked):
         for rates in schedule.up_to(prompt):
             read = max(read, rates.input, rates.cache_read, rates.cache_write, rates.cache_write_long)
             written = max(written, rates.output, rates.reasoning)
             if audio:
                 read, written = max(read, rates.audio_input), max(written, rates.audio_output)
     return read, written
+
+
+def dearest_at(price: Price, read: int, asked: str, served: str | None) -> Rates:
+    """Of each bucket the most that a token can cost when the prompt has so many tokens: `asked` is as for `dearest`,
+    `served` the service tier that the answer names, None: it has not."""
+    schedules = [*_schedules(price, asked), *(_schedules(price, served) if served else ())]
+    return _dearest(schedule.at(read) for schedule in schedules)
+
+
+def _schedules(price: Price, asked: str) -> list[Schedule]:
+    """The rates that may apply where a service tier is asked for."""
+    service = service_of(price, asked, None)
+    if service == UNKNOWN_SERVICE:
+        return [price, *price.services.values()]
+    return [price, price.services[service]] if service else [price]
 
 
 def unpriced(book: Iterable[Price]) -> Price | None:

@@ -223,6 +223,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     audio_output: int = 0
     service: str = ""
     """The provider's service tier (`flex`, `priority`, `batch`) that the price is of; empty: the usual one."""
+    final: int = -1
+    """1: the last call of its request, which is where that counts; 0: another followed; -1: nobody knows yet, or ever
+    (the process died, or the row is of a version before): then the first call counts."""
 
 
 def entries(record: Record) -> tuple[Entry, ...]:
@@ -236,7 +239,9 @@ def entries(record: Record) -> tuple[Entry, ...]:
         sensitivity, outcome, status = tried.sensitivity or record.sensitivity, record.end.value, record.status
         if tried is not served:
             outcome, status = "failed", status if tried.failure is None else tried.failure.status
-        found.append(entry_of(call, decision, tried, project, purpose, sensitivity, outcome, status, duration_ms))
+        final = 1 if tried is served else 0
+        row = entry_of(call, decision, tried, project, purpose, sensitivity, outcome, status, duration_ms, final)
+        found.append(row)
     return tuple(found)
 
 
@@ -250,6 +255,7 @@ def entry_of(
     outcome: str = "",
     status: int = 0,
     duration_ms: int = 0,
+    final: int = -1,
 ) -> Entry:
     """The ledger row of one upstream call."""
     caller, usage = call.caller, tried.usage
@@ -287,4 +293,5 @@ def entry_of(
         usage.audio_input,
         usage.audio_output,
         tried.service,
+        final,
     )

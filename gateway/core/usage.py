@@ -62,6 +62,20 @@ BUCKETS = Usage.__struct_fields__[:-1]
 READ = BUCKETS.index("output")
 """How many of the buckets, the first ones, are tokens that were read."""
 
+
+def less(whole: int, *parts: int) -> tuple[int, Source]:
+    """What is left of a figure without its parts, and whether that is as reported. Parts of more than there is
+    contradict it: they may have been counted beside it, so all of it is left, and that is an estimate that errs high.
+    """
+    left = whole - sum(parts)
+    return (left, "reported") if left >= 0 else (whole, "estimated")
+
+
+def surest(*sources: Source) -> Source:
+    """Who counted, where figures come from several: one that is estimated makes the whole an estimate."""
+    return "estimated" if "estimated" in sources else "reported"
+
+
 NOTHING = Usage()
 UNTOLD = Usage(source="estimated")
 """Of a call of which nobody knows whether it is billed: nothing was reported, and its cost is the most it can be."""
@@ -71,3 +85,11 @@ def highest(one: Usage, other: Usage) -> Usage:
     """Of each bucket the higher count: what errs high where neither is the last word."""
     counts = map(max, one.counts(), other.counts())
     return msgspec.convert({**dict(zip(BUCKETS, counts, strict=True)), "source": "estimated"}, Usage)
+
+
+def shortened(usage: Usage, written: int) -> Usage:
+    """The usage with no more written than so many tokens; sound that was counted stays."""
+    over = max(0, usage.written - written)
+    output = max(0, usage.output - over)
+    reasoning = max(0, usage.reasoning - (over - (usage.output - output)))
+    return msgspec.structs.replace(usage, output=output, reasoning=reasoning)

@@ -95,6 +95,7 @@ class View(msgspec.Struct):
     max_tokens: Annotated[int, Meta(ge=0)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=0)] | None = None
     n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    best_of: Annotated[int, Meta(ge=1, le=128)] | None = None
     tools: list[Raw] | None = None
     functions: list[Raw] | None = None
     response_format: ResponseFormat | None = None

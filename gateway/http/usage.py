@@ -1,6 +1,8 @@
 """GET /v1/gateway/usage: what the holder of a key has spent, and what is left to it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import msgspec
 from fastapi import Request, Response
@@ -11,6 +13,7 @@ from gateway.core.rate import Pace
 from gateway.http.routes import Endpoints, caller_of
 from gateway.ports import Budgets, Policies
 
+_T = TypeVar("_T")
 Spent = Callable[[str, float], Awaitable[Mapping[str, object]]]
 """What the ledger says of a key (its id) at a moment (Unix seconds): values that can be JSON."""
 
@@ -21,29 +24,35 @@ def usage_endpoints(policies: Policies, budgets: Budgets, spent: Spent) -> Endpo
     async def usage(request: Request) -> Response:
         """Spending of this key, its budgets and its rates."""
         caller, moment = caller_of(request), policies.moment()
-        pace = budgets.pace(caller.spender(caller.projects[0]), moment)
-        pace = await pace if isinstance(pace, Awaitable) else pace
-        standings: dict[tuple[str, str], Standing] = {}
-        for project in caller.projects:
-            found = budgets.standings(caller.spender(project), moment)
-            found = await found if isinstance(found, Awaitable) else found
-            standings |= {(each.limit.id, each.value): each for each in found}
+        pace, spend, standings = await asyncio.gather(
+            _heard(budgets.pace(caller.spender(caller.projects[0]), moment)),
+            spent(caller.key, moment),
+            asyncio.gather(
+                *(_heard(budgets.standings(caller.spender(project), moment)) for project in caller.projects)
+            ),
+        )
+        known = {(each.limit.id, each.value): each for found in standings for each in found}
         told = {
             "object": "gateway.usage",
             "key": caller.key,
             "team": caller.team,
             "app": caller.app,
-            "spend": await spent(caller.key, moment),
+            "spend": spend,
             "budgets": [
                 _budget(each)
-                for each in standings.values()
+                for each in known.values()
                 if each.limit.terms.per != "organisation"  # what all spend is not everybody's to know
             ],
-            "rate_limits": _rates(pace or Pace()),
+            "rate_limits": None if pace is None else _rates(pace),
         }
         return Response(msgspec.json.encode(told), media_type="application/json")
 
     return {("GET", "/v1/gateway/usage"): usage}
+
+
+async def _heard(told: Awaitable[_T] | _T) -> _T:
+    """What a store says, at once or later."""
+    return await told if isinstance(told, Awaitable) else told
 
 
 def _budget(standing: Standing) -> dict[str, object]:

@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed
-from gateway.core.usage import Usage
+from gateway.core.usage import Usage, less, surest
 from gateway.providers.completion import Chunks, completion, error_event
 from gateway.providers.failures import unreadable
 from gateway.providers.gemini_errors import blocked, broken_end, failure_of
@@ -145,28 +145,31 @@ _TIER = msgspec.json.Decoder(_Tier)
 def usage_of(raw: Raw) -> Usage | None:
     """Disjoint buckets from Gemini's: cached tokens and sound are inside the prompt, thoughts are beside the rest.
 
-    Tokens that only the total counts are reasoning: early events of a stream do not say what they are. None when it is
-    missing or contradicts itself.
+    Tokens that only the total counts are reasoning: early events of a stream do not say what they are. Where parts are
+    more than the whole, they count beside it, as an estimate. None when it is missing.
     """
     if raw in (_ABSENT, _NONE):
         return None
     try:
         wire = _USAGE.decode(raw)
-        cached = wire.cached_content_token_count
-        heard = max(0, _sound(wire.prompt_tokens_details) - _sound(wire.cache_tokens_details))
-        spoken = min(_sound(wire.candidates_tokens_details), wire.candidates_token_count)
-        read = wire.prompt_token_count + wire.tool_use_prompt_token_count
-        written = wire.candidates_token_count + wire.thoughts_token_count
-        return Usage(
-            input_uncached=read - cached - heard,
-            cache_read=cached,
-            audio_input=heard,
-            output=wire.candidates_token_count - spoken,
-            reasoning=wire.thoughts_token_count + max(0, wire.total_token_count - read - written),
-            audio_output=spoken,
-        )
-    except (*UNREADABLE, ValueError):
+    except UNREADABLE:
         return None
+    cached = wire.cached_content_token_count
+    heard = max(0, _sound(wire.prompt_tokens_details) - _sound(wire.cache_tokens_details))
+    spoken = _sound(wire.candidates_tokens_details)
+    read = wire.prompt_token_count + wire.tool_use_prompt_token_count
+    written = wire.candidates_token_count + wire.thoughts_token_count
+    fresh, of_read = less(read, cached, heard)
+    output, of_written = less(wire.candidates_token_count, spoken)
+    return Usage(
+        input_uncached=fresh,
+        cache_read=cached,
+        audio_input=heard,
+        output=output,
+        reasoning=wire.thoughts_token_count + max(0, wire.total_token_count - read - written),
+        audio_output=spoken,
+        source=surest(of_read, of_written),
+    )
 
 
 def _sound(details: list[_Modality] | None) -> int:

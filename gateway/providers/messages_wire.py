@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.price import USUAL
-from gateway.core.usage import NOTHING, Usage
+from gateway.core.usage import NOTHING, Usage, less
 from gateway.providers.reader import UNREADABLE
 from gateway.providers.usage import Count
 
@@ -152,14 +152,15 @@ class Reported:
         self._passes = _highest(self._passes, _sum(passes))
         told = _highest(self._passes, tuple(map(add, self._counts, self._apart)))
         fresh, cached, made, made_long, wrote, thought = told
-        thought = min(thought, wrote)
+        output, source = less(wrote, thought)
         return Usage(
             input_uncached=fresh,
             cache_read=cached,
             cache_write=max(0, made - made_long),
             cache_write_long=made_long,
-            output=wrote - thought,
+            output=output,
             reasoning=thought,
+            source=source,
         )
 
     def _serve(self, wire: _UsageWire, passes: Iterable[_Iteration]) -> None:

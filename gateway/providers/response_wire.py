@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from gateway.core.errors import Failed
 from gateway.core.price import AUTO
-from gateway.core.usage import Usage
+from gateway.core.usage import Usage, less, surest
 from gateway.providers.failures import classify
 from gateway.providers.reader import UNREADABLE
 from gateway.providers.usage import Count
@@ -175,7 +175,8 @@ def service_in(outcome: Outcome) -> str | None:
 def usage_in(raw: Raw | UnsetType) -> Usage | None:
     """Disjoint buckets from a response's usage, where cached tokens are inside the input, reasoning inside the output.
 
-    Tokens that only the total counts are reasoning (xAI). None when it is missing or contradicts itself.
+    Tokens that only the total counts are reasoning (xAI). Where parts are more than the whole, they count beside it, as
+    an estimate. None when it is missing.
     """
     if isinstance(raw, UnsetType) or not present(raw):
         return None
@@ -188,17 +189,17 @@ def usage_in(raw: Raw | UnsetType) -> Usage | None:
     cache_write = read.cache_write_tokens or read.cache_creation_input_tokens or 0
     reasoning = (wire.output_tokens_details or _NO_WROTE).reasoning_tokens or 0
     unlisted = max(0, (wire.total_tokens or 0) - wire.input_tokens - wire.output_tokens)
-    inside = 0 if unlisted else min(reasoning, wire.output_tokens)
-    try:
-        return Usage(
-            input_uncached=wire.input_tokens - cached - cache_write,
-            cache_read=cached,
-            cache_write=cache_write,
-            output=wire.output_tokens - inside,
-            reasoning=inside + unlisted,
-        )
-    except ValueError:
-        return None
+    beside = max(unlisted, reasoning) if reasoning > wire.output_tokens else unlisted
+    inside = 0 if beside else reasoning
+    fresh, of_read = less(wire.input_tokens, cached, cache_write)
+    return Usage(
+        input_uncached=fresh,
+        cache_read=cached,
+        cache_write=cache_write,
+        output=wire.output_tokens - inside,
+        reasoning=inside + beside,
+        source=surest(of_read, "reported" if beside == unlisted else "estimated"),
+    )
 
 
 def item_in(raw: Raw) -> Item | None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, UnsetType
 
-from gateway.core.usage import Usage
+from gateway.core.usage import Usage, less, surest
 
 Count = Annotated[int, Meta(ge=0, le=10**9)]
 """A token count that can be meant; anything else is not counted at all."""
@@ -48,8 +48,8 @@ def usage_of(raw: Raw | UnsetType, cached_beside: int = 0) -> Usage | None:
     """Disjoint buckets from OpenAI's, where cached and sound are inside prompt, reasoning and sound inside completion.
 
     Tokens that only the total counts are reasoning (xAI, Gemini). Sound out of the cache counts as cached: nobody says
-    how much of it there was. `cached_beside` counts where the usage itself says nothing of a cache. None when it is
-    missing or contradicts itself.
+    how much of it there was. `cached_beside` counts where the usage itself says nothing of a cache. Where parts are
+    more than the whole, they count beside it, as an estimate: no reading of it is dearer. None when it is missing.
     """
     if isinstance(raw, UnsetType) or bytes(raw) in _NOTHING:
         return None
@@ -66,25 +66,28 @@ def usage_of(raw: Raw | UnsetType, cached_beside: int = 0) -> Usage | None:
     long = created.ephemeral_1h_input_tokens or 0
     short = created.ephemeral_5m_input_tokens or 0
     cache_write = max(read.cache_write_tokens or read.cache_creation_input_tokens or 0, short + long)
-    heard = max(0, min(read.audio_tokens or 0, wire.prompt_tokens - cached - cache_write))
+    heard = read.audio_tokens or 0
+    if heard <= wire.prompt_tokens:
+        heard = max(0, min(heard, wire.prompt_tokens - cached - cache_write))
     reasoning = wrote.reasoning_tokens or 0
     unlisted = max(0, (wire.total_tokens or 0) - wire.prompt_tokens - wire.completion_tokens)
-    inside = 0 if unlisted else min(reasoning, wire.completion_tokens)
+    beside = max(unlisted, reasoning) if reasoning > wire.completion_tokens else unlisted
+    inside = 0 if beside else reasoning
     cited, thought = (0, 0) if wire.num_search_queries is None else (wire.citation_tokens, wire.reasoning_tokens)
-    spoken = min(wrote.audio_tokens or 0, wire.completion_tokens - inside)
-    try:
-        return Usage(
-            input_uncached=wire.prompt_tokens - cached - cache_write - heard + cited,
-            cache_read=cached,
-            cache_write=cache_write - long,
-            cache_write_long=long,
-            audio_input=heard,
-            output=wire.completion_tokens - inside - spoken,
-            reasoning=inside + unlisted + thought,
-            audio_output=spoken,
-        )
-    except ValueError:
-        return None
+    spoken = wrote.audio_tokens or 0
+    fresh, of_read = less(wire.prompt_tokens, cached, cache_write, heard)
+    output, of_written = less(wire.completion_tokens, inside, spoken)
+    return Usage(
+        input_uncached=fresh + cited,
+        cache_read=cached,
+        cache_write=cache_write - long,
+        cache_write_long=long,
+        audio_input=heard,
+        output=output,
+        reasoning=inside + beside + thought,
+        audio_output=spoken,
+        source=surest(of_read, of_written, "reported" if beside == unlisted else "estimated"),
+    )
 
 
 def usage_object(usage: Usage) -> dict[str, object]:

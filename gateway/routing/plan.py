@@ -156,7 +156,10 @@ def exhausted(decision: Decision, backend: Backend, exceeded: Exceeded, moment: 
         reason += f": {spent} USD spent and {reserved} reserved of {usd(exceeded.ceiling_pico_usd)}"
     reason += f", until {utc(exceeded.resets)}"
     if exceeded.needed_pico_usd:
-        reason += f"; this call needs {usd(exceeded.needed_pico_usd)}, with a smaller `max_tokens` less"
+        reason += f"; this call needs {usd(exceeded.needed_pico_usd)}"
+        left = exceeded.ceiling_pico_usd - exceeded.spent_pico_usd - exceeded.reserved_pico_usd
+        if exceeded.shortest_pico_usd <= left and exceeded.shortest_pico_usd < exceeded.needed_pico_usd:
+            reason += ", with a smaller `max_tokens` less"
         if (
             exceeded.reserved_pico_usd
             and exceeded.spent_pico_usd + exceeded.needed_pico_usd <= exceeded.ceiling_pico_usd
@@ -217,7 +220,8 @@ def refusal(decision: Decision, poor: Sequence[Exceeded] = ()) -> Refused:
             f"no backend of {named} that may be asked is in service{denied_others(decision)}; its operator finds the "
             "reason with `gateway policy explain`"
         )
-        return Refused(Refusal.NO_BACKEND, message, retry_after=30)
+        final = () if "offer" in by else ((b"x-should-retry", b"false"),)  # SDKs would: a price is not there by then
+        return Refused(Refusal.NO_BACKEND, message, retry_after=30, headers=final)
     if "policy" in by:
         rules = {rule for exclusion in decision.excluded for rule in exclusion.rules}
         return _denial(f"policy denies {named} for this request", rules, decision)

@@ -1,5 +1,6 @@
 """Reading the ledger wherever it is."""
 
+import socket
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -66,6 +67,14 @@ def test_a_server_that_is_not_there_is_told_without_the_password(tmp_path):
     with pytest.raises(LedgerUnreadable, match="cannot read the ledger at GATEWAY_DATABASE_URL") as told:
         Books(tmp_path, "postgresql://me:secret@127.0.0.1:1/ledger").ask("SELECT 1")
     assert "secret" not in str(told.value)
+
+
+def test_a_question_that_is_not_answered_is_given_up_in_the_time_it_has(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        books, began = Books(tmp_path, f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/d", 0.3), time.monotonic()
+        with pytest.raises(LedgerUnreadable, match="TimeoutError"):
+            books.ask("SELECT 1")
+        assert 0.2 < time.monotonic() - began < 3
 
 
 def test_a_database_without_tables_says_what_makes_them(shared, tmp_path):

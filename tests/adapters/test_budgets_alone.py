@@ -38,3 +38,15 @@ def test_when_the_window_is_over_the_part_is_of_the_whole():
 
 def test_without_limits_all_is_granted():
     assert Parts(3).take(ask(7), [], {}, NOON) == 7 * NANO
+
+
+def test_what_a_call_can_no_longer_cost_is_there_for_the_next():
+    parts, call = Parts(1), ask(300)
+    parts.take(call, LINES, {}, NOON)
+    for amount in (100, 100, 200):  # never more again
+        parts.shrink(call.id, amount * NANO)
+    parts.shrink("call-of-another", 0)
+    assert isinstance(parts.take(ask(201), LINES, {}, NOON), Exceeded)
+    assert parts.take(ask(200), LINES, {}, NOON) == 200 * NANO
+    parts.settle(call.id, 100 * NANO, NOON)
+    assert isinstance(parts.take(ask(1), LINES, {}, NOON), Exceeded)

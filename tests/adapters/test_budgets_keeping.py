@@ -295,7 +295,7 @@ async def test_a_lock_whose_answer_was_lost_holds_up_nobody(replica):
 @pytest.mark.alone
 @pytest.mark.assures("fault 10")
 async def test_a_server_that_is_down_denies_and_what_ended_meanwhile_is_counted(server, replica):
-    books = await replica(WALL)
+    books = await replica(WALL, rates=[Rate("key", "requests", 100)])
     room = await books.budgets.reserve(ask(50), 0)
     port = server.port
     server.terminate()
@@ -306,6 +306,7 @@ async def test_a_server_that_is_down_denies_and_what_ended_meanwhile_is_counted(
     books.budgets.settle(room, 20 * NANO, 0)
     assert [each.value for each in await books.budgets.standings(SPENDER, time.time())] == [EVERYTHING]
     assert await books.budgets.every_standing(time.time()) == []
+    assert await books.budgets.pace(SPENDER, 0) is None  # nobody knows it
     server._desired_port = port
     server.start()
     await books.until(lambda: books.keeping.up)

@@ -36,6 +36,9 @@ class Awaited:
     async def settle(self, room, pico_usd, tokens):
         self.budgets.settle(room, pico_usd, tokens)
 
+    async def shrink(self, room, pico_usd):
+        return self.budgets.shrink(room, pico_usd)
+
     async def standings(self, spender, moment):
         return self.budgets.standings(spender, moment)
 

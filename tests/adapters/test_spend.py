@@ -40,7 +40,8 @@ def entry(request: str, cost: int, *, hop: int = 1, **more: object) -> Entry:
         for field in msgspec.structs.fields(Entry)
     }
     return Entry(
-        **{**blank, "request_id": request, "hop": hop, "cost_pico_usd": cost, "usage_source": "reported", **more}
+        **{**blank, "request_id": request, "hop": hop, "cost_pico_usd": cost, "usage_source": "reported", "final": -1}
+        | more
     )
 
 
@@ -152,10 +153,39 @@ def test_times_are_told_in_utc_and_in_order(place):
     }
 
 
+@pytest.mark.parametrize("folded", [False, True])
+def test_after_a_fallback_a_request_is_of_the_model_that_served_it_and_counts_once(place, folded):
+    store = place.store()
+    rows = [
+        entry("r1", 1, backend="first", provider="a", final=0),
+        entry("r1", 2, hop=2, backend="second", provider="b", final=1),
+        entry("r2", 4, backend="first", provider="a", final=1),
+        entry("before", 8, backend="first", provider="a"),  # by a version that noted nothing: its first call counts
+        entry("before", 16, hop=2, backend="second", provider="b"),
+        entry("crashed", 32, backend="third", provider="b", state="uncertain"),
+    ]
+    store.write(rows)
+    while folded and store.fold(NOW):
+        pass
+    store.close()
+    for by in (["model"], ["provider"], ["model", "provider"], ["state"], []):
+        lines = breakdown(place.books, by, Asked(0.0))
+        assert sum(line.requests for line in lines) == 4
+        assert sum(line.calls for line in lines) == 6
+    assert {line.group: (line.requests, line.calls) for line in breakdown(place.books, ["model"], Asked(0.0))} == {
+        ("first",): (2, 3),
+        ("second",): (1, 2),
+        ("third",): (1, 1),
+    }
+    [second] = breakdown(place.books, ["model"], Asked(0.0, where=(("model", "second"),)))
+    assert second.requests == 1
+
+
 def random_entries(chance: random.Random, amount: int) -> list[Entry]:
     found = []
     for n in range(amount):
-        for hop in range(1, chance.choice([1, 1, 1, 2, 3]) + 1):
+        hops, noted = chance.choice([1, 1, 1, 2, 3]), chance.random() < 0.7
+        for hop in range(1, hops + 1):
             texts = {
                 column: chance.choice(["x", "y", "ü", ""])
                 for column in set(DIMENSIONS.values()) - {"request_id", "state", "usage_source"}
@@ -168,6 +198,7 @@ def random_entries(chance: random.Random, amount: int) -> list[Entry]:
                     time=1_690_000_000.0 + chance.randrange(250) * 86_400 + chance.random(),
                     state=chance.choice(["settled", "released", "uncertain"]),
                     usage_source=chance.choice(["reported", "estimated"]),
+                    final=int(hop == hops) if noted else -1,
                     **texts,
                     **{name: chance.choice([0, chance.randrange(10**6)]) for name in BUCKETS},
                 )
@@ -191,7 +222,7 @@ def reckoned(entries: list[Entry], by: list[str], where: dict[str, str]) -> dict
     return {
         group: Line(
             group,
-            requests=sum(each.hop == 1 for each in found),
+            requests=sum(each.final == 1 or (each.final < 0 and each.hop == 1) for each in found),
             calls=len(found),
             **{name: sum(getattr(each, name) for each in found) for name in BUCKETS},
             cost_pico_usd=sum(each.cost_pico_usd for each in found),

@@ -102,15 +102,28 @@ def test_the_list_has_what_the_ledger_says_was_spent(run, tmp_path):
     code, out, _ = run("budgets", "list", "--format", "json")
     told = json.loads(out)
     shown = {
-        (each["per"], each["account"], each["limit_usd"], each["settled_usd"], each["used"], each["mode"])
+        (
+            each["per"],
+            each["account"],
+            each["limit_usd"],
+            each["settled_usd"],
+            each["used"],
+            each["mode"],
+            each["whose"],
+        )
         for each in told["budgets"]
     }
     assert code == 0
     assert shown == {
-        ("team", "red", "10", "5", "50.0%", "hard"),
-        ("team", "red", "4", "5", "125.0%", "soft"),
-        ("app", "chat", "1", "0", "0.0%", "hard"),
+        ("team", "red", "10", "5", "50.0%", "hard", "each"),
+        ("team", "red", "4", "5", "125.0%", "soft", "one"),
+        ("app", "chat", "1", "0", "0.0%", "hard", "one"),
     }
+    lines = run("budgets", "list")[1].splitlines()
+    assert [line.split()[:3] for line in lines if "  red " in line] == [
+        ["each", "team", "red"],
+        ["team", "red", "month"],
+    ]
     assert told["rates"] == [{"per": "key", "unit": "requests", "a_minute": 5, "whose": ""}]
     assert "125.0%" in run("budgets", "list")[1]
     assert run("budgets", "list", "--format", "csv")[1].startswith("per,account,window,limit_usd,")

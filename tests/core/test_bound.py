@@ -69,3 +69,10 @@ def test_what_cannot_be_cut_short_wants_all_that_it_can_cost(operation, whole):
     made = bound(backend("a", max_output=100_000), asked)
     assert made.whole is whole
     assert (made.least == made.most) is whole
+    assert (made.shortest == made.most) is whole
+
+
+@pytest.mark.parametrize(("limit", "tokens"), [(None, 1), (5, 1), (1, 1), (0, 0)])
+def test_the_shortest_answer_has_one_token_of_each_choice(limit, tokens):
+    made = bound(backend("a", max_output=100_000), demand(limit, choices=3))
+    assert made.shortest == made.prompt + 3 * tokens * 1_000_000

@@ -435,6 +435,9 @@ def test_all_text_of_the_messages_is_measured(message):
         ((), None, 1, {"chat"}),
         ((b'"max_tokens":7', b'"n":3', b'"logprobs":true'), 7, 3, {"chat", "logprobs"}),
         ((b'"max_tokens":7', b'"max_completion_tokens":9'), 9, 1, {"chat"}),
+        ((b'"max_tokens":7', b'"best_of":5'), 7, 5, {"chat"}),
+        ((b'"max_tokens":7', b'"best_of":2', b'"n":3'), 7, 3, {"chat"}),
+        ((b'"max_tokens":7', b'"best_of":null'), 7, 1, {"chat"}),
     ],
 )
 def test_a_demand_is_what_a_plan_needs_and_holds_no_text(members, limit, choices, needs):
@@ -522,3 +525,10 @@ def test_what_is_stored_at_a_provider_is_not_named(name):
     with pytest.raises(Refused) as refused:
         parse(b'{"model":"m","messages":[{"role":"user","content":[' + part.encode() + b"]}]}")
     assert "any caller could name another's" in refused.value.message
+
+
+@pytest.mark.parametrize("best_of", [b"0", b"129", b"-1", b'"2"', b"1.5"])
+def test_a_number_of_answers_that_cannot_be_meant_is_refused(best_of):
+    with pytest.raises(Refused) as refused:
+        parse(body(b'"best_of":' + best_of))
+    assert refused.value.param == "best_of"

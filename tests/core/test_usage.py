@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.usage import BUCKETS, NOTHING, READ, Usage
+from gateway.core.usage import BUCKETS, NOTHING, READ, Usage, less, shortened, surest
 
 
 @given(st.tuples(*(st.integers(0, 10**12) for _ in BUCKETS)))
@@ -43,3 +43,34 @@ def test_every_count_is_a_bucket_of_the_total():
 def test_usage_is_frozen():
     with pytest.raises(AttributeError):
         NOTHING.output = 1
+
+
+@pytest.mark.parametrize(
+    ("usage", "written", "expected"),
+    [
+        (Usage(9, output=5, reasoning=3), 8, Usage(9, output=5, reasoning=3)),
+        (Usage(9, output=5, reasoning=3), 7, Usage(9, output=4, reasoning=3)),
+        (Usage(9, output=5, reasoning=3), 2, Usage(9, output=0, reasoning=2)),
+        (Usage(9, output=5, reasoning=3, audio_output=4), 0, Usage(9, audio_output=4)),
+    ],
+)
+def test_what_was_counted_too_high_is_taken_off_what_was_written(usage, written, expected):
+    assert shortened(usage, written) == expected
+
+
+@pytest.mark.parametrize(
+    ("whole", "parts", "left"),
+    [
+        (9, (), (9, "reported")),
+        (9, (4, 5), (0, "reported")),
+        (9, (4, 6), (9, "estimated")),
+        (0, (1,), (0, "estimated")),
+    ],
+)
+def test_parts_of_more_than_there_is_are_beside_it(whole, parts, left):
+    assert less(whole, *parts) == left
+
+
+def test_one_estimate_makes_an_estimate():
+    assert surest() == surest("reported") == "reported"
+    assert surest("reported", "estimated") == "estimated"

@@ -321,14 +321,29 @@ def test_every_end_has_a_word_of_openai(reason):
 @pytest.mark.parametrize(
     "wire",
     [
-        b'{"promptTokenCount":5,"cachedContentTokenCount":9}',
         b'{"promptTokenCount":-1}',
         b'{"promptTokenCount":"5"}',
         b"[]",
     ],
 )
-def test_usage_that_contradicts_itself_is_none(wire):
+def test_usage_that_cannot_be_meant_is_none(wire):
     assert usage_of(Raw(wire)) is None
+
+
+AUDIO = {"modality": "AUDIO", "tokenCount": 9}
+
+
+@pytest.mark.parametrize(
+    ("wire", "usage"),
+    [
+        ({"cachedContentTokenCount": 9}, Usage(5, cache_read=9, output=4, source="estimated")),
+        ({"promptTokensDetails": [AUDIO]}, Usage(5, audio_input=9, output=4, source="estimated")),
+        ({"candidatesTokensDetails": [AUDIO]}, Usage(5, output=4, audio_output=9, source="estimated")),
+    ],
+)
+def test_parts_of_more_than_the_whole_count_beside_it_and_are_no_report(wire, usage):
+    whole = {"promptTokenCount": 5, "candidatesTokenCount": 4, **wire}
+    assert usage_of(Raw(json.dumps(whole).encode())) == usage
 
 
 def test_tokens_that_only_the_total_counts_are_reasoning():

@@ -67,7 +67,7 @@ COMPACTED_TOO = Usage(input_uncached=203, cache_read=7, cache_write_long=5, outp
         ),
         (
             ({"input_tokens": 1, "output_tokens": 9, "output_tokens_details": {"thinking_tokens": 70}},),
-            Usage(input_uncached=1, reasoning=9),
+            Usage(input_uncached=1, output=9, reasoning=70, source="estimated"),
         ),
         # the parts of a stream: a later event leaves figures out, or says 0 for them, or knows better
         (({"input_tokens": 10, "output_tokens": 1}, {"output_tokens": 8}), Usage(input_uncached=10, output=8)),

@@ -61,7 +61,14 @@ def raw(value: object) -> Raw:
             Usage(input_uncached=5, cache_read=4, cache_write=1, output=5),
         ),
         ({"input_tokens": 10, "input_tokens_details": None, "output_tokens": 5}, Usage(input_uncached=10, output=5)),
-        ({"input_tokens": 10, "input_tokens_details": {"cached_tokens": 11}, "output_tokens": 5}, None),
+        (  # parts of more than the whole count beside it
+            {"input_tokens": 10, "input_tokens_details": {"cached_tokens": 11}, "output_tokens": 5},
+            Usage(input_uncached=10, cache_read=11, output=5, source="estimated"),
+        ),
+        (
+            {"input_tokens": 10, "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 6}},
+            Usage(input_uncached=10, output=5, reasoning=6, source="estimated"),
+        ),
         ({"input_tokens": -1, "output_tokens": 5}, None),
         ({"input_tokens": 10}, None),
         ("much", None),

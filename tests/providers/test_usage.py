@@ -51,7 +51,7 @@ from gateway.providers.usage import usage_object, usage_of
             {**USAGE, "prompt_tokens_details": {"cached_tokens": 8, "audio_tokens": 6}},
             Usage(cache_read=8, audio_input=2, output=5),
         ),
-        ({**USAGE, "completion_tokens_details": {"audio_tokens": 9}}, Usage(input_uncached=10, audio_output=5)),
+        ({**USAGE, "completion_tokens_details": {"audio_tokens": 5}}, Usage(input_uncached=10, audio_output=5)),
         (
             {
                 **USAGE,
@@ -76,12 +76,63 @@ from gateway.providers.usage import usage_object, usage_of
         ({**USAGE, "prompt_tokens": -1}, None),
         ({**USAGE, "prompt_tokens": 10**30}, None),
         ({**USAGE, "prompt_tokens": "10"}, None),
-        ({**USAGE, "prompt_tokens_details": {"cached_tokens": 11}}, None),
         ([], None),
     ],
 )
 def test_usage_of(wire, usage):
     assert usage_of(Raw(json.dumps(wire).encode())) == usage
+
+
+TORN = "estimated"
+
+
+@pytest.mark.parametrize(
+    ("read", "wrote", "total", "usage"),
+    [
+        ({"cached_tokens": 11}, {}, 15, Usage(10, cache_read=11, output=5, source=TORN)),
+        ({"cached_tokens": 6, "cache_write_tokens": 5}, {}, 15, Usage(10, 6, 5, output=5, source=TORN)),
+        (
+            {"cached_tokens": 9, "cache_creation": {"ephemeral_1h_input_tokens": 4}},
+            {},
+            None,
+            Usage(10, 9, 0, 4, output=5, source=TORN),
+        ),
+        ({"audio_tokens": 11}, {}, 15, Usage(10, audio_input=11, output=5, source=TORN)),
+        ({"cached_tokens": 11, "audio_tokens": 11}, {}, 15, Usage(10, 11, audio_input=11, output=5, source=TORN)),
+        ({}, {"reasoning_tokens": 6}, 15, Usage(10, output=5, reasoning=6, source=TORN)),
+        ({}, {"reasoning_tokens": 6}, None, Usage(10, output=5, reasoning=6, source=TORN)),
+        ({}, {"reasoning_tokens": 6}, 18, Usage(10, output=5, reasoning=6, source=TORN)),
+        ({}, {"reasoning_tokens": 6}, 21, Usage(10, output=5, reasoning=6)),
+        ({}, {"audio_tokens": 6}, 15, Usage(10, output=5, audio_output=6, source=TORN)),
+        ({}, {"audio_tokens": 3, "reasoning_tokens": 3}, 15, Usage(10, 0, 0, 0, 0, 5, 3, 3, TORN)),
+    ],
+)
+def test_parts_of_more_than_the_whole_count_beside_it_and_are_no_report(read, wrote, total, usage):
+    wire = {**USAGE, "total_tokens": total, "prompt_tokens_details": read, "completion_tokens_details": wrote}
+    assert usage_of(Raw(json.dumps(wire).encode())) == usage
+
+
+COUNTS = st.none() | st.integers(0, 40)
+
+
+@given(st.lists(st.integers(0, 30), min_size=2, max_size=2), st.lists(COUNTS, min_size=6, max_size=6))
+def test_no_figure_that_was_reported_is_left_out(whole, parts):
+    prompt, completion = whole
+    cached, written, heard, reasoning, spoken, total = parts
+    wire = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": total,
+        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written, "audio_tokens": heard},
+        "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": spoken},
+    }
+    usage = usage_of(Raw(json.dumps(wire).encode()))
+    assert usage.read >= max(prompt, (cached or 0) + (written or 0))
+    assert usage.written >= max(completion, reasoning or 0, spoken or 0)
+    assert usage.total >= (total or 0)
+    if usage.source == "reported":
+        assert usage.read == prompt
+        assert usage.total == max(prompt + completion, total or 0)
 
 
 def test_absent_usage_is_none():

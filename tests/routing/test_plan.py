@@ -339,6 +339,15 @@ def test_a_refusal_says_what_stands_in_the_way(exclusions, expected):
     assert expected == refusal(Decision("dec-1", "digest", "fast", FACTS, (), exclusions)).message
 
 
+@pytest.mark.parametrize(
+    ("by", "final"), [(("price",), True), (("price", "policy"), True), (("offer",), False), (("offer", "price"), False)]
+)
+def test_sdks_do_not_ask_again_for_what_has_no_price(by, final):
+    refused = refusal(Decision("dec-1", "digest", "fast", FACTS, (), excluded(*by)))
+    assert refused.refusal.status == 503
+    assert ((b"x-should-retry", b"false") in refused.headers) is final
+
+
 LIMIT, STRICTER, STRIP = (
     Obligation("max_output_tokens", 9),
     Obligation("max_output_tokens", 5),

@@ -49,6 +49,8 @@ async def spend(url: str, journal: Path, seed: int, seconds: float) -> None:
             lines.write(f"open {id} {room.nano_usd}\n")
             await asyncio.sleep(random.random() * 0.01)
             cost = random.randint(0, room.nano_usd)
+            if random.random() < 0.5:
+                room = budgets.shrink(room, random.randint(cost, room.nano_usd) * NANO)
             lines.write(f"done {id} {cost}\n")
             budgets.settle(room, cost * NANO, 0)
             return True

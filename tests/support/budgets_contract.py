@@ -49,7 +49,9 @@ def entry(**fields):
         name: 0 for name in names if name in ("hop", "status", "duration_ms", "cost_pico_usd") or "cache" in name
     }
     plain |= dict.fromkeys(("input_uncached", "output", "reasoning", "audio_input", "audio_output"), 0)
-    return Entry(**(plain | {"time": NOON, "state": "settled", "hop": 1} | msgspec.structs.asdict(SPENDER) | fields))
+    return Entry(
+        **(plain | {"final": -1, "time": NOON, "state": "settled", "hop": 1} | msgspec.structs.asdict(SPENDER) | fields)
+    )
 
 
 async def spend(books, amount, moment=NOON, **who):
@@ -261,6 +263,10 @@ class BudgetsContract:
         assert (await books.pace(Spender(app="chat"), NOON)).tokens.remaining == 80
         assert isinstance(await books.reserve(ask(0, tokens=60), NOON), Reserved)
 
+    async def test_where_there_are_no_rates_there_is_no_pace(self, make):
+        books = await make(PER_KEY, rates=[Rate("team", "requests", 5, "blue")])
+        assert await books.pace(SPENDER, NOON) == Pace()
+
     async def test_a_request_that_was_let_in_is_not_held_up_half_way(self, make):
         books = await make(rates=[Rate("key", "requests", 1), Rate("key", "tokens", 10)])
         assert isinstance(await books.reserve(ask(0, tokens=10), NOON), Reserved)
@@ -272,3 +278,44 @@ class BudgetsContract:
         await books.reserve(ask(0), NOON)
         await books.enforce([PER_KEY], [rate])
         assert isinstance(await books.reserve(ask(0), NOON), Throttled)
+
+    async def test_what_a_call_can_no_longer_cost_is_there_for_the_next(self, make):
+        books = await make(PER_KEY, limit("all", "organisation", "month", 200), limit("rolling", "team", "7d", 300))
+        call = await books.reserve(ask(80), NOON)
+        assert not await has_room(books, 21)
+        less = await books.shrink(call, 30 * NANO)
+        assert less.pico_usd == 30 * NANO
+        assert not await has_room(books, 71)
+        next = await books.reserve(ask(70), NOON)
+        assert isinstance(next, Reserved)
+        await books.settle(next, 0, 0)
+        await books.settle(less, 20 * NANO, 0)
+        for standing in await books.standings(SPENDER, NOON):
+            assert (standing.spent_pico_usd, standing.reserved_pico_usd) == (20 * NANO, 0)
+
+    async def test_a_room_that_shrinks_never_grows_again(self, make):
+        books = await make(PER_KEY)
+        call = await books.reserve(ask(60), NOON)
+        for asked, left in ((40, 40), (40, 40), (55, 40), (10, 10), (0, 0), (60, 0)):
+            call = await books.shrink(call, asked * NANO)
+            [standing] = await books.standings(SPENDER, NOON)
+            assert (call.pico_usd, standing.reserved_pico_usd) == (left * NANO, left * NANO)
+
+    async def test_a_call_that_comes_to_more_than_it_shrank_to_is_booked_in_full(self, make):
+        books = await make(PER_KEY)
+        call = await books.shrink(await books.reserve(ask(60), NOON), 10 * NANO)
+        other = await books.reserve(ask(80), NOON)
+        await books.settle(call, 50 * NANO, 0)
+        assert books.budgets.overshot_pico_usd == 30 * NANO
+        [standing] = await books.standings(SPENDER, NOON)
+        assert (standing.spent_pico_usd, standing.reserved_pico_usd) == (50 * NANO, 80 * NANO)
+        await books.settle(other, 0, 0)
+
+    async def test_a_limit_that_comes_into_force_has_what_is_left_of_a_room(self, make):
+        books = await make(PER_KEY)
+        call = await books.shrink(await books.reserve(ask(60), NOON), 10 * NANO)
+        await books.enforce([PER_KEY, limit("new", "team", "month", 100)])
+        found = {each.limit.id: each.reserved_pico_usd for each in await books.standings(SPENDER, NOON)}
+        assert found == {"per-key": 10 * NANO, "new": 10 * NANO}
+        await books.settle(call, 5 * NANO, 0)
+        assert {each.reserved_pico_usd for each in await books.standings(SPENDER, NOON)} == {0}

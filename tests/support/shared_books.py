@@ -45,6 +45,11 @@ class Shared:
         self.budgets.settle(room, pico_usd, tokens)
         await self.settled()
 
+    async def shrink(self, room, pico_usd):
+        room = self.budgets.shrink(room, pico_usd)
+        await self.until(lambda: not self.budgets._shrunk._rooms)
+        return room
+
     async def settled(self):
         await self.until(lambda: not self.keeping._ended)
 

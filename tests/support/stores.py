@@ -30,6 +30,7 @@ NOW = float(int(time.time()))
 
 def entry(request: str = "req-1", *, hop: int = 1, state: str = "settled", cost: int = 7, **more: object) -> Entry:
     blank = {field.name: {str: "", int: 0, float: NOW}.get(field.type, "") for field in msgspec.structs.fields(Entry)}
+    blank["final"] = -1
     return Entry(**{**blank, "request_id": request, "hop": hop, "state": state, "cost_pico_usd": cost, **more})
 
 

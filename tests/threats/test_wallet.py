@@ -25,6 +25,7 @@ DEAREST = [
     (CHAT, {"n": 129}),
     (CHAT, {"n": HUGE}),
     (CHAT, {"best_of": 128, "n": 128}),
+    (CHAT, {"best_of": 128, "max_tokens": 1000}),
     (CHAT, {"reasoning_effort": "high"}),
     (CHAT, {"reasoning_effort": "xhigh", "max_tokens": 1_000_000}),
     (CHAT, {"service_tier": "priority"}),

@@ -1,7 +1,6 @@
 """`gateway spend forecast`"""
 
 import time
-from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -10,7 +9,17 @@ import typer
 from gateway.adapters.books import LedgerUnreadable
 from gateway.adapters.spend import hourly
 from gateway.cli.budgets import open_store
-from gateway.cli.common import Policies, StateDir, books_of, cannot_run, print_json, settings_of, table
+from gateway.cli.common import (
+    Format,
+    Policies,
+    StateDir,
+    books_of,
+    cannot_run,
+    print_json,
+    print_rows,
+    settings_of,
+    table,
+)
 from gateway.cli.policy.common import written
 from gateway.cli.spend.printed import short
 from gateway.core.budget import EVERYTHING, window_at
@@ -21,17 +30,10 @@ from gateway.policy.decide import Eligibility
 _MOST_ROWS = 40
 
 
-class Report(StrEnum):
-    """How a forecast is printed."""
-
-    table = "table"
-    json = "json"
-
-
 def forecast(
     state_dir: StateDir = None,
     policies: Policies = None,
-    format: Annotated[Report, typer.Option(help="How to print.")] = Report.table,
+    format: Annotated[Format, typer.Option(help="How to print; csv has the limits alone.")] = Format.table,
 ) -> None:
     """Show where the month will end, and how long each limit lasts."""
     bundle, _ = written(policies)
@@ -53,8 +55,12 @@ def forecast(
     for each in spent:
         hours[each.hour] = hours.get(each.hour, 0) + each.pico_usd
     month, found = projection(hours, "month", now), outlooks(limits, spent, now)
-    if format is Report.json:
-        print_json({"month": _data(month), "limits": [_outlook(each) for each in found]})
+    limits_found = [_outlook(each) for each in found]
+    if format is Format.json:
+        print_json({"month": _data(month), "limits": limits_found})
+        return
+    if format is Format.csv:
+        print_rows(limits_found, _FIELDS, format)
         return
     _print_month(month)
     if found:
@@ -62,7 +68,7 @@ def forecast(
         head = ["limit", "whose", "window ends", "spent USD", "of USD", "used", "expected at its end", "runway", "mode"]
         typer.echo(table(head, [_row(each) for each in found[:_MOST_ROWS]]))
         if len(found) > _MOST_ROWS:
-            typer.echo(f"and {len(found) - _MOST_ROWS} more; --format json has all")
+            typer.echo(f"and {len(found) - _MOST_ROWS} more; --format json or csv has all")
 
 
 def _print_month(month: Projection) -> None:
@@ -98,6 +104,12 @@ def _row(each: Outlook) -> list[str]:
 
 def _data(month: Projection) -> dict[str, object]:
     return {**msgspec.structs.asdict(month), "window": msgspec.structs.asdict(month.window)}
+
+
+_FIELDS = (
+    *("limit", "rule", "project", "enforced", "per", "value", "window", "spent_pico_usd", "ceiling_pico_usd"),
+    *("used", "end_pico_usd", "resets", "runway_days"),
+)
 
 
 def _outlook(each: Outlook) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """`gateway spend forecast`"""
 
+import csv
+import io
 import json
 import time
 
@@ -39,7 +41,9 @@ def entry(request: str, cost: int, **more: object) -> Entry:
     blank = {
         field.name: {str: "x", int: 1, float: 0.0}.get(field.type, "settled") for field in msgspec.structs.fields(Entry)
     }
-    return Entry(**{**blank, "request_id": request, "cost_pico_usd": cost, "usage_source": "reported", **more})
+    return Entry(
+        **{**blank, "request_id": request, "cost_pico_usd": cost, "usage_source": "reported", "final": -1, **more}
+    )
 
 
 @pytest.fixture
@@ -100,9 +104,18 @@ def test_all_of_it_for_programs(run):
     assert (limits["a-month#1"]["value"], limits["a-month#1"]["enforced"]) == ("(all)", False)
 
 
+def test_the_limits_as_a_table_of_other_programs(run):
+    rows = ten_a_day(20)
+    found = list(csv.DictReader(io.StringIO(run("--format", "csv", rows=rows)[1])))
+    told = json.loads(run("--format", "json")[1])["limits"]
+    assert [each["limit"] for each in found] == [each["limit"] for each in told]
+    assert [int(each["spent_pico_usd"]) for each in found] == [each["spent_pico_usd"] for each in told]
+    assert list(found[0]) == list(told[0])
+
+
 def test_many_accounts_are_cut_short(run):
     rows = [entry(f"r{at}", USD, team=f"t{at}", time=time.time() - 86_400) for at in range(50)]
-    assert run(rows=rows)[1].splitlines()[-1] == "and 12 more; --format json has all"
+    assert run(rows=rows)[1].splitlines()[-1] == "and 12 more; --format json or csv has all"
 
 
 def test_without_a_tree_it_cannot_run(run, monkeypatch):

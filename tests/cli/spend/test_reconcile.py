@@ -34,7 +34,15 @@ def entry(request: str, cost: int, day: int, **more: object) -> Entry:
         "time": day * 86_400 + 5.0,
     }
     return Entry(
-        **{**blank, "request_id": request, "cost_pico_usd": cost, "usage_source": "reported", **of_call, **more}
+        **{
+            **blank,
+            "request_id": request,
+            "cost_pico_usd": cost,
+            "usage_source": "reported",
+            "final": -1,
+            **of_call,
+            **more,
+        }
     )
 
 

@@ -26,7 +26,9 @@ def entry(request: str, cost: int, **more: object) -> Entry:
         field.name: {str: "x", int: 1, float: time.time()}.get(field.type, "settled")
         for field in msgspec.structs.fields(Entry)
     }
-    return Entry(**{**blank, "request_id": request, "cost_pico_usd": cost, "usage_source": "reported", **more})
+    return Entry(
+        **{**blank, "request_id": request, "cost_pico_usd": cost, "usage_source": "reported", "final": -1, **more}
+    )
 
 
 ROWS = [entry("r1", 1_500_000_000_000, team="=cmd()"), entry("r2", 5, team="blue"), entry("old", 9, time=1.0)]
