@@ -40,7 +40,7 @@ def whole(
         except UpstreamError as error:
             failed = error.failed
     body = b"" if failed is not None else body
-    return Answer(body, answer.usage, answer.written_bytes, failed, answer.service, answer.model)
+    return Answer(body, answer.usage, answer.written_bytes, failed, answer.service, answer.model, answer.unfinished)
 
 
 async def answer(reply: Reply, headers: Headers, call: Call, surface: Surface, body: bytes) -> None:
