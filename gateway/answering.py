@@ -66,6 +66,8 @@ async def give_up(
     ]
     if told.retry_after is not None:
         headers.append((b"retry-after", told.retry_after.encode("latin-1", "replace")))
+    if told.retry_after_ms is not None:
+        headers.append((b"retry-after-ms", b"%d" % told.retry_after_ms))
     if all(failed.kind.is_ours for failed in failures):
         headers.append((b"x-should-retry", b"false"))  # SDKs would, by the status
     await reply.start(told.status, headers)
