@@ -1,7 +1,8 @@
 """What an error answer means. Providers agree neither on shapes nor on codes; the words they use are rows here.
 
 The error object that goes to the client has the four keys of the OpenAI envelope; `code` is a string or null. Further
-figures that the provider sent stay, and what Azure's filters found. Facts: the providers' error pages and recorded answers, November 2026.
+figures that the provider sent stay, and what Azure's filters found. Facts: the providers' error pages and recorded
+answers, November 2026.
 """
 
 import math
