@@ -1,9 +1,9 @@
 """Signatures and encrypted thoughts that a provider wants back unchanged: random bytes in base64, told by their place.
 
 They are no text to any model, and nobody but their provider can read them. Random letters look like a key now and
-then, in long conversations often enough, and with that taken out the provider refuses the turn. So they are not read as
-texts. Only what cannot be a text passes: in base64 from end to end, with the digits that random letters have, with bytes
-in it that are none either, and without a beginning as keys have it (`sk-proj-`, `github_pat_`).
+then, in long conversations often enough, and with that taken out the provider refuses the turn. So they are not read
+as texts. Only what cannot be a text passes: in base64 from end to end, with the digits that random letters have, with
+bytes in it that are none either, and without a beginning as keys have it (`sk-proj-`, `github_pat_`).
 """
 
 import binascii
