@@ -109,6 +109,7 @@ QWEN_CODES: Mapping[str, FailureKind] = {"insufficient_quota": FailureKind.THROT
 _SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|xai|nvapi|key|AIza)[-_][\w*.\-]{6,}|\bAIza[\w\-]{10,}|\borg-[\w]{6,}")
 _FIGURE = re.compile(r"\d{1,9}(\.\d{1,9})?\Z")
 _STATUS = re.compile(r"[45]\d\d\Z")
+_NOT_JSON = "the backend answered with an error that is not JSON"
 _WORD = re.compile(r"[A-Za-z]+(_[A-Za-z]+){0,5}\Z")
 GROQ_FLEX_IS_FULL, BEDROCK_MODEL_FAILED = 498, 424
 MAX_MESSAGE = 2000
@@ -147,6 +148,8 @@ def classify(
         error["code"] = "context_length_exceeded"
     if kind is FailureKind.TOO_LARGE:
         error["code"] = error["code"] or "request_too_large"
+        if error["message"] == _NOT_JSON:  # a proxy before the backend said it
+            error |= {"message": "the request is larger than the backend takes", "type": "invalid_request_error"}
     error["type"] = error["type"] or ("server_error" if kind in _THEIRS else "invalid_request_error")
     own = not 400 <= status < 600 or status == GROQ_FLEX_IS_FULL or (kind is FailureKind.SERVER_ERROR and status < 500)
     exact = headers.get("retry-after-ms", "")
@@ -246,7 +249,7 @@ def _read(body: bytes) -> _Read:
     try:
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Read(error_object("the backend answered with an error that is not JSON", "server_error", None))
+        return _Read(error_object(_NOT_JSON, "server_error", None))
     if isinstance(data, list) and data:
         data = data[0]
     if not isinstance(data, dict):

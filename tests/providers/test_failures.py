@@ -350,7 +350,9 @@ def test_what_azures_filters_found_is_told_without_texts():
 @pytest.mark.parametrize(("code", "told"), [(None, "request_too_large"), ("too_big", "too_big")])
 def test_a_body_that_is_too_large_is_no_context_that_is_too_long(code, told):
     assert classify(413, json.dumps(said(code=code)).encode()).error["code"] == told
-    assert classify(413, b"<html>413 Request Entity Too Large</html>").error["code"] == "request_too_large"
+    proxied = classify(413, b"<html>413 Request Entity Too Large</html>").error
+    assert (proxied["type"], proxied["code"]) == ("invalid_request_error", "request_too_large")
+    assert "JSON" not in proxied["message"]
 
 
 @pytest.mark.parametrize(
