@@ -40,7 +40,7 @@ def whole(
         except UpstreamError as error:
             failed = error.failed
     body = b"" if failed is not None else body
-    return Answer(body, answer.usage, answer.written_bytes, failed, answer.service, answer.model)
+    return Answer(body, answer.usage, answer.written_bytes, failed, answer.service, answer.model, answer.unfinished)
 
 
 async def answer(reply: Reply, headers: Headers, call: Call, surface: Surface, body: bytes) -> None:
@@ -66,6 +66,8 @@ async def give_up(
     ]
     if told.retry_after is not None:
         headers.append((b"retry-after", told.retry_after.encode("latin-1", "replace")))
+    if told.retry_after_ms is not None:
+        headers.append((b"retry-after-ms", b"%d" % told.retry_after_ms))
     if all(failed.kind.is_ours for failed in failures):
         headers.append((b"x-should-retry", b"false"))  # SDKs would, by the status
     await reply.start(told.status, headers)

@@ -143,7 +143,7 @@ class Gateway:
         )
         series.show(PolicySeries(self.policies, series.drop))
         self.orders = Orders(settings, self.agreed, self.policies, self.lanes, at_once, self.log.event)
-        self.upstreams = AiohttpUpstreams(find)
+        self.upstreams = AiohttpUpstreams(find, settings.max_bodies_bytes)
         self.otel: otel.Otel | None = None
         if at := settings.otel_endpoint:
             self.otel = otel.started(at, settings.otel_header_pairs, settings.otel_sample, self.log.event)

@@ -298,6 +298,12 @@ class Hop:
         return "" if source is None else other_name(self.backend, source.model)
 
     @property
+    def unfinished(self) -> bool:
+        """The backend's answer ended, and nobody said why: it may be cut off, so it does not count as whole."""
+        source = self.reader or self.answer
+        return source is not None and source.unfinished
+
+    @property
     def sensitivity(self) -> str:
         """The label as it was sent, in words."""
         return self.facts.sensitivity or UNKNOWN

@@ -111,7 +111,8 @@ def ended(hop: Hop) -> Tried:
     if hop.chat.operation in _UNCOUNTED and ((told := reported(hop)) is None or not told.written):
         return tried(hop, "uncertain", _used(hop), hop.bound.most)  # no limit shortens it
     broken = hop.reader.failed if hop.reader is not None else None
-    return _owed(hop, _used(hop), broken.kind if broken is not None else None)
+    failure = broken.kind if broken is not None else FailureKind.BROKEN if hop.unfinished else None
+    return _owed(hop, _used(hop), failure)
 
 
 def _used(hop: Hop) -> Usage:

@@ -72,7 +72,8 @@ class Opened(Protocol):
         """
 
     async def read_all(self, limit: int) -> bytes:
-        """All that is left. Raises UpstreamError when it breaks off, is late, or exceeds the limit (bytes)."""
+        """All that is left. Raises UpstreamError when it breaks off, is late, or exceeds the limit (bytes), Refused
+        where there is no room for it beside others. The room is taken until `close`."""
 
     async def drain(self) -> None:
         """Takes the end that follows a complete answer, if it comes at once, so that the connection can serve again."""

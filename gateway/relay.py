@@ -221,7 +221,7 @@ class Relay:
                 await self._seal(reply)
                 first_byte = _MONOTONIC()
                 await answer(reply, headers, call, surface, hop.body)
-                end, status = End.COMPLETE, 200
+                end, status = End.TRUNCATED if hop.unfinished else End.COMPLETE, 200
                 return end
 
             first_byte, status = _MONOTONIC(), 200
@@ -235,7 +235,7 @@ class Relay:
             await self._seal(reply)
             await reply.end(stream.last)
             if (broken := hop.reader.failed) is None:
-                end = End.COMPLETE
+                end = End.TRUNCATED if hop.unfinished else End.COMPLETE
                 await hop.drain()
             else:
                 end = BROKEN_BY_US.get(broken.kind, End.TRUNCATED)

@@ -102,8 +102,8 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 32_000_000
     """Largest request body."""
     max_bodies_bytes: Annotated[int, Field(ge=1024)] = 256_000_000
-    """Request bodies held at once, of those above 256 KiB; of one team half of it. More get 503
-    `gateway_overloaded`."""
+    """Request bodies held at once, of those above 256 KiB; of one team half of it. As much again of answers that do not
+    stream. More get 503 `gateway_overloaded`."""
     scrape_token: SecretStr | None = None
     """When set, /metrics wants it as a bearer token, or a key with the scope `metrics`. 16 characters at least."""
     workers: Annotated[int, Field(ge=1)] = 1

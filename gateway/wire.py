@@ -25,6 +25,10 @@ class StreamReader(Protocol):
         """The upstream reported an error, or sent what nobody can read."""
 
     @property
+    def unfinished(self) -> bool:
+        """The upstream said that it was done, and not why the answer ended: it may be cut off."""
+
+    @property
     def usage(self) -> Usage | None:
         """As reported."""
 
@@ -88,6 +92,10 @@ class Answer(Protocol):
     @property
     def failed(self) -> Failed | None:
         """How it is no answer at all."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Nothing says why it ended: it may be cut off."""
 
 
 class Dialect(Protocol):

@@ -27,3 +27,10 @@ async def test_a_failure_says_whether_trying_again_is_of_use(kind, retry):
     assert await give_up(told, CHAT, call(), DECISION, (failed,)) == (kind.status, kind.code)
     assert json.loads(told.body)["error"]["message"] == "m"
     assert (told.headers.get("x-should-retry"), told.headers["retry-after"]) == (retry, "7")
+    assert "retry-after-ms" not in told.headers
+
+
+async def test_a_wait_in_milliseconds_is_told_too():
+    told, kind = Told(), FailureKind.THROTTLED
+    await give_up(told, CHAT, call(), DECISION, (Failed(kind, 429, {"message": "m"}, "2", 1500),))
+    assert (told.headers["retry-after"], told.headers["retry-after-ms"]) == ("2", "1500")

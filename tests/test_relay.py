@@ -216,6 +216,25 @@ def test_nothing_falls_back_after_the_first_byte(gateway, upstream, key):
     assert (row["state"], row["usage_source"], row["outcome"]) == ("settled", "estimated", "truncated")
 
 
+UNSAID = {**OK, "choices": [{**OK["choices"][0], "finish_reason": None}]}
+
+
+@pytest.mark.parametrize("script", [[answer(UNSAID)], stream(delta("hel"), DONE)], ids=["whole", "streamed"])
+def test_an_answer_that_does_not_say_why_it_ended_is_not_recorded_as_complete(gateway, upstream, key, script):
+    streamed = len(script) > 1
+    upstream.scripts |= {"a": script, "b": [answer(OK)]}
+    response = ask(gateway, key, "pair", stream=streamed)
+    assert response.status_code == 200
+    assert response.content == (delta("hel") + DONE if streamed else json.dumps(UNSAID).encode())
+    (row,) = rows_of(gateway, response)
+    assert (row["state"], row["failure"], row["outcome"]) == ("settled", "broken", "truncated")
+    head = {"authorization": f"Bearer {key}"}
+    body = {"model": "a", "max_tokens": 9, "stream": streamed, "messages": [{"role": "user", "content": "hi"}]}
+    said = httpx2.post(f"{gateway.base}/v1/messages", json=body, headers=head)  # said anew, so it is an error there
+    assert b"message_stop" not in said.content
+    assert b'"type":"error"' in said.content
+
+
 @pytest.mark.parametrize("end", [[STREAM_END], [CLOSE], [0.2, RESET]], ids=["clean", "closed", "reset"])
 def test_a_stream_that_breaks_off_never_looks_finished(gateway, upstream, key, end):
     upstream.scripts["a"] = [STREAM_HEAD, chunk(delta("hel")), *end]

@@ -21,7 +21,8 @@ from gateway import __version__
 from gateway.adapters.deadlines import NEVER, Deadline, Deadlines
 from gateway.adapters.secrets import Secret
 from gateway.core.catalog import Backend, Endpoint
-from gateway.core.errors import Failed, FailureKind
+from gateway.core.errors import Failed, FailureKind, Refusal, Refused
+from gateway.core.held import Held
 from gateway.core.permit import Permit
 from gateway.ports import Headers, UpstreamError
 
@@ -39,6 +40,8 @@ _KEY_SECONDS = 30.0
 """How long a key from a file is used before the file is read again: tokens of clouds live for an hour."""
 _PART_BYTES = 8_192
 """How much of a stream is read in one turn of the loop: small events take a few milliseconds then."""
+_FREE_BYTES, _AGAIN_SECONDS = 262_144, 2
+"""An answer up to this size counts for nothing beside others; when to try again where there is no room for one."""
 _NO_HEADERS: Headers = []
 _MESSAGES = {
     FailureKind.UNREACHABLE: "the backend cannot be reached",
@@ -47,9 +50,10 @@ _MESSAGES = {
 }
 
 
-def _lost(kind: FailureKind) -> UpstreamError:
+def _lost(kind: FailureKind, message: str = "") -> UpstreamError:
     code = f"upstream_{kind.code}"
-    error: dict[str, object] = {"message": _MESSAGES[kind], "type": "server_error", "param": None, "code": code}
+    said = message or _MESSAGES[kind]
+    error: dict[str, object] = {"message": said, "type": "server_error", "param": None, "code": code}
     return UpstreamError(Failed(kind, kind.status, error))
 
 
@@ -149,8 +153,10 @@ class AiohttpUpstreams:
     redirects, proxies, a writer task) is either the same for every call to a backend or must not happen at all.
     """
 
-    def __init__(self, secret: Callable[[str], Secret | None]) -> None:
+    def __init__(self, secret: Callable[[str], Secret | None], most_bytes: int) -> None:
+        """`most_bytes` of whole answers are held at once, of those that are large."""
         self._secret = secret
+        self._room = Held(most_bytes)
         self._connectors: dict[str, aiohttp.TCPConnector] = {}
         self._deadlines = Deadlines()
         self._targets: dict[tuple[str, str], _Target] = {}
@@ -186,7 +192,7 @@ class AiohttpUpstreams:
             self._deadlines.leave(deadline)
             _raise_lost(error, deadline)
             raise
-        return AiohttpOpened(connection, message, content, target, deadline, self._deadlines)
+        return AiohttpOpened(connection, message, content, target, deadline, self._deadlines, self._room)
 
     def _target(self, backend: Backend, endpoint: Endpoint) -> _Target:
         name = (backend.id, endpoint.path)
@@ -258,7 +264,7 @@ class AiohttpOpened:
 
     __slots__ = (
         *("_connection", "_content", "_deadline", "_deadlines", "_ended", "_first", "_held", "_idle", "_rest"),
-        *("_secret", "_shown", "_take", "_until", "headers", "status"),
+        *("_room", "_secret", "_shown", "_take", "_taken", "_until", "headers", "status"),
     )
 
     def __init__(
@@ -269,8 +275,11 @@ class AiohttpOpened:
         target: _Target,
         deadline: Deadline,
         deadlines: Deadlines,
+        room: Held,
     ) -> None:
         backend = target.backend
+        self._room = room
+        self._taken = 0  # of the room, until it is closed
         self._connection = connection
         self._content = content
         self._rest = b""  # of a block that is handed on in parts
@@ -359,17 +368,34 @@ class AiohttpOpened:
         """All that is left."""
         content = self._content
         if content.is_eof() and content.exception() is None:  # nearly every answer comes in one piece
-            return self._shown(content.read_nowait())
+            return self._kept(self._shown(content.read_nowait()))
         first = await self.read()
         if content.at_eof():
-            return first
+            return self._kept(first)
         whole = BytesIO()  # a large answer is not copied once more at the end
         whole.write(first)
         while not content.at_eof():
             whole.write(await self.read())
             if whole.tell() > limit:
-                raise _lost(FailureKind.BROKEN)
+                raise _lost(FailureKind.BROKEN, f"the backend's answer is larger than {limit} bytes")
+            self._hold(whole.tell())
         return whole.getvalue()
+
+    def _kept(self, answer: bytes) -> bytes:
+        self._hold(len(answer))
+        return answer
+
+    def _hold(self, size: int) -> None:
+        """The answer has so many bytes by now."""
+        if size <= max(_FREE_BYTES, self._taken):
+            return
+        if not self._room.take(size - self._taken, self._taken):
+            raise Refused(
+                Refusal.SHEDDING,
+                "too many large answers are under way, so this one was given up; try again, or stream it",
+                retry_after=_AGAIN_SECONDS,
+            )
+        self._taken = size
 
     async def drain(self) -> None:
         """Takes the end that follows a complete answer, if it comes at once."""
@@ -380,6 +406,8 @@ class AiohttpOpened:
 
     def close(self) -> None:
         """Ends the call. A connection whose answer is complete goes back to the pool, any other is dropped."""
+        self._room.give_back(self._taken)
+        self._taken = 0
         self._deadlines.leave(self._deadline)
         if self._content.at_eof():
             self._connection.release()

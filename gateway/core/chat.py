@@ -305,6 +305,7 @@ def refuse_redirection(fields: Mapping[str, Raw]) -> None:
 
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_UNLIMITED = ("max_tokens", "max_completion_tokens")
 _MISSING = re.compile(r"missing required field `(?P<name>\w+)`")
 
 
@@ -320,6 +321,8 @@ def wrong_type(problem: str, where: str = "") -> Refused:
         name = f"{path}.{missing['name']}".lstrip(".")
         return Refused(Refusal.MISSING_PARAMETER, f"missing required parameter: `{name}`", param=name)
     what = f"{what[:1].lower()}{what[1:]}"
+    if path in _UNLIMITED and what == "expected `int` >= 0":
+        what += "; leave it out for no limit"
     if not path:
         return Refused(Refusal.INVALID_TYPE, f"the request body is of another shape: {what}")
     return Refused(Refusal.INVALID_TYPE, f"invalid `{path}`: {what}", param=path)

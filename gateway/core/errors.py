@@ -29,6 +29,7 @@ class FailureKind(Enum):
     NO_CREDIT = ("no_credit", 502, True, False, False, 10.0)  # our account is empty
     MODEL_MISSING = ("model_missing", 502, True, False, False, 10.0)  # the catalog names a model that is not there
     CONTEXT_TOO_LONG = ("context_too_long", 400, True, False, False)
+    TOO_LARGE = ("request_too_large", 413, True, False, False)  # the body, in bytes: another server may take it
     CONTENT_FILTERED = ("content_filtered", 400, False, False, False)
     REJECTED = ("rejected", 400, False, False, False)  # the caller's fault: nobody else will like it better
     BLOCKED = ("answer_blocked", 403, False, False, True)  # by us: the answer showed what policy does not let out
@@ -60,13 +61,14 @@ class FailureKind(Enum):
 class Failed(msgspec.Struct, frozen=True):
     """One failed attempt. `error` is the object for the client's envelope; it may quote the prompt: it is never kept.
 
-    `retry_after` is what the upstream sent, as it sent it (seconds or a date).
+    `retry_after` is what the upstream sent, as it sent it (seconds or a date), `retry_after_ms` its milliseconds.
     """
 
     kind: FailureKind
     status: int
     error: dict[str, object]
     retry_after: str | None = None
+    retry_after_ms: int | None = None
 
 
 class Refusal(Enum):

@@ -25,12 +25,14 @@ class GiveUp(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What the client is told when every call failed. `code` is our own word for it; `error` may quote a provider."""
+    """What the client is told when every call failed. `code` is our own word for it; `error` may quote a provider.
+    `retry_after_ms` is more exact than `retry_after`, where a single failure was told so."""
 
     status: int
     error: dict[str, object]
     retry_after: str | None
     code: str
+    retry_after_ms: int | None = None
 
 
 def next_step(decision: Decision, failures: tuple[Failed, ...], max_attempts: int = MAX_ATTEMPTS) -> Attempt | GiveUp:
@@ -63,11 +65,13 @@ def _visited(places: frozenset[str] | None, place: str | frozenset[str] | None) 
 def given_up(decision: Decision, failures: tuple[Failed, ...]) -> Told:
     """How a request failed: a single failure as it came, several as what they have in common."""
     last = failures[-1]
-    together = len(failures) > 1 and last.kind.may_fall_back and last.kind is not FailureKind.CONTEXT_TOO_LONG
+    too_much = last.kind in {FailureKind.CONTEXT_TOO_LONG, FailureKind.TOO_LARGE}
+    together = len(failures) > 1 and last.kind.may_fall_back and not too_much
     if not together or {failed.kind for failed in failures} == {FailureKind.THROTTLED}:
         soon = _soonest(failures if together else (last,))
         busy = last.kind in {FailureKind.THROTTLED, FailureKind.OVERLOADED}
-        return Told(last.status, last.error, soon or (_WAIT_SECONDS if busy else None), last.kind.code)
+        exact = None if together else last.retry_after_ms
+        return Told(last.status, last.error, soon or (_WAIT_SECONDS if busy else None), last.kind.code, exact)
     tried = ", ".join(
         f"{candidate.backend.id}: {failed.kind.code}"
         for candidate, failed in zip(decision.candidates, failures, strict=False)

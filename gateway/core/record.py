@@ -78,7 +78,7 @@ class End(Enum):
     """How a request ended."""
 
     COMPLETE = "complete"  # the client has the whole answer
-    TRUNCATED = "truncated"  # the upstream broke off after the first byte; the client was told
+    TRUNCATED = "truncated"  # the upstream broke off after the first byte, or never said why its answer ended
     CLIENT_GONE = "client_gone"  # the client hung up
     FAILED = "failed"  # every permitted backend failed, or one said no for good
     REFUSED = "refused"  # we did not try

@@ -11,7 +11,8 @@ from gateway.core.catalog import AUTO
 from gateway.core.decision import Project
 from gateway.core.errors import unknown_model
 from gateway.core.record import Caller
-from gateway.http.errors import ANTHROPIC
+from gateway.http.errors import ANTHROPIC, spoken
+from gateway.http.ids import request_id
 from gateway.http.routes import MODELS, Endpoints, caller_of
 from gateway.ports import Policies, Policy
 from gateway.sensitivity.classify import classify, facts_of
@@ -23,18 +24,18 @@ def models_endpoints(policies: Policies, created: int) -> Endpoints:
     async def list_models(request: Request) -> Response:
         """The names that this key may use."""
         names = await asyncio.to_thread(usable, policies.current, caller_of(request), policies.moment())
-        if ANTHROPIC.decode() in request.headers:
+        if _is_anthropics(request):
             data = [_described(name, created) for name in names]
             ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
-            return _json({"data": data, "has_more": False, **ends})
-        return _json({"object": "list", "data": [_model(name, created) for name in names]})
+            return _json(request, {"data": data, "has_more": False, **ends})
+        return _json(request, {"object": "list", "data": [_model(name, created) for name in names]})
 
     async def get_model(request: Request) -> Response:
         """One name, or 404 if this key may not use it."""
         name = request.path_params["name"]
         if name not in await asyncio.to_thread(usable, policies.current, caller_of(request), policies.moment()):
             raise unknown_model()
-        return _json(_described(name, created) if ANTHROPIC.decode() in request.headers else _model(name, created))
+        return _json(request, _described(name, created) if _is_anthropics(request) else _model(name, created))
 
     lists = {("GET", path): list_models for path in MODELS}
     return {**lists, **{("GET", path + "/{name:path}"): get_model for path in MODELS}}
@@ -69,5 +70,11 @@ def _described(name: str, created: int) -> dict[str, Any]:
     return {"type": "model", "id": name, "display_name": name, "created_at": at}
 
 
-def _json(data: object) -> Response:
-    return Response(msgspec.json.encode(data), media_type="application/json")
+def _is_anthropics(request: Request) -> bool:
+    return ANTHROPIC.decode() in request.headers
+
+
+def _json(request: Request, data: object) -> Response:
+    surface, id = spoken(request.url.path.encode(), request.headers.raw), request_id()
+    headers = {name.decode(): id for name in surface.id_headers}
+    return Response(msgspec.json.encode(data), media_type="application/json", headers=headers)

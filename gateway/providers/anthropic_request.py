@@ -14,6 +14,7 @@ from gateway.providers.anthropic_fields import HOSTED, KNOWN, LACKING, NOT_OURS,
 from gateway.providers.anthropic_models import Abilities, abilities
 from gateway.providers.anthropic_tools import Function, Tool, choice, functions, is_forced, tools
 from gateway.providers.messages_wire import LEAST_BUDGET
+from gateway.providers.parameters import names_speakers
 
 _TIERS = {"default": "standard_only", "standard_only": "standard_only", "auto": "auto"}
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 32_768}
@@ -171,6 +172,8 @@ class Request:
         left_out += [name for name in _SAMPLING if name in asks and name not in kept]
         if self._budget_lost:
             left_out.append("reasoning_effort")
+        if names_speakers(bytes(self._chat.fields["messages"])):
+            left_out.append("name")
         return tuple(left_out)
 
     def encode(self) -> bytes:

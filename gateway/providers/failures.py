@@ -1,7 +1,8 @@
 """What an error answer means. Providers agree neither on shapes nor on codes; the words they use are rows here.
 
-The error object that goes to the client has the four keys of the OpenAI envelope; `code` is a string or null, and
-further fields that the provider sent stay. Facts: the providers' error pages and recorded answers, November 2026.
+The error object that goes to the client has the four keys of the OpenAI envelope; `code` is a string or null. Further
+figures that the provider sent stay, and what Azure's filters found. Facts: the providers' error pages and recorded
+answers, November 2026.
 """
 
 import math
@@ -108,6 +109,8 @@ QWEN_CODES: Mapping[str, FailureKind] = {"insufficient_quota": FailureKind.THROT
 _SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|xai|nvapi|key|AIza)[-_][\w*.\-]{6,}|\bAIza[\w\-]{10,}|\borg-[\w]{6,}")
 _FIGURE = re.compile(r"\d{1,9}(\.\d{1,9})?\Z")
 _STATUS = re.compile(r"[45]\d\d\Z")
+_NOT_JSON = "the backend answered with an error that is not JSON"
+_WORD = re.compile(r"[A-Za-z]+(_[A-Za-z]+){0,5}\Z")
 GROQ_FLEX_IS_FULL, BEDROCK_MODEL_FAILED = 498, 424
 MAX_MESSAGE = 2000
 """Characters of a provider's message that are passed on."""
@@ -143,9 +146,15 @@ def classify(
         return Failed(kind, kind.status, error)
     if kind is FailureKind.CONTEXT_TOO_LONG:
         error["code"] = "context_length_exceeded"
+    if kind is FailureKind.TOO_LARGE:
+        error["code"] = error["code"] or "request_too_large"
+        if error["message"] == _NOT_JSON:  # a proxy before the backend said it
+            error |= {"message": "the request is larger than the backend takes", "type": "invalid_request_error"}
     error["type"] = error["type"] or ("server_error" if kind in _THEIRS else "invalid_request_error")
     own = not 400 <= status < 600 or status == GROQ_FLEX_IS_FULL or (kind is FailureKind.SERVER_ERROR and status < 500)
-    return Failed(kind, kind.status if own else status, error, _wait(headers, read.wait))
+    exact = headers.get("retry-after-ms", "")
+    milliseconds = math.ceil(float(exact)) if _FIGURE.match(exact) else None
+    return Failed(kind, kind.status if own else status, error, _wait(headers, read.wait), milliseconds)
 
 
 def _wait(headers: Mapping[str, str], told: str) -> str | None:
@@ -189,8 +198,10 @@ def _kind(status: int, names: str, message: str) -> FailureKind:
         return FailureKind.CONTENT_FILTERED if says(_FILTERED) else FailureKind.UNAUTHORIZED
     if status == 400 and message.startswith(_BAD_KEY):
         return FailureKind.UNAUTHORIZED
-    if status == 413 or says(_CONTEXT, also_message=status in (200, 400, 413, 422)):
-        return FailureKind.CONTEXT_TOO_LONG  # 413: another server may take more, whatever it was too much for
+    if says(_CONTEXT, also_message=status in (200, 400, 413, 422)):
+        return FailureKind.CONTEXT_TOO_LONG
+    if status == 413:
+        return FailureKind.TOO_LARGE
     if status in (503, 529):
         return FailureKind.OVERLOADED
     if status in (408, 504):
@@ -238,7 +249,7 @@ def _read(body: bytes) -> _Read:
     try:
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Read(error_object("the backend answered with an error that is not JSON", "server_error", None))
+        return _Read(error_object(_NOT_JSON, "server_error", None))
     if isinstance(data, list) and data:
         data = data[0]
     if not isinstance(data, dict):
@@ -256,6 +267,8 @@ def _read(body: bytes) -> _Read:
         "param": scrub(param) if isinstance(param, str) else None,
         "code": scrub(code) if isinstance(code, str) and not _STATUS.match(code) else None,
     }
+    if isinstance(inner.get("innererror"), dict):
+        error["innererror"] = _findings(inner["innererror"])
     names = [each for each in (code, type_, inner.get("status")) if isinstance(each, str)]
     for more in (inner.get("innererror"), inner.get("metadata")):
         if isinstance(more, dict):
@@ -264,6 +277,14 @@ def _read(body: bytes) -> _Read:
     figure = code if isinstance(code, int) else int(code) if isinstance(code, str) and _STATUS.match(code) else 0
     status = figure if not isinstance(figure, bool) and 400 <= figure < 600 else None
     return _Read(error, " ".join(names), str(code or ""), kind, status, _retry_info(inner.get("details")))
+
+
+def _findings(value: object, depth: int = 4) -> object:
+    """What Azure's filters found, as programs read it: figures, flags and single words. A text could quote anything."""
+    if isinstance(value, dict) and depth:
+        told = {name: _findings(each, depth - 1) for name, each in value.items() if _WORD.match(name)}
+        return {name: each for name, each in told.items() if each is not None}
+    return value if isinstance(value, int | float) or (isinstance(value, str) and _WORD.match(value)) else None
 
 
 def _inner(data: dict[str, Any]) -> tuple[dict[str, Any], FailureKind | None]:

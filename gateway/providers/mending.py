@@ -1,10 +1,11 @@
 """What is mended in answers of servers that speak OpenAI's protocol nearly: each change only where bytes are broken.
 
-Tool calls whose pieces cannot be put together by their `index`, ids and names that come twice, arguments that are no
-string, content that is a list of thoughts and text, thoughts between tags. What needs no mending keeps its bytes.
+Tool calls whose pieces cannot be put together by their `index` or that have no type, ids and names that come twice,
+arguments that are no string, content that is a list of thoughts and text or is missing, thoughts between tags, choices
+in another order. What needs no mending keeps its bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Raw, UnsetType
@@ -24,6 +25,7 @@ class _Function(msgspec.Struct):
 class _Call(msgspec.Struct):
     index: int | None = None
     id: str | None = None
+    type: object = None
     function: _Function | None = None
 
 
@@ -104,6 +106,8 @@ class Choice:
                 index = max(self._used, default=-1) + 1
             known = _Known(index, call.id or "", name)
             self._used.add(index)
+            if call.function is not None and not call.type:
+                change["type"] = b'"function"'
         else:
             if call.id is not None and (known.id or not call.id):
                 change["id"] = None
@@ -147,26 +151,30 @@ def whole(message: Members, *, tags: bool) -> Change:
         if rest != text:
             change.update(_said(thought, rest))
             change["content"] = msgspec.json.encode(rest)
-    if b'"arguments":' in (calls := bytes(message.get("tool_calls", b""))):
-        members = _strings(calls)
-        if members is not None:
-            change["tool_calls"] = members
+    elif not content:
+        change["content"] = b"null"
+    if (members := _whole_calls(bytes(message.get("tool_calls", b"")))) is not None:
+        change["tool_calls"] = members
     return change
 
 
-def _strings(raw: bytes) -> bytes | None:
-    """Tool calls of a whole message with arguments that are strings; None: they are."""
+def _whole_calls(raw: bytes) -> bytes | None:
+    """Tool calls of a whole message, each with its type and with arguments that are a string; None: they are."""
     try:
         calls = _CALLS.decode(raw)
     except msgspec.DecodeError:
         return None
-    objects = [call.function is not None and bytes(call.function.arguments)[:1] == b"{" for call in calls]
-    if not any(objects):
+    changes: list[dict[str, bytes | None]] = [{} for _ in calls]
+    for call, change in zip(calls, changes, strict=True):
+        if call.function is not None and not call.type:
+            change["type"] = b'"function"'
+        if call.function is not None and bytes(call.function.arguments)[:1] == b"{":
+            change["arguments"] = _string(call.function.arguments)
+    if not any(changes):
         return None
     members = _OBJECTS.decode(raw)
-    for call, each, is_object in zip(calls, members, objects, strict=True):
-        if is_object and call.function is not None:
-            _set_call(each, {"arguments": _string(call.function.arguments)})
+    for each, change in zip(members, changes, strict=True):
+        _set_call(each, change)
     return msgspec.json.encode(members)
 
 
@@ -203,7 +211,7 @@ def _said(thought: str, text: str) -> Change:
 
 def _set_call(members: Members, change: Mapping[str, bytes | None]) -> None:
     """Changes one tool call; `name` and `arguments` are members of its function."""
-    for name in ("index", "id"):
+    for name in ("index", "id", "type"):
         if name in change:
             put(members, name, change[name])
     if "name" in change or "arguments" in change:
@@ -237,6 +245,15 @@ def rewritten(data: bytes, changes: Mapping[int, tuple[Change, bytes | None]], i
         if finish is not None:
             choice["finish_reason"] = Raw(finish)
     members["choices"] = Raw(msgspec.json.encode(choices))
+    return msgspec.json.encode(members)
+
+
+def in_order(body: bytes, indexes: Sequence[int]) -> bytes:
+    """A whole answer with its choices by their indexes."""
+    members = _OBJECT.decode(body)
+    choices = _OBJECTS.decode(members["choices"])
+    ordered = [choice for _, choice in sorted(zip(indexes, choices, strict=True), key=lambda each: each[0])]
+    members["choices"] = Raw(msgspec.json.encode(ordered))
     return msgspec.json.encode(members)
 
 

@@ -40,6 +40,7 @@ _ERROR_TYPES: Mapping[FailureKind, str] = {
     FailureKind.OVERLOADED: "overloaded_error",
     FailureKind.TIMED_OUT: "timeout_error",
     FailureKind.CONTEXT_TOO_LONG: "invalid_request_error",
+    FailureKind.TOO_LARGE: "request_too_large",
     FailureKind.CONTENT_FILTERED: "invalid_request_error",
     FailureKind.REJECTED: "invalid_request_error",
     FailureKind.BLOCKED: "permission_error",

@@ -2,7 +2,7 @@
 
 Requests and answers pass through as bytes. Where servers differ, the difference is a field of `OpenAI`: what they call
 a parameter, what they do not have, how they are told to think. A request that meets none of it is sent as it came, with
-the backend's model name. What is read of answers is in `openai_stream`.
+the backend's model name. What is read of answers is in `openai_stream` and `openai_answer`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,8 @@ from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed, FailureKind
 from gateway.providers.failures import classify
 from gateway.providers.history import DEVELOPER_AS_SYSTEM, Rewrite, rewritten
-from gateway.providers.openai_stream import Stream, answer_of
+from gateway.providers.openai_answer import answer_of
+from gateway.providers.openai_stream import Stream
 from gateway.providers.parameters import Family, family_of, lacking, unstrict
 from gateway.providers.reader import Answer
 from gateway.providers.thinking import AS_IT_IS, EFFORTS, Thinking, effort_of, says_itself, way
@@ -120,11 +121,11 @@ class OpenAI(msgspec.Struct, frozen=True):
         """The reader of a streamed answer."""
         options = chat.view.stream_options
         continuous = bool(options and options.continuous_usage_stats)
-        return Stream(chat.wants_usage, continuous, tags=self.tags, codes=self.codes)
+        return Stream(chat.wants_usage, continuous, tags=self.tags, codes=self.codes, named=_named(chat))
 
     def answer(self, body: bytes, chat: ChatRequest) -> Answer:
         """What a buffered answer with status 200 says. It is the client's only if nothing failed."""
-        return answer_of(body, tags=self.tags, codes=self.codes)
+        return answer_of(body, tags=self.tags, codes=self.codes, named=_named(chat))
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an answer with another status says."""
@@ -195,3 +196,9 @@ def _limit(chat: ChatRequest) -> bytes | None:
     """The client's limit, of two the larger: that is what is reserved for it."""
     limits = [limit for limit in (chat.view.max_completion_tokens, chat.view.max_tokens) if limit is not None]
     return b"%d" % max(limits) if limits else None
+
+
+def _named(chat: ChatRequest) -> bool:
+    """Whether the client named the one tool to call. A list of those that are allowed is no such name."""
+    choice = bytes(chat.fields.get("tool_choice", b""))
+    return choice[:1] == b"{" and b'"allowed_tools"' not in choice

@@ -1,8 +1,8 @@
-"""Reading chat completions as OpenAI and most other servers write them: a stream, event by event, or a whole answer.
+"""Reading streamed chat completions as OpenAI and most other servers write them, event by event.
 
 Each event is relayed as it came; the reader looks for usage, errors and the end. What servers disagree on is mended
-here and in `mending`: usage that rides on another chunk, a missing [DONE], an error inside a stream or under status
-200, a finish reason in other words or given twice.
+here and in `mending`: usage that rides on another chunk, a missing [DONE], an error inside a stream, a finish reason in
+other words, given twice or other than what was said, a first delta without its role, an event in several lines.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,17 +14,18 @@ from gateway.core.errors import Failed, FailureKind
 from gateway.providers import finish, mending
 from gateway.providers.completion import DONE, error_event
 from gateway.providers.failures import classify, unreadable, wrong_end
-from gateway.providers.reader import NO_TEXT, Answer, Reader, is_text
-from gateway.providers.usage import usage_of
+from gateway.providers.reader import NO_TEXT, Reader, is_text
+from gateway.providers.usage import totalled, usage_of
 
-_NO_CODES: Mapping[str, FailureKind] = {}
-_NONSENSE = "the backend sent a choice that is none of a chat completion"
+NO_CODES: Mapping[str, FailureKind] = {}
+NONSENSE = "the backend sent a choice that is none of a chat completion"
 _EMPTY = (b"null", b'""', b"[]", b"{}")
 
 
 class Generated(msgspec.Struct):
     """What a model wrote: a delta of a stream, or a whole message. Each value as it came."""
 
+    role: object = None
     content: Raw | UnsetType = UNSET
     reasoning_content: Raw | UnsetType = UNSET
     reasoning: Raw | UnsetType = UNSET
@@ -66,7 +67,7 @@ class _Beside(msgspec.Struct):
     status_code: int = 0
 
 
-_BODY = msgspec.json.Decoder(Body)
+BODY = msgspec.json.Decoder(Body)
 _BESIDE = msgspec.json.Decoder(_Beside)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 
@@ -75,11 +76,18 @@ class Stream(Reader):
     """Follows one streamed answer and gives back, event by event, what the client is to see."""
 
     def __init__(
-        self, wants_usage: bool, continuous: bool, *, tags: bool = False, codes: Mapping[str, FailureKind] = _NO_CODES
+        self,
+        wants_usage: bool,
+        continuous: bool,
+        *,
+        tags: bool = False,
+        codes: Mapping[str, FailureKind] = NO_CODES,
+        named: bool = False,
     ) -> None:
         super().__init__()
         self._wants_usage = wants_usage
         self._continuous = continuous  # the client asked for usage on every chunk
+        self._named = named  # the client named the tool to call: then such an answer ends with `stop` at OpenAI, too
         self._codes = codes  # error codes that mean something of their own
         self._tags = tags  # thoughts come between tags in the content
         self._usage_sent = False
@@ -87,6 +95,7 @@ class Stream(Reader):
         self._unfinished: set[int] = set()  # choices that have begun
         self._finished: set[int] = set()  # choices that have their finish reason
         self._blank: set[int] = set()  # choices whose finish reason came empty
+        self._spoke: set[int] = set()  # choices whose first delta was seen
         self._choices: dict[int, mending.Choice] = {}
         self._last = b""  # the data of the last chunk that was looked at closely
 
@@ -108,14 +117,15 @@ class Stream(Reader):
         if not data or data.isspace():
             return event  # a comment, or a bare field
         if data.startswith(b"[DONE]"):
-            self.started = True
-            self.done = True
-            return self._ending() + event
+            return self._over(event)
         try:
-            read = _BODY.decode(data)
+            read = BODY.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.broke_off(unreadable("the backend sent an event that is no chunk of a chat completion"))
         self.started = True
+        if b"\n" in data:  # several lines, of which simple clients read each as an event
+            data = data.replace(b"\n", b" ")
+            event = b"data: %b\n\n" % data
         if read.error is not UNSET and present(read.error):
             return self._failed(read, classify(200, data, None, self._codes))
         if read.service_tier is not None:
@@ -131,25 +141,30 @@ class Stream(Reader):
             if why is None:
                 if choice.index not in self._finished:
                     self._unfinished.add(choice.index)
-            elif why in finish.OURS and choice.index not in self._finished:
+            elif (
+                why in finish.OURS and choice.index not in self._finished and (why != "stop" or not self._calls(choice))
+            ):
                 self._unfinished.discard(choice.index)
                 self._finished.add(choice.index)
             elif wrong := finish.failure(why):
                 return self._failed(read, wrong_end(wrong))
             else:
-                ends = self._ends(choice.index, why)
-            size, odd = _measured(choice.delta)
+                ends = self._ends(choice, why)
+            size, odd = measured(choice.delta)
+            if begins := choice.delta is not None and choice.index not in self._spoke:
+                self._spoke.add(choice.index)
+                odd = odd or not choice.delta.role
             if choice.text is not UNSET:
-                size += _length(choice.text)
+                size += length_of(choice.text)
             if size:
                 self.content_seen = True
                 self.written_bytes += size
                 self.written_events += 1
             if odd or self._tags or ends is not None:
                 self._last = data
-                if _is_nonsense(choice.delta):
-                    return self.broke_off(unreadable(_NONSENSE))
-                if (said := self._said(choice)) or ends is not None:
+                if is_nonsense(choice.delta):
+                    return self.broke_off(unreadable(NONSENSE))
+                if (said := self._said(choice, begins=begins)) or ends is not None:
                     changes = {**(changes or {}), at: (said, ends)}
         if changes is not None:
             data = mending.rewritten(data, changes, "delta")
@@ -164,8 +179,9 @@ class Stream(Reader):
         self.used(usage_of(read.usage))  # what is reported is billed, whatever else
         return self.broke_off(failed)
 
-    def _ends(self, index: int, why: str) -> bytes:
-        """The finish reason in the client's words, and once."""
+    def _ends(self, choice: Choice, why: str) -> bytes:
+        """The finish reason in the client's words, and once. Agents go by it, so an answer that calls tools says so."""
+        index, reason = choice.index, finish.reason(why)
         if why == "":
             self._blank.add(index)
             self._unfinished.add(index)
@@ -173,16 +189,24 @@ class Stream(Reader):
             return b"null"
         self._unfinished.discard(index)
         self._finished.add(index)
-        return b'"%b"' % finish.reason(why).encode()
+        return b'"tool_calls"' if reason == "stop" and self._calls(choice) else b'"%b"' % reason.encode()
 
-    def _said(self, choice: Choice) -> mending.Change:
-        """What to change in a delta."""
+    def _calls(self, choice: Choice) -> bool:
+        """Whether a choice that ends with `stop` calls tools by the model's own will."""
+        here = choice.delta is not None and present(choice.delta.tool_calls)
+        known = self._choices.get(choice.index)
+        return not self._named and (here or (known is not None and known.has_calls))
+
+    def _said(self, choice: Choice, *, begins: bool) -> mending.Change:
+        """What to change in a delta. `begins`: it is the first of its choice."""
         state = self._choices.get(choice.index)
         if state is None:
             state = self._choices[choice.index] = mending.Choice(tags=self._tags)
         delta = choice.delta or Generated()
         content, calls = mending.raw_or_none(delta.content), mending.raw_or_none(delta.tool_calls)
         change: dict[str, bytes | None] = {}
+        if begins and not delta.role:
+            change["role"] = b'"assistant"'
         if content is not None and content[:1] == b"[":
             change.update(mending.listed(content))
         elif self._tags:
@@ -194,6 +218,9 @@ class Stream(Reader):
     def _with_usage(self, event: bytes, data: bytes, usage: Raw | UnsetType, rides: bool, cached: int) -> bytes:
         """A chunk that carries usage: kept, dropped, or parted from the chunk that it rides on."""
         self.used(usage_of(usage, cached))
+        if (total := totalled(usage)) is not None:
+            event = _chunk({**_MEMBERS.decode(data), "usage": total})
+            data = event[6:-2]
         if self._continuous:
             self._usage_sent = True
             return event
@@ -213,7 +240,16 @@ class Stream(Reader):
             usage = beside(read.x_groq).usage
         if present(usage):
             self.used(usage_of(usage))
-            self._pending_usage = _usage_chunk(_MEMBERS.decode(data), mending.raw_or_none(usage) or b"null")
+            told = totalled(usage) or mending.raw_or_none(usage) or b"null"
+            self._pending_usage = _usage_chunk(_MEMBERS.decode(data), told)
+
+    def _over(self, done: bytes) -> bytes:
+        """The end by the server's own word. Some say it, too, where they broke off: then no choice has its end."""
+        self.started = self.done = True
+        if not self._finished and not self._unfinished:
+            return self.broke_off(unreadable("the backend ended the stream without an answer"))
+        self.unfinished = bool(self._unfinished - self._blank)
+        return self._ending() + done
 
     def _complete(self) -> bool:
         return bool(self._finished) and not self._unfinished
@@ -241,50 +277,6 @@ class Stream(Reader):
 
     def _error(self, failed: Failed) -> bytes:
         return error_event(failed)
-
-
-def answer_of(body: bytes, *, tags: bool = False, codes: Mapping[str, FailureKind] = _NO_CODES) -> Answer:
-    """What a buffered answer with status 200 says. It is the client's only if nothing failed."""
-    try:
-        read = _BODY.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Answer(b"", None, 0, unreadable("the backend answered with something that is no chat completion"))
-    if not is_text(body):
-        return Answer(b"", usage_of(read.usage), 0, NO_TEXT)
-    failed = classify(200, body, None, codes) if present(read.error) else None
-    if failed is None and not read.choices:
-        failed = failed_beside(read, body) or unreadable("the backend answered without choices")
-    wrong = next((wrong for each in read.choices or () if (wrong := finish.failure(each.finish_reason or ""))), "")
-    if failed is None and wrong:
-        failed = wrong_end(wrong)
-    usage = usage_of(read.usage, cached_beside(read))
-    if failed is not None:
-        return Answer(b"", usage, 0, failed)  # what is reported is billed, whatever else
-    choices = read.choices or []
-    measured = [_measured(choice.message) for choice in choices]
-    for choice, (_, odd) in zip(choices, measured, strict=True):
-        if (choice.message is None and choice.text is UNSET) or (odd and _is_nonsense(choice.message)):
-            return Answer(b"", usage, 0, unreadable(_NONSENSE))
-    written = sum(size for size, _ in measured) + sum(_length(choice.text) for choice in choices)
-    if tags or any(odd for _, odd in measured) or any(_ends_oddly(choice) for choice in choices):
-        body = _mended(body, choices, tags=tags)
-    return Answer(body, usage, written, None, word(read.service_tier), word(read.model))
-
-
-def _mended(body: bytes, choices: Iterable[Choice], *, tags: bool) -> bytes:
-    changes: dict[int, tuple[mending.Change, bytes | None]] = {}
-    raws = msgspec.json.decode(_MEMBERS.decode(body)["choices"], type=list[dict[str, Raw]])
-    for at, choice in enumerate(choices):
-        message = _MEMBERS.decode(raws[at]["message"]) if choice.message is not None else {}
-        said = mending.whole(message, tags=tags)
-        why, ends = choice.finish_reason, None
-        if why == "":
-            ends = b'"tool_calls"' if choice.message is not None and present(choice.message.tool_calls) else b'"stop"'
-        elif why is not None and why not in finish.OURS:
-            ends = b'"%b"' % finish.reason(why).encode()
-        if said or ends is not None:
-            changes[at] = said, ends
-    return mending.rewritten(body, changes, "message") if changes else body
 
 
 def failed_beside(read: Body, data: bytes) -> Failed | None:
@@ -325,18 +317,14 @@ def word(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _ends_oddly(choice: Choice) -> bool:
-    return choice.finish_reason is not None and choice.finish_reason not in finish.OURS
-
-
-def _measured(generated: Generated | None) -> tuple[int, bool]:
+def measured(generated: Generated | None) -> tuple[int, bool]:
     """Bytes of generated text in a delta or a message, as JSON writes it, and whether it needs a closer look."""
     if generated is None:
         return 0, False
     size, odd, content = 0, False, generated.content
     if content is not UNSET and (text := bytes(content)) not in _EMPTY:
         size, odd = len(text) - 2, text[:1] != b'"'
-    if (calls := generated.tool_calls) is not UNSET and (more := _length(calls)):
+    if (calls := generated.tool_calls) is not UNSET and (more := length_of(calls)):
         size, odd = size + more, True
     for raw in (
         generated.reasoning_content,
@@ -346,11 +334,11 @@ def _measured(generated: Generated | None) -> tuple[int, bool]:
         generated.audio,
     ):
         if raw is not UNSET:
-            size += _length(raw)
+            size += length_of(raw)
     return size, odd
 
 
-def _is_nonsense(generated: Generated | None) -> bool:
+def is_nonsense(generated: Generated | None) -> bool:
     """Whether content is no text and no list of parts, or calls are no list: no client reads that."""
     if generated is None:
         return False
@@ -358,7 +346,8 @@ def _is_nonsense(generated: Generated | None) -> bool:
     return (content or b"null")[:1] not in (b'"', b"[", b"n") or (calls or b"null")[:1] not in (b"[", b"n")
 
 
-def _length(raw: Raw | UnsetType) -> int:
+def length_of(raw: Raw | UnsetType) -> int:
+    """Bytes of text in a value, as JSON writes it."""
     return len(bytes(raw)) - 2 if not isinstance(raw, UnsetType) and bytes(raw) not in _EMPTY else 0
 
 

@@ -104,7 +104,7 @@ def lacking(refused: frozenset[str], chat: ChatRequest) -> str:
             return _WORDS[CUSTOM_TOOLS]
         if ALLOWED_TOOLS in refused and b'"allowed_tools"' in bytes(chat.fields.get("tool_choice", b"")):
             return _WORDS[ALLOWED_TOOLS]
-    if MESSAGE_NAME in refused and _names_speakers(bytes(chat.fields["messages"])):
+    if MESSAGE_NAME in refused and names_speakers(bytes(chat.fields["messages"])):
         return _WORDS[MESSAGE_NAME]
     return ""
 
@@ -132,7 +132,7 @@ def _is_custom(raw: bytes) -> bool:
         return False
 
 
-def _names_speakers(messages: bytes) -> bool:
+def names_speakers(messages: bytes) -> bool:
     """Whether a message says who speaks; that a tool's answer names the tool is no matter."""
     if b'"name"' not in messages:
         return False

@@ -13,6 +13,7 @@ so its bytes may be of no text at all."""
 
 
 NO_TEXT = unreadable("the backend sent bytes that are no UTF-8")
+UNFINISHED = unreadable("the backend ended the answer without saying why, so it may be cut off")
 
 
 def is_text(data: bytes) -> bool:
@@ -28,7 +29,7 @@ def is_text(data: bytes) -> bool:
 
 class Answer(msgspec.Struct, frozen=True):
     """A buffered answer: what the client is to see of it, what it used, how many bytes of text it wrote, or how it
-    failed, and the service tier and the model that it names."""
+    failed, and the service tier and the model that it names. `unfinished`: nothing says why it ended."""
 
     body: bytes
     usage: Usage | None
@@ -36,6 +37,7 @@ class Answer(msgspec.Struct, frozen=True):
     failed: Failed | None
     service: str | None = None
     model: str | None = None
+    unfinished: bool = False
 
 
 class Reader:
@@ -51,6 +53,7 @@ class Reader:
         self.done = False
         self.content_seen = False
         self.failed: Failed | None = None
+        self.unfinished = False
         self.usage: Usage | None = None
         self.service: str | None = None
         self.model: str | None = None

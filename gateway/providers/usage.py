@@ -41,6 +41,7 @@ class _UsageWire(msgspec.Struct):
 _NO_DETAILS = _Details()
 _NO_CREATION = _CacheCreation()
 _USAGE = msgspec.json.Decoder(_UsageWire)
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _NOTHING = (b"null", b'""', b"[]", b"{}")
 
 
@@ -88,6 +89,21 @@ def usage_of(raw: Raw | UnsetType, cached_beside: int = 0) -> Usage | None:
         audio_output=spoken,
         source=surest(of_read, of_written, "reported" if beside == unlisted else "estimated"),
     )
+
+
+def totalled(raw: Raw | UnsetType) -> bytes | None:
+    """The same object with the sum of its two figures as `total_tokens`, where that is missing or less. One that is
+    more stays: it counts what neither of the two does. None: it is right, or nobody can read it."""
+    if isinstance(raw, UnsetType):
+        return None
+    try:
+        wire = _USAGE.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    total = wire.prompt_tokens + wire.completion_tokens
+    if (wire.total_tokens or 0) >= total:
+        return None
+    return msgspec.json.encode({**_MEMBERS.decode(raw), "total_tokens": total})
 
 
 def usage_object(usage: Usage) -> dict[str, object]:

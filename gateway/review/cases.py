@@ -26,7 +26,7 @@ _BY_STATUS = {
     402: FailureKind.NO_CREDIT,
     403: FailureKind.UNAUTHORIZED,
     408: FailureKind.TIMED_OUT,
-    413: FailureKind.CONTEXT_TOO_LONG,
+    413: FailureKind.TOO_LARGE,
     429: FailureKind.THROTTLED,
     503: FailureKind.OVERLOADED,
     504: FailureKind.TIMED_OUT,

@@ -1,5 +1,6 @@
 """Every string of a request body, by construction: the parsed body is walked, and no list of known fields is kept. Left
-out is only what cannot be read and is told to be so: an image, a sound or a file in base64.
+out is only what cannot be read: an image, a sound or a file in base64, which is told, and thoughts that a provider
+sealed.
 
 Bodies of all surfaces alike (chat, Responses, Messages, unknown fields). Numbers of some length are texts, too: an id
 is as telling without quotes. Names of members count where they say more than a field's name does.
@@ -14,6 +15,7 @@ import msgspec
 from gateway.core.findings import Leaf, Path
 from gateway.core.sealed import SEALED, unsealed
 from gateway.sensitivity.media import is_media
+from gateway.sensitivity.thoughts import NAMES, is_sealed_thought
 
 _LEAST_NUMBER = 1_000_000
 _FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z_\-.$]{0,39}[0-9]?\Z")
@@ -23,6 +25,7 @@ _OPAQUE = ("image", "audio", "video", "file", "document", "screenshot", "upload"
 _PAYLOADS = frozenset({"image_url", "video_url", "audio_url", "input_audio", "file", "file_data", "file_id", "source"})
 _TELLING = _PAYLOADS | {"type"}
 _DATA_IN = frozenset(("url", "data", "file_data", "file_id"))
+_LOOKED_AT = _DATA_IN | NAMES
 _OTHER = ("data:", SEALED)
 """What a string begins with that may be more than a text."""
 _DATA = re.compile(r"data:(?!text/)[\w.+-]+/[\w.+-]+[;,]")
@@ -77,9 +80,9 @@ class _Walker:
                     if tells:
                         self.leaves.append(Leaf(inside, name, name, name=True))
                     odd = odd or is_odd
-                if type(child) is str and name not in _DATA_IN and not child.startswith(_OTHER):
+                if type(child) is str and name not in _LOOKED_AT and not child.startswith(_OTHER):
                     self.leaves.append(Leaf(inside, child, name))  # most of them: without a call
-                else:
+                elif name not in NAMES or type(child) is not str or not is_sealed_thought(child, name, value, path):
                     self.into(child, inside, name)
             if odd and _shows_folded(value):
                 self.opaque.append(path)

@@ -11,6 +11,7 @@ from gateway.core.errors import Failed
 from gateway.ports import UpstreamError
 from gateway.providers import finish
 from gateway.providers.failures import unreadable
+from gateway.providers.reader import UNFINISHED
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -156,13 +157,16 @@ def read(data: bytes) -> Completion | None:
 
 
 def whole(body: bytes) -> Completion:
-    """A buffered completion. Raises UpstreamError for one that nobody can read or that broke off."""
+    """A buffered completion. Raises UpstreamError for one that nobody can read or that broke off, or of which
+    nothing says why it ended."""
     completion = read(body)
     if completion is None:
         raise UpstreamError(unreadable("the backend answered with something that is no chat completion"))
     for choice in completion.choices or ():
         if choice.failed is not None:
             raise UpstreamError(choice.failed)
+        if choice.finish_reason is None:
+            raise UpstreamError(UNFINISHED)
     return completion
 
 

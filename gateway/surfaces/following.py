@@ -22,6 +22,11 @@ class Following:
         return self._reader.started
 
     @property
+    def unfinished(self) -> bool:
+        """It is done, and nobody said why it ended."""
+        return self._reader.unfinished
+
+    @property
     def usage(self) -> Usage | None:
         """As reported."""
         return self._reader.usage

@@ -14,6 +14,7 @@ from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed
 from gateway.core.sse import Splitter, data_of
 from gateway.providers.failures import unreadable
+from gateway.providers.reader import UNFINISHED
 from gateway.surfaces.canonical import Call, Calls, Choice, Completion, Said, Thought, read
 from gateway.surfaces.following import Following
 from gateway.surfaces.messages_answer import (
@@ -104,7 +105,7 @@ class Events(Following):
             # a sign of life: a comment, which every reader skips; an event without data none can read
             return PING if self._begun else event if event.startswith(b":") else b""
         if data.startswith(b"[DONE]"):
-            return self._end()
+            return self._fail(UNFINISHED) if self.unfinished else self._end()
         if (chunk := read(data)) is None:
             return self._fail(unreadable("the backend sent an event that is no chunk of a chat completion"))
         if chunk.error and self.failed is not None:

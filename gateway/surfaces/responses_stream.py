@@ -14,6 +14,7 @@ from gateway.core.chat import ChatRequest
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.sse import Splitter, data_of
 from gateway.providers.failures import unreadable
+from gateway.providers.reader import UNFINISHED
 from gateway.surfaces.canonical import Call, Calls, Choice, Said, read
 from gateway.surfaces.following import Following
 from gateway.surfaces.responses_answer import (
@@ -89,7 +90,7 @@ class Stream(Following):
         if not data or data.isspace():
             return event if event.startswith(b":") else b""
         if data.startswith(b"[DONE]"):
-            return self._end()
+            return self._fail(UNFINISHED) if self.unfinished else self._end()
         if (chunk := read(data)) is None:
             return self._fail(unreadable("the backend sent an event that is no chunk of a chat completion"))
         if chunk.error:

@@ -12,16 +12,17 @@ from support.upstream import CLOSE, HANG, OK, RESET, STREAM_END, STREAM_HEAD, an
 from gateway.adapters.secrets import Secret
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend, Endpoint, Timeouts
-from gateway.core.errors import FailureKind
+from gateway.core.errors import FailureKind, Refusal, Refused
 from gateway.core.permit import Permit
 from gateway.ports import UpstreamError
 
 PATH = Endpoint("/chat/completions")
+MOST_BYTES = 1_000_000
 
 
 @pytest.fixture
 async def client():
-    upstreams = AiohttpUpstreams(lambda reference: Secret("sk-upstream") if reference == "env:K" else None)
+    upstreams = AiohttpUpstreams(lambda reference: Secret("sk-upstream") if reference == "env:K" else None, MOST_BYTES)
     await upstreams.start()
     yield upstreams
     await upstreams.stop()
@@ -81,7 +82,7 @@ KEY = "sk-proj-0123456789abcdef"
 
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_an_upstream_that_repeats_our_key_is_not_repeated(scripts, streamed):
-    upstreams = AiohttpUpstreams(lambda _: Secret(KEY))
+    upstreams = AiohttpUpstreams(lambda _: Secret(KEY), MOST_BYTES)
     await upstreams.start()
     said = f"Bearer {KEY} is no key"
     whole = answer({"error": said}, status=401, x_request_id=KEY)
@@ -106,7 +107,7 @@ async def test_an_upstream_that_repeats_our_key_is_not_repeated(scripts, streame
 @pytest.mark.parametrize("passed_on", [False, True])
 @pytest.mark.parametrize("said", [f"its {KEY}, no key", KEY, f"sk-pro sk-{KEY}sk-proj-0", "sk-proj-"])
 async def test_a_key_that_comes_in_pieces_is_not_repeated_and_nothing_else_is_lost(scripts, said, passed_on):
-    upstreams = AiohttpUpstreams(lambda _: Secret(KEY))
+    upstreams = AiohttpUpstreams(lambda _: Secret(KEY), MOST_BYTES)
     await upstreams.start()
     for cut in range(1, len(said), 5):
         scripts.scripts["u"] = [STREAM_HEAD, chunk(said[:cut].encode()), 0.02, chunk(said[cut:].encode()), STREAM_END]
@@ -159,7 +160,7 @@ async def test_an_endpoint_says_where_the_key_goes(client, scripts, endpoint, he
 @pytest.mark.parametrize("reference", ["file:/run/secrets/k", "env:K"])  # which K_FILE may mean
 async def test_a_key_in_a_file_is_read_again(scripts, monkeypatch, reference):
     keys = iter(["sk-1", "sk-2", "sk-3"])
-    upstreams = AiohttpUpstreams(lambda _: Secret(next(keys)))
+    upstreams = AiohttpUpstreams(lambda _: Secret(next(keys)), MOST_BYTES)
     await upstreams.start()
     scripts.scripts["u"] = [answer(OK)]
     of = to(scripts.url("u"), key_ref=reference).backend
@@ -222,6 +223,29 @@ async def test_total_ends_a_stream_that_never_ends(client, scripts):
     opened.close()
     assert raised.value.failed.kind is FailureKind.TIMED_OUT
     assert 0.4 < time.monotonic() - started < 1
+
+
+async def test_large_answers_have_room_for_so_many_at_once(client, scripts):
+    large = answer(b"x" * 600_000)
+    scripts.scripts |= {"u": [large], "small": [answer(b"x" * 200_000)]}
+
+    async def opened(name="u"):
+        return await client.open(to(scripts.url(name)), PATH, b"{}", streamed=False)
+
+    first, second, small = await opened(), await opened(), await opened("small")
+    assert len(await first.read_all(2_000_000)) == 600_000
+    with pytest.raises(Refused) as refused:
+        await second.read_all(2_000_000)
+    assert (refused.value.refusal, refused.value.retry_after) == (Refusal.SHEDDING, 2)
+    assert len(await small.read_all(2_000_000)) == 200_000  # counts for nothing
+    for each in (first, second, small, first):  # what is closed twice is given back once
+        each.close()
+    third, fourth = await opened(), await opened()
+    assert len(await third.read_all(2_000_000)) == 600_000
+    with pytest.raises(Refused):
+        await fourth.read_all(2_000_000)
+    third.close()
+    fourth.close()
 
 
 async def test_an_endless_answer_is_cut_at_the_limit(client, scripts):

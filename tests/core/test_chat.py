@@ -244,6 +244,12 @@ def test_a_wrong_type_is_refused_by_its_place(raw, param):
     assert (Refusal.INVALID_TYPE, param) == (error.refusal, error.param)
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_who_wants_no_limit_is_told_how(name):
+    """Clients of local servers say -1; OpenAI refuses that, too."""
+    assert refused(body(b'"%b":-1' % name.encode())).message.endswith("; leave it out for no limit")
+
+
 @pytest.mark.parametrize(
     ("raw", "param"),
     [

@@ -119,6 +119,7 @@ def test_what_is_unknown_of_the_hops_stays_unknown():
 
 
 LONG = Failed(FailureKind.CONTEXT_TOO_LONG, 400, {"message": "long"})
+LARGE = Failed(FailureKind.TOO_LARGE, 413, {"message": "large"})
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 WAIT = Failed(FailureKind.THROTTLED, 429, {"message": "later"}, "7")
 
@@ -140,6 +141,15 @@ WAIT = Failed(FailureKind.THROTTLED, 429, {"message": "later"}, "7")
         ((WAIT, REJECTED), Told(400, {"message": "no"}, None, "rejected")),
         ((UNREACHABLE, REJECTED), Told(400, {"message": "no"}, None, "rejected")),
         ((UNREACHABLE, LONG), Told(400, {"message": "long"}, None, "context_too_long")),
+        ((UNREACHABLE, LARGE), Told(413, {"message": "large"}, None, "request_too_large")),
+        (
+            (msgspec.structs.replace(WAIT, retry_after_ms=6500),),
+            Told(429, {"message": "later"}, "7", "throttled", 6500),
+        ),
+        (
+            (THROTTLED, msgspec.structs.replace(WAIT, retry_after_ms=6500)),
+            Told(429, {"message": "later"}, "7", "throttled"),
+        ),
     ],
 )
 def test_a_failure_that_says_enough_is_told_as_it_came(failures, expected):

@@ -171,3 +171,30 @@ def test_many_large_bodies_at_once_are_turned_away_before_memory_is(tmp_path, sh
         f"{asked} bodies of 8 MB at once, where there is room for 8",
         f"{statuses.count(200)} served, the others 503 with `Retry-After`; memory grows by {grown / 1e6:.0f} MB",
     )
+
+
+def test_many_large_answers_at_once_are_given_up_before_memory_is(tmp_path):
+    upstream = Upstream()
+    message = {"role": "assistant", "content": "x" * LARGE_BYTES}
+    large = answer({**OK, "choices": [{**OK["choices"][0], "message": message}]})
+    upstream.scripts["a"] = [large[: LARGE_BYTES // 2], 1.0, large[LARGE_BYTES // 2 :]]
+    body = json.dumps({"model": "a", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    try:
+        with serving(tmp_path, {"a": backend(upstream.url("a"))}, GATEWAY_MAX_BODIES_BYTES=str(LARGE_BYTES)) as server:
+            key = server.key(sensitivity="public")
+
+            def ask(_: int = 0) -> crossing.Told:
+                return crossing.post(server.base, "/v1/chat/completions", body, crossing.bearer(key))
+
+            with ThreadPoolExecutor(4) as apart:
+                told = list(apart.map(ask, range(4)))
+            assert ask().status == 200  # what was held is free again
+            states = sorted(row["state"] for row in server.ledger())
+    finally:
+        upstream.stop()
+    turned_away = [each for each in told if each.status != 200]
+    assert turned_away
+    assert {(each.status, each.json["error"]["code"], each.headers["retry-after"]) for each in turned_away} == {
+        (503, "gateway_overloaded", "2")
+    }
+    assert states.count("uncertain") == len(turned_away)  # each may be on the bill

@@ -32,6 +32,14 @@ def test_every_client_finds_them_where_it_looks(gateway, key, root):
     assert httpx2.get(f"{gateway.base}{root}/models/auto", headers=headers).json()["id"] == "auto"
 
 
+@pytest.mark.parametrize(("more", "named"), [({}, "x-request-id"), ({"anthropic-version": "2023-06-01"}, "request-id")])
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/a", "/v1/models/nobody"])
+def test_each_answer_has_its_id(gateway, key, path, more, named):
+    headers = {"authorization": f"Bearer {key}", **more}
+    ids = {httpx2.get(gateway.base + path, headers=headers).headers[named] for _ in range(2)}
+    assert len(ids) == 2
+
+
 def test_anthropics_clients_read_them_their_way(gateway, key):
     headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
     listed = httpx2.get(f"{gateway.base}/v1/models", headers=headers).json()

@@ -385,6 +385,8 @@ LOOP = (
         (BUDGET, ("hi",), {"reasoning_effort": "low", "max_tokens": 1000}, ("reasoning_effort",)),
         (BUDGET, LOOP, {"reasoning_effort": "low"}, ("reasoning_effort",)),
         (NEW, LOOP, {"reasoning_effort": "low"}, ()),
+        (NEW, ({"role": "user", "name": "Ann", "content": "hi"},), {}, ("name",)),
+        (NEW, (*LOOP[:-1], {**LOOP[-1], "name": "f"}), {}, ()),
     ],
 )
 def test_what_is_left_out_is_told(model, messages, fields, dropped):

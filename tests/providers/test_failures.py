@@ -24,6 +24,8 @@ K = FailureKind
         (400, {"error": {"message": "Content Exists Risk"}}, K.CONTENT_FILTERED, 400),
         (400, {"error": {"message": "This model's maximum context length is 8 tokens"}}, K.CONTEXT_TOO_LONG, 400),
         (413, {"error": {"message": "prompt is too long"}}, K.CONTEXT_TOO_LONG, 413),
+        (413, {"error": {"message": "the body is too big"}}, K.TOO_LARGE, 413),
+        (413, {"type": "error", "error": {"type": "request_too_large", "message": "over 32 MB"}}, K.TOO_LARGE, 413),
         (404, {"error": {"message": "The model `x` does not exist", "code": "model_not_found"}}, K.MODEL_MISSING, 502),
         (404, {"error": {"message": "nothing here"}}, K.REJECTED, 404),
         (422, {"detail": [{"loc": ["body"], "msg": "field required"}]}, K.REJECTED, 422),
@@ -320,6 +322,37 @@ def test_the_kind_of_an_amazon_error_is_in_a_header():
 )
 def test_the_wait_is_found_wherever_it_is(headers, body, expected):
     assert classify(429, json.dumps(body).encode(), headers).retry_after == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry-after": "2", "retry-after-ms": "1500"}, 1500),
+        ({"retry-after-ms": "0.5"}, 1),
+        ({"retry-after": "2"}, None),
+    ],
+)
+def test_a_wait_in_milliseconds_is_kept(headers, expected):
+    assert classify(429, b"{}", headers).retry_after_ms == expected
+
+
+def test_what_azures_filters_found_is_told_without_texts():
+    found = {
+        "code": "ResponsibleAIPolicyViolation",
+        "content_filter_result": {"hate": {"filtered": True, "severity": "high"}, "jailbreak": {"detected": False}},
+    }
+    texts = {"message": "your prompt was: x", "odd name": 1, "list": ["x"], "deep": {"a": {"b": {"c": {"d": "e"}}}}}
+    error = classify(400, json.dumps(said(code="content_filter", innererror={**found, **texts})).encode()).error
+    assert error["innererror"] == {**found, "deep": {"a": {"b": {}}}}
+    assert "innererror" not in classify(400, json.dumps(said(innererror="x")).encode()).error
+
+
+@pytest.mark.parametrize(("code", "told"), [(None, "request_too_large"), ("too_big", "too_big")])
+def test_a_body_that_is_too_large_is_no_context_that_is_too_long(code, told):
+    assert classify(413, json.dumps(said(code=code)).encode()).error["code"] == told
+    proxied = classify(413, b"<html>413 Request Entity Too Large</html>").error
+    assert (proxied["type"], proxied["code"]) == ("invalid_request_error", "request_too_large")
+    assert "JSON" not in proxied["message"]
 
 
 @pytest.mark.parametrize(

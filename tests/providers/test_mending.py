@@ -12,8 +12,14 @@ from gateway.providers.mending import Choice, listed, rewritten, whole
 
 def call(index=None, id=None, name=None, arguments=None):
     function = {"name": name, "arguments": arguments}
-    call = {"index": index, "id": id, "function": {key: value for key, value in function.items() if value is not None}}
+    begins = {} if name is None and id is None else {"type": "function"}
+    said = {key: value for key, value in function.items() if value is not None}
+    call = {"index": index, "id": id, **begins, "function": said}
     return {key: value for key, value in call.items() if value is not None}
+
+
+def untyped(call):
+    return {key: value for key, value in call.items() if key != "type"}
 
 
 def mended(*deltas: list) -> list:
@@ -93,10 +99,16 @@ def test_the_pieces_of_tool_calls_fit_together(deltas, calls):
         [[]],
         [[{"index": "odd"}]],
         [[7]],
+        [[{"index": 0, "id": "a", "type": "custom", "custom": {"name": "f", "input": ""}}]],
     ],
 )
 def test_what_needs_no_mending_is_untouched(deltas):
     assert mended(*deltas) == [None] * len(deltas)
+
+
+def test_a_call_has_its_type_once():
+    pieces = [[untyped(call(0, "a", "f", ""))], [untyped(call(0, arguments="{}"))]]
+    assert mended(*pieces) == [[call(0, "a", "f", "")], None]
 
 
 @given(
@@ -161,9 +173,18 @@ def test_content_that_is_a_list_is_said_as_text_and_thoughts(content, change):
         ({"content": "<think>hm</think>a"}, True, {"content": "a", "reasoning_content": "hm"}),
         ({"content": "<think>hm</think>"}, True, {"content": "", "reasoning_content": "hm"}),
         ({"content": [{"type": "thinking", "thinking": "hm"}]}, False, {"content": None, "reasoning_content": "hm"}),
-        ({"tool_calls": [call(None, "a", "f", "{}")]}, False, {}),
+        ({"content": None, "tool_calls": [call(None, "a", "f", "{}")]}, False, {}),
         ({"tool_calls": "odd", "content": '"arguments":'}, False, {}),
-        ({"tool_calls": [call(None, "a", "f", {})]}, False, {"tool_calls": [call(None, "a", "f", "{}")]}),
+        (
+            {"tool_calls": [call(None, "a", "f", {})]},
+            True,
+            {"content": None, "tool_calls": [call(None, "a", "f", "{}")]},
+        ),
+        (
+            {"content": "", "tool_calls": [untyped(call(None, "a", "f", "{}"))]},
+            False,
+            {"tool_calls": [call(None, "a", "f", "{}")]},
+        ),
     ],
 )
 def test_a_whole_message_is_mended(message, tags, change):

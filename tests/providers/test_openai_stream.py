@@ -6,12 +6,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.upstream import DONE, OK, USAGE, delta, event
+from support.upstream import DONE, OK, USAGE, USAGE_EVENT, delta, event
 
 from gateway.core.errors import FailureKind
 from gateway.core.usage import Usage
 from gateway.providers.finish import OURS
-from gateway.providers.openai_stream import Stream, answer_of
+from gateway.providers.openai_answer import answer_of
+from gateway.providers.openai_stream import Stream
 
 HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 
@@ -88,18 +89,6 @@ def test_an_empty_reason_is_none_until_the_server_says_that_it_is_done():
     assert play(chunk(choice({"content": "a"}, "")))[1].failed is not None
 
 
-def test_an_empty_reason_of_a_whole_answer_is_what_it_must_be():
-    def ended(message: dict) -> str:
-        body = {**OK, "choices": [{"index": 0, "message": message, "finish_reason": ""}]}
-        return json.loads(answer_of(json.dumps(body).encode()).body)["choices"][0]["finish_reason"]
-
-    assert ended({"content": "a"}) == "stop"
-    assert (
-        ended({"content": None, "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{}"}}]})
-        == "tool_calls"
-    )
-
-
 @pytest.mark.parametrize(
     "beside",
     [
@@ -119,7 +108,7 @@ def test_usage_is_found_where_it_stands_and_told_once(beside, wants_usage):
     "beside", [{"x_groq": {"id": "r"}}, {"x_groq": None}, {"x_groq": 7}, {"x_groq": {"usage": None}}, {"timings": 7}]
 )
 def test_what_says_nothing_of_usage_is_untouched(beside):
-    body = chunk(choice({"content": "a"}, "stop"), **beside) + DONE
+    body = chunk(choice({"role": "assistant", "content": "a"}, "stop"), **beside) + DONE
     assert (play(body)[2], play(body)[1].usage) == (body, None)
 
 
@@ -188,6 +177,7 @@ def test_choices_have_their_own_thoughts():
     for each in (choice for chunk in shown for choice in chunk["choices"]):
         for name, value in each["delta"].items():
             said[each["index"], name] = said.get((each["index"], name), "") + value
+    assert said.pop((0, "role")) == said.pop((1, "role")) == "assistant"
     assert said == {(0, "reasoning_content"): "a", (0, "content"): "c", (1, "content"): "b<think>d"}
 
 
@@ -213,6 +203,10 @@ def test_any_stream_keeps_the_rules(pieces, tags, done, cut):
     shown, stream, out = play(body[:cut], body[cut:], tags=tags)
     assert stream.done
     assert (stream.failed is None) == out.endswith(DONE)
+    begun = [
+        (each["index"], bool(each["delta"].get("role"))) for one in shown if "choices" in one for each in one["choices"]
+    ]
+    assert all(role for at, (index, role) in enumerate(begun) if index not in dict(begun[:at]))
     ended = finishes([each for each in shown if "choices" in each])
     assert len({index for index, _ in ended}) == len(ended)
     assert {why for _, why in ended} <= OURS
@@ -239,11 +233,100 @@ def test_what_no_client_reads_is_a_failure_streamed_and_whole(told):
         out.decode()
 
 
-@pytest.mark.parametrize("message", [b"null", b""])
-def test_a_choice_without_a_message_is_a_failure(message):
-    body = b'{"choices": [{"index": 0, "message": %b}]}' % message if message else b'{"choices": [{"index": 0}]}'
-    assert answer_of(body).failed.kind is FailureKind.BROKEN
+CALLS = {"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
 
 
-def test_content_that_is_absent_is_none():
-    assert answer_of(b'{"choices": [{"index": 0, "message": {"content": null, "tool_calls": null}}]}').failed is None
+@pytest.mark.parametrize(
+    ("pieces", "named", "ends"),
+    [
+        ([choice(CALLS, "stop")], False, "tool_calls"),
+        ([choice(CALLS), choice(finish="stop")], False, "tool_calls"),
+        ([choice(CALLS), choice({"content": "a"}), choice(finish="end_turn")], False, "tool_calls"),
+        ([choice(CALLS), choice(finish="tool_calls")], False, "tool_calls"),
+        ([choice(CALLS), choice(finish="length")], False, "length"),
+        ([choice(CALLS), choice(finish="stop")], True, "stop"),  # as OpenAI does where the client named the tool
+        ([choice({"tool_calls": []}), choice(finish="stop")], False, "stop"),
+        ([choice({"content": "a"}), choice(finish="stop")], False, "stop"),
+    ],
+)
+def test_an_answer_that_calls_tools_says_so_at_its_end(pieces, named, ends):
+    shown, stream, _ = play(*(chunk(each) for each in pieces), DONE, named=named)
+    assert (finishes(shown), stream.failed, stream.unfinished) == ([(0, ends)], None, False)
+
+
+def test_each_choice_has_its_own_calls():
+    shown, _, _ = play(
+        chunk(choice(CALLS), choice({"content": "a"}, "stop", index=1)), chunk(choice(finish="stop")), DONE
+    )
+    assert finishes(shown) == [(1, "stop"), (0, "tool_calls")]
+
+
+@pytest.mark.parametrize("role", [{}, {"role": None}, {"role": ""}])
+def test_the_first_delta_of_each_choice_has_the_role(role):
+    shown, _, _ = play(
+        chunk(choice({**role, "content": "a"}), choice({"role": "assistant", "content": "b"}, index=1)),
+        chunk(choice({"content": "c"}, "stop"), choice({"content": "d"}, "stop", index=1)),
+        DONE,
+    )
+    assert [[each["delta"].get("role") for each in one["choices"]] for one in shown] == [["assistant"] * 2, [None] * 2]
+
+
+def test_a_choice_that_says_nothing_yet_is_left_alone():
+    """Azure's findings about an answer come in choices without a delta."""
+    filtered = chunk({"index": 0, "finish_reason": None, "content_filter_results": {}})
+    body = chunk() + filtered + chunk(choice({"role": "assistant", "content": "a"}, "stop")) + DONE
+    assert play(body)[2] == body
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_an_event_in_several_lines_becomes_one_line(end):
+    lines = [
+        b'data: {"id":"c","object":"chat.completion.chunk",',
+        b'data:"created":1,"model":"m","choices":[{"index":0,',
+    ]
+    rest = b'data: "delta":{"role":"assistant","content":"a\\nb"},"finish_reason":"stop"}]}'
+    shown, stream, out = play(end.join([*lines, rest]) + end + end, DONE)
+    assert (out.count(b"\n"), shown[0]["choices"][0]["delta"]["content"], stream.failed) == (4, "a\nb", None)
+
+
+@pytest.mark.parametrize(
+    ("usage", "total"),
+    [
+        ({"prompt_tokens": 10, "completion_tokens": 5}, 15),
+        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": None}, 15),
+        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 0}, 15),
+        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}, 15),
+        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 40}, 40),  # with what was thought
+    ],
+)
+@pytest.mark.parametrize("rides", ["alone", "along", "x_groq", "choice"])
+def test_the_total_is_never_less_than_its_parts(usage, total, rides):
+    last = choice(finish="stop")
+    tail = {
+        "alone": [chunk(last), chunk(usage=usage)],
+        "along": [chunk(last, usage=usage)],
+        "x_groq": [chunk(last, x_groq={"usage": usage})],
+        "choice": [chunk({**last, "usage": usage})],
+    }[rides]
+    shown, _, _ = play(chunk(choice({"content": "a"})), *tail, DONE)
+    assert [each["usage"] for each in shown if not each["choices"]] == [{**usage, "total_tokens": total}]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "unfinished"),
+    [
+        ([chunk(choice({"content": "a"}))], True),
+        ([chunk(choice({"content": "a"}), choice({"content": "b"}, "stop", index=1))], True),
+        ([chunk(choice({"content": "a"}, ""))], False),
+        ([chunk(choice({"content": "a"}, "stop"))], False),
+    ],
+)
+def test_a_server_may_say_that_it_is_done_with_an_answer_that_has_no_end(chunks, unfinished):
+    _, stream, out = play(*chunks, DONE)
+    assert (stream.unfinished, stream.failed, out.endswith(DONE)) == (unfinished, None, True)
+
+
+@pytest.mark.parametrize("before", [b"", chunk(), USAGE_EVENT])
+def test_a_stream_without_any_choice_is_no_answer(before):
+    _, stream, out = play(before + DONE)
+    assert (stream.failed.kind, b"[DONE]" in out) == (FailureKind.BROKEN, False)

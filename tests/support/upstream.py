@@ -49,7 +49,8 @@ def event(data: dict | str) -> bytes:
 
 def delta(text: str = "", finish: str | None = None, **more: object) -> bytes:
     """One chunk of a chat completion, as an event."""
-    choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish}
+    said = {"role": "assistant", **({"content": text} if text else {})}
+    choice = {"index": 0, "delta": said, "finish_reason": finish}
     head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
     return event({**head, "choices": [choice], **more})
 

@@ -56,6 +56,11 @@ def test_reasons_that_say_failure(reason):
         whole(b'{"choices":[{"finish_reason":"%b"}]}' % reason.encode())
 
 
+def test_what_does_not_say_why_it_ended_may_be_cut_off():
+    with pytest.raises(UpstreamError):
+        whole(b'{"choices":[{"message":{"content":"a"},"finish_reason":null}]}')
+
+
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"id":"\xff"}', b"[" * 100_000, b'{"choices":1}'])
 def test_what_nobody_can_read(data):
     assert read(data) is None

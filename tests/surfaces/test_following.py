@@ -31,6 +31,14 @@ def test_it_knows_what_the_inner_reader_knows():
     assert (loud.feed(delta("b")), loud.close(), loud.broke_off(unreadable("m"))) == (b"", b"", b"")
 
 
+def test_it_knows_that_nobody_said_why_the_answer_ended():
+    loud = Loud(inner())
+    loud.feed(delta("a"))
+    assert not loud.unfinished
+    loud.feed(DONE)
+    assert (loud.unfinished, loud.failed) == (True, None)
+
+
 def test_it_may_end_the_answer():
     loud = Loud(inner())
     assert loud.feed(delta("stop it")) == b"STOPPED"

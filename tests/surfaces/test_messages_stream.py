@@ -327,9 +327,21 @@ def test_a_stream_may_begin_with_what_a_filter_says():
     assert (whole["id"], whole["model"]) == ("msg_1", "scripted")
 
 
-def test_an_end_without_anything_is_an_empty_message():
-    whole = message(play([DONE])[0])
-    assert (whole["id"], whole["model"], whole["content"], whole["stop_reason"]) == ("msg_7", "m", [], "end_turn")
+@pytest.mark.parametrize("before", [b"", delta("a"), delta() + delta("a")])
+def test_an_end_that_nobody_gives_a_reason_for_is_an_error(before):
+    out, reader = play([before, DONE])
+    assert (failure(out)["type"], reader.failed.kind) == ("api_error", FailureKind.BROKEN)
+    assert b"message_stop" not in out
+
+
+def test_an_answer_without_a_word_is_an_empty_message():
+    whole = message(play([delta(finish="stop"), DONE])[0])
+    assert (whole["id"], whole["model"], whole["content"], whole["stop_reason"]) == (
+        "msg_1",
+        "scripted",
+        [],
+        "end_turn",
+    )
 
 
 def test_an_error_in_the_stream_comes_after_what_was_written_before_it():
@@ -360,6 +372,7 @@ class Odd:
     def __init__(self, failed=None):
         self.done = failed is not None
         self.failed = failed
+        self.unfinished = False
         self.started = True
         self.usage = None
         self.usage_is_last = True

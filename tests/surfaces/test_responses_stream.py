@@ -297,6 +297,11 @@ def test_a_lost_connection_is_a_failure():
     assert last(read(out))["error"] == {"code": "server_error", "message": "lost", "type": "broken"}
 
 
+def test_an_end_that_nobody_gives_a_reason_for_is_a_failure():
+    failed = last(read(play([delta(content="x"), DONE])))
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "server_error")
+
+
 def test_comments_pass_and_bare_fields_do_not():
     out = play([b": ping\n\n", b"retry: 5\n\n", delta(content="x"), delta("stop"), DONE])
     assert out.startswith(b": ping\n\nevent: response.created\n")
