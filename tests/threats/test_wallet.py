@@ -86,7 +86,9 @@ def gateway(upstream, tmp_path):
     usual = {"capabilities": spoken, "context": 10_000_000, "max_output": 100_000, "price": price}
     catalog = {
         "dear": backend(upstream.url("dear"), aliases=["first"], **usual),
-        "cheap": backend(upstream.url("cheap"), aliases=["first"], **{**usual, "price": {"input": 0.01, "output": 0.1}}),
+        "cheap": backend(
+            upstream.url("cheap"), aliases=["first"], **{**usual, "price": {"input": 0.01, "output": 0.1}}
+        ),
         "reads": backend(upstream.url("reads"), **{**usual, "price": {"input": 0.1, "output": 0}}),
         "paints": backend(upstream.url("paints"), **{**usual, "max_output": 100}),
     }
