@@ -19,7 +19,10 @@ BOUND = 0.6
 
 
 async def ended(reader: asyncio.StreamReader, started: float) -> tuple[bytes, float]:
-    got = await asyncio.wait_for(reader.read(), 10)
+    try:
+        got = await asyncio.wait_for(reader.read(), 10)
+    except ConnectionResetError:  # closed while we wrote
+        got = b""
     return got, asyncio.get_running_loop().time() - started
 
 
