@@ -1,11 +1,13 @@
 """Sentences in every place of requests of every surface, and what a gateway leaves behind: no sink has any of them."""
 
+import contextlib
 import json
 import urllib.error
 import urllib.request
 from collections import Counter
 
 import pytest
+from support import stores
 from support.collector import Collector
 from support.debugging import talkative
 from support.server import backend, serving
@@ -237,4 +239,45 @@ def test_the_sinks_are_there(kept):
     assert sinks["traces"].count(b"gateway.request_id") > 100
     assert b'"event":"request"' in next(
         data for name, data in sinks.items() if getattr(name, "name", "") == "gateway.log"
+    )
+
+
+@pytest.mark.assures("threat P1", "threat K1")
+def test_no_store_that_replicas_share_is_told_any_of_it_or_any_key(tmp_path, postgres_server, showed):
+    """What stands in the tables of a real PostgreSQL, and every command that a real Valkey got."""
+    upstream, url = Upstream(), postgres_server.url()
+    upstream.scripts = dict(SCRIPTS)
+    catalog = {name: backend(upstream.url(name), capabilities=["chat", "tools", "json_schema"]) for name in SCRIPTS}
+    labelled = {"x-gateway-sensitivity": "confidential", "x-request-id": MARK}
+    with contextlib.ExitStack() as running:
+        running.callback(upstream.stop)
+        valkey = running.enter_context(stores.valkey())
+        watched = stores.Watched(valkey)
+        shared = {"GATEWAY_VALKEY_URL": stores.url_of(valkey), "GATEWAY_DATABASE_URL": url}
+        server = running.enter_context(serving(tmp_path, catalog, **shared))
+        keys = [server.key(project="default", team=f"t{number}") for number in range(4)]
+        made = json.loads(server.cli("keys", "create", "--team", "t", "--app", "a", "--format", "json").stdout)
+        rotated = json.loads(server.cli("keys", "rotate", made["id"], "--format", "json").stdout)["key"]
+        assert server.cli("budgets", "set", "--team", "t0", "--usd", "100", "--rpm", "1000").returncode == 0
+        server.await_key(rotated)
+        keys += [made["key"], rotated]
+        statuses = []
+        for number, model in enumerate([*SCRIPTS, "nobody", *keys]):
+            for streamed in (False, True):
+                body = request(model, stream=streamed)
+                statuses.append(send(server.base, keys[number % len(keys)], body, **labelled))
+        for surface, body in others():
+            statuses.append(send(server.base, keys[0], {"model": "good", **body}, PATHS[surface], **labelled))
+        server.stop()
+        sinks = {"valkey": watched.told(), "postgres": postgres_server.dump(url)}
+    assert {200, 400, 404} <= set(statuses)
+    assert sinks["valkey"].count(b"reserve") > 10
+    assert sinks["postgres"].count(b"'settled'") > 10
+    assert made["id"].encode() in sinks["postgres"]
+    words = [b"anzibar", b"quokka", b"whispers", b"mallory", KEY[4:].encode()]
+    words += [key.removeprefix("sk-gw-").encode() for key in keys]
+    assert [(name, word) for name, data in sinks.items() for word in words if word in data] == []
+    showed(
+        f"{len(statuses)} requests and {len(keys)} keys, before a real PostgreSQL and a real Valkey",
+        f"none of them in {sum(map(len, sinks.values())):,} bytes of rows and commands",
     )

@@ -195,7 +195,7 @@ class Agreed:
         self._unread = False
 
     def _news(self) -> tuple[Order, ...]:
-        closed = self.admin_ends() <= time.time()
+        closed = self.admin_ends() <= self.keys.moment()
         if closed and not self._admin_closed:
             self._tell(
                 "admin_key_ended",

@@ -101,6 +101,7 @@ class Keys:
         self._callers: dict[bytes, tuple[Caller, float]] = {}  # with the moment at which the secret ends
         self.admin_ends: float | None = None
         self.teams = 0
+        self._ahead = 0.0  # the clock over the monotonic one, at the most
         self._version: object = None  # of what `_callers` holds; None: another
 
     def secret(self, purpose: str) -> bytes:
@@ -250,7 +251,13 @@ class Keys:
     def admin_in_force(self) -> bool:
         """Whether there is a key that the admin listener takes now."""
         self._look()
-        return self.admin_ends is not None and time.time() < self.admin_ends
+        return self.admin_ends is not None and self.moment() < self.admin_ends
+
+    def moment(self) -> float:
+        """Now, in Unix seconds, by a clock that is never set back here: what has ended does not begin again."""
+        now, lived = time.time(), time.monotonic()
+        self._ahead = max(self._ahead, now - lived)
+        return max(now, self._ahead + lived)  # now, where the difference was rounded
 
     def refresh(self) -> None:
         """Rereads the store if another process changed it."""
@@ -262,7 +269,7 @@ class Keys:
                 " (SELECT digest AS secret, id AS owner, expires AS ends FROM keys"
                 " UNION ALL SELECT digest, id, ends FROM former) AS every"
                 " JOIN keys ON keys.id = owner WHERE revoked IS NULL AND (ends IS NULL OR ends > ?)",
-                (time.time(),),
+                (self.moment(),),
             )
             self._callers = {digest: (_caller(*row), _NEVER if ends is None else ends) for digest, ends, *row in found}
             self.teams = len({caller.team for caller, _ in self._callers.values() if "inference" in caller.scopes})
@@ -287,7 +294,7 @@ class Keys:
 
     def _taken(self, digest: bytes) -> Caller | None:
         caller, ends = self._callers.get(digest, _NOBODY)
-        if time.time() < ends:
+        if self.moment() < ends:
             return caller
         self._callers.pop(digest, None)  # from now on it is like one that never was, also by the clock
         return None

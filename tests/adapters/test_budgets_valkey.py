@@ -14,6 +14,7 @@ import pytest
 import redis
 from support.budget_replica import left_in
 from support.budgets_contract import NANO, NOON, SPENDER, BudgetsContract, ask, entry, limit
+from support.limit_history import CEILING, Take, out_of_order, read
 from support.server import ROOT
 from support.shared_books import Shared, by_set_clock, start_of_time
 
@@ -24,6 +25,8 @@ from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.valkey import is_spoiled
 from gateway.core.budget import Exceeded, Reserved, bucket_seconds, window_at
 from gateway.core.rate import Rate
+
+FULL = os.environ.get("GATEWAY_TEST_AMOUNTS") == "full"
 
 
 class TestBudgets(BudgetsContract):
@@ -84,11 +87,12 @@ async def test_side_by_side_nobody_passes_a_ceiling(replica):
     assert books.client.dbsize() < 130 + 10  # nothing but what is remembered of each call
 
 
-def processes(url, tmp_path, seconds, names=(1, 2, 3, 4)):
-    command = [sys.executable, "-m", "support.budget_replica", url]
+def processes(url, tmp_path, amount, names=(1, 2, 3, 4), module="budget_replica"):
+    """Each with a file of its own. The amount is of seconds, or what the module says."""
+    command = [sys.executable, "-m", f"support.{module}", url]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     return [
-        subprocess.Popen([*command, str(tmp_path / f"{name}"), str(name), str(seconds)], env=environment)
+        subprocess.Popen([*command, str(tmp_path / f"{name}"), str(name), str(amount)], env=environment)
         for name in names
     ]
 
@@ -120,6 +124,44 @@ async def test_four_processes_spend_exactly_what_they_say(valkey_url, tmp_path):
     assert journals(tmp_path, "open") == 0
     assert booked(client) == (journals(tmp_path, "done"), 0)
     assert 11_900 < booked(client)[0] <= 12_000
+
+
+OF_TEN = [Take(0, 1, 6, granted=True), Take(2, 3, 6, granted=False), Take(4, 5, 4, granted=True)]
+
+
+@pytest.mark.parametrize(
+    ("also", "wrong"),
+    [
+        ([], False),
+        ([Take(6, 7, 1, granted=False)], False),
+        ([Take(6, 7, 1, granted=True)], True),  # more than there is
+        ([Take(-2, -1, 9, granted=False)], True),  # nothing had been asked for
+        ([Take(-2, 0.5, 9, granted=False)], False),  # the first one may have come before it
+        ([Take(3.5, 3.6, 4, granted=False)], True),  # so much was there, and was granted later
+        ([Take(3.5, 4.5, 4, granted=False)], False),  # or just meanwhile
+        ([Take(3.5, 3.6, 5, granted=False)], False),
+    ],
+)
+def test_a_history_that_no_order_explains_is_seen(also, wrong):
+    assert bool(out_of_order([*OF_TEN, *also], 10)) is wrong
+
+
+@pytest.mark.assures("fault 26")
+async def test_what_four_processes_were_told_could_have_been_told_one_after_the_other(valkey_url, tmp_path, showed):
+    start_of_time(valkey_url)
+    amount = 20_000 if FULL else 100
+    assert ends(processes(valkey_url, tmp_path, amount, module="limit_history")) == [0, 0, 0, 0]
+    first, *others = [read(path) for path in tmp_path.iterdir()]
+    takes = [take for history in (first, *others) for take in history]
+    assert len(takes) == 4 * amount
+    assert any(mine.asked < each.answered and each.asked < mine.answered for mine in first for each in others[0])
+    assert out_of_order(takes, CEILING) == []
+    granted = sum(take.amount for take in takes if take.granted)
+    assert CEILING - 40 < granted <= CEILING
+    showed(
+        f"{len(takes):,} takes of one limit by 4 processes at once",
+        "one order explains all answers: none granted beyond it, none refused that there was room for",
+    )
 
 
 @pytest.mark.assures("fault 13", "fault 26")

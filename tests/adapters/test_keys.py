@@ -182,6 +182,26 @@ def test_a_key_ends_when_it_expires_though_nobody_looks_at_the_store(agreeing, c
     assert [row.in_force(clock[0]) for row in cli.rows()] == [False]
 
 
+@pytest.mark.parametrize("asked", [True, False], ids=["asked", "not asked"])
+def test_a_key_that_has_ended_stays_ended_when_the_clock_is_set_back(agreeing, clock, asked):
+    """Also where the store is read anew by the clock as it is then, and for a secret that was rotated out."""
+    server, cli = agreeing(Keys), agreeing(Keys)
+    id, old = cli.create(team="t", app="a")
+    new = cli.rotate(id, 10, expires=clock[0] + 20)
+    cli.create(team="t", app="a", scopes=["admin:read"], expires=clock[0] + 20)
+    assert [taken(server, key) is not None for key in (old, new)] == [True, True]
+    clock[0] += 20
+    if asked:
+        assert [taken(server, key) for key in (old, new)] == [None, None]
+    assert not server.admin_in_force
+    clock[0] -= 3600
+    assert [server.find(key.encode()) for key in (old, new)] == [None, None]
+    _, other = cli.create(team="t", app="a", expires=clock[0] + 86_400)
+    assert taken(server, other) is not None
+    assert [taken(server, key) for key in (old, new)] == [None, None]
+    assert not server.admin_in_force
+
+
 def test_a_rotated_key_stays_who_it_is_and_its_old_secret_ends_after_the_overlap(agreeing, clock):
     server, cli = agreeing(Keys), agreeing(Keys)
     id, old = cli.create(team="t", app="a", models=["fast"])

@@ -827,6 +827,32 @@ def test_whichever_byte_of_a_signed_bundle_is_flipped_it_is_refused(signed, show
     showed(f"{flipped:,} flipped bytes of a signed tree", "each refused")
 
 
+@pytest.mark.assures("threat F1", "threat F4")
+def test_what_takes_the_place_of_a_tree_while_its_signature_is_looked_at_is_not_what_is_loaded(
+    signed, tmp_path, showed
+):
+    """The file of the key is a pipe here: whoever opens it has read the tree, and waits."""
+    tree, key = signed
+    verified = load(tree, None, key).bundle
+    waits = tmp_path / "pipe"
+    os.mkfifo(waits)
+
+    def swap():
+        with waits.open("wb") as pipe:
+            for name, text in {"policies/a.yaml": RULES.replace("all", "more"), "catalog/b.yaml": FOUND}.items():
+                (tree / name).write_text(text)
+            (tree / "policy.lock").unlink()
+            pipe.write(key.read_bytes())
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    loaded = load(tree, None, waits)
+    swapping.join()
+    assert load(tree, None, key).bundle is None
+    assert (loaded.bundle, loaded.signed.version) == (verified, 7)
+    showed("a tree that is changed between its signature and its load", "what was verified is loaded")
+
+
 @pytest.mark.parametrize("raw", [None, b"nonsense"])
 def test_without_a_key_that_can_be_used_nothing_loads(signed, raw):
     tree, key = signed

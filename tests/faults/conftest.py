@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from support.fault_house import TIMEOUT, House, house, row
+from support.fault_house import TIMEOUT, House, counting_tasks, house, row
 from support.faults import FaultUpstream, authority_file, tls
 from support.server import free_port
 
@@ -31,13 +31,25 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hou
     rows["z-good"] = row(upstream.url("z-good"), region="eu", aliases=[f"after:{name}" for name in urls])
     patient = {"connect": "5s", "first_byte": "30s", "idle": "30s", "total": "60s"}
     rows |= {name: row(upstream.url(name), region="eu", timeout=patient) for name in ("l0", "l1")}
-    async with house(directory, rows, upstream, SSL_CERT_FILE=str(authority_file(directory))) as built:
+    settings = {"SSL_CERT_FILE": str(authority_file(directory)), **counting_tasks(directory)}
+    async with house(directory, rows, upstream, **settings) as built:
         yield built
+        await built.lets_go()
     upstream.stop()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def unharmed(running: House) -> AsyncIterator[None]:
+    """After the tests of a module the gateway is as it was: as quick, with as many descriptors and tasks, and not much
+    larger."""
+    await running.still()
+    before = await running.measured()
+    yield
+    await running.recovers(before)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def gateway(running: House) -> AsyncIterator[House]:
+async def gateway(running: House, unharmed: None) -> AsyncIterator[House]:
     """The shared gateway. After each test the books agree, and all backends answer again."""
     await running.begin()
     yield running

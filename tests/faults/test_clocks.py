@@ -21,6 +21,16 @@ time.time = lambda: _real() + struct.unpack("d", _seconds[:8])[0]
 """Python runs this as it starts: the wall clock of that process is off by what a file says."""
 
 
+def shifted(directory: Path) -> dict[str, str]:
+    """The settings of a gateway whose wall clock the file `clock` of a directory sets off; it is right as it begins."""
+    (directory / "clock").write_bytes(struct.pack("d", 0.0))
+    (directory / "sitecustomize.py").write_text(_SHIFTED)
+    return {
+        "PYTHONPATH": f"{directory}:{os.environ.get('PYTHONPATH', '')}",
+        "FAULTS_CLOCK": str(directory / "clock"),
+    }
+
+
 def set_clock(path: Path, seconds: int) -> None:
     with path.open("r+b") as clock:  # in place: the gateway has it mapped
         clock.write(struct.pack("d", float(seconds)))
@@ -28,14 +38,8 @@ def set_clock(path: Path, seconds: int) -> None:
 
 @pytest.mark.assures("fault 15")
 async def test_a_clock_that_jumps_moves_no_deadline_and_refunds_nothing(tmp_path, showed):
-    (tmp_path / "clock").write_bytes(struct.pack("d", 0.0))
-    (tmp_path / "sitecustomize.py").write_text(_SHIFTED)
     upstream = FaultUpstream()
-    settings = {
-        "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}",
-        "FAULTS_CLOCK": str(tmp_path / "clock"),
-    }
-    async with house(tmp_path / "house", {}, upstream, **settings) as gateway:
+    async with house(tmp_path / "house", {}, upstream, **shifted(tmp_path)) as gateway:
         told = await asyncio.to_thread(
             gateway.server.cli, "budgets", "set", "--team", "t", "--usd", "0.03", "--per", "hour"
         )
@@ -62,3 +66,28 @@ async def test_a_clock_that_jumps_moves_no_deadline_and_refunds_nothing(tmp_path
         assert spent <= 0.03 * 10**12
     upstream.stop()
     showed(f"{len(JUMPS)} jumps of up to a year", "deadlines kept; no window refunded, no ceiling passed")
+
+
+@pytest.mark.assures("fault 15")
+async def test_a_key_that_has_ended_stays_so_whatever_the_clock_does(tmp_path, showed):
+    clock = tmp_path / "clock"
+    upstream = FaultUpstream()
+    async with house(tmp_path / "house", {}, upstream, **shifted(tmp_path)) as gateway:
+        lasting, gateway.key = gateway.key, await asyncio.to_thread(gateway.server.key, expires="30m")
+
+        async def status(key: str) -> int:
+            gateway.key = key
+            return (await gateway.send(gateway.plan(streamed=False, words=1), "b00")).status
+
+        ending = gateway.key
+        assert [await status(key) for key in (ending, lasting)] == [200, 200]
+        set_clock(clock, 3600)
+        assert [await status(key) for key in (ending, lasting)] == [401, 200]
+        for seconds in (0, *JUMPS.values()):
+            set_clock(clock, min(0, seconds))
+            await asyncio.to_thread(gateway.server.key)  # so that the store is read anew
+            assert [await status(key) for key in (ending, lasting)] == [401, 200]
+        set_clock(clock, 0)
+        gateway.key = lasting
+    upstream.stop()
+    showed(f"a key that ended, then {len(JUMPS)} times another clock", "it stays ended, others go on")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -11,12 +12,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from statistics import quantiles
+from typing import NamedTuple
 
 import aiohttp
 import psutil
 
 from support import crossing
-from support.faults import FAULTS, KIND_OF, PRICE, PROMPT_PICO, WORD_PICO, FaultUpstream, Plan, plan_of
+from support.faults import FAULTS, KIND_OF, OWN_MODEL, PRICE, PROMPT_PICO, WORD_PICO, FaultUpstream, Plan, plan_of
 from support.reference import verdict
 from support.server import ROOT, Server, backend
 from support.upstream import Seen
@@ -27,6 +30,23 @@ FIRST_BYTE, IDLE, TOTAL = 1.5, 1.5, 4.0
 PICO_PER_USD = 10**12
 CANARY = "sk-canary-7f3e-upstream-key"
 """The key of every upstream: nobody but an upstream may ever see it."""
+
+RECOVERY_SECONDS = 10.0
+"""How long after its faults a gateway may take to be as it was."""
+SLOWER, MORE_DESCRIPTORS, MORE_TASKS, MORE_BYTES = 3.0, 8, 2, 60_000_000
+"""How many times as slow it may be then, and what it may have more of: what is opened now and then, and what is kept of
+memory that was used once."""
+TASKS = "tasks"
+_COUNTING = """
+import asyncio, os, signal
+
+def _count(*_):
+    with open(os.environ["FAULTS_TASKS"], "w") as file:
+        file.write(f"{len(asyncio.all_tasks())}\\n")
+
+signal.signal(signal.SIGUSR1, _count)
+"""
+"""Python runs this as it starts: it tells how many tasks there are, when it gets a signal."""
 
 LABELS = ("public", "internal", "confidential")
 RULES = [
@@ -130,6 +150,26 @@ def _body(plan: Plan, model: str) -> dict:
     messages = [{"role": "user", "content": plan.message}]
     body = {"model": model, "messages": messages, "max_tokens": 1000, "stream": plan.streamed}
     return body | ({"stream_options": {"include_usage": True}} if plan.streamed else {})
+
+
+class Measured(NamedTuple):
+    """How a gateway is that has nothing to do: how many times as long a request takes as one without it, descriptors
+    beside those of connections, tasks, and resident bytes."""
+
+    slowness: float
+    descriptors: int
+    tasks: int
+    memory: int
+
+    def worse_than(self, before: "Measured") -> str:
+        """What has grown by more than chance does; empty: nothing has."""
+        grown = {
+            "slowness": self.slowness > SLOWER * before.slowness,
+            "descriptors": self.descriptors > before.descriptors + MORE_DESCRIPTORS,
+            "tasks": self.tasks > before.tasks + MORE_TASKS,
+            "memory": self.memory > before.memory + MORE_BYTES,
+        }
+        return ", ".join(name for name, is_so in grown.items() if is_so)
 
 
 class House:
@@ -379,6 +419,62 @@ class House:
             assert CANARY.encode() not in each.body, f"told to a client: {each.body[:300]!r}"
             assert CANARY not in str(each.headers), f"told to a client: {each.headers}"
 
+    async def measured(self) -> "Measured":
+        """How the gateway is now, while nothing is under way."""
+        self.told.clear()
+        slowness = await self._slowness()
+        descriptors, memory = self.footprint()
+        mine, theirs = self._connections()
+        return Measured(slowness, descriptors - mine - theirs, await self._tasks(), memory)
+
+    def _connections(self) -> tuple[int, int]:
+        """Connections of the gateway to backends, and of clients to the gateway."""
+        assert self.process is not None
+        ports = [each.laddr.port for each in self.process.net_connections("tcp") if each.status != psutil.CONN_LISTEN]
+        theirs = [port for port in ports if port in (self.server.port, self.server.admin_port)]
+        return len(ports) - len(theirs), len(theirs)
+
+    async def lets_go(self) -> None:
+        """Waits until no connection to a backend is kept but to those that keep theirs for a minute."""
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        while (mine := self._connections()[0]) > MORE_DESCRIPTORS:
+            assert time.monotonic() < deadline, f"{mine} connections to backends, and nobody asks any"
+            await asyncio.sleep(0.2)
+
+    async def _slowness(self) -> float:
+        """How many times as long a request takes as one without a gateway, by turns, so that a busy machine is as busy
+        for both."""
+        assert self.session is not None
+        direct, through = [], []
+        for _ in range(20):
+            body = {"model": OWN_MODEL, "messages": [{"role": "user", "content": self.plan(streamed=False).message}]}
+            began = time.perf_counter()
+            async with self.session.post(f"{self.upstream.url(SINGLES[0])}/chat/completions", json=body) as got:
+                await got.read()
+            direct.append(time.perf_counter() - began)
+            told = await self.send(self.plan(streamed=False, words=1), SINGLES[0])
+            assert told.status == 200, (told.status, told.body)
+            through.append(told.ended - told.asked)
+        return quantiles(through, n=4)[2] / quantiles(direct, n=4)[2]
+
+    async def _tasks(self) -> int:
+        """Tasks of the gateway's loop."""
+        path = self.server.directory / TASKS
+        path.unlink(missing_ok=True)
+        self.server.process.send_signal(signal.SIGUSR1)
+        async with asyncio.timeout(10):
+            while not (path.exists() and path.read_text().endswith("\n")):  # noqa: ASYNC110  another process writes it
+                await asyncio.sleep(0.01)
+        return int(path.read_text())
+
+    async def recovers(self, before: "Measured") -> None:
+        """Waits until the gateway is as it was, after its faults have ended."""
+        await self.still()
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        while why := (now := await self.measured()).worse_than(before):
+            assert time.monotonic() < deadline, f"{why}: {before} before, {now} after"
+            await asyncio.sleep(0.3)
+
     def footprint(self) -> tuple[int, int]:
         """Descriptors and resident bytes of the gateway."""
         assert self.process is not None
@@ -417,6 +513,14 @@ def _write_rules(tree: Path, rules: list[dict]) -> None:
     other = tree / "being-written"
     other.write_text(json.dumps(policy))
     other.replace(tree / "policies" / "base.yaml")
+
+
+def counting_tasks(directory: Path) -> dict[str, str]:
+    """The settings of a gateway in a directory that tells how many tasks it has."""
+    (directory / "site").mkdir()
+    (directory / "site" / "sitecustomize.py").write_text(_COUNTING)
+    path = os.pathsep.join(filter(None, (str(directory / "site"), os.environ.get("PYTHONPATH", ""))))
+    return {"PYTHONPATH": path, "FAULTS_TASKS": str(directory / TASKS)}
 
 
 @asynccontextmanager

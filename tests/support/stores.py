@@ -5,12 +5,14 @@ import contextlib
 import importlib.util
 import itertools
 import signal
+import socket
 import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import psutil
@@ -65,6 +67,14 @@ class Server:
         name = f"t{next(self._numbers)}"
         self.ask(f"CREATE DATABASE {name}")
         return self._server.get_uri(name)
+
+    def dump(self, url: str) -> bytes:
+        """Every row of every table of a database."""
+        name = urlsplit(url).path.removeprefix("/")
+        schemas = "('pg_catalog', 'information_schema')"
+        sql = f"SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname NOT IN {schemas}"
+        tables = [table for (table,) in self.ask(sql, name)]
+        return repr([(table, self.ask(f"SELECT * FROM {table}", name)) for table in tables]).encode()
 
     def _processes(self) -> list[psutil.Process]:
         postmaster = psutil.Process(self._server.get_pid())
@@ -207,6 +217,29 @@ def valkey(**config: str) -> Iterator["object"]:
     finally:
         with contextlib.suppress(Exception):
             server.stop()
+
+
+class Watched:
+    """All that a Valkey server is told, from now on: every command, with what it says."""
+
+    def __init__(self, server: object) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", server.port))
+        self._socket.sendall(b"MONITOR\r\n")
+        assert self._socket.recv(5) == b"+OK\r\n"
+        self._told = bytearray()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while part := self._socket.recv(65_536):
+            self._told += part
+
+    def told(self) -> bytes:
+        """What it was told until now. Nothing more is read."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+        self._socket.close()
+        return bytes(self._told)
 
 
 def url_of(server: object) -> str:

@@ -1,15 +1,18 @@
 """Bodies that mean to cost much: refused at once, in bounded memory, at nobody else's expense."""
 
 import gzip
+import itertools
 import json
 import os
 import socket
 import threading
 import time
 import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 from support.upstream import OK, answer
 
@@ -101,6 +104,30 @@ BAD: dict[str, tuple[bytes, dict[str, str]]] = {
 }
 
 
+MILLION = 1_000_000
+
+
+def named(names: Iterable[bytes]) -> bytes:
+    return b",".join([b'"%b":1' % name for name in names])
+
+
+def words() -> Iterator[bytes]:
+    """A million names, each as a field may have it."""
+    letters = itertools.product(b"abcdefghijklmnopqrstuvwxyz", repeat=5)
+    return (bytes(word) for word in itertools.islice(letters, 0, 11 * MILLION, 11))
+
+
+MANY: dict[str, Callable[[], bytes]] = {
+    "a million elements": lambda: beside(b'"x": [' + b",".join([b"1"] * MILLION) + b"]"),
+    "a million names": lambda: beside(b'"x": {' + named(words()) + b"}"),
+    "names that are numbers": lambda: beside(
+        b'"x": {' + named(b"%d" % n for n in range(MILLION if FULL else MILLION // 4)) + b"}"
+    ),
+    **({"a million fields": lambda: FIRST + b", " + named(words()) + b"}"} if FULL else {}),
+}
+"""Bodies of many small things: good JSON, so whether one is served is for the policy to say."""
+
+
 def rss(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -150,6 +177,47 @@ def _took(client: httpx2.Client, url: str, body: bytes, headers: dict[str, str])
     started = time.monotonic()
     response = client.post(url, content=body, headers=headers)
     return response, time.monotonic() - started
+
+
+@pytest.mark.assures("threat D1")
+def test_a_body_of_a_million_things_costs_as_its_bytes_do(gateway, upstream, key, showed):
+    """Beside a text of as many bytes: so many times the processor's time, and so many bytes of memory for each."""
+    upstream.scripts["every"] = [answer(OK)]
+    url = f"{gateway.base}/v1/chat/completions"
+    seen: dict[str, tuple[float, float]] = {}
+
+    def costs(client: httpx2.Client, body: bytes) -> tuple[int, float, float]:
+        """Status; seconds of the processor and bytes of memory, for each byte of a body."""
+        used, held = spent(gateway.process.pid)
+        status = client.post(url, content=body.replace(b'"a"', b'"every"', 1), headers=JSON).status_code
+        after, holds = spent(gateway.process.pid)
+        return status, (after - used) / len(body), (holds - held) / len(body)
+
+    with httpx2.Client(headers={"authorization": f"Bearer {key}"}, timeout=100) as client:
+        text = said(b'"' + b"y" * 2_000_000 + b'"')
+        costs(client, text)  # what large bodies are read in is there by now
+        usual = max(0.02 / len(text), min(costs(client, text)[1] for _ in range(2)))  # in ticks of the clock
+        for name, make in MANY.items():
+            status, used, held = costs(client, make())
+            assert status in (200, 400, 403), (name, status)
+            seen[name] = used / usual, held
+        assert client.post(url, content=FIRST.replace(b'"a"', b'"every"') + b"}", headers=JSON).status_code == 200
+    assert {name: found for name, found in seen.items() if found[0] > MOST_TIMES or found[1] > MOST_BYTES} == {}
+    slowest, largest = (max(found[at] for found in seen.values()) for at in (0, 1))
+    showed(
+        f"{len(MANY)} bodies of up to {MILLION:,} names or elements",
+        f"each answered; up to x{slowest:.1f} the time of a text of as many bytes, {largest:.0f} bytes kept for each",
+    )
+
+
+def spent(pid: int) -> tuple[float, int]:
+    """Seconds of the processor and resident bytes, of a process and those that it began."""
+    whole = psutil.Process(pid)
+    every = [whole, *whole.children(recursive=True)]
+    return sum(sum(each.cpu_times()[:2]) for each in every), sum(each.memory_info().rss for each in every)
+
+
+MOST_TIMES, MOST_BYTES = 20, 64
 
 
 @pytest.mark.assures("threat D1")

@@ -23,6 +23,7 @@ BODIES = {
     "chat": {"messages": [{"role": "system", "content": "s"}, USER, {"role": "assistant", "content": "a", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, {"role": "tool", "tool_call_id": "c", "content": "r"}], "tools": [{"type": "function", "function": FUNCTION}], "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"title": "t"}}}, "metadata": {"m": "v"}, "user": "u", "stop": ["x"], "prediction": {"type": "content", "content": "p"}},
     "messages": {"max_tokens": 9, "system": "s", "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}, {"type": "tool_result", "tool_use_id": "c", "content": "r"}]}], "tools": [{"name": "f", "description": "d", "input_schema": {"type": "object"}}], "metadata": {"user_id": "u"}, "stop_sequences": ["x"]},
     "responses": {"input": [{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}, {"type": "function_call_output", "call_id": "c", "output": "r"}], "instructions": "i", "tools": [{"type": "function", **FUNCTION}], "text": {"format": {"type": "text"}}, "metadata": {"m": "v"}},
+    "count_tokens": {"system": "s", "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}], "tools": [{"name": "f", "description": "d", "input_schema": {"type": "object"}}], "metadata": {"user_id": "u"}},
     "completions": {"prompt": ["p"], "suffix": "s", "stop": ["x"]},
     "embeddings": {"input": ["i"], "user": "u"},
     "moderations": {"input": [{"type": "text", "text": "t"}]},
@@ -68,33 +69,36 @@ values = st.sampled_from(
 
 @pytest.mark.assures("threat E2")
 def test_a_canary_at_any_place_of_any_surface_is_found_or_refused(showed):
-    assert set(BODIES) <= set(SURFACES)
-    policy, found, refused, tried, statuses = Snapshot(()), 0, 0, set(), set()
+    assert set(BODIES) == set(SURFACES)
+    policy, bodies, found, refused, tried, statuses = Snapshot(()), 0, 0, 0, set(), set()
 
     @settings(
         max_examples=5_000 if FULL else 400, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
     @given(st.data())
     def holds(data):
-        nonlocal found, refused
+        nonlocal bodies, found, refused
         name = data.draw(st.sampled_from(sorted(BODIES)))
         whole = {"model": "m", **BODIES[name]}
         path = data.draw(st.sampled_from(sorted(places(whole), key=str)))
         member = data.draw(st.sampled_from(["something_new", "title", "content", "url", "x-y", "data", "text"]))
         body = msgspec.json.encode(planted(whole, path, member, data.draw(values)))
         tried.add((name, path))
+        bodies += 1
         try:
             scanned = SCANNING.scan(policy, "t", SURFACES[name].parse(body, 0), body)
         except Refused as error:
             refused += 1
             statuses.add(error.refusal.status)
         else:
+            assert (scanned.found.known, "secret" in scanned.found.tags) == (True, True), body
             found += 1
-            assert not scanned.found.known or "secret" in scanned.found.tags, body
 
     holds()
+    assert found + refused == bodies
     assert (found > 100, len(tried) > 50, statuses) == (True, True, {400})
+    assert {name for name, _ in tried} == set(SURFACES)
     showed(
-        f"{found + refused} bodies of {len(BODIES)} surfaces, {len(tried)} places",
+        f"{bodies} bodies of {len(BODIES)} surfaces, {len(tried)} places",
         f"found in {found}, {refused} refused",
     )

@@ -5,12 +5,15 @@ import http.client
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from support import policy_trees, reflecting
+from support.collector import Collector
 from support.debugging import talkative
-from support.server import backend, serving
+from support.server import backend, free_port, serving
 
 from gateway.providers import DIALECTS
 
@@ -18,10 +21,16 @@ pytestmark = pytest.mark.timeout(300)
 
 MODELS = {"anthropic": "claude-opus-4-5", "gemini-native": "gemini-2.5-flash", "vertex-native": "gemini-2.5-flash"}
 PROVIDERS = sorted(DIALECTS)
-KEYS = {name: f"canary-{at:02d}-{name.replace('-', '')}-Q7xV2mdK9sWbT4hZ" for at, name in enumerate(PROVIDERS)}
+KEYS = {
+    name: f"canary-{at:02d}-{name.replace('-', '')}-Q7xV2mdK9sWbT4hZ"
+    for at, name in enumerate([*PROVIDERS, "collector"])
+}
+"""Of the providers, and of the collector that gets spans and measures."""
 ADMIN = ("/metrics", "/admin/policies", "/admin/backends", "/debug", "/openapi.json", "/docs", "/")
 SOME = ("s400", "s429", "s500", "quoted", "ok", "bare", "inner", "stream", "streamed-error", "cut")
 FEW = ("s400", "quoted", "streamed-error")
+GONE = ("refused", "nowhere", "no-tls")
+"""Ways to answer nothing: nobody listens, no such name, and no TLS where there should be."""
 """`openai` is answered in every way, others in fewer: those that read answers in a way of their own in some."""
 OF_THEIR_OWN = ("anthropic", "gemini-native", "openai-responses")
 SENSED = ["chat", "tools", "messages", "responses", "embeddings"]
@@ -31,8 +40,13 @@ SENSED = ["chat", "tools", "messages", "responses", "embeddings"]
 def known(tmp_path_factory):
     """All that a gateway said and wrote, after calls that failed in every way at every provider."""
     directory = tmp_path_factory.mktemp("keys")
-    upstream = reflecting.Reflecting()
+    upstream, collector = reflecting.Reflecting(), Collector()
     settings = talkative(directory / "site")
+    settings |= {
+        "GATEWAY_OTEL_ENDPOINT": collector.url,
+        "GATEWAY_OTEL_SAMPLE": "1",
+        "GATEWAY_OTEL_HEADERS": f"authorization=Bearer {KEYS['collector']}",
+    }
     secrets = directory.parent / "secrets"
     secrets.mkdir(exist_ok=True)
     catalog = {}
@@ -40,9 +54,9 @@ def known(tmp_path_factory):
         path = secrets / f"key{at}"
         path.write_text(KEYS[provider])
         settings |= {f"CANARY_{at}_FILE": str(path)} if at % 4 == 2 else {f"CANARY_{at}": KEYS[provider]}
-        for way in ways_of(provider):
+        for way, url in urls_of(provider, upstream):
             catalog[f"{provider}.{way}"] = backend(
-                upstream.url(way),
+                url,
                 provider=provider,
                 model=MODELS.get(provider, f"m-{provider}"),
                 api_key=f"file:{path}" if at % 2 else f"env:CANARY_{at}",
@@ -78,12 +92,24 @@ def known(tmp_path_factory):
             server.stop()
     finally:
         upstream.stop()
+        collector.stop()
+    assert {head["authorization"] for head in collector.heads} == {f"Bearer {KEYS['collector']}"}
+    said["spans and measures"] = b"".join(collector.raw)
     files = {str(path): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
     return said, files, statuses, upstream.seen, Path(directory)
 
 
 def ways_of(provider: str) -> tuple[str, ...]:
     return reflecting.WAYS if provider == "openai" else SOME if provider in OF_THEIR_OWN else FEW
+
+
+def urls_of(provider: str, upstream: reflecting.Reflecting) -> Iterator[tuple[str, str]]:
+    """The backends of a provider, by how they answer: those with a dialect of their own also not at all."""
+    yield from ((way, upstream.url(way)) for way in ways_of(provider))
+    if provider == "openai" or provider in OF_THEIR_OWN:
+        at = urlsplit(upstream.url("no-tls"))
+        ports = ("http", f"127.0.0.1:{free_port()}"), ("http", "no-such-host.invalid"), ("https", at.netloc)
+        yield from ((way, f"{scheme}://{where}{at.path}") for way, (scheme, where) in zip(GONE, ports, strict=True))
 
 
 def requests(model: str):
@@ -100,9 +126,11 @@ def requests(model: str):
 
 
 def test_every_way_was_taken(known):
-    _, _, statuses, seen, _ = known
+    said, _, statuses, seen, _ = known
     assert set(seen) == set(reflecting.WAYS)
     assert {200, 400, 429, 502} <= set(statuses)
+    assert said["spans and measures"].count(b"upstream") > 0
+    assert {said[name].count(b"upstream_unreachable") for name in said if name.split(" ")[0].endswith(GONE)} == {1}
 
 
 @pytest.mark.assures("threat U1", "threat U2")
@@ -116,7 +144,7 @@ def test_no_key_is_in_anything_that_was_said_or_kept(known, showed):
     ]
     assert leaks == []
     showed(
-        f"{len(KEYS)} canary keys, {len(seen)} calls answered with all headers in {len(reflecting.WAYS)} ways, DEBUG",
+        f"{len(KEYS)} canary keys, {len(seen)} calls answered with all headers in {len(reflecting.WAYS)} ways or none, DEBUG, OpenTelemetry",
         f"0 keys in {len(said)} answers and pages and {len(files)} files",
     )
 
