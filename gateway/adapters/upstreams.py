@@ -18,10 +18,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from gateway import __version__
+from gateway.adapters import half_open
 from gateway.adapters.deadlines import NEVER, Deadline, Deadlines
 from gateway.adapters.secrets import Secret
 from gateway.core.catalog import Backend, Endpoint
-from gateway.core.errors import Failed, FailureKind, Refusal, Refused
+from gateway.core.errors import Failed, FailureKind
 from gateway.core.held import Held
 from gateway.core.permit import Permit
 from gateway.ports import Headers, UpstreamError
@@ -29,10 +30,6 @@ from gateway.ports import Headers, UpstreamError
 _IDLE_SECONDS = {"http": 4.0, "https": 55.0}
 """How long a connection may wait for its next call. Model servers close theirs after 5 s (llama.cpp, uvicorn); a call
 sent in that moment would be lost. Hosted APIs wait a minute or more, and a new connection costs them a handshake."""
-_HALF_OPEN = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-"""A backend that is gone without a word, while it is to think for ten minutes, is found out within two; and what is
-between does not take the connection for an unused one. In seconds, and probes. What it does not take is left to the
-deadlines: a full model server may let a long prompt wait."""
 _END_SECONDS = 0.1
 """How long the end of a complete stream may follow its last event."""
 _ONE_WRITE_BYTES = 65_536
@@ -40,8 +37,6 @@ _KEY_SECONDS = 30.0
 """How long a key from a file is used before the file is read again: tokens of clouds live for an hour."""
 _PART_BYTES = 8_192
 """How much of a stream is read in one turn of the loop: small events take a few milliseconds then."""
-_FREE_BYTES, _AGAIN_SECONDS = 262_144, 2
-"""An answer up to this size counts for nothing beside others; when to try again where there is no room for one."""
 _NO_HEADERS: Headers = []
 _MESSAGES = {
     FailureKind.UNREACHABLE: "the backend cannot be reached",
@@ -92,13 +87,11 @@ class _Link(ResponseHandler):
 
 
 def _watched(address: AddrInfoType) -> socket.socket:
-    """A socket whose other end is asked whether it is still there."""
+    """A socket that shows within two minutes that a backend is gone, also where it is to think for ten. What it does
+    not take is left to the deadlines: a full model server may let a long prompt wait."""
     family, kind, protocol, *_ = address
     made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _HALF_OPEN:
-        if (option := getattr(socket, name, None)) is not None:
-            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    half_open.probe(made)
     return made
 
 
@@ -264,7 +257,7 @@ class AiohttpOpened:
 
     __slots__ = (
         *("_connection", "_content", "_deadline", "_deadlines", "_ended", "_first", "_held", "_idle", "_rest"),
-        *("_room", "_secret", "_shown", "_take", "_taken", "_until", "headers", "status"),
+        *("_room", "_secret", "_shown", "_take", "_until", "headers", "status"),
     )
 
     def __init__(
@@ -278,8 +271,7 @@ class AiohttpOpened:
         room: Held,
     ) -> None:
         backend = target.backend
-        self._room = room
-        self._taken = 0  # of the room, until it is closed
+        self._room = room.part()
         self._connection = connection
         self._content = content
         self._rest = b""  # of a block that is handed on in parts
@@ -378,24 +370,12 @@ class AiohttpOpened:
             whole.write(await self.read())
             if whole.tell() > limit:
                 raise _lost(FailureKind.BROKEN, f"the backend's answer is larger than {limit} bytes")
-            self._hold(whole.tell())
+            self._room.grow(whole.tell())
         return whole.getvalue()
 
     def _kept(self, answer: bytes) -> bytes:
-        self._hold(len(answer))
+        self._room.grow(len(answer))
         return answer
-
-    def _hold(self, size: int) -> None:
-        """The answer has so many bytes by now."""
-        if size <= max(_FREE_BYTES, self._taken):
-            return
-        if not self._room.take(size - self._taken, self._taken):
-            raise Refused(
-                Refusal.SHEDDING,
-                "too many large answers are under way, so this one was given up; try again, or stream it",
-                retry_after=_AGAIN_SECONDS,
-            )
-        self._taken = size
 
     async def drain(self) -> None:
         """Takes the end that follows a complete answer, if it comes at once."""
@@ -406,8 +386,7 @@ class AiohttpOpened:
 
     def close(self) -> None:
         """Ends the call. A connection whose answer is complete goes back to the pool, any other is dropped."""
-        self._room.give_back(self._taken)
-        self._taken = 0
+        self._room.end()
         self._deadlines.leave(self._deadline)
         if self._content.at_eof():
             self._connection.release()

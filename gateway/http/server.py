@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.adapters import half_open
 from gateway.http.connection import Connection
 from gateway.http.intake import Intake
 from gateway.http.told import ENDING, Told
@@ -30,10 +31,6 @@ _MOST_CONNECTIONS = 20_000
 
 _BACKLOG = 2048
 _OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
-
-_HALF_OPEN = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4), ("TCP_USER_TIMEOUT", 120_000))
-"""A peer that is gone without a word is found out within two minutes. In seconds, probes, and milliseconds: who is sent
-something, a stream's comments say, is not probed, and the system would try for a quarter of an hour."""
 
 
 class CannotListen(Exception):
@@ -61,10 +58,8 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # what is accepted has it, too
-    for name, value in _HALF_OPEN:
-        if (option := getattr(socket, name, None)) is not None:
-            listener.setsockopt(socket.IPPROTO_TCP, option, value)
+    half_open.probe(listener)
+    half_open.bound(listener)  # a stream's comments, say, are sent: then nobody is probed
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)  # two sockets can be bound to a port where only one can listen
