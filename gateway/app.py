@@ -92,7 +92,9 @@ class Gateway:
             raise CannotStart(f"the policies are not put in force: {why}")
         try:
             with _readable(settings.state_dir, "keys.sqlite", "budgets.sqlite", "suspensions.sqlite"):
-                self.agreed = Agreed(settings.state_dir, settings.ledger_url, self.log.event)
+                self.agreed = Agreed(
+                    settings.state_dir, settings.ledger_url, self.log.event, settings.keys_max_age_seconds
+                )
         except state.StateTaken as error:
             raise CannotStart(str(error)) from None
         # while nobody can say, nobody comes in: where others reach the listener it always wants a key

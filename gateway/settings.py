@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     """PostgreSQL that ledger, keys, suspensions and budgets are kept in (`postgresql://...`). None: in the state
     directory."""
+    keys_max_age_seconds: Annotated[int, Field(ge=2)] = 600
+    """How long keys of the database are taken after they were last read, while it is away. Then 503."""
     retention_days: Annotated[int, Field(ge=1)] = 400
     """How long single calls are kept in the ledger. Older ones are folded into hours."""
     durability: Literal["process", "power"] = "process"

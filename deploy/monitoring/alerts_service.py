@@ -209,15 +209,16 @@ LAG = Alert(
 
 STATE = Alert(
     name="GatewayStateOld",
-    # A scrape and an evaluation take up to half a minute, and callers get 503 from one minute on.
+    # A scrape and an evaluation take up to half a minute, and who is careful has callers get 503 from one minute on.
     expr="max by (instance) (gateway_state_age_seconds) > 15",
     lasts="0m",
     severity="critical",
     summary='{{ $labels.instance }} last read keys and orders {{ $value | printf "%.0f" }} s ago',
-    line="bring the database back: a minute after its last reading a replica serves nobody",
+    line="bring the database back: ten minutes after its last reading a replica serves nobody",
     means="A replica cannot read the keys, suspensions and budgets that replicas share in PostgreSQL, so it does not"
-    " see that a key was revoked. It takes the keys that it knows until they were last read 60 s ago. Then it answers"
-    " every caller 503 `state_unavailable` and is not ready. `+Inf`: it has started and never read them.",
+    " see that a key was revoked. It takes the keys that it knows until they were last read ten minutes ago"
+    " (`GATEWAY_KEYS_MAX_AGE_SECONDS`). Then it answers every caller 503 `state_unavailable` and is not ready."
+    " `+Inf`: it has started and never read them.",
     look=(
         "One replica or all? One: its network, its `GATEWAY_DATABASE_URL`. All: the database.",
         "The log: `state_away` (with the error), `state_not_read` (something that it finds there is not readable).",

@@ -23,9 +23,6 @@ from gateway.adapters.taking_over import left
 from gateway.core.errors import Refusal, Refused
 from gateway.core.record import Caller
 
-MOST_AGE_SECONDS = 60.0
-"""For so long keys are taken that were not read anew: a failover of the database fits in, and a revocation waits no
-longer."""
 _AGAIN_SECONDS = 2
 
 
@@ -38,11 +35,7 @@ class Agreed:
     """
 
     def __init__(
-        self,
-        directory: Path,
-        database_url: str,
-        tell: Callable[..., None],
-        most_age_seconds: float = MOST_AGE_SECONDS,
+        self, directory: Path, database_url: str, tell: Callable[..., None], most_age_seconds: float = math.inf
     ) -> None:
         self._directory = directory
         self._tell = tell
