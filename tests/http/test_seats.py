@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,9 @@ from support.server import backend, serving
 from support.upstream import OK, Upstream, answer
 
 from gateway.core.errors import Refusal, Refused
+from gateway.core.record import Caller
+from gateway.http.calls import Calls
+from gateway.http.repeats import Repeats
 from gateway.http.seats import Seats
 
 
@@ -62,6 +66,29 @@ def test_whoever_has_none_finds_one_while_there_is_one_and_all_come_back(most, s
     for team in held:
         seats.give_back(team)
     assert (seats.taken, seats._of) == (0, {})
+
+
+def test_a_crowd_is_a_team_with_more_than_half():
+    seats = Seats(100, lambda: 3)
+    assert not seats.another_crowds("a")
+    taken(seats, "a", 3)
+    assert (seats.another_crowds("a"), seats.another_crowds("b")) == (False, True)
+    taken(seats, "b", 3)
+    assert [seats.another_crowds(team) for team in "abc"] == [False] * 3
+    seats.give_back("a")
+    assert [seats.another_crowds(team) for team in "abc"] == [True, False, True]
+
+
+def test_only_who_is_known_and_no_crowd_is_spared():
+    callers = {b"1": Caller("k1", "loud", "a"), b"2": Caller("k2", "calm", "a"), b"3": Caller("k3", "ops", "a")}
+    callers[b"3"] = msgspec.structs.replace(callers[b"3"], scopes=frozenset())
+    seats = Seats(100, lambda: 2)
+    taken(seats, "loud", 10)
+    calls = Calls(None, callers.get, None, 0, None, seats, Repeats())
+    spared = [calls.spares([(b"authorization", b"Bearer " + key)]) for key in (b"1", b"2", b"3", b"4")]
+    assert spared == [False, True, False, False]
+    assert not calls.spares([])
+    assert not calls.spares([(b"x-api-key", b"1"), (b"x-api-key", b"2")])
 
 
 @pytest.mark.assures("threat D2")
