@@ -97,28 +97,33 @@ def test_while_one_team_asks_for_all_there_is_others_are_served(tmp_path, showed
     upstream.scripts |= {"slow": [0.5, answer(OK)], "a": [answer(OK)]}
     catalog = {name: backend(upstream.url(name)) for name in ("slow", "a")}
     try:
-        with serving(tmp_path, catalog, GATEWAY_MAX_INFLIGHT="20") as server:
+        with serving(tmp_path, catalog, GATEWAY_MAX_INFLIGHT="40") as server, httpx2.Client(timeout=30) as client:
             loud, calm = (server.key(sensitivity="public", team=team) for team in ("loud", "calm"))
 
-            def ask(key: str, model: str) -> httpx2.Response:
+            def ask(client: httpx2.Client, key: str, model: str) -> httpx2.Response:
                 body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
                 headers = {"authorization": f"Bearer {key}"}
-                return httpx2.post(f"{server.base}/v1/chat/completions", json=body, headers=headers, timeout=30)
+                return client.post(f"{server.base}/v1/chat/completions", json=body, headers=headers)
 
-            assert ask(loud, "a").status_code == ask(calm, "a").status_code == 200
+            assert ask(client, loud, "a").status_code == ask(client, calm, "a").status_code == 200
             over, told = threading.Event(), []
 
             def flood() -> None:
-                while not over.is_set():
-                    answered = ask(loud, "slow")
-                    told.append(answered)
-                    time.sleep(0.05 if answered.status_code != 200 else 0)
+                with httpx2.Client(timeout=30) as own:
+                    while not over.is_set():
+                        answered = ask(own, loud, "slow")
+                        told.append(answered)
+                        time.sleep(0.05 if answered.status_code != 200 else 0)
 
-            with ThreadPoolExecutor(40) as apart:
-                flooding = [apart.submit(flood) for _ in range(40)]
-                time.sleep(1.5)
-                others = [ask(calm, "a").status_code for _ in range(30)]
-                over.set()
+            with ThreadPoolExecutor(38) as apart:  # 32 of them are served at once
+                flooding = [apart.submit(flood) for _ in range(38)]
+                try:
+                    until = time.monotonic() + 10
+                    while all(each.status_code == 200 for each in told) and time.monotonic() < until:
+                        time.sleep(0.05)
+                    others = [ask(client, calm, "a").status_code for _ in range(30)]
+                finally:
+                    over.set()
             for each in flooding:
                 each.result()
             shed = server.metrics()['gateway_shed_total{reason="team"}']
@@ -132,6 +137,6 @@ def test_while_one_team_asks_for_all_there_is_others_are_served(tmp_path, showed
     } == {(429, "team_overloaded", "1")}
     assert shed == len(turned_away) > 0
     showed(
-        "40 busy clients of one team where 20 calls are served at once, 30 requests of another",
+        "38 busy clients of one team where 40 calls are served at once, 30 requests of another",
         "30 served; 429 with `Retry-After` for the others",
     )
