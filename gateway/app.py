@@ -334,7 +334,8 @@ class Gateway:
         settings, relay = self.settings, self.relay
         assert relay is not None
         most = server.most_connections(server.raise_descriptor_limit(), settings.max_inflight)
-        self._intake = Intake(self.metrics.shed, connections=most, requests=settings.max_inflight)
+        most_calls, spares = settings.max_inflight, self.calls.spares
+        self._intake = Intake(self.metrics.shed, connections=most, requests=most_calls, spares=spares)
         local = Intake(self.metrics.shed, connections=_ADMIN_CONNECTIONS, loopback_only=settings.admin_is_loopback)
         try:
             public = server.listen(settings.host, settings.port, "GATEWAY_PORT")

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from itertools import islice
 
@@ -81,6 +81,15 @@ class Calls:
             await self._serve(surface, model, scope, receive)
 
         return serve
+
+    def spares(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether a call with these headers is taken although there is more to do than can be done: most of that is of
+        another team."""
+        try:
+            caller = authenticate(only_one_each(headers, KEY_HEADERS), self._find, SCOPE)
+        except Exception:  # noqa: BLE001  whatever is wrong with it, it is not spared
+            return False
+        return self._seats.another_crowds(caller.team)
 
     async def _serve(self, surface: Surface, model: str | None, scope: Scope, receive: Receive) -> None:
         """Serves one request. Is cancelled, and then ends quietly, when the client hangs up."""

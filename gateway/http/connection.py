@@ -203,7 +203,7 @@ class Connection(KeptConnection):
             intake.shed("inflight")
             raise _FULL
         self._part = _BODY
-        if method == b"POST" and not waits and (why := intake.full(len(self.tasks))) is not None:
+        if method == b"POST" and not waits and (why := intake.full(len(self.tasks), headers)) is not None:
             self._turn_away(why)
             return
         raw_path, _, query = self.url.partition(b"?")
@@ -282,7 +282,8 @@ class Connection(KeptConnection):
 
     def _next(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Serves a request that has waited for its turn. When that is too much, those behind it are not served, too."""
-        if cycle.scope["method"] == "POST" and (why := self._intake.full(len(self.tasks))) is not None:
+        scope = cycle.scope
+        if scope["method"] == "POST" and (why := self._intake.full(len(self.tasks), scope["headers"])) is not None:
             self._intake.shed(why)
             self.pipeline.clear()
             self.transport.write(self._answer(_FULL))

@@ -6,7 +6,7 @@ The same timer shows how late the loop is by its own work, which is how long eve
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
 Reason = Literal["inflight", "delay", "connections", "slow"]
@@ -37,7 +37,8 @@ class Intake:
     `connections` are open at most, `requests` (calls of models) under way at most; None: no limit. A head is to be
     there `head_seconds` after its connection or its first byte; a body to bring `body_rate` bytes a second, looked at
     each `body_seconds`; a client to take what is there for it within `stall_seconds`, or as much of it as it would have
-    to bring. `shed` is told of each thing that was not taken.
+    to bring. `shed` is told of each thing that was not taken. `spares` says by its headers whether a call is taken
+    although the loop is late: it is another's fault.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class Intake:
         body_rate: int = 1024,
         body_seconds: float = 10.0,
         stall_seconds: float = 60.0,
+        spares: Callable[[Iterable[tuple[bytes, bytes]]], bool] = lambda _: False,
     ) -> None:
         self.shed = shed
+        self.spares = spares
         self.connections = connections
         self.requests = requests
         self.loopback_only = loopback_only
@@ -91,13 +94,13 @@ class Intake:
     def _turned(self) -> None:
         self._answered = 0
 
-    def full(self, under_way: int) -> Reason | None:
+    def full(self, under_way: int, headers: Iterable[tuple[bytes, bytes]]) -> Reason | None:
         """Why one more request is not taken now, with so many tasks under way; None: it is."""
         if self.requests is None:
             return None
         if under_way - self._answered >= self.requests:
             return "inflight"
-        return "delay" if self.late.shedding else None
+        return "delay" if self.late.shedding and not self.spares(headers) else None
 
     def _again(self, now: float) -> None:
         assert self._loop is not None

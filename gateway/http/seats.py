@@ -32,6 +32,10 @@ class Seats:
         self._of[team] = own + 1
         self.taken += 1
 
+    def another_crowds(self, team: str) -> bool:
+        """Whether another team has more than half of all calls that are under way."""
+        return any(own * 2 > self.taken for other, own in self._of.items() if other != team)
+
     def give_back(self, team: str) -> None:
         """A call of a team has ended."""
         self.taken -= 1

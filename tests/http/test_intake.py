@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from support.listening import Listening, post
 
 from gateway.adapters.metrics import SHED
 from gateway.http.intake import LATE_SECONDS, REASONS, TICK_SECONDS, Intake, Lateness
@@ -37,18 +38,18 @@ def test_a_loop_is_overloaded_when_it_stays_late(history, shedding):
 
 def test_calls_are_counted():
     intake = Intake(print, requests=2)
-    assert [intake.full(under_way) for under_way in (0, 1, 2, 3)] == [None, None, "inflight", "inflight"]
-    assert Intake(print).full(1_000_000) is None
+    assert [intake.full(under_way, []) for under_way in (0, 1, 2, 3)] == [None, None, "inflight", "inflight"]
+    assert Intake(print).full(1_000_000, []) is None
 
 
 async def test_what_was_answered_just_now_makes_room_at_once():
     intake = Intake(print, requests=2)
     intake.start()
     intake.answered()
-    assert intake.full(2) is None
+    assert intake.full(2, []) is None
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert intake.full(2) == "inflight"
+    assert intake.full(2, []) == "inflight"
     intake.stop()
 
 
@@ -77,9 +78,19 @@ async def test_the_timer_looks_at_those_that_wait_and_ends():
 
 def test_a_loop_that_stays_late_takes_no_more_and_takes_them_again_once_it_is_not():
     intake = Intake(lambda _: None, requests=10)
-    assert intake.full(3) is None
+    assert intake.full(3, []) is None
     for moment in (0.0, 1.0):
         intake.late.seen(LATE, moment)
-    assert (intake.full(3), intake.full(10)) == ("delay", "inflight")
+    assert (intake.full(3, []), intake.full(10, [])) == ("delay", "inflight")
     intake.late.seen(FINE, 2.0)
-    assert intake.full(3) is None
+    assert intake.full(3, []) is None
+
+
+async def test_a_loop_that_is_late_takes_what_is_spared():
+    async with Listening(requests=2, spares=lambda headers: (b"x-team", b"calm") in headers) as served:
+        served.intake.late.shedding = True
+        served.intake.late.seen = lambda *_: None
+        for headers, status in (([], b"503"), ([b"x-team: calm"], b"200"), ([b"x-team: loud"], b"503")):
+            told = await served.told(post(b"hi", b"connection: close", *headers))
+            assert told.startswith(b"HTTP/1.1 " + status)
+        assert served.shed == {"delay": 2}
