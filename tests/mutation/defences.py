@@ -101,7 +101,7 @@ DEFENCES = (
     Defence("a header ends where it ends", "http/reply.py", "    if _UNSAFE.search(", "    if False and _UNSAFE.search(", ("http/test_reply.py::test_no_text_of_others_ends_a_header",)),
     Defence("series are capped", "adapters/metrics.py", "        if len(self._callers) < MAX_CALLERS:\n", "        if True:\n", ("threats/test_series.py", "adapters/test_metrics.py::test_series_are_capped")),
     Defence("memory is not dumped", "adapters/dumps.py", "        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n", "        pass\n", ("adapters/test_dumps.py", "threats/test_memory.py")),
-    Defence("a word of a caller is kept only where it is one that his key has", "asked.py", "    if hint not in granted:\n", "    if False:\n", ("test_no_text_is_kept.py::test_no_sink_holds_any_of_it")),
+    Defence("a word of a caller is kept only where it is one that his key has", "asked.py", "    if hint not in granted:\n", "    if False:\n", ("test_no_text_is_kept.py::test_no_sink_holds_any_of_it",)),
     Defence("of an exception its words are not told", "adapters/library_log.py", '[f"{type(each).__module__}.{type(each).__qualname__}" for each in causes]', "[repr(each) for each in causes]", ("adapters/test_library_log.py",)),
     # who asks
     Defence("a bad key is refused in the same words", "http/callers.py", '        "missing or invalid API key;', '        f"invalid API key {headers.get(KEY_HEADERS[0])!r};', ("http/test_callers.py::test_every_bad_key_gets_the_same_401",)),
