@@ -98,7 +98,7 @@ def gateway(upstream, tmp_path):
 
 
 @pytest.mark.assures("threat B2")
-def test_what_a_cent_does_not_pay_is_not_sent_and_what_it_pays_is(gateway, upstream, showed):
+def test_nothing_that_a_cent_does_not_pay_is_sent(gateway, upstream, showed):
     """Each request beside itself without what makes it dear: so it is that, and nothing else, which keeps it here."""
     key = gateway.key(**{"sensitivity": "public", "budget-usd": "0.01"})
     time.sleep(1.2)  # a running server follows within a second
