@@ -27,7 +27,7 @@ from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 from gateway.core.findings import Found, Place, Redacted, Scan, Seen
 from gateway.core.kinds import Kind
-from gateway.core.members import repeats
+from gateway.core.members import MOST_TEXTS, many, repeats
 from gateway.core.terms import ScannerTerms
 from gateway.core.turns import turns
 from gateway.providers import DIALECTS
@@ -38,7 +38,7 @@ from gateway.sensitivity.own import kinds_of, scanner_of
 from gateway.sensitivity.redact import NotRedactable, redact
 from gateway.sensitivity.restore import restored_answer
 from gateway.sensitivity.scan import Again, Scanner
-from gateway.sensitivity.walk import Walked, walk
+from gateway.sensitivity.walk import TooMany, Walked, walk
 from gateway.surfaces import SURFACES
 
 KEPT_BODIES, KEPT_BYTES = 4, 64_000_000
@@ -71,11 +71,20 @@ def walked_of(body: bytes) -> Walked:
         raise Refused(Refusal.INVALID_JSON, f"the request body is not valid JSON: {error}") from None
     except RecursionError:
         raise Refused(Refusal.INVALID_JSON, "the request body is nested too deeply") from None
+    except TooMany:
+        raise _too_many() from None
     if repeats(body, walked.members):
         raise Refused(
             Refusal.INVALID_JSON, "an object in the request body has the same name twice; send each name once"
         )
     return walked
+
+
+def _too_many() -> Refused:
+    return Refused(
+        Refusal.TOO_LARGE,
+        f"the request body has more than {MOST_TEXTS:,} texts and names of members; send it in parts",
+    )
 
 
 def redacted_of(look: Look, chat: ChatRequest, scan: Scan, tags: frozenset[str], again: Again) -> Redacted | None:
@@ -254,6 +263,8 @@ class Desk:
 
     def _chat(self, question: Question, body: _Body) -> ChatRequest:
         if body.chat is None:
+            if many(body.raw):
+                raise _too_many()
             body.chat = SURFACES[question.surface].parse(body.raw, question.arrived)
         return body.chat
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from gateway.core.findings import Leaf, Path
+from gateway.core.members import MOST_TEXTS
 from gateway.core.sealed import SEALED, unsealed
 from gateway.sensitivity.media import is_media
 from gateway.sensitivity.thoughts import NAMES, is_sealed_thought
@@ -41,8 +42,12 @@ class Walked(msgspec.Struct, frozen=True):
     members: int
 
 
+class TooMany(Exception):
+    """More texts or members than anybody reads."""
+
+
 def walk(document: object) -> Walked:
-    """All texts of a parsed body. Raises RecursionError for one that is nested too deeply."""
+    """All texts of a parsed body. Raises RecursionError for one that is nested too deeply, and TooMany."""
     walker = _Walker()
     walker.into(document, (), "")
     return Walked(tuple(walker.leaves), tuple(walker.opaque), walker.members)
@@ -70,6 +75,8 @@ class _Walker:
                 self._inside(value, path, key)
         elif isinstance(value, dict):
             self.members += len(value)
+            if self.members > MOST_TEXTS or len(self.leaves) > MOST_TEXTS:
+                raise TooMany
             if ("type" in value or not _PAYLOADS.isdisjoint(value)) and _shows(value):
                 self.opaque.append(path)
             odd = False
@@ -91,6 +98,8 @@ class _Walker:
                 self.opaque.append(path)  # text as numbers, which only the model's own tokenizer reads
             for at, child in enumerate(value):
                 self.into(child, (*path, at), key)
+                if len(self.leaves) > MOST_TEXTS:
+                    raise TooMany
         elif isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LEAST_NUMBER:
             self.leaves.append(Leaf(path, str(value), key, number=True))
 

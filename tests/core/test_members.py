@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.members import repeats
+from gateway.core.members import MOST_TEXTS, many, repeats
 
 
 def members(value: object) -> int:
@@ -76,3 +76,13 @@ def has_twice(value: object) -> bool:
 @given(values, st.sampled_from([":", ": ", " :", "\n:", " : "]))
 def test_it_says_what_reading_name_by_name_says(value, colon):
     assert twice(written(value, colon).encode()) is has_twice(value)
+
+
+@pytest.mark.parametrize("text", [b'""', b'"a"', rb'"say \"yes\", and \"no\""', rb'"\u00e9\n"'])
+def test_too_many_texts_are_counted_without_reading_them(text):
+    assert many(b"[" + b",".join([text] * (MOST_TEXTS + 1)) + b"]")
+    assert not many(b"[" + b",".join([text] * MOST_TEXTS) + b"]")
+
+
+def test_a_long_text_about_texts_is_one():
+    assert not many(json.dumps({"x": '{"a": "b"}, ' * MOST_TEXTS}).encode())

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.findings import Leaf
-from gateway.sensitivity.walk import walk
+from gateway.core.members import MOST_TEXTS
+from gateway.sensitivity.walk import TooMany, walk
 
 MESSAGES = {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]}
 
@@ -178,3 +179,13 @@ def test_tokens_are_opaque_and_other_numbers_are_not():
     assert walk({"input": [1, 2]}).opaque
     assert walk({"prompt": [[1], [2]]}).opaque
     assert not walk({"input": "x", "dimensions": [1, 2]}).opaque
+
+
+@pytest.mark.parametrize(
+    "document",
+    [["@"] * (MOST_TEXTS + 2), {f"n{at}": 1 for at in range(MOST_TEXTS + 1)}, [{"a": {}}] * (MOST_TEXTS + 1)],
+    ids=["texts", "names", "members of many objects"],
+)
+def test_more_than_anybody_reads_is_walked_no_further(document):
+    with pytest.raises(TooMany):
+        walk({"x": document})
