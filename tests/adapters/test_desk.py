@@ -29,6 +29,8 @@ from gateway.adapters.desk import (
 )
 from gateway.core.decision import Obligation
 from gateway.core.discharge import discharged
+from gateway.core.errors import Refusal
+from gateway.core.members import MOST_TEXTS
 from gateway.core.terms import BUILT_IN
 from gateway.core.turns import turns
 from gateway.providers import DIALECTS
@@ -157,6 +159,11 @@ def test_a_wrong_request_is_refused_as_on_the_loop():
     assert (told.refused, told.param, rest) == ("MISSING_PARAMETER", "messages", [])
     told, _ = asked_of(Desk(), ToExamine({}), b'{"a":1,"a":2}', number=0, terms=BUILT_IN)
     assert told.refused == "INVALID_JSON"
+
+
+def test_a_body_of_too_many_texts_is_not_read_even_to_see_what_is_wrong_with_it():
+    told, _ = asked_of(Desk(), ToOutline(), b'{"x": [' + b'"",' * (MOST_TEXTS + 1))
+    assert told.refused == Refusal.TOO_LARGE.name
 
 
 def test_terms_that_cannot_be_used_leave_nothing_to_scan_by(monkeypatch):

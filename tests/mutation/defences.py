@@ -77,7 +77,7 @@ DEFENCES = (
     Defence("a name in another case is refused", "core/chat.py", "            _refuse_lookalike(name, fields)\n", "            pass\n", ("core/test_chat.py::test_a_name_that_some_servers_would_take_for_another_is_refused",)),
     Defence("a server of ours fetches no address of a caller's", "asked.py", "    return msgspec.structs.replace(demand, needs=demand.needs | {URLS})\n", "    return demand\n", ("threats/test_addresses.py::test_nothing_inside_fetches_what_a_request_names",)),
     Defence("who runs a backend says whether it may fetch", "core/catalog.py", "(frozenset() if deployment in (None, OURS) else {URLS})", "{URLS}", ("core/test_catalog.py::test_what_is_ours_fetches_nothing_unless_its_row_says_so",)),
-    Defence("a body of too many texts is not read", "adapters/desk.py", "            if many(body.raw):\n", "            if False:\n", ("threats/test_bodies.py::test_a_body_of_a_million_things_costs_as_its_bytes_do",)),
+    Defence("a body of too many texts is not read", "adapters/desk.py", "            if many(body.raw):\n", "            if False:\n", ("adapters/test_desk.py::test_a_body_of_too_many_texts_is_not_read_even_to_see_what_is_wrong_with_it",)),
     Defence("a body of too many texts is not walked", "sensitivity/walk.py", "            if self.members > MOST_TEXTS or len(self.leaves) > MOST_TEXTS:\n", "            if False:\n", ("sensitivity/test_walk.py",)),
     Defence("a body has a limit", "http/calls.py", "    if whole.tell() > limit:\n        raise", "    if False:\n        raise", ("http/test_calls.py::test_a_chunked_body_is_counted_as_it_comes",)),
     # policy files
