@@ -9,7 +9,7 @@ import msgspec
 from gateway.asked import Form, watched_tags
 from gateway.core import tokens
 from gateway.core.bound import NOTHING as FREE
-from gateway.core.bound import bound
+from gateway.core.bound import Bound, bound, longest
 from gateway.core.budget import Ask, Reserved
 from gateway.core.catalog import OURSELVES, Endpoint
 from gateway.core.decision import Decision, Obligation, Verdict
@@ -91,7 +91,7 @@ class Hop:
         self._taken = form.taken
         self._watched = watched_tags(do) if do else _NOTHING
         self._task = task
-        self.bound = bound(self.backend, self.chat.demand) if self._generates else FREE
+        self.bound = self._bound() if self._generates else FREE
         self.room: Reserved | None = None  # what was reserved for it
         self.shortened: int | None = None  # tokens that a choice may have, where a budget leaves no more
         self.sent_at = 0.0  # monotonic seconds
@@ -106,6 +106,11 @@ class Hop:
         self._passage = passage
         self._trace = trace
         self.lost: Failed | None = None  # how it failed before it was known to be an answer
+
+    def _bound(self) -> Bound:
+        backend, chat = self.backend, self.chat
+        thinks = "reasoning" in backend.capabilities
+        return bound(backend, chat.demand, self.dialect.beside(chat, longest(backend)) if thinks else 0)
 
     @property
     def _generates(self) -> bool:

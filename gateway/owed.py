@@ -36,7 +36,8 @@ def _service(hop: Hop) -> str:
 
 def _choices(hop: Hop) -> int:
     """The most tokens that all choices can have together, as far as the limit goes that was sent."""
-    return (hop.bound.written if hop.shortened is None else hop.shortened) * hop.chat.demand.choices
+    written = hop.bound.written if hop.shortened is None else hop.shortened
+    return (written + hop.bound.beside) * hop.chat.demand.choices
 
 
 def _estimated(hop: Hop) -> Usage:

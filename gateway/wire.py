@@ -122,6 +122,10 @@ class Dialect(Protocol):
     def drops(self, chat: ChatRequest, backend: Backend) -> tuple[str, ...]:
         """Parameters that are not sent, since the model has but one value for them. The client is told."""
 
+    def beside(self, chat: ChatRequest, longest: int) -> int:
+        """Tokens that a choice may have beside its limit, where that does not hold for what is thought. `longest` is
+        what the model can write at all."""
+
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The body to send upstream."""
 

@@ -80,6 +80,7 @@ _ROWS: Mapping[str, OpenAI | Anthropic | Gemini | ResponsesChat] = {
     "qwen": OpenAI(
         "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         thinking=thinking.QWEN,
+        thinks_beside=True,
         refuses=ONLY_OPENAI | {"logit_bias"},
         families=parameters.QWEN,
         codes=QWEN_CODES,

@@ -47,6 +47,10 @@ class Anthropic(msgspec.Struct, frozen=True):
         except Refused:
             return ()
 
+    def beside(self, chat: ChatRequest, longest: int) -> int:
+        """None: the limit holds for all that is written."""
+        return 0
+
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The request to Messages. Raises Refused (400) for one that is wrong."""
         return Request(chat, backend).encode()

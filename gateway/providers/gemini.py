@@ -51,6 +51,10 @@ class Gemini(msgspec.Struct, frozen=True):
         """Sampling parameters that newer models do without, and hints in messages that Gemini has no place for."""
         return dropped(chat, family_of(backend.model), vertex=self.vertex)
 
+    def beside(self, chat: ChatRequest, longest: int) -> int:
+        """None: the limit holds for all that is written."""
+        return 0
+
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The body to send. Raises Refused (400) for what the backend lacks."""
         try:

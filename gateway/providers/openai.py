@@ -19,7 +19,7 @@ from gateway.providers.openai_answer import answer_of
 from gateway.providers.openai_stream import Stream
 from gateway.providers.parameters import Family, family_of, lacking, unstrict
 from gateway.providers.reader import Answer
-from gateway.providers.thinking import AS_IT_IS, EFFORTS, Thinking, effort_of, says_itself, way
+from gateway.providers.thinking import AS_IT_IS, EFFORTS, Thinking, beside, effort_of, says_itself, way
 
 _NULL = b"null"
 _LIMITS = ("max_completion_tokens", "max_tokens")
@@ -34,6 +34,7 @@ class OpenAI(msgspec.Struct, frozen=True):
     asks_usage  a stream reports usage only when asked
     limit_field what it calls the most tokens that one choice may have; the client's limit is sent under this name only
     thinking    how it is told how much to think; a model that matches none of these cannot be told
+    thinks_beside  the limit does not hold for what is thought
     refuses     what it does not have: such a request is not sent (see `parameters`)
     leaves_out  parameters that it refuses and that ask for nothing: they are not sent
     fixes       parameters with but one value: they are not sent, and the client is told
@@ -57,6 +58,7 @@ class OpenAI(msgspec.Struct, frozen=True):
     refuses: frozenset[str] = _NONE
     leaves_out: frozenset[str] = _NONE
     fixes: frozenset[str] = _NONE
+    thinks_beside: bool = False
     families: tuple[Family, ...] = ()
     renames: Mapping[str, str] = {}
     values: Mapping[str, Mapping[bytes, bytes]] = {}
@@ -101,6 +103,10 @@ class OpenAI(msgspec.Struct, frozen=True):
         if not self.strict and unstrict(chat) is not None:
             dropped |= {"strict"}
         return tuple(sorted(dropped))
+
+    def beside(self, chat: ChatRequest, longest: int) -> int:
+        """What may be thought, where that is beside the limit."""
+        return beside(chat, longest) if self.thinks_beside else 0
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The body as the provider takes it: the client's own, with the backend's model name."""

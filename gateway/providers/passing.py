@@ -30,6 +30,10 @@ class Passing(msgspec.Struct, frozen=True, kw_only=True):
         """Nothing."""
         return ()
 
+    def beside(self, chat: ChatRequest, longest: int) -> int:
+        """None: the limit holds for all that is written."""
+        return 0
+
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an answer with another status says."""
         return classify(status, body, headers)

@@ -132,6 +132,10 @@ class ResponsesChat(msgspec.Struct, frozen=True):
         dropped = sorted(chat.asks & self.left_out)
         return (*dropped, *(["messages.name"] if names_speakers(chat) else ()))
 
+    def beside(self, chat: ChatRequest, longest: int) -> int:
+        """None: the limit holds for all that is written."""
+        return 0
+
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The request, said anew. Raises Refused (400) for a field that is not as OpenAI documents it."""
         fields, view = chat.fields, chat.view

@@ -26,6 +26,7 @@ _BUDGETS = {"minimal": 1024, "low": 4096, "medium": 8192, "high": 24576}
 """Tokens of thought for providers that want a figure; more effort than this is left without one."""
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_FIGURE = msgspec.json.Decoder(int)
 _WORD = msgspec.json.Decoder(str)
 
 Switch = Callable[[str, ChatRequest], Mapping[str, bytes]]
@@ -115,6 +116,20 @@ def budgeted(effort: str, chat: ChatRequest) -> Mapping[str, bytes]:
     return (
         {"enable_thinking": b"true"} if most is None else {"enable_thinking": b"true", "thinking_budget": b"%d" % most}
     )
+
+
+def beside(chat: ChatRequest, longest: int) -> int:
+    """DashScope: how many tokens may be thought beside the limit of an answer. Where nobody says how much, some models
+    think by themselves, so it is all that they can write."""
+    effort = effort_of(chat)
+    fields = chat.fields if says_itself(chat) or effort is None else budgeted(effort, chat)
+    if bytes(fields.get("enable_thinking", b"")) == b"false":
+        return 0
+    try:
+        figure = _FIGURE.decode(fields.get("thinking_budget", b"null"))
+    except msgspec.DecodeError:
+        return longest
+    return figure if 0 <= figure <= longest else longest
 
 
 def nested(effort: str, _: ChatRequest) -> Mapping[str, bytes]:

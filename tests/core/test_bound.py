@@ -38,6 +38,15 @@ def test_what_is_attached_is_at_most_what_the_model_can_read():
     assert prompt_tokens(backend("b", context=8000), asked) == 116 + 8000
 
 
+def test_what_may_be_thought_beside_a_limit_is_in_the_bound_and_in_the_least():
+    asked = demand(50, choices=2)
+    plain, thinking = bound(backend("b"), asked), bound(backend("b"), asked, beside=1000)
+    more = 1000 * 2 * 10**6
+    assert (thinking.written, thinking.most - plain.most, thinking.least - plain.least) == (50, more, more)
+    assert thinking.shortest - plain.shortest == more
+    assert thinking.written_for(thinking.most - 10 * 2 * 10**6) == 40
+
+
 def test_what_has_no_price_costs_nothing():
     assert bound(backend("b", price=None), demand()) == NOTHING
 

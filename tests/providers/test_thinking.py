@@ -172,6 +172,29 @@ def test_thoughts_have_no_more_room_than_an_answer(limit, budget):
     assert sent("qwen", "qwen3-max", reasoning_effort="medium", **limit)["thinking_budget"] == budget
 
 
+@pytest.mark.parametrize(
+    ("fields", "thought"),
+    [
+        ({}, 9999),
+        ({"max_tokens": 40}, 9999),
+        ({"reasoning_effort": "none"}, 0),
+        ({"reasoning_effort": "high", "max_tokens": 40}, 40),
+        ({"reasoning_effort": "low", "max_tokens": 40_000}, 4096),
+        ({"reasoning_effort": "xhigh"}, 9999),
+        ({"enable_thinking": False}, 0),
+        ({"enable_thinking": True}, 9999),
+        ({"enable_thinking": True, "thinking_budget": 700}, 700),
+        ({"enable_thinking": False, "reasoning_effort": "high"}, 0),
+        ({"thinking_budget": "many"}, 9999),
+        ({"thinking_budget": -1}, 9999),
+        ({"thinking_budget": 2**60}, 9999),
+    ],
+)
+def test_what_may_be_thought_beside_a_limit(fields, thought):
+    assert DIALECTS["qwen"]["chat"].beside(chat(**fields), 9999) == thought
+    assert DIALECTS["openai"]["chat"].beside(chat(**fields), 9999) == 0
+
+
 @pytest.mark.parametrize("odd", ["ultra", 7, {"a": 1}])
 @pytest.mark.parametrize("provider", sorted({*CHAT} - {"minimax", "tgi", "moonshot", "xai", "groq"}))
 def test_a_word_that_nobody_knows_is_the_providers_to_judge(provider, odd):

@@ -44,6 +44,9 @@ DEAREST = [
     (CHAT, "dear", {**SHORT, "service_tier": "default"}, {**SHORT, "service_tier": "auto"}),
     (CHAT, "dear", {**SHORT, "reasoning_effort": "xhigh"}, {"reasoning_effort": "xhigh"}),
     (CHAT, "dear", {**SHORT, "reasoning_effort": "xhigh"}, {"reasoning_effort": "xhigh", "max_tokens": 100_000}),
+    (CHAT, "thinks", {**SHORT, "reasoning_effort": "none"}, SHORT),
+    (CHAT, "thinks", {**SHORT, "reasoning_effort": "high"}, {"max_tokens": 110, "reasoning_effort": "high"}),
+    (CHAT, "thinks", {**SHORT, "thinking_budget": 40}, {**SHORT, "thinking_budget": 1000}),
     (CHAT, "dear", said("x"), said("x" * 400_000)),
     (CHAT, "dear", said([IMAGE]), said([IMAGE] * 20)),
     (CHAT, "dear", tool("x"), tool("x" * 400_000)),
@@ -80,7 +83,12 @@ def gateway(upstream, tmp_path):
     little = {**OK, "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}
     data = [{"object": "embedding", "index": 0, "embedding": [0.1], "b64_json": "aGk="}]
     any_list = {**little, "object": "list", "data": data, "results": [{"index": 0, "relevance_score": 0.5}]}
-    upstream.scripts |= {"dear": [answer(little)], "reads": [answer(any_list)], "paints": [answer(any_list)]}
+    upstream.scripts |= {
+        "dear": [answer(little)],
+        "thinks": [answer(little)],
+        "reads": [answer(any_list)],
+        "paints": [answer(any_list)],
+    }
     upstream.scripts["cheap"] = [answer({"error": {"message": "not now"}}, 500)]
     price = {"input": 0.1, "output": 75, "services": {"priority": 20}}
     spoken = [each for each in CAPABILITIES if each not in ("messages", "responses")]  # others are put into chat
@@ -89,6 +97,15 @@ def gateway(upstream, tmp_path):
         "dear": backend(upstream.url("dear"), aliases=["first"], **usual),
         "cheap": backend(
             upstream.url("cheap"), aliases=["first"], **{**usual, "price": {"input": 0.01, "output": 0.1}}
+        ),
+        "thinks": backend(
+            upstream.url("thinks"),
+            **{
+                **usual,
+                "provider": "qwen",
+                "capabilities": [*spoken, "reasoning"],
+                "price": {"input": 0.1, "output": 75},
+            },
         ),
         "reads": backend(upstream.url("reads"), **{**usual, "price": {"input": 0.1, "output": 0}}),
         "paints": backend(upstream.url("paints"), **{**usual, "max_output": 100}),
