@@ -89,8 +89,7 @@ class Keys:
     process. Raises OSError when it cannot be noted, and then it is not done. A shared store may raise Unreachable, too.
 
     `admin_ends` is when the last key for the admin listener ends, or ended (Unix seconds, infinity: one has no end), as
-    last read; None: there never was one. `teams` is how many teams have keys that may call
-    models, as last read.
+    last read; None: there never was one. `teams` is how many teams have keys that may call models, as last read.
     """
 
     def __init__(self, directory: Path, shared: Tables | None = None) -> None:

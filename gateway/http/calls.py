@@ -48,8 +48,8 @@ _MAX_HINT = 256
 
 class Calls:
     """All calls of models. `inflight` is how many are being served, `room` is for their bodies, `seats` are shared by
-    teams, `known` is what came with an idempotency key. `trace` gives a request
-    its trace, from its id and the header of a known caller; None: there are no traces, and that header is not read."""
+    teams, `known` is what came with an idempotency key. `trace` gives a request its trace, from its id and the header
+    of a known caller; None: there are no traces, and that header is not read."""
 
     def __init__(
         self,
