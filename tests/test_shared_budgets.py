@@ -67,7 +67,9 @@ def test_what_one_spends_the_other_does_not_have(tmp_path, upstream, policies, p
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "budgets_unavailable")
             assert refused.headers["retry-after"] == "2"
             assert '"budgets_down"' in first.log.read_text()
-            told = usage(first, keys[first])
+            until = time.monotonic() + 10  # what was spent is told once the ledger has been read anew
+            while not (told := usage(first, keys[first]))["spend"]["day"]["requests"] and time.monotonic() < until:
+                time.sleep(0.1)
             assert (told["rate_limits"], told["spend"]["day"]["requests"] > 0) == (None, True)
 
 

@@ -13,7 +13,7 @@ TEXT = {"object": "text_completion", "choices": [{"index": 0, "text": "hello", "
 READ = {"prompt_tokens": 7, "total_tokens": 7}
 ASKED = {
     "chat": ({"messages": [{"role": "user", "content": "hi"}]}, OK, (10, 5)),
-    "completions": ({"prompt": "hi"}, {**TEXT, "usage": {**READ, "completion_tokens": 2}}, (7, 2)),
+    "completions": ({"prompt": "hi"}, {**TEXT, "usage": {**READ, "completion_tokens": 2, "total_tokens": 9}}, (7, 2)),
     "embeddings": ({"input": ["a", "b"]}, {"data": [{"index": 0, "embedding": [0.5]}], "usage": READ}, (7, 0)),
     "moderations": ({"input": "a"}, {"results": [{"flagged": False}]}, (None, 0)),
     "images": ({"prompt": "a cat"}, {"data": [], "usage": {"input_tokens": 3, "output_tokens": 40}}, (3, 40)),

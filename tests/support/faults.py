@@ -107,7 +107,8 @@ def events_of(plan: Plan, model: str = OWN_MODEL) -> list[bytes]:
     def piece(delta: dict, finish: str | None = None) -> bytes:
         return event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
-    words = [piece({"content": "word "}) for _ in range(plan.words)]
+    role = {"role": "assistant"}
+    words = [piece({**({} if at else role), "content": "word "}) for at in range(plan.words)]
     return [*words, piece({}, "stop"), event({**head, "choices": [], "usage": plan.usage}), DONE]
 
 

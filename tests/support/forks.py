@@ -88,6 +88,13 @@ _parent = functools.cache(_Parent)
 _one_at_a_time = threading.Lock()
 
 
+def alike(environment: Mapping[str, str]) -> bool:
+    """Whether a process with an environment would have been started as this one was. A fork is not started anew, so what
+    Python and the linker read then says nothing to it."""
+    names = {name for name in {*environment, *os.environ} if name.startswith(("PYTHON", "LD_"))}
+    return all(environment.get(name) == os.environ.get(name) for name in names)
+
+
 def gateway(environment: Mapping[str, str], folder: Path, log: int) -> Forked:
     """`gateway serve` with an environment, in a folder, that says what it says to an open file."""
     with _one_at_a_time:

@@ -181,9 +181,7 @@ GARBAGE: dict[str, Kind] = {
     ),
     "an end without a reason": _events(lambda events: events[:3], TOLD),
     "a reason and no end": _events(lambda events: events[:-1], WHOLE, TOLD),
-    "an end before the answer": _events(
-        lambda events: [DONE, *events[:-1]], WHOLE, free=True
-    ),  # an empty one: it says so itself
+    "an end before the answer": _events(lambda events: [DONE, *events[:-1]], REFUSED, free=True),
     "events after the end": _events(lambda events: [*events, *events], WHOLE),
     "an error event first": _events(
         lambda _: [event({"error": {"message": "m", "type": "server_error", "code": "c"}})], free=True

@@ -79,7 +79,7 @@ class Server:
     def start(self, path: str = "/readyz") -> "Server":
         """Returns once it answers 200 at a path."""
         with self.log.open("ab") as log:
-            if self.command is SERVE:
+            if self.command is SERVE and forks.alike(self.environment):
                 self.process = forks.gateway(self.environment, self.directory, log.fileno())
             else:
                 self.process = subprocess.Popen(
