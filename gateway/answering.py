@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from gateway.core.decision import Decision
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.fallback import given_up
+from gateway.core.held import FREE_BYTES
 from gateway.core.record import Call
 from gateway.ports import Headers, Reply, Sent, UpstreamError
 from gateway.providers.reader import Answer
@@ -48,6 +49,10 @@ async def answer(reply: Reply, headers: Headers, call: Call, surface: Surface, b
     headers += [(name, call.id.encode()) for name in surface.id_headers]
     headers.append((b"content-length", b"%d" % len(body)))
     await reply.start(200, headers)
+    if len(body) > FREE_BYTES:  # it counts as held until the client has taken it
+        reply.write(body)
+        await reply.room()
+        body = b""
     await reply.end(body)
 
 

@@ -110,7 +110,8 @@ class Hop:
     def _bound(self) -> Bound:
         backend, chat = self.backend, self.chat
         thinks = "reasoning" in backend.capabilities
-        return bound(backend, chat.demand, self.dialect.beside(chat, longest(backend)) if thinks else 0)
+        most = backend.context or longest(backend)  # `max_output` may say how long an answer is without its thoughts
+        return bound(backend, chat.demand, self.dialect.beside(chat, most) if thinks else 0)
 
     @property
     def _generates(self) -> bool:

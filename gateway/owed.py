@@ -127,7 +127,7 @@ def _used(hop: Hop) -> Usage:
     source, reader = hop.reader or hop.answer, hop.reader
     written = source.written_bytes if source else 0
     last = reader is None or (reader.failed is None and reader.done and reader.usage_is_last)
-    if last and told.source == "reported" and (not written or told.written):
+    if last and (not written or told.written):
         return told
     used = highest(told, _estimated(hop))
     if _read(hop) is not None:
@@ -137,11 +137,12 @@ def _used(hop: Hop) -> Usage:
 
 
 def _within(hop: Hop, used: Usage, told: int) -> Usage:
-    """What was counted high, less what no answer can have written under the limit that was sent: one event has a token
-    at least, and what was told was written, whatever the limit."""
+    """What was counted high, less what no answer can have written under the limit that was sent. Some servers do not
+    keep to it: what was told was written, and what went by, counted low, whatever the limit."""
     if not hop.bound.written:
         return used  # nobody bounds what costs nothing
-    seen = hop.reader.written_events if hop.reader is not None else 0
+    source, events = hop.reader or hop.answer, hop.reader.written_events if hop.reader is not None else 0
+    seen = tokens.written_at_least(source.written_bytes if source is not None else 0, events)
     return shortened(used, max(_choices(hop), seen, told))
 
 

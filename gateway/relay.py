@@ -245,9 +245,10 @@ class Relay:
             end, status, code = End.REVOKED if cut else End.REFUSED, refused.refusal.status, refused.refusal.code
             raise
         except CancelledError:  # the edge cancels us when the client hangs up, the server when it stops
-            if end is not End.COMPLETE:
-                end = End.CLIENT_GONE if reply.gone else End.STOPPED
-                status = status if reply.started else 499 if reply.gone else Refusal.STOPPING.status
+            if end in (End.COMPLETE, End.TRUNCATED):  # the client has it all: what was waited for is the backend's end
+                return end
+            end = End.CLIENT_GONE if reply.gone else End.STOPPED
+            status = status if reply.started else 499 if reply.gone else Refusal.STOPPING.status
             raise
         finally:  # total: awaits nothing, raises nothing
             now = _MONOTONIC()

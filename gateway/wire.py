@@ -124,7 +124,7 @@ class Dialect(Protocol):
 
     def beside(self, chat: ChatRequest, longest: int) -> int:
         """Tokens that a choice may have beside its limit, where that does not hold for what is thought. `longest` is
-        what the model can write at all."""
+        what the model can think at all."""
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
         """The body to send upstream."""

@@ -1,5 +1,6 @@
 """What a client is told in one piece."""
 
+import asyncio
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from support.doubles import FACTS, Told, backend, call
 from gateway.answering import answer, give_up
 from gateway.core.decision import Candidate, Decision
 from gateway.core.errors import Failed, FailureKind
+from gateway.core.held import FREE_BYTES
 from gateway.surfaces import CHAT
 
 DECISION = Decision("dec-1", "d", "auto", FACTS, (Candidate(backend("a"), ("p",), 0),), ())
@@ -18,6 +20,17 @@ async def test_a_whole_answer_has_its_length_and_its_id():
     await answer(told, [(b"x-a", b"1")], call(), CHAT, b"body")
     assert (told.status, told.body) == (200, b"body")
     assert told.headers == {"x-a": "1", "x-request-id": "req-1", "content-length": "4"}
+
+
+async def test_a_large_answer_is_not_over_before_its_client_has_taken_it():
+    told, large = Told(), b"x" * (FREE_BYTES + 1)
+    told.slow = asyncio.Event()
+    answering = asyncio.create_task(answer(told, [], call(), CHAT, large))
+    await asyncio.sleep(0)
+    assert not told.ended
+    told.slow.set()
+    await answering
+    assert (told.ended, told.body) == (True, large)
 
 
 @pytest.mark.parametrize(("kind", "retry"), [(FailureKind.UNAUTHORIZED, "false"), (FailureKind.OVERLOADED, None)])

@@ -49,6 +49,7 @@ class Heard(msgspec.Struct, frozen=True):
     lost: Lost | None
     service: str | None
     model: str | None
+    unfinished: bool
 
 
 _HEARD = msgspec.json.Decoder(Heard)
@@ -68,14 +69,14 @@ def heard(ask: ToAnswer, raw: bytes, shown: Shown) -> list[bytes]:
         raise RuntimeError("answered by what does not serve it")
     surface = SURFACES[ask.surface] if ask.surface else None
     told = whole(raw, Sent(chat, ask.backend, ask.do, dialect, surface, ask.watched, ask.taken), shown)
-    beside = Heard(told.usage, told.written_bytes, _lost(told.failed), told.service, told.model)
+    beside = Heard(told.usage, told.written_bytes, _lost(told.failed), told.service, told.model, told.unfinished)
     return [msgspec.json.encode(beside), told.body]
 
 
 def whole_of(beside: bytes, body: bytes) -> Answer:
     """What was told."""
     told = _HEARD.decode(beside)
-    return Answer(body, told.usage, told.written_bytes, _failed(told.lost), told.service, told.model)
+    return Answer(body, told.usage, told.written_bytes, _failed(told.lost), told.service, told.model, told.unfinished)
 
 
 def _lost(failed: Failed | None) -> Lost | None:

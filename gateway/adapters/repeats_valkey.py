@@ -102,7 +102,9 @@ class ValkeyRepeats:
         self._every = lease_seconds / 4
         self._tell = tell
         self._held: set[_Name] = set()
-        self._ended: dict[_Name, bool] = {}  # and not told yet: whether they are to be kept
+        self._ended: dict[
+            tuple[str, bytes], dict[bytes, bool]
+        ] = {}  # and not told yet; whether to be kept, by who took it
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed_until = 0.0  # nobody asks the server again before that
@@ -118,11 +120,11 @@ class ValkeyRepeats:
         if time.monotonic() < self._closed_until:
             raise _unknown()
         taken = caller, name, own
-        before = [(each, kept) for each, kept in self._ended.items() if each[:2] == taken[:2]]
+        before = list(self._ended.get((caller, name), {}).items())
         self._held.add(taken)
         answered = False
         try:
-            acts = [self._call("keep" if kept else "drop", each) for each, kept in before]
+            acts = [self._call("keep" if kept else "drop", (caller, name, other)) for other, kept in before]
             found = (await self._run([*acts, self._call("take", taken)]))[-1]
             answered = True
         except Down as error:
@@ -139,7 +141,7 @@ class ValkeyRepeats:
     def end(self, caller: str, name: bytes, own: bytes, *, served: bool) -> None:
         """A request has ended. Where it was not served, its name is free again."""
         self._held.discard((caller, name, own))
-        self._ended[caller, name, own] = served
+        self._ended.setdefault((caller, name), {})[own] = served
         self._news.set()
 
     async def close(self) -> None:
@@ -187,7 +189,8 @@ class ValkeyRepeats:
                 if time.monotonic() >= self._due:
                     _, life = await self._server.ask([("SET", _LIFE, secrets.token_hex(8), "NX"), ("GET", _LIFE)])
                     if told and told != life:
-                        self._ended = {**dict.fromkeys(self.answered(), True), **self._ended}
+                        for caller, name, own in self.answered():
+                            self._ended.setdefault((caller, name), {}).setdefault(own, True)
                     told = life
                     await self._tell_all([(each, "hold") for each in self._held])
                     self._due = time.monotonic() + self._every
@@ -197,11 +200,16 @@ class ValkeyRepeats:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _tell_ended(self) -> None:
-        ended = dict(self._ended)
-        await self._tell_all([(each, "keep" if kept else "drop") for each, kept in ended.items()])
-        for each, kept in ended.items():
-            if self._ended.get(each) is kept:
-                del self._ended[each]
+        ended = [((*name, own), kept) for name, takers in self._ended.items() for own, kept in takers.items()]
+        for at in range(0, len(ended), _AT_ONCE):  # what one batch has told is not told again
+            part = ended[at : at + _AT_ONCE]
+            await self._tell_all([(each, "keep" if kept else "drop") for each, kept in part])
+            for (caller, name, own), kept in part:
+                takers = self._ended.get((caller, name), {})
+                if takers.get(own) is kept:
+                    del takers[own]
+                if not takers:
+                    self._ended.pop((caller, name), None)
 
     async def _tell_all(self, acts: list[tuple[_Name, str]]) -> None:
         for at in range(0, len(acts), _AT_ONCE):

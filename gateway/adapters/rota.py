@@ -40,10 +40,12 @@ class Rota:
         """To the next who is still there. Its team is the last one from now on."""
         while self._waiting:
             team, queue = self._waiting.popitem(last=False)
+            queue = deque(each for each in queue if not each.done())  # who left takes none of its team's turns
+            if not queue:
+                continue
             waiter = queue.popleft()
             if queue:
                 self._waiting[team] = queue
-            if not waiter.done():
-                waiter.set_result(None)
-                return
+            waiter.set_result(None)
+            return
         self._taken = False

@@ -370,12 +370,16 @@ class AiohttpOpened:
             whole.write(await self.read())
             if whole.tell() > limit:
                 raise _lost(FailureKind.BROKEN, f"the backend's answer is larger than {limit} bytes")
-            self._room.grow(whole.tell())
+            self._hold(whole.tell())
         return whole.getvalue()
 
     def _kept(self, answer: bytes) -> bytes:
-        self._room.grow(len(answer))
+        self._hold(len(answer))
         return answer
+
+    def _hold(self, size: int) -> None:
+        if self.status == 200:  # an error is short, and others may be asked after it
+            self._room.grow(size)
 
     async def drain(self) -> None:
         """Takes the end that follows a complete answer, if it comes at once."""

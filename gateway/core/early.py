@@ -33,10 +33,11 @@ _EDITED = msgspec.json.Decoder(_Edited | None)
 
 
 def reads_once(chat: ChatRequest) -> bool:
-    """Whether the model reads nothing more for a request once it writes: no tool runs at the provider, and nothing is
-    asked for that nobody here knows."""
+    """Whether the model reads nothing more for a request once it writes: one prompt (of several, servers tell each by
+    itself), no tool that runs at the provider, and, of a request that goes on as it came, nothing that nobody here
+    knows."""
     native = chat.native
-    if HOSTED_TOOLS in chat.needs or not _shortens(chat.fields.get(EDITED)):
+    if chat.prompts != 1 or HOSTED_TOOLS in chat.needs or not _shortens(chat.fields.get(EDITED)):
         return False
     return native is None or not (native.hosted or native.only or not _shortens(native.fields.get(EDITED)))
 

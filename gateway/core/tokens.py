@@ -37,6 +37,11 @@ def written_at_most(text_bytes: int, events: int) -> int:
     return max(events, -(-text_bytes // BYTES_PER_TOKEN_LOW))
 
 
+def written_at_least(text_bytes: int, events: int) -> int:
+    """Output tokens of a relayed text, counted low."""
+    return max(events, text_bytes // BYTES_PER_TOKEN_HIGH)
+
+
 def unseen_at_most(seconds: float, limit: int) -> int:
     """Reasoning tokens that nobody saw or reported, counted high: what can be written in that time, up to a limit."""
     return min(limit, int(seconds * TOKENS_PER_SECOND) + 1)

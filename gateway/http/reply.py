@@ -108,10 +108,18 @@ class ConnectionReply:
         if streamed:
             self._send(self._take_head())
 
+    def _put(self, block: bytes) -> None:
+        """Sends a block, with the head if it is the first. A large one is not copied for that."""
+        head = self._take_head()
+        if head and len(block) > _ONE_WRITE_BYTES:
+            self._send(head)
+            head = b""
+        self._send(head + block)
+
     def write(self, block: bytes) -> bool:
         """Sends a block. False: the client is slow, so the next one should wait for `room`."""
         if block:
-            self._send(self._take_head() + (b"%x\r\n%b\r\n" % (len(block), block) if self._chunked else block))
+            self._put(b"%x\r\n%b\r\n" % (len(block), block) if self._chunked else block)
         return not self._cycle.flow.write_paused
 
     async def room(self) -> None:
@@ -124,11 +132,7 @@ class ConnectionReply:
         """Sends the last block and completes the answer."""
         if self._chunked:
             block = b"%x\r\n%b\r\n0\r\n\r\n" % (len(block), block) if block else b"0\r\n\r\n"
-        if len(block) > _ONE_WRITE_BYTES:
-            self._send(self._take_head())
-            self._send(block)
-        else:
-            self._send(self._take_head() + block)
+        self._put(block)
         cycle = self._cycle
         cycle.response_complete = True
         cycle.message_event.set()

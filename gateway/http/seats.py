@@ -23,7 +23,7 @@ class Seats:
     def take(self, team: str) -> None:
         """One more call of a team is under way. Raises Refused (429) where others would have no room left."""
         own = self._of.get(team, 0)
-        if own and own >= _SHARE * (self._most - self.taken) and self._teams() > 1:
+        if own and own >= _SHARE * (self._most - self.taken - 1) and self._teams() > 1:
             raise Refused(
                 Refusal.CROWDED,
                 f"your team has {own} calls under way, and the rest is kept for others; try again once some have ended",

@@ -173,7 +173,9 @@ _ROWS: Mapping[str, OpenAI | Anthropic | Gemini | ResponsesChat] = {
 }
 
 
-def _beside(key_header: str = "Authorization", *, seals: bool = False, packs: bool = False) -> tuple[Dialect, ...]:
+def _beside(
+    key_header: str = "Authorization", *, seals: bool = False, packs: bool = False, thinks_beside: bool = False
+) -> tuple[Dialect, ...]:
     """What a server may serve beside chat. Whether a backend does is a capability of its row in the catalog. `packs`:
     it has embeddings in base64."""
     return (
@@ -182,8 +184,8 @@ def _beside(key_header: str = "Authorization", *, seals: bool = False, packs: bo
         Plain(takes="moderations", target=Endpoint("/moderations", key_header), member="results"),
         Plain(takes="images", target=Endpoint("/images/generations", key_header), member="data"),
         Plain(takes="rerank", target=Endpoint("/rerank", key_header), member="results"),
-        Responses(seals=seals, target=Endpoint("/responses", key_header)),
-        Messages(target=Endpoint("/messages", key_header, VERSION), signed=False),
+        Responses(seals=seals, target=Endpoint("/responses", key_header), thinks_beside=thinks_beside),
+        Messages(target=Endpoint("/messages", key_header, VERSION), signed=False, thinks_beside=thinks_beside),
     )
 
 
@@ -193,6 +195,7 @@ _BESIDE: Mapping[str, tuple[Dialect, ...]] = {
     "azure": _beside("api-key", seals=True, packs=True),
     "openai": _beside(seals=True, packs=True),
     "openai-responses": _beside(seals=True),
+    "qwen": _beside(thinks_beside=True),
     "xai": _beside(seals=True),
     "xai-responses": _beside(seals=True),
     "vllm": (*_beside(packs=True), _COUNTS),

@@ -17,6 +17,7 @@ class Passing(msgspec.Struct, frozen=True, kw_only=True):
     target: Endpoint
     passes: tuple[str, ...] = ()
     limit_field: str = ""
+    thinks_beside: bool = False
 
     def endpoint(self, chat: ChatRequest, backend: Backend) -> Endpoint:
         """Where the call goes."""
@@ -31,8 +32,8 @@ class Passing(msgspec.Struct, frozen=True, kw_only=True):
         return ()
 
     def beside(self, chat: ChatRequest, longest: int) -> int:
-        """None: the limit holds for all that is written."""
-        return 0
+        """What may be thought, where that is beside the limit: nobody bounds it here."""
+        return longest if self.thinks_beside else 0
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an answer with another status says."""

@@ -120,7 +120,7 @@ def budgeted(effort: str, chat: ChatRequest) -> Mapping[str, bytes]:
 
 def beside(chat: ChatRequest, longest: int) -> int:
     """DashScope: how many tokens may be thought beside the limit of an answer. Where nobody says how much, some models
-    think by themselves, so it is all that they can write."""
+    think by themselves, so it is all that they can."""
     effort = effort_of(chat)
     fields = chat.fields if says_itself(chat) or effort is None else budgeted(effort, chat)
     if bytes(fields.get("enable_thinking", b"")) == b"false":

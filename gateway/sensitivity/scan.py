@@ -20,7 +20,7 @@ from gateway.sensitivity.payload import PACKINGS
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.sight import Sight
 from gateway.sensitivity.triggers import Triggers
-from gateway.sensitivity.walk import Walked, walk
+from gateway.sensitivity.walk import TooMany, Walked, walk
 
 DEPTH = 3
 """How many times a text is read anew or unpacked."""
@@ -67,7 +67,10 @@ class Scanner:
 
     def scan(self, document: object) -> Scan:
         """What is in a parsed body."""
-        walked = walk(document)
+        try:
+            walked = walk(document)
+        except TooMany:
+            return Scan((), (), opaque=False, complete=False)
         return self.examine(walked) if self.concerns(walked) else Scan((), (), bool(walked.opaque))
 
     def concerns(self, walked: Walked) -> bool:

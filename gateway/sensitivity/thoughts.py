@@ -19,6 +19,8 @@ _MEMBERS: Mapping[str, str] = {
 """Where they stand: the member, by the type of the block or item that has it."""
 
 _GEMINI = ("extra_content", "google")
+_STEPS = frozenset({"messages", "content", "input", "tool_calls", *_GEMINI})
+"""Where a block or an item may stand. What looks like one elsewhere, in arguments or a schema, say, a model reads."""
 NAMES = frozenset({*_MEMBERS.values(), "thought_signature"})
 """Members that may hold one."""
 
@@ -36,7 +38,7 @@ def is_sealed_thought(text: str, name: str, block: Mapping[str, object], path: t
     known = (
         _MEMBERS.get(kind) == name if isinstance(kind, str) else name == "thought_signature" and path[-2:] == _GEMINI
     )
-    if not known or _BASE64.match(text) is None:
+    if not known or not _is_place(path) or _BASE64.match(text) is None:
         return False
     if len(text.translate(_NO_DIGITS)) < _LEAST_DIGITS * len(text):
         return False
@@ -46,3 +48,9 @@ def is_sealed_thought(text: str, name: str, block: Mapping[str, object], path: t
     except ValueError:  # of a length that no encoder writes
         return False
     return len(data.translate(None, _UNPRINTABLE)) <= _MOST_PRINTABLE * len(data)
+
+
+def _is_place(path: tuple[str | int, ...]) -> bool:
+    """Whether blocks of an answer stand there as clients send them back: `input` is a list of items only at the top."""
+    names = [step for step in path if isinstance(step, str)]
+    return path[:1] in (("messages",), ("input",)) and _STEPS.issuperset(names) and "input" not in names[1:]

@@ -60,6 +60,11 @@ def test_an_answer_is_the_same_wherever_it_is_read(surface, kind, calls):
     assert there(request, raw) == here
 
 
+def test_an_answer_that_nobody_says_the_end_of_is_told_to_be_one():
+    choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": None}
+    assert there(sent("chat", "chat"), json.dumps({"choices": [choice]}).encode()).unfinished
+
+
 @pytest.mark.parametrize(
     ("raw", "kind"),
     [

@@ -53,6 +53,23 @@ def test_nobody_waits_longer_than_a_turn_of_each_other_team(asked):
         assert order.index(team) < len(set(asked))  # its first one
 
 
+async def test_those_who_left_take_none_of_their_teams_turns():
+    rota, order = Rota(), []
+
+    async def ask(name):
+        async with rota.turn(name[0]):
+            order.append(name)
+
+    async with rota.turn("first"):
+        tasks = {name: asyncio.create_task(ask(name)) for name in ("a1", "a2", "a3", "b1", "b2", "b3")}
+        await asyncio.sleep(0)
+        for name in ("a1", "a2"):
+            tasks[name].cancel()
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+    assert order == ["a3", "b1", "b2", "b3"]
+
+
 @given(st.data())
 def test_one_at_a_time_has_it_and_who_leaves_takes_no_turn_along(data):
     async def go() -> None:

@@ -73,6 +73,7 @@ def test_what_nobody_can_read_may_do_anything(raw):
 def test_tools_of_the_provider_count_wherever_they_are_noted():
     one = chat()
     assert not reads_once(msgspec.structs.replace(one, needs=one.needs | {HOSTED_TOOLS}))
+    assert not reads_once(msgspec.structs.replace(one, prompts=2))  # servers tell each prompt by itself
     assert not reads_once(msgspec.structs.replace(one, native=Native("responses", {}, hosted=True)))
 
 

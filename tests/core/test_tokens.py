@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.tokens import prompt_at_least, prompt_at_most, written_at_most
+from gateway.core.tokens import prompt_at_least, prompt_at_most, written_at_least, written_at_most
 
 sizes = st.integers(0, 10**9)
 counts = st.integers(0, 10**5)
@@ -49,3 +49,7 @@ def test_more_text_never_has_fewer_tokens(text_bytes, more, count, further):
 @settings(max_examples=100, deadline=None)
 def test_cutting_a_text_never_lowers_its_high_bound(parts):
     assert sum(prompt_at_most(part, 1) for part in parts) >= prompt_at_most(sum(parts), len(parts))
+
+
+def test_what_went_by_is_counted_low_by_bytes_or_by_events():
+    assert [written_at_least(*each) for each in ((0, 0), (7, 0), (240, 1), (240, 50))] == [0, 0, 30, 50]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.members import MOST_TEXTS
 from gateway.sensitivity.detector import pattern
 from gateway.sensitivity.detectors import DETECTORS
 from gateway.sensitivity.scan import Again, Scanner, _Joined
@@ -296,3 +297,7 @@ def test_more_texts_than_can_be_examined_are_unknown_at_once():
     seen, refusing = seconds(60_000)
     assert (all_seen, seen) == (True, False)
     assert refusing < examining / 2  # nothing was examined: more of them take less
+
+
+def test_more_texts_than_are_walked_are_unknown():
+    assert not SCANNER.scan({"x": ["@"] * (MOST_TEXTS + 2)}).complete

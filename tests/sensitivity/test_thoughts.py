@@ -14,6 +14,7 @@ BYTES = random.Random(9).randbytes(300)
 SIGNED = base64.b64encode(BYTES).decode()
 URL_SAFE = base64.urlsafe_b64encode(BYTES).decode()
 THINKING = {"type": "thinking", "thinking": "hm"}
+PLACE = ("messages", 1, "content", 0)
 
 
 def texts(document) -> list[str]:
@@ -23,10 +24,10 @@ def texts(document) -> list[str]:
 @pytest.mark.parametrize(
     ("block", "name", "path"),
     [
-        (THINKING, "signature", ()),
-        ({"type": "redacted_thinking"}, "data", ()),
+        (THINKING, "signature", ("messages", 1, "content", 0)),
+        ({"type": "redacted_thinking"}, "data", ("messages", 1, "content", 0)),
         ({"type": "reasoning", "summary": []}, "encrypted_content", ("input", 1)),
-        ({"type": "compaction"}, "encrypted_content", ()),
+        ({"type": "compaction"}, "encrypted_content", ("messages", 1, "content", 0)),
         ({}, "thought_signature", ("messages", 1, "tool_calls", 0, "extra_content", "google")),
     ],
 )
@@ -48,6 +49,29 @@ def test_what_a_provider_sealed_is_no_text(block, name, path, token):
     ],
 )
 def test_elsewhere_it_is_one(block, name, path):
+    assert not is_sealed_thought(SIGNED, name, block, path or PLACE)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        (),
+        ("content", 0),
+        ("messages", 0, "content", 0, "input"),
+        ("messages", 0, "content", 0, "input", "x"),
+        ("messages", 0, "tool_calls", 0, "function", "arguments"),
+        ("tools", 0, "input_schema", "default"),
+        ("system", 0),
+        ("input", 0, "arguments"),
+        ("input", 0, "input"),
+        ("metadata",),
+    ],
+)
+@pytest.mark.parametrize(
+    ("block", "name"),
+    [(THINKING, "signature"), ({"type": "redacted_thinking"}, "data"), ({"type": "reasoning"}, "encrypted_content")],
+)
+def test_where_a_model_reads_it_is_one_whatever_its_type(block, name, path):
     assert not is_sealed_thought(SIGNED, name, block, path)
 
 
@@ -76,8 +100,9 @@ def test_what_may_be_a_text_is_read(text):
 
 
 def test_only_the_token_is_left_out_of_a_body():
-    document = {"content": [{**THINKING, "signature": SIGNED}, {"type": "text", "text": SIGNED}]}
-    assert texts(document) == ["thinking", "hm", "text", SIGNED]
+    blocks = [{**THINKING, "signature": SIGNED}, {"type": "text", "text": SIGNED}]
+    document = {"messages": [{"role": "assistant", "content": blocks}]}
+    assert texts(document) == ["assistant", "thinking", "hm", "text", SIGNED]
     assert walk(document).opaque == ()  # it raises no label: it is the model's own, from before
 
 
@@ -85,4 +110,4 @@ def test_only_the_token_is_left_out_of_a_body():
 def test_a_text_in_base64_never_passes(data):
     printable = bytes(32 + each % 95 for each in data)
     token = base64.b64encode(printable).decode()
-    assert not is_sealed_thought(token, "signature", THINKING, ())
+    assert not is_sealed_thought(token, "signature", THINKING, PLACE)

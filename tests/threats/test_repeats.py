@@ -4,9 +4,10 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx2
 import pytest
 from support.calling import post
-from support.upstream import DONE, OK, RESET, answer, delta, stream
+from support.upstream import DONE, HANG, OK, RESET, STREAM_HEAD, answer, chunk, delta, stream
 
 BODY = {"model": "a", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -36,6 +37,20 @@ def test_what_is_sent_again_is_served_once_and_never_across_keys(gateway, upstre
     showed(
         "one request sent 40 times, 20 at once; by 2 keys; with another body", "1 call; 409; 1 call of the other key"
     )
+
+
+@pytest.mark.assures("threat B3")
+def test_who_has_the_whole_stream_and_leaves_was_served(gateway, upstream):
+    """While the backend's own end is waited for."""
+    key, again = gateway.key(), {"idempotency-key": f"left-{time.time()}"}
+    body = {**BODY, "stream": True}
+    upstream.scripts["a"] = [STREAM_HEAD, chunk(delta("x") + delta("", "stop") + DONE), HANG]
+    head = {"authorization": f"Bearer {key}", **again}
+    said = json.dumps(body).encode()
+    with httpx2.stream("POST", f"{gateway.base}/v1/chat/completions", content=said, headers=head, timeout=10) as told:
+        assert any(line == "data: [DONE]" for line in told.iter_lines())
+    assert code(post(gateway, key, body, again)) == (409, "request_repeated")
+    assert gateway.ledger()[-1]["state"] == "settled"
 
 
 @pytest.mark.assures("threat B3")
