@@ -127,7 +127,7 @@ def _used(hop: Hop) -> Usage:
     source, reader = hop.reader or hop.answer, hop.reader
     written = source.written_bytes if source else 0
     last = reader is None or (reader.failed is None and reader.done and reader.usage_is_last)
-    if last and (not written or told.written):
+    if last and told.source == "reported" and (not written or told.written):
         return told
     used = highest(told, _estimated(hop))
     if _read(hop) is not None:
