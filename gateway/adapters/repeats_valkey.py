@@ -102,9 +102,8 @@ class ValkeyRepeats:
         self._every = lease_seconds / 4
         self._tell = tell
         self._held: set[_Name] = set()
-        self._ended: dict[
-            tuple[str, bytes], dict[bytes, bool]
-        ] = {}  # and not told yet; whether to be kept, by who took it
+        # what has ended and was not told yet: by its name who took it, and whether that is to be kept
+        self._ended: dict[tuple[str, bytes], dict[bytes, bool]] = {}
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed_until = 0.0  # nobody asks the server again before that

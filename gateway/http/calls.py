@@ -87,7 +87,7 @@ class Calls:
         another team."""
         try:
             caller = authenticate(only_one_each(headers, KEY_HEADERS), self._find, SCOPE)
-        except Exception:  # noqa: BLE001  whatever is wrong with it, it is not spared
+        except Exception:  # noqa: BLE001  a store that cannot be read, too: the connection that asks must not end by it
             return False
         return self._seats.another_crowds(caller.team)
 

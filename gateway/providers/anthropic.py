@@ -48,7 +48,7 @@ class Anthropic(msgspec.Struct, frozen=True):
             return ()
 
     def beside(self, chat: ChatRequest, longest: int) -> int:
-        """None: the limit holds for all that is written."""
+        """No tokens: the limit holds for all that is written."""
         return 0
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:

@@ -52,7 +52,7 @@ class Gemini(msgspec.Struct, frozen=True):
         return dropped(chat, family_of(backend.model), vertex=self.vertex)
 
     def beside(self, chat: ChatRequest, longest: int) -> int:
-        """None: the limit holds for all that is written."""
+        """No tokens: the limit holds for all that is written."""
         return 0
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:

@@ -34,7 +34,8 @@ class OpenAI(msgspec.Struct, frozen=True):
     asks_usage  a stream reports usage only when asked
     limit_field what it calls the most tokens that one choice may have; the client's limit is sent under this name only
     thinking    how it is told how much to think; a model that matches none of these cannot be told
-    thinks_beside  the limit does not hold for what is thought
+    thinks_beside
+                the limit does not hold for what is thought
     refuses     what it does not have: such a request is not sent (see `parameters`)
     leaves_out  parameters that it refuses and that ask for nothing: they are not sent
     fixes       parameters with but one value: they are not sent, and the client is told

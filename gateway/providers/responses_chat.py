@@ -133,7 +133,7 @@ class ResponsesChat(msgspec.Struct, frozen=True):
         return (*dropped, *(["messages.name"] if names_speakers(chat) else ()))
 
     def beside(self, chat: ChatRequest, longest: int) -> int:
-        """None: the limit holds for all that is written."""
+        """No tokens: the limit holds for all that is written."""
         return 0
 
     def encode(self, chat: ChatRequest, backend: Backend) -> bytes:
