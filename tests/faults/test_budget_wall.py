@@ -121,7 +121,7 @@ owner: me
 mode: enforce
 rules:
   - {id: own, permit: {to: {deployment: self_hosted}}}
-  - {id: of-a-team, limit: {usd: 2, per: team, window: month, then: deny}}
+  - {id: of-a-team, limit: {usd: 0.1, per: team, window: month, then: deny}}
 """
 
 
@@ -130,7 +130,7 @@ async def test_two_hundred_at_once_through_four_gateways_do_not_pass_the_budget_
     tmp_path, postgres_server
 ):
     upstream = BillingUpstream()
-    row = backend(f"http://127.0.0.1:{await upstream.start()}/m/v1", price=PRICES, max_output=32_000)
+    row = backend(f"http://127.0.0.1:{await upstream.start()}/m/v1", price=PRICES, max_output=1_600)
     tree = tmp_path / "tree"
     (tree / "policies").mkdir(parents=True)
     (tree / "vocabulary.yaml").write_text((ROOT / "routing_policies" / "vocabulary.yaml").read_text())
@@ -147,13 +147,14 @@ async def test_two_hundred_at_once_through_four_gateways_do_not_pass_the_budget_
             houses = [House(server, upstream, session, "t") for server in servers]
             answers = Counter[int]()
             for start in (0, TOGETHER):
-                asked = [plan(n, output=400, streamed=n % 2 == 1) for n in range(start, start + TOGETHER)]
+                asked = [plan(n, output=1_500, streamed=n % 2 == 1) for n in range(start, start + TOGETHER)]
                 told = await asyncio.gather(*(houses[each.number % 4].send(each) for each in asked))
                 answers.update(status for status, _ in told)
     upstream.stop()
     assert set(answers) == {200, 402}
     booked = sum(cost for *_, cost in await asyncio.to_thread(ledger.rows))
-    assert booked == sum(upstream.bill.values()) <= 2 * PICO_PER_USD
+    ceiling = PICO_PER_USD // 10
+    assert 0.8 * ceiling < booked == sum(upstream.bill.values()) <= ceiling
 
 
 async def test_at_the_end_of_a_budget_the_answer_says_what_there_was(house):

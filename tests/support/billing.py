@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from support.upstream import STREAM_END, STREAM_HEAD, answer, chunk, event, reset
 
@@ -107,6 +107,8 @@ class BillingUpstream:
                 body = json.loads(await reader.readexactly(length))
                 content = body["messages"][0]["content"]
                 plan = Plan(**json.loads(content if isinstance(content, str) else content[0]["text"]))
+                if plan.output > (most := body.get("max_tokens", plan.output)):
+                    plan = replace(plan, output=most)
                 self.calls[plan.kind] += 1
                 if not await self._answer(plan, head.split(b"/")[1].decode(), writer):
                     break
