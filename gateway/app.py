@@ -114,6 +114,7 @@ class Gateway:
             ledger_lag=self.spending.ledger.lag_seconds,
             state_age=self.agreed.age_seconds,
             admin_ends=self.agreed.admin_ends,
+            set_back=self.agreed.keys.set_back_seconds,
             baseline=settings.baseline,
         )
         at_once = Audit(settings.state_dir, patience_seconds=_MOST_WAIT_SECONDS)

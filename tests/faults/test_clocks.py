@@ -1,6 +1,7 @@
 """Fault 15: the wall clock jumps while the gateway runs. Deadlines and budgets do not follow it."""
 
 import asyncio
+import json
 import os
 import struct
 import time
@@ -87,7 +88,14 @@ async def test_a_key_that_has_ended_stays_so_whatever_the_clock_does(tmp_path, s
             set_clock(clock, min(0, seconds))
             await asyncio.to_thread(gateway.server.key)  # so that the store is read anew
             assert [await status(key) for key in (ending, lasting)] == [401, 200]
+            back = (await asyncio.to_thread(gateway.server.metrics))["gateway_clock_set_back_seconds"]
+            assert back == pytest.approx(3600 - min(0, seconds), abs=2)
+        lines = [json.loads(line) for line in gateway.server.log.read_text().splitlines() if line.startswith("{")]
+        told = [line["seconds"] for line in lines if line["event"] == "clock_set_back"]
+        assert told[0] == pytest.approx(3600, abs=2)
         set_clock(clock, 0)
         gateway.key = lasting
     upstream.stop()
-    showed(f"a key that ended, then {len(JUMPS)} times another clock", "it stays ended, others go on")
+    showed(
+        f"a key that ended, then {len(JUMPS)} times another clock", "it stays ended, others go on; operators are told"
+    )
