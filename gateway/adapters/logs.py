@@ -26,6 +26,7 @@ _LEVELS = {
     "otel_dropped": "warning",
     "otel_fault": "error",
     "policy_not_loaded": "error",
+    "repeats_spoiled": "error",
     "settings_unknown": "warning",
     "suspension_not_kept": "error",
 }
