@@ -15,7 +15,7 @@ CHART := deploy/helm/gateway
 PYTEST := $(BIN)/python -m pytest
 ASSURED := GATEWAY_ASSURANCE=docs/assurance$(if $(FULL),-full).md $(if $(FULL),GATEWAY_TEST_AMOUNTS=full) $(PYTEST) $(if $(FULL),--timeout 3600)
 
-.PHONY: run test assurance monitoring pictures check nightly privileged servers chart sbom audit mutation lock bench clients clean
+.PHONY: run test assurance monitoring pictures check nightly fuzzers privileged servers chart sbom audit mutation lock bench clients clean
 
 run: .venv/run
 	@$(BIN)/gateway quickstart
@@ -49,8 +49,11 @@ check: .venv/dev
 	@sh tests/support/tools.sh
 	@PATH="$$PATH:.cache/tools"; ! command -v helm >/dev/null || helm lint --strict --quiet $(CHART) --set secrets.existingSecret=gateway
 
-nightly: .venv/dev servers ## the full amounts; bounded, hours at most. Run again, it goes on where it was stopped; FRESH=1: from the start
+nightly: .venv/dev servers fuzzers ## the full amounts; bounded, hours at most. Run again, it goes on where it was stopped; FRESH=1: from the start
 	$(BIN)/python tests/nightly.py $(if $(FRESH),--fresh)
+
+fuzzers: .venv/dev ## atheris and schemathesis, where they can be had
+	@$(MAKE) --no-print-directory .cache/fuzzers/ready || echo "atheris and schemathesis cannot be installed here: what needs them is skipped"
 
 privileged: .venv/dev ## what needs root, namespaces, cgroups or a full disk; each says why where it cannot
 	$(PYTEST) -m privileged -rs || test $$? -eq 5
@@ -99,6 +102,11 @@ clients: .venv/dev ## real clients before a gateway, from PyPI and npm (needs No
 	.cache/audit/bin/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: -r $(LOCKS)/audit.txt
 	@touch $@
 
+.cache/fuzzers/ready: $(LOCKS)/fuzz.txt # of the Python that the gateway has: what is fuzzed runs in there, too
+	$(BIN)/python -m venv --clear .cache/fuzzers
+	.cache/fuzzers/bin/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: -r $(LOCKS)/fuzz.txt
+	@touch $@
+
 lock: ## renew the locks; needs uv
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml -o $(LOCKS)/runtime.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --group build -c $(LOCKS)/runtime.txt -o $(LOCKS)/build.txt
@@ -106,6 +114,7 @@ lock: ## renew the locks; needs uv
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra signatures -c $(LOCKS)/dev.txt -o $(LOCKS)/signatures.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra otel -c $(LOCKS)/dev.txt -o $(LOCKS)/otel.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --group audit -o $(LOCKS)/audit.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --group fuzz -o $(LOCKS)/fuzz.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --no-deps --group demo -o $(LOCKS)/demo.txt
 
 clean:

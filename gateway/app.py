@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -114,6 +115,7 @@ class Gateway:
             ledger_lag=self.spending.ledger.lag_seconds,
             state_age=self.agreed.age_seconds,
             admin_ends=self.agreed.admin_ends,
+            set_back=self.agreed.keys.set_back_seconds,
             baseline=settings.baseline,
         )
         at_once = Audit(settings.state_dir, patience_seconds=_MOST_WAIT_SECONDS)
@@ -334,9 +336,9 @@ class Gateway:
         settings, relay = self.settings, self.relay
         assert relay is not None
         most = server.most_connections(server.raise_descriptor_limit(), settings.max_inflight)
-        most_calls, spares = settings.max_inflight, self.calls.spares
-        self._intake = Intake(self.metrics.shed, connections=most, requests=most_calls, spares=spares)
-        local = Intake(self.metrics.shed, connections=_ADMIN_CONNECTIONS, loopback_only=settings.admin_is_loopback)
+        limited = partial(Intake, self.metrics.shed, self.calls.spares)
+        self._intake = limited(connections=most, requests=settings.max_inflight)
+        local = limited(connections=_ADMIN_CONNECTIONS, loopback_only=settings.admin_is_loopback)
         try:
             public = server.listen(settings.host, settings.port, "GATEWAY_PORT")
             admin = server.listen(settings.admin_host, settings.admin_port, "GATEWAY_ADMIN_PORT")

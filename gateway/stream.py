@@ -10,10 +10,6 @@ _MONOTONIC = time.perf_counter
 _COMMENT = b": keep-alive\n\n"
 
 
-def _nobody() -> None:
-    """Nobody asks."""
-
-
 class Stream:
     """Passes an answer on, block by block. Its last block is kept until the charge is.
 
@@ -23,9 +19,7 @@ class Stream:
 
     __slots__ = ("_reply", "_reported", "_silent", "first_token", "last", "reader")
 
-    def __init__(
-        self, reader: StreamReader, reply: Reply, begun: bytes, reported: Callable[[], None] = _nobody
-    ) -> None:
+    def __init__(self, reader: StreamReader, reply: Reply, begun: bytes, reported: Callable[[], None]) -> None:
         self.reader = reader
         self._reply = reply
         self._reported = reported

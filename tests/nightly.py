@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,14 +48,18 @@ def run(file: Path, cache: Path) -> dict[str, object]:
         cwd=ROOT,
     ).returncode
     counts = dict.fromkeys(COUNTS, 0)
+    skipped: Counter[str] = Counter()
     if report.exists():  # a process that died has written none
-        for suite in ET.parse(report).iter("testsuite"):
+        read = ET.parse(report)
+        for suite in read.iter("testsuite"):
             counts = {name: counts[name] + int(suite.get(name, 0)) for name in COUNTS}
+        skipped.update(each.get("message", "") for each in read.iter("skipped"))
     return {
-        "good": code in {0, 5},
+        "good": code in {0, 5},  # 5: none of its tests is here
         "seconds": round(time.monotonic() - began),
         **counts,
-    }  # 5: none of its tests is here
+        "why_skipped": skipped,
+    }
 
 
 def table(rows: dict[str, dict[str, object]]) -> str:
@@ -62,7 +67,13 @@ def table(rows: dict[str, dict[str, object]]) -> str:
     for name, row in sorted(rows.items()):
         figures = " | ".join(str(row[column]) for column in (*COUNTS, "seconds"))
         lines.append(f"| {name} | {figures} | {'' if row['good'] else 'FAILED'} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *skips(rows)]) + "\n"
+
+
+def skips(rows: dict[str, dict[str, object]]) -> list[str]:
+    """What was not shown, most of it first: how many tests were skipped, and why."""
+    every = sum((Counter(row["why_skipped"]) for row in rows.values()), Counter())
+    return [f"- {count} skipped: {why}" for why, count in every.most_common()]
 
 
 def nightly(files: list[Path], cache: Path, state: str) -> int:
@@ -81,6 +92,7 @@ def nightly(files: list[Path], cache: Path, state: str) -> int:
         (cache / "table.md").write_text(table(rows))
     bad = [name for name, row in rows.items() if not row["good"]]
     passed = sum(int(row["tests"]) - sum(int(row[name]) for name in COUNTS[1:]) for row in rows.values())
+    print(*skips(rows), sep="\n")
     print(f"{len(rows)} files, {len(bad)} failed {' '.join(bad)}".rstrip(), f"table: {cache / 'table.md'}", sep="\n")
     print(f"{passed} passed, {sum(int(row['failures']) + int(row['errors']) for row in rows.values())} failed")
     return len(bad)

@@ -38,6 +38,10 @@ from gateway.stream import Stream
 from gateway.surfaces import CHAT
 
 
+def nothing():
+    """Is told that usage is there early."""
+
+
 @pytest.mark.parametrize(
     ("fields", "of", "most"),
     [
@@ -82,7 +86,7 @@ async def test_a_stream_is_held_until_its_first_event_is_known_to_be_one():
     one, failed = await opened(streaming(b": hello\n\n", delta("x"), delta("", "stop"), DONE), streamed=True)
     assert (failed, one.held) == (None, b": hello\n\n" + delta("x"))
     told = Told()
-    stream = Stream(one.reader, told, one.held)
+    stream = Stream(one.reader, told, one.held, nothing)
     await one.relay(told, stream)
     assert told.body + stream.last == b": hello\n\n" + delta("x") + delta("", "stop") + DONE
     assert stream.first_token is not None

@@ -5,6 +5,7 @@ import time
 import urllib.request
 
 import httpx2
+from support import doubles
 from support.policy_trees import bundle, rule
 from support.server import ROOT, backend, serving
 from support.upstream import OK, Upstream, answer
@@ -13,7 +14,6 @@ from gateway.adapters import otel
 from gateway.adapters.budget_metrics import BudgetSeries
 from gateway.adapters.lane_metrics import LaneSeries
 from gateway.adapters.ledger_metrics import LedgerSeries
-from gateway.adapters.metrics import Metrics
 from gateway.adapters.policy_files import ReloadState
 from gateway.adapters.policy_metrics import PolicySeries
 from gateway.adapters.series import Series
@@ -53,7 +53,7 @@ def made():
             return 0.0
 
     series = Series()
-    Metrics(series, inflight=lambda: 0, ledger_lag=lambda: 0.0)
+    doubles.metrics(series)
     for each in (BudgetSeries(series.drop), LedgerSeries(series.drop), LaneSeries(list)):
         series.show(each)
     collector = otel.started("http://127.0.0.1:9", {}, 0.0, lambda *_, **__: None)

@@ -9,11 +9,17 @@ COUNTING = """\
 import os
 from pathlib import Path
 
+import pytest
+
 def test_it():
     assert os.environ["GATEWAY_TEST_AMOUNTS"] == "full"
     with Path(__file__).with_suffix(".ran").open("a") as ran:
         ran.write("x")
     assert {good}
+
+@pytest.mark.skipif(True, reason="there is no moon")
+def test_by_moonlight():
+    pass
 """
 
 
@@ -30,13 +36,16 @@ def test_what_passed_is_not_run_again_until_the_tree_changes(tmp_path, capfd):
     assert nightly.nightly(files, cache, "one") == 1
     assert ran(tmp_path) == {"test_good": 1, "test_bad": 2}
     table = (cache / "table.md").read_text()
-    assert [("FAILED" in line) for line in table.splitlines()[2:]] == [True, False]  # test_bad, test_good
+    assert [("FAILED" in line) for line in table.splitlines()[2:4]] == [True, False]  # test_bad, test_good
+    assert table.endswith("\n\n- 2 skipped: there is no moon\n")
     (tmp_path / "test_bad.py").write_text(COUNTING.format(good=True))
     assert nightly.nightly(files, cache, "two") == 0
     assert ran(tmp_path) == {"test_good": 2, "test_bad": 3}
     rows = json.loads((cache / "done.json").read_text())["rows"]
-    assert [(row["good"], row["tests"], row["failures"]) for row in rows.values()] == [(True, 1, 0)] * 2
-    assert "2 passed, 0 failed" in capfd.readouterr().out
+    assert [(row["good"], row["tests"], row["failures"]) for row in rows.values()] == [(True, 2, 0)] * 2
+    said = capfd.readouterr().out
+    assert "2 passed, 0 failed" in said
+    assert "- 2 skipped: there is no moon" in said
 
 
 def test_every_test_file_is_in_it():

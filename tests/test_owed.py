@@ -44,6 +44,10 @@ async def test_a_buffered_answer_is_owed_as_reported():
     assert (owed.ended(one).state, owed.ended(one).cost_pico_usd) == ("settled", 15_000_000)
 
 
+def nothing():
+    """Is told that usage is there early."""
+
+
 @pytest.mark.parametrize(
     ("asked", "served", "service", "times"),
     [
@@ -70,7 +74,7 @@ async def test_the_tier_that_the_answer_names_is_owed(asked, served, service, ti
     one = hop(chat(stream=streamed, service_tier=asked), backend("a", price=TIERED))
     assert await one.open(Calls({"a": answer}), {}) is None
     if streamed:
-        await one.relay(Told(), Stream(one.reader, Told(), one.held))
+        await one.relay(Told(), Stream(one.reader, Told(), one.held, nothing))
     assert (owed.ended(one).service, owed.ended(one).cost_pico_usd) == (service, 15_000_000 * times)
 
 
@@ -167,7 +171,7 @@ async def test_reasoning_that_nobody_reported_is_bounded_by_time_and_by_the_limi
 async def test_a_count_that_is_not_the_last_word_is_no_less_than_what_went_by(steps, expected):
     one, _ = await opened(streaming(*steps), streamed=True)
     told = Told()
-    await one.relay(told, Stream(one.reader, told, one.held))
+    await one.relay(told, Stream(one.reader, told, one.held, nothing))
     usage = owed.ended(one).usage
     assert (usage.input_uncached, usage.output, usage.source) == expected
 
@@ -188,7 +192,7 @@ async def test_usage_that_contradicts_itself_is_owed_at_its_dearest_reading(is_s
     whole = answering(json.dumps({**OK, "usage": torn}).encode())
     await one.open(Calls({"a": streaming(*steps) if is_streamed else whole}), {})
     if is_streamed:
-        await one.relay(Told(), Stream(one.reader, Told(), one.held))
+        await one.relay(Told(), Stream(one.reader, Told(), one.held, nothing))
     tried = owed.ended(one)
     assert (tried.usage, tried.state) == (Usage(10, cache_read=400, output=5, source="estimated"), "settled")
     assert tried.cost_pico_usd == (410 * 2 + 5 * 4) * 10**6
@@ -207,7 +211,7 @@ def test_a_call_that_was_never_sent_costs_nothing():
 async def test_a_stream_that_is_lost_says_so_and_owes_what_went_by():
     one, _ = await opened(streaming(delta("hello"), LOST), streamed=True)
     told = Told()
-    stream = Stream(one.reader, told, one.held)
+    stream = Stream(one.reader, told, one.held, nothing)
     await one.relay(told, stream)
     assert b'"upstream_broken"' in stream.last
     assert (owed.ended(one).state, owed.ended(one).failure, owed.ended(one).usage.source) == (
@@ -219,7 +223,7 @@ async def test_a_stream_that_is_lost_says_so_and_owes_what_went_by():
 
 async def test_a_stream_that_reported_is_owed_as_reported():
     one, _ = await opened(streaming(delta("hello", "stop"), USAGE_EVENT, DONE), streamed=True)
-    stream = Stream(one.reader, Told(), one.held)
+    stream = Stream(one.reader, Told(), one.held, nothing)
     await one.relay(Told(), stream)
     assert owed.ended(one).cost_pico_usd == 15_000_000
 
@@ -294,7 +298,7 @@ async def test_a_stream_that_is_lost_owes_no_more_than_was_left_of_its_bound(tex
     thinking = backend("a", price=CACHES, capabilities=frozenset(capabilities))
     one = await streamed(delta("a", usage=CACHED), delta(text), LOST, of=thinking)
     most = owed.at_most(one)
-    await one.relay(Told(), Stream(one.reader, Told(), one.held))
+    await one.relay(Told(), Stream(one.reader, Told(), one.held, nothing))
     tried = owed.ended(one)
     assert (tried.usage.input_uncached, tried.usage.cache_read, tried.usage.source) == (100, 900, "estimated")
     assert (100 * 4 + 900 + 1 * 9) * 10**6 <= tried.cost_pico_usd <= most
@@ -302,7 +306,7 @@ async def test_a_stream_that_is_lost_owes_no_more_than_was_left_of_its_bound(tex
 
 async def test_a_lost_stream_is_owed_at_what_was_read_and_the_dearest_that_was_written():
     one = await streamed(delta("a", usage=CACHED), delta("hello " * 20), LOST)
-    await one.relay(Told(), Stream(one.reader, Told(), one.held))
+    await one.relay(Told(), Stream(one.reader, Told(), one.held, nothing))
     assert owed.ended(one).usage == Usage(100, cache_read=900, output=41, source="estimated")
     assert owed.ended(one).cost_pico_usd == (100 * 4 + 900 + 41 * 9) * 10**6
 
@@ -311,11 +315,11 @@ async def test_what_went_by_is_counted_high_but_not_beyond_the_limit_that_was_se
     for limit, written in ((40, 40), (20, 30)):  # 240 bytes are 30 tokens at least: then the limit was ignored
         one, steps = hop(chat(stream=True, max_tokens=limit)), [delta("longer words everywhere " * 10), LOST]
         await one.open(Calls({"a": streaming(*steps)}), {})
-        await one.relay(Told(), Stream(one.reader, Told(), one.held))
+        await one.relay(Told(), Stream(one.reader, Told(), one.held, nothing))
         assert owed.ended(one).usage.output == written
     ignores, steps = hop(chat(stream=True, max_tokens=20)), [delta("a ") for _ in range(30)]
     await ignores.open(Calls({"a": streaming(*steps, LOST)}), {})
-    await ignores.relay(Told(), Stream(ignores.reader, Told(), ignores.held))
+    await ignores.relay(Told(), Stream(ignores.reader, Told(), ignores.held, nothing))
     assert owed.ended(ignores).usage.output == 30  # so many events: that limit was ignored
 
 

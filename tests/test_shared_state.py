@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import math
+import re
 import sqlite3
 import time
 from pathlib import Path
@@ -254,17 +256,24 @@ def answers(server: Server, key: str, expected: int) -> None:
         time.sleep(0.05)
 
 
+def scraped(server: Server, token: str):
+    at = f"http://127.0.0.1:{server.admin_port}/metrics"
+    return CLIENT.get(at, headers={"authorization": f"Bearer {token}"})
+
+
 @pytest.mark.alone
 @pytest.mark.assures("fault 10", "threat K3")
 def test_a_replica_that_cannot_read_keys_takes_none_before_one_may_have_been_revoked_for_long(
     tmp_path, catalog, url, postgres_server, showed
 ):
-    settings = {"GATEWAY_DATABASE_URL": url, "GATEWAY_KEYS_MAX_AGE_SECONDS": "3"}
+    token = "a-token-of-the-scrape"
+    settings = {"GATEWAY_DATABASE_URL": url, "GATEWAY_KEYS_MAX_AGE_SECONDS": "3", "GATEWAY_SCRAPE_TOKEN": token}
     server = Server(tmp_path / "1", ROOT / "routing_policies", catalog, **settings).start()
     try:
         made = json.loads(server.cli(*"keys create --team t --app a --sensitivity public --format json".split()).stdout)
-        key = made["key"]
+        key, scrapes = made["key"], server.key(scope="metrics")
         answers(server, key, 200)
+        assert scraped(server, scrapes).status_code == 200
         with postgres_server.frozen():
             frozen = time.monotonic()
             while (answer := answered(server, key)).status_code == 200:
@@ -277,7 +286,10 @@ def test_a_replica_that_cannot_read_keys_takes_none_before_one_may_have_been_rev
             ready = CLIENT.get(f"{server.base}/readyz")
             assert (ready.status_code, ready.json()["status"]) == (503, "state_unavailable")
             assert CLIENT.get(f"{server.base}/healthz").status_code == 200
-            assert server.metrics()["gateway_state_age_seconds"] > 2.5
+            refused = scraped(server, scrapes)  # it may have been revoked as well
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "state_unavailable")
+            [age] = re.findall(r"^gateway_state_age_seconds (.*)$", scraped(server, token).text, re.MULTILINE)
+            assert float(age) > 2.5
         answers(server, key, 200)
         server.cli("keys", "revoke", made["id"])
         answers(server, key, 401)
@@ -331,7 +343,7 @@ def test_while_the_ledger_is_slow_what_is_ordered_or_revoked_is_so_within_a_seco
 
 def test_an_order_whose_commit_nobody_answered_is_not_called_undone(tmp_path, url, postgres_server, monkeypatch):
     settings = Settings(state_dir=tmp_path, database_url=SecretStr(url))
-    agreed = Agreed(tmp_path, url, lambda *_, **__: None)
+    agreed = Agreed(tmp_path, url, lambda *_, **__: None, math.inf)
     orders = Orders(settings, agreed, None, None, None, lambda *_, **__: None)
     commit, name = PostgresTables.commit, url.partition("?")[0].rpartition("/")[2]
     cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"

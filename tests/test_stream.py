@@ -18,7 +18,7 @@ def test_a_silent_stream_is_kept_alive_between_whole_events():
             return True
 
     heard, reader = Heard(), Reader(wants_usage=False, continuous=False)
-    stream = Stream(reader, heard, b"")
+    stream = Stream(reader, heard, b"", lambda: None)
     begun = len(heard.blocks)
     stream.keep_alive()
     stream.keep_alive()

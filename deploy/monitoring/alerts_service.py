@@ -218,7 +218,8 @@ STATE = Alert(
     means="A replica cannot read the keys, suspensions and budgets that replicas share in PostgreSQL, so it does not"
     " see that a key was revoked. It takes the keys that it knows until they were last read ten minutes ago"
     " (`GATEWAY_KEYS_MAX_AGE_SECONDS`). Then it answers every caller 503 `state_unavailable` and is not ready."
-    " `+Inf`: it has started and never read them.",
+    " `+Inf`: it has started and never read them. From then on a scrape with a key of the scope `metrics`"
+    " gets that 503, too, and this alert turns into GatewayDown; the token of `GATEWAY_SCRAPE_TOKEN` is always taken.",
     look=(
         "One replica or all? One: its network, its `GATEWAY_DATABASE_URL`. All: the database.",
         "The log: `state_away` (with the error), `state_not_read` (something that it finds there is not readable).",
@@ -304,4 +305,38 @@ ADMIN_KEY = Alert(
     ),
 )
 
-ALERTS = (DOWN, ERRORS, FIRST_TOKEN, LEFT_ALONE, LAG, STATE, DROPPED, ADMIN_KEY)
+CLOCK = Alert(
+    name="GatewayClockSetBack",
+    expr="max by (instance) (gateway_clock_set_back_seconds) > 60",
+    lasts="5m",
+    severity="warning",
+    summary="the clock of {{ $labels.instance }} was set back by {{ $value | humanizeDuration }}",
+    line="put the clock right, then start the gateway again: until then its keys end too early",
+    means="Whether the clock was wrong before it was set back or is wrong since, a gateway cannot know. So that no key"
+    " that has ended is good again, it goes on from the later time: callers get a 401 so much before their keys end."
+    " Replicas whose clocks were right take these keys.",
+    look=(
+        "The log: `clock_set_back`, with the seconds and when it was.",
+        "`chronyc tracking` or `timedatectl` on the machine, and what it says about steps: is the clock right now?",
+        "`gateway keys list`: which keys end within that time.",
+    ),
+    do=(
+        "It is right now: start the gateway again, one replica after the other.",
+        "It is wrong now: put it right first. A gateway that starts believes it, and would take keys that have ended.",
+    ),
+    cases=(
+        Case(
+            why="by an hour, on one of two",
+            series=(
+                ('gateway_clock_set_back_seconds{instance="a"}', "0x20"),
+                ('gateway_clock_set_back_seconds{instance="b"}', "0x5 3600x20"),
+            ),
+            at="12m",
+            fires=(({"instance": "b"}, "1h 0m 0s"),),
+        ),
+        Case(why="by a second", series=(("gateway_clock_set_back_seconds", "1x20"),), at="15m"),
+        Case(why="and put right", series=(("gateway_clock_set_back_seconds", "0x5 3600x3 0x20"),), at="12m"),
+    ),
+)
+
+ALERTS = (DOWN, ERRORS, FIRST_TOKEN, LEFT_ALONE, LAG, STATE, DROPPED, ADMIN_KEY, CLOCK)

@@ -24,6 +24,8 @@ from gateway.core.errors import Refusal, Refused
 from gateway.core.record import Caller
 
 _AGAIN_SECONDS = 2
+_SET_BACK_SECONDS = 1.0
+"""By how much a clock is set back that is told of. By less it may be corrected every day."""
 
 
 class Agreed:
@@ -34,9 +36,7 @@ class Agreed:
     sqlite3.Error where a file cannot be read.
     """
 
-    def __init__(
-        self, directory: Path, database_url: str, tell: Callable[..., None], most_age_seconds: float = math.inf
-    ) -> None:
+    def __init__(self, directory: Path, database_url: str, tell: Callable[..., None], most_age_seconds: float) -> None:
         self._directory = directory
         self._tell = tell
         self._most_age_seconds = most_age_seconds
@@ -54,6 +54,7 @@ class Agreed:
         self._last = self._keys_read = -math.inf  # all of it; keys, which may be readable where something else is not
         self._orders: list[Order] = []  # that were read and not told
         self._admin_closed = False
+        self._set_back_told = 0.0
         if self._thread is None:
             self._look()
         else:
@@ -135,6 +136,7 @@ class Agreed:
         self._admitted.add(id)
 
     def _look(self) -> tuple[Order, ...]:
+        self._look_at_clock()
         if self._shared is None:
             self._refresh(time.monotonic())
             self.read = True
@@ -168,6 +170,19 @@ class Agreed:
         self.read = True
         self._last = began
         return self._news()
+
+    def _look_at_clock(self) -> None:
+        """Tells, once each time, that the clock was set back: keys end earlier than it says from now on."""
+        back = self.keys.set_back_seconds()
+        self._set_back_told = min(self._set_back_told, back)
+        if back >= self._set_back_told + _SET_BACK_SECONDS:
+            self._set_back_told = back
+            self._tell(
+                "clock_set_back",
+                seconds=back,
+                advice="keys end so many seconds before the clock says so, since what has ended does not begin again;"
+                " if the clock was wrong before and is right now, start the gateway again",
+            )
 
     def _refresh(self, began: float) -> None:
         """Each for itself: what cannot be read of one, a budget of a later version, say, holds up none of the others.

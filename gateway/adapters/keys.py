@@ -253,10 +253,20 @@ class Keys:
         return self.admin_ends is not None and self.moment() < self.admin_ends
 
     def moment(self) -> float:
-        """Now, in Unix seconds, by a clock that is never set back here: what has ended does not begin again."""
+        """Now, in Unix seconds, by a clock that is never set back here: what has ended does not begin again.
+
+        A clock that was wrong until it was set back looks from here like one that is wrong since. The later time is
+        believed, since a key too few is found out and one too many is not: until this process ends, keys end as much
+        earlier as the clock was set back.
+        """
         now, lived = time.time(), time.monotonic()
         self._ahead = max(self._ahead, now - lived)
         return max(now, self._ahead + lived)  # now, where the difference was rounded
+
+    def set_back_seconds(self) -> float:
+        """How much later `moment` is than the clock says; 0: nobody set it back."""
+        now = time.time()
+        return round(self.moment() - now, 3)  # the clock went on between the two
 
     def refresh(self) -> None:
         """Rereads the store if another process changed it."""

@@ -16,6 +16,7 @@ _LEVELS = {
     "act_not_noted": "error",
     "admin_key_ended": "error",
     "backend_left_alone": "warning",
+    "clock_set_back": "warning",
     "cut": "warning",
     "decisions_not_kept": "error",
     "ledger_entry_refused": "error",
@@ -25,6 +26,7 @@ _LEVELS = {
     "otel_dropped": "warning",
     "otel_fault": "error",
     "policy_not_loaded": "error",
+    "repeats_spoiled": "error",
     "settings_unknown": "warning",
     "suspension_not_kept": "error",
 }

@@ -1,6 +1,5 @@
 """Prometheus metrics: a projection of the record. Labels are from closed sets; what exceeds a cap becomes `other`."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -49,9 +48,10 @@ class Metrics:
         *,
         inflight: Callable[[], int],
         ledger_lag: Callable[[], float],
-        state_age: Callable[[], float] = lambda: 0.0,
-        admin_ends: Callable[[], float] = lambda: math.inf,
-        baseline: str = "",
+        state_age: Callable[[], float],
+        admin_ends: Callable[[], float],
+        set_back: Callable[[], float],
+        baseline: str,
     ) -> None:
         """`baseline` is a further model to compare costs with, by its id in the catalog; empty: none."""
         self.registry = series.registry
@@ -100,6 +100,9 @@ class Metrics:
         )
         series.gauge("gateway_admin_key_ends_timestamp_seconds", "When the last admin key ends").set_function(
             admin_ends
+        )
+        series.gauge("gateway_clock_set_back_seconds", "How far the clock is behind the latest time seen").set_function(
+            set_back
         )
         self._baseline = baseline
         self._prices: dict[str, Price] = {}

@@ -1,7 +1,9 @@
 """What replicas know together, on Valkey, of requests that came with an idempotency key.
 
 Only such a request pays for it: one round trip before it is served. That it has ended is told beside requests. While
-the server is away nobody can say whether another replica serves it, so it is not served.
+the server is away nobody can say whether another replica serves it, so it is not served, and not even asked for: one
+task finds out when the server is back, and tells it what has ended before anybody is served again. So what there is to
+tell is never more than what was under way.
 
 Of each caller there is a hash, of names with what took them, and a set that orders names by when that was. Who serves a
 request holds its name for a minute, and again before that is over: a replica that died holds none for longer.
@@ -12,11 +14,11 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from gateway.adapters.valkey import Call, Down, Valkey
+from gateway.adapters.valkey import Call, Down, Valkey, is_spoiled
 from gateway.core.errors import Refusal, Refused
 
 LEASE_SECONDS = 60.0
@@ -38,10 +40,8 @@ local function forget(one)
 end
 
 local function read(one)
-    local found = redis.call('HGET', hash, one)
-    if not found then return nil end
-    local space = string.find(found, ' ', 1, true)
-    return string.sub(found, space + 1), tonumber(string.sub(found, 1, space - 1))
+    local held, who = string.match(redis.call('HGET', hash, one) or '', '^([%d.]+) (.*)$')
+    return who, tonumber(held)
 end
 
 local function write(held, began)
@@ -84,10 +84,18 @@ _Name = tuple[str, bytes, bytes]
 """A caller, a name of his, and what took it."""
 
 
+class _End(NamedTuple):
+    """How something ended: whether it was served, so that its name is to be kept; and when, in monotonic seconds."""
+
+    served: bool
+    moment: float
+
+
 class ValkeyRepeats:
     """The `Shared` of `http.repeats`. What was answered is kept for `kept_seconds`; of a caller `most` at once, of more
-    the oldest is forgotten. `tell` is told by name when the server goes and when it is back. `answered` gives what
-    this process knows to be answered, for a server that may have lost it."""
+    the oldest is forgotten. `tell` is told by name when the server goes and when it is back, and of a caller whose keys
+    there somebody else wrote over: he alone is not served. `answered` gives what this process knows to be answered, for
+    a server that may have lost it."""
 
     def __init__(
         self,
@@ -98,15 +106,16 @@ class ValkeyRepeats:
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._server = Valkey(url, _SCRIPT)
+        self._kept_seconds = kept_seconds
         self._terms = (str(int(kept_seconds)), str(lease_seconds), str(most))
         self._every = lease_seconds / 4
         self._tell = tell
         self._held: set[_Name] = set()
-        # what has ended and was not told yet: by its name who took it, and whether that is to be kept
-        self._ended: dict[tuple[str, bytes], dict[bytes, bool]] = {}
+        self._ended: dict[tuple[str, bytes], dict[bytes, _End]] = {}  # and was not told yet: by its name who took it
+        self._spoiled: set[str] = set()  # callers whose keys hold what is not ours
+        self._life = b""  # the server's, as last seen
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._closed_until = 0.0  # nobody asks the server again before that
         self._due = 0.0  # when what is held is to be told again
         self._down = False
         self.answered: Callable[[], Iterable[_Name]] = tuple
@@ -116,14 +125,14 @@ class ValkeyRepeats:
         where nobody can say."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._keep_telling())
-        if time.monotonic() < self._closed_until:
+        if self._down or caller in self._spoiled:
             raise _unknown()
         taken = caller, name, own
         before = list(self._ended.get((caller, name), {}).items())
         self._held.add(taken)
         answered = False
         try:
-            acts = [self._call("keep" if kept else "drop", (caller, name, other)) for other, kept in before]
+            acts = [self._call(_told_as(end), (caller, name, other)) for other, end in before]
             found = (await self._run([*acts, self._call("take", taken)]))[-1]
             answered = True
         except Down as error:
@@ -135,12 +144,15 @@ class ValkeyRepeats:
         if found is None:
             return None
         self._held.discard(taken)
+        if is_spoiled(found):  # which the script says before it writes
+            self._spoil(caller, found)
+            raise _unknown()
         return bytes(found[0]), bool(found[1])
 
     def end(self, caller: str, name: bytes, own: bytes, *, served: bool) -> None:
         """A request has ended. Where it was not served, its name is free again."""
         self._held.discard((caller, name, own))
-        self._ended.setdefault((caller, name), {})[own] = served
+        self._ended.setdefault((caller, name), {})[own] = _End(served, time.monotonic())
         self._news.set()
 
     async def close(self) -> None:
@@ -155,30 +167,33 @@ class ValkeyRepeats:
 
     def _call(self, act: str, taken: _Name) -> Call:
         caller, name, own = taken
-        keys = f"{{gw}}:repeats:{caller}", f"{{gw}}:repeats:{caller}:order"
-        return keys, (act, name, own, *self._terms)
+        return _keys(caller), (act, name, own, *self._terms)
 
     async def _run(self, calls: list[Call]) -> list[Any]:
-        answers = await self._server.run(calls)
-        if errors := [each for each in answers if isinstance(each, ResponseError)]:  # full, or written over
-            raise Down(str(errors[0]))
-        if self._down:
-            self._down = False
-            self._tell("repeats_up")
-        return answers
+        return _sound(await self._server.run(calls))
 
     def _went(self, why: str) -> None:
         self._server.forget()  # whoever answers next is believed, and told what it may have lost
-        self._closed_until = time.monotonic() + _RETRY_SECONDS
         self._due = 0.0
         self._news.set()
         if not self._down:
             self._down = True
             self._tell("repeats_down", error=why)
 
+    def _spoil(self, caller: str, why: object) -> None:
+        if caller not in self._spoiled:
+            self._spoiled.add(caller)
+            hash, order = _keys(caller)
+            self._tell(
+                "repeats_spoiled",
+                key=caller,
+                error=str(why),
+                advice="requests of this key that have an `idempotency-key` get 503: nobody can say which were served;"
+                f" find out who writes there, then delete these on the server: {hash} {order} {_LIFE}",
+            )
+
     async def _keep_telling(self) -> None:
-        """Tells what has ended, and holds on what has not. A server that has lost what it had is told all again."""
-        told = b""
+        """Tells what has ended, and holds on what has not; finds out when a server that was away is back."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, self._due - time.monotonic())):
@@ -186,33 +201,68 @@ class ValkeyRepeats:
             self._news.clear()
             try:
                 if time.monotonic() >= self._due:
-                    _, life = await self._server.ask([("SET", _LIFE, secrets.token_hex(8), "NX"), ("GET", _LIFE)])
-                    if told and told != life:
-                        for caller, name, own in self.answered():
-                            self._ended.setdefault((caller, name), {}).setdefault(own, True)
-                    told = life
-                    await self._tell_all([(each, "hold") for each in self._held])
-                    self._due = time.monotonic() + self._every
+                    await self._look()
                 await self._tell_ended()
             except Down as error:
                 self._went(str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                if self._down:
+                    self._down = False
+                    self._tell("repeats_up")
+
+    async def _look(self) -> None:
+        """Holds on what is under way. A server that has lost what it had is told all again."""
+        mine = secrets.token_hex(8)
+        answers = await self._server.ask([("SET", _LIFE, mine, "NX"), ("GET", _LIFE)])
+        if is_spoiled(answers[1]):
+            answers = await self._server.ask([("SET", _LIFE, mine), ("GET", _LIFE)])
+        life = _sound(answers)[1]
+        if self._life and self._life != life:
+            self._spoiled.clear()
+            for caller, name, own in self.answered():
+                self._ended.setdefault((caller, name), {}).setdefault(own, _End(True, time.monotonic()))
+        self._life = life
+        await self._tell_all([(each, "hold") for each in self._held])
+        self._due = time.monotonic() + self._every
 
     async def _tell_ended(self) -> None:
-        ended = [((*name, own), kept) for name, takers in self._ended.items() for own, kept in takers.items()]
+        """Tells what has ended. What is older than anything is kept is told to nobody: it would be kept anew."""
+        oldest = time.monotonic() - self._kept_seconds
+        ended = [((*name, own), end) for name, takers in self._ended.items() for own, end in takers.items()]
         for at in range(0, len(ended), _AT_ONCE):  # what one batch has told is not told again
             part = ended[at : at + _AT_ONCE]
-            await self._tell_all([(each, "keep" if kept else "drop") for each, kept in part])
-            for (caller, name, own), kept in part:
+            await self._tell_all([(each, _told_as(end)) for each, end in part if end.moment > oldest])
+            for (caller, name, own), end in part:
                 takers = self._ended.get((caller, name), {})
-                if takers.get(own) is kept:
+                if takers.get(own) is end:
                     del takers[own]
                 if not takers:
                     self._ended.pop((caller, name), None)
 
     async def _tell_all(self, acts: list[tuple[_Name, str]]) -> None:
         for at in range(0, len(acts), _AT_ONCE):
-            await self._run([self._call(act, each) for each, act in acts[at : at + _AT_ONCE]])
+            part = acts[at : at + _AT_ONCE]
+            answers = await self._run([self._call(act, each) for each, act in part])
+            for ((caller, _, _), _), answer in zip(part, answers, strict=True):
+                if is_spoiled(answer):
+                    self._spoil(caller, answer)
+
+
+def _keys(caller: str) -> tuple[str, str]:
+    return f"{{gw}}:repeats:{caller}", f"{{gw}}:repeats:{caller}:order"
+
+
+def _told_as(end: _End) -> str:
+    return "keep" if end.served else "drop"
+
+
+def _sound(answers: list[Any]) -> list[Any]:
+    """The answers of a server. Raises Down for one that says something of itself: that it is full, say."""
+    for each in answers:
+        if isinstance(each, ResponseError) and not is_spoiled(each):
+            raise Down(str(each))
+    return answers
 
 
 def _unknown() -> Refused:

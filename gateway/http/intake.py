@@ -44,6 +44,7 @@ class Intake:
     def __init__(
         self,
         shed: Callable[[Reason], None],
+        spares: Callable[[Iterable[tuple[bytes, bytes]]], bool],
         *,
         connections: int | None = None,
         requests: int | None = None,
@@ -52,7 +53,6 @@ class Intake:
         body_rate: int = 1024,
         body_seconds: float = 10.0,
         stall_seconds: float = 60.0,
-        spares: Callable[[Iterable[tuple[bytes, bytes]]], bool] = lambda _: False,
     ) -> None:
         self.shed = shed
         self.spares = spares

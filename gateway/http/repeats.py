@@ -123,8 +123,9 @@ class Repeats:
             del self._known[first.caller]
 
     def _answered(self) -> Iterator[tuple[str, bytes, bytes]]:
+        oldest = time.monotonic() - KEPT_SECONDS
         every = (first for known in self._known.values() for first in known.values())
-        return ((first.caller, first.name, first.own) for first in every if first.ended)
+        return ((first.caller, first.name, first.own) for first in every if first.ended and first.began >= oldest)
 
     def _digest(self, said: bytes) -> bytes:
         return hashlib.blake2b(said, key=self._secret, digest_size=_DIGEST_BYTES).digest()

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.core.catalog import HOSTED_TOOLS
-from gateway.core.chat import ChatRequest, Native, hints_in, parse, refuse_redirection
+from gateway.core.chat import ChatRequest, Native, hints_in, parse, read_fields, refuse_redirection
 from gateway.surfaces.responses_answer import answered
 from gateway.surfaces.responses_items import sendable
 from gateway.surfaces.responses_reading import present
-from gateway.surfaces.responses_request import fields_of, left_out, offer_of, request_of, translated
+from gateway.surfaces.responses_request import left_out, offer_of, request_of, translated
 from gateway.surfaces.responses_stream import Stream
 from gateway.wire import StreamReader
 
@@ -28,7 +28,7 @@ class Responses(msgspec.Struct, frozen=True):
 
         What the client wrote beyond what chat says of it counts as attached: a model of its own kind may read that.
         """
-        fields = fields_of(body)
+        fields = read_fields(body)
         refuse_redirection(fields)
         hints = hints_in(fields)
         if present(fields.get("input")):

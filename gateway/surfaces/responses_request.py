@@ -135,15 +135,9 @@ class Translated(msgspec.Struct, frozen=True):
     hosted: bool
 
 
-_FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _REQUEST = msgspec.json.Decoder(Request)
 _CHOICE = msgspec.json.Decoder(object)
 _NULL = Raw(b"null")
-
-
-def fields_of(body: bytes) -> dict[str, Raw]:
-    """The top-level members of a body. Raises Refused (400)."""
-    return read(_FIELDS, body)
 
 
 def request_of(body: bytes) -> Request:

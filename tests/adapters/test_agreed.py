@@ -7,6 +7,7 @@ import time
 import pytest
 from support.stores import Agreeing
 
+from gateway.adapters import keys as keys_adapter
 from gateway.adapters.agreed import Agreed
 from gateway.adapters.budget_store import BudgetStore
 from gateway.adapters.keys import Keys, new_id
@@ -34,7 +35,7 @@ def told():
 
 
 def test_what_others_do_is_known_at_the_next_look(agreeing, tmp_path, told):
-    mine = Agreed(tmp_path, agreeing.url, told)
+    mine = Agreed(tmp_path, agreeing.url, told, math.inf)
     mine.put_in_force()
     keys, orders, budgets = agreeing(Keys), agreeing(Suspensions), agreeing(BudgetStore)
     id, key = keys.create(team="t", app="a", scopes=["admin:read"])
@@ -55,7 +56,7 @@ def test_what_others_do_is_known_at_the_next_look(agreeing, tmp_path, told):
 def test_when_the_last_admin_key_has_ended_it_is_told_once_and_again_when_it_does_again(agreeing, tmp_path, told):
     keys = agreeing(Keys)
     keys.create(team="t", app="a")
-    mine = Agreed(tmp_path, agreeing.url, told)
+    mine = Agreed(tmp_path, agreeing.url, told, math.inf)
     assert (mine.admin_ends(), told.names) == (math.inf, [])
     for times in (1, 2):
         keys.create(team="t", app="a", scopes=["admin:write"], expires=time.time() + 0.5)
@@ -69,9 +70,31 @@ def test_when_the_last_admin_key_has_ended_it_is_told_once_and_again_when_it_doe
     asyncio.run(mine.close())
 
 
+def test_a_clock_that_was_set_back_is_told_once_each_time(tmp_path, told, monkeypatch):
+    real, off = time.time, [0.0]
+    monkeypatch.setattr(keys_adapter.time, "time", lambda: real() + off[0])
+    mine = Agreed(tmp_path, "", told, math.inf)
+    for seconds, times in ((0, 0), (-0.5, 0), (3600, 0), (1800, 1), (1800, 1), (0, 2), (3600, 2), (7200, 2), (7198, 3)):
+        off[0] = seconds
+        for _ in range(2):
+            asyncio.run(mine.look())
+            assert told.names == ["clock_set_back"] * times
+    asyncio.run(mine.close())
+
+
+def test_that_the_clock_was_set_back_is_told_while_the_database_is_away(tmp_path, told, monkeypatch):
+    real, off = time.time, [0.0]
+    monkeypatch.setattr(keys_adapter.time, "time", lambda: real() + off[0])
+    mine = Agreed(tmp_path, NOWHERE, told, math.inf)
+    off[0] = -60.0
+    asyncio.run(mine.look())
+    assert told.names == ["state_away", "clock_set_back"]
+    asyncio.run(mine.close())
+
+
 @pytest.mark.parametrize("budget_first", [True, False])
 def test_a_key_is_let_in_once_budgets_from_before_are_in_force(agreeing, tmp_path, told, budget_first):
-    mine = Agreed(tmp_path, agreeing.url, told)
+    mine = Agreed(tmp_path, agreeing.url, told, math.inf)
     mine.put_in_force()
     keys, budgets, id = agreeing(Keys), agreeing(BudgetStore), new_id()
     if budget_first:
@@ -92,7 +115,7 @@ def test_a_key_is_let_in_once_budgets_from_before_are_in_force(agreeing, tmp_pat
 
 
 def test_in_a_file_a_key_and_its_budget_are_seen_at_once(tmp_path, told):
-    mine, keys, budgets = Agreed(tmp_path, "", told), Keys(tmp_path), BudgetStore(tmp_path)
+    mine, keys, budgets = Agreed(tmp_path, "", told, math.inf), Keys(tmp_path), BudgetStore(tmp_path)
     mine.put_in_force()
     id, key = keys.create(team="t", app="a")
     budgets.set_budget("key", id, "day", 5, soft=False)
@@ -110,7 +133,7 @@ def test_in_a_file_a_key_and_its_budget_are_seen_at_once(tmp_path, told):
 def test_what_cannot_be_read_of_one_holds_up_none_of_the_others(agreeing, tmp_path, told):
     keys, orders, budgets = agreeing(Keys), agreeing(Suspensions), agreeing(BudgetStore)
     id, key = keys.create(team="t", app="a")
-    mine = Agreed(tmp_path, agreeing.url, told)
+    mine = Agreed(tmp_path, agreeing.url, told, math.inf)
     mine.put_in_force()
     assert mine.find(key.encode()).key == id
     budgets.set_budget("continent", "red", "day", 5, soft=False)  # as a later version may have them
@@ -128,7 +151,7 @@ def test_what_cannot_be_read_of_one_holds_up_none_of_the_others(agreeing, tmp_pa
 
 def test_until_what_was_read_is_in_force_no_key_is_called_good_or_bad(agreeing, tmp_path, told):
     key = agreeing(Keys).create(team="t", app="a")[1].encode()
-    mine = Agreed(tmp_path, agreeing.url, told)
+    mine = Agreed(tmp_path, agreeing.url, told, math.inf)
     for _ in range(2):
         with pytest.raises(Refused) as refused:
             mine.find(key)
@@ -146,7 +169,7 @@ def test_until_what_was_read_is_in_force_no_key_is_called_good_or_bad(agreeing, 
 
 
 def test_a_database_that_was_never_there_is_told_once_and_nothing_can_come_into_force(tmp_path, told):
-    mine = Agreed(tmp_path, NOWHERE, told)
+    mine = Agreed(tmp_path, NOWHERE, told, math.inf)
     for _ in range(3):
         assert asyncio.run(mine.look()) == ()
     mine.put_in_force()
@@ -158,7 +181,7 @@ def test_a_database_that_was_never_there_is_told_once_and_nothing_can_come_into_
 def test_what_is_known_stays_known_while_the_database_is_away(shared, tmp_path, told, server):
     agreeing = Agreeing(tmp_path, shared.url)
     key = agreeing(Keys).create(team="t", app="a")[1].encode()
-    mine = Agreed(tmp_path, shared.url, told)
+    mine = Agreed(tmp_path, shared.url, told, math.inf)
     mine.put_in_force()
     with server.down():
         for _ in range(2):
@@ -182,7 +205,7 @@ def test_keys_that_were_not_read_for_long_are_taken_no_more_and_none_is_called_b
     agreeing = Agreeing(tmp_path, shared.url)
     keys = agreeing(Keys)
     id, key = keys.create(team="t", app="a")
-    mine = Agreed(tmp_path, shared.url, told, most_age_seconds=2)
+    mine = Agreed(tmp_path, shared.url, told, 2)
     mine.put_in_force()
     with server.frozen():
         assert mine.find(key.encode()).team == "t"
@@ -208,7 +231,7 @@ def test_keys_that_were_not_read_for_long_are_taken_no_more_and_none_is_called_b
 def test_keys_that_can_be_read_are_taken_however_long_a_budget_cannot(shared, tmp_path, told):
     agreeing = Agreeing(tmp_path, shared.url)
     key = agreeing(Keys).create(team="t", app="a")[1].encode()
-    mine = Agreed(tmp_path, shared.url, told, most_age_seconds=0.5)
+    mine = Agreed(tmp_path, shared.url, told, 0.5)
     mine.put_in_force()
     agreeing(BudgetStore).set_budget("continent", "red", "day", 5, soft=False)  # as a later version may have them
     mine.budgets.in_force = mine.budgets.known
@@ -225,7 +248,7 @@ def test_keys_that_can_be_read_are_taken_however_long_a_budget_cannot(shared, tm
 
 def test_keys_of_a_file_do_not_age(tmp_path, told):
     key = Keys(tmp_path).create(team="t", app="a")[1].encode()
-    mine = Agreed(tmp_path, "", told, most_age_seconds=0)
+    mine = Agreed(tmp_path, "", told, 0)
     mine.put_in_force()
     time.sleep(0.01)
     assert (mine.find(key).team, mine.unready) == ("t", None)
@@ -240,7 +263,7 @@ async def test_the_event_loop_never_asks_a_database(shared, tmp_path, told, monk
         return run(self, work)
 
     monkeypatch.setattr(PostgresTables, "_run", apart)
-    mine = Agreed(tmp_path, shared.url, told)
+    mine = Agreed(tmp_path, shared.url, told, math.inf)
     mine.put_in_force()
     await mine.look()
     assert mine.find(b"sk-gw-none") is None
@@ -253,8 +276,8 @@ def test_what_a_directory_keeps_for_itself_is_told_at_the_start_and_once(shared,
     alone = Agreeing(tmp_path / "old")
     alone(Keys).create(team="t", app="a")
     alone.close()
-    first = Agreed(tmp_path, shared.url, Told())
-    mine = Agreed(tmp_path / "old", shared.url, told)
+    first = Agreed(tmp_path, shared.url, Told(), math.inf)
+    mine = Agreed(tmp_path / "old", shared.url, told, math.inf)
     asyncio.run(mine.look())
     assert told.names == ["state_not_shared"]
     asyncio.run(first.close())
@@ -264,10 +287,10 @@ def test_what_a_directory_keeps_for_itself_is_told_at_the_start_and_once(shared,
 def test_files_that_a_database_took_over_are_refused(tmp_path, told):
     (tmp_path / "shared").write_text("Shared")
     with pytest.raises(StateTaken, match="set GATEWAY_DATABASE_URL"):
-        Agreed(tmp_path, "", told)
+        Agreed(tmp_path, "", told, math.inf)
 
 
 def test_files_have_no_age(tmp_path, told):
-    mine = Agreed(tmp_path, "", told)
+    mine = Agreed(tmp_path, "", told, math.inf)
     assert (mine.age_seconds(), mine.read) == (0.0, True)
     asyncio.run(mine.close())

@@ -202,6 +202,19 @@ def test_a_key_that_has_ended_stays_ended_when_the_clock_is_set_back(agreeing, c
     assert not server.admin_in_force
 
 
+def test_how_far_the_clock_was_set_back_is_known_and_keys_end_so_much_earlier(tmp_path, clock):
+    server = Keys(tmp_path)
+    soon, later = (server.create(team="t", app="a", expires=clock[0] + end)[1].encode() for end in (1800, 7200))
+    assert server.set_back_seconds() == pytest.approx(0, abs=0.5)
+    clock[0] += 3600
+    assert server.set_back_seconds() == pytest.approx(0, abs=0.5)
+    clock[0] -= 3600
+    assert server.set_back_seconds() == pytest.approx(3600, abs=0.5)
+    assert (server.find(soon), server.find(later).team) == (None, "t")
+    clock[0] += 3600
+    assert server.set_back_seconds() == pytest.approx(0, abs=0.5)
+
+
 def test_a_rotated_key_stays_who_it_is_and_its_old_secret_ends_after_the_overlap(agreeing, clock):
     server, cli = agreeing(Keys), agreeing(Keys)
     id, old = cli.create(team="t", app="a", models=["fast"])

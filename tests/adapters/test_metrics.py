@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from support import doubles
 
 from gateway import __version__
 from gateway.adapters import metrics as module
@@ -35,7 +36,9 @@ def record(*tried: Tried, decision: Decision | None = PERMITTED, team: str = "t"
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(Series(), inflight=lambda: 3, ledger_lag=lambda: 0.5, state_age=lambda: math.inf)
+    return doubles.metrics(
+        Series(), inflight=lambda: 3, ledger_lag=lambda: 0.5, state_age=lambda: math.inf, set_back=lambda: 3600.0
+    )
 
 
 def value(metrics: Metrics, sample: str, **labels: str) -> float | None:
@@ -170,11 +173,12 @@ def test_gauges_ask_when_they_are_scraped(metrics):
     assert "gateway_inflight_requests 3.0" in text
     assert "gateway_ledger_lag_seconds 0.5" in text
     assert "gateway_state_age_seconds +Inf" in text  # it was never read
+    assert "gateway_clock_set_back_seconds 3600.0" in text
     assert "_created" not in text
 
 
 def test_rules_in_trial_count_for_what_was_served_and_broken_ones_for_every_call():
-    metrics = Metrics(Series(), inflight=lambda: 0, ledger_lag=lambda: 0.0)
+    metrics = doubles.metrics(Series())
     first = msgspec.structs.replace(USED, failure=FailureKind.THROTTLED, watched=("quiet",), broken=("stop",))
     second = msgspec.structs.replace(USED, hop=2, watched=("loud", "louder"), broken=("stop", "halt"))
     metrics.take([record(first, second), record(USED)])
@@ -231,7 +235,7 @@ def priced(id, price):
     ],
 )
 def test_a_request_is_compared_with_the_model_that_it_named_and_with_the_declared_one(requested, baseline, saved, lost):
-    metrics = Metrics(Series(), inflight=lambda: 0, ledger_lag=lambda: 0.0, baseline=baseline)
+    metrics = doubles.metrics(Series(), baseline=baseline)
     metrics.policy_loaded([priced("dear", "4"), priced("cheap", "0.6"), priced("b", "2")])
     used = Tried(1, "b", "openai", "m", "z", "settled", Usage(10, output=5), 20_000_000, "v")
     metrics.take([record(used, decision=msgspec.structs.replace(PERMITTED, requested=requested))])

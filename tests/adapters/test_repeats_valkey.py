@@ -1,8 +1,10 @@
 """Idempotency keys on a real Valkey: who holds a name and for how long, and a server that hangs, forgets or is full."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import time
 
 import pytest
 from support import stores
@@ -33,6 +35,15 @@ async def replicas(server):
     yield replica
     for each in made:
         await each.close()
+
+
+@contextlib.contextmanager
+def frozen(server):
+    os.kill(server._process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server._process.pid, signal.SIGCONT)
 
 
 async def until(reached):
@@ -91,15 +102,12 @@ async def test_of_a_caller_no_more_are_known_than_may_be(replicas):
 async def test_while_the_server_hangs_nobody_is_served_and_nothing_stays_taken(replicas, server):
     one, other = replicas(), replicas()
     assert await taken(one, b"one")
-    os.kill(server._process.pid, signal.SIGSTOP)
-    try:
+    with frozen(server):
         for _ in range(3):
             with pytest.raises(Refused) as refused:
                 await one.begin("k", b"m", b"two")
             assert (refused.value.refusal, refused.value.retry_after) == (Refusal.STATE_DOWN, 2)
         one.end("k", b"n", b"one", served=True)
-    finally:
-        os.kill(server._process.pid, signal.SIGCONT)
 
     async def free():
         return one.told == ["repeats_down", "repeats_up"] and not one._ended
@@ -107,6 +115,52 @@ async def test_while_the_server_hangs_nobody_is_served_and_nothing_stays_taken(r
     await until(free)
     assert await other.begin("k", b"n", b"three") == (b"one", True)
     assert await taken(other, b"three", b"m")
+
+
+@pytest.mark.assures("fault 10")
+async def test_while_the_server_hangs_nobody_waits_for_it_and_what_is_to_be_told_does_not_grow(replicas, server):
+    one = replicas()
+    assert await taken(one, b"one")
+    with frozen(server):
+        for number in range(60):  # three seconds: it is looked for again meanwhile
+            began = time.monotonic()
+            with pytest.raises(Refused):
+                await one.begin("k", b"%d" % number, b"two")
+            assert number == 0 or time.monotonic() - began < 0.4
+            await asyncio.sleep(0.05)
+        assert list(one._ended) == [("k", b"0")]
+        assert one._held == {("k", b"n", b"one")}
+
+    async def served():
+        with contextlib.suppress(Refused):
+            return await taken(one, b"two", b"59")
+
+    await until(served)
+    assert one.told == ["repeats_down", "repeats_up"]
+
+
+@pytest.mark.assures("fault 10")
+async def test_what_is_told_after_longer_than_it_is_kept_is_not_told(replicas, server):
+    one, other = replicas(kept_seconds=1), replicas(kept_seconds=1)
+    for name in (b"old", b"new"):
+        assert await taken(one, b"one", name)
+
+    async def looked():
+        return one._due
+
+    await until(looked)
+    with frozen(server):  # what is sent to it now is done later
+        assert await served(one, b"x", b"one") is None  # from now on nothing is
+        one.end("k", b"old", b"one", served=True)
+        await asyncio.sleep(1.1)
+        one.end("k", b"new", b"one", served=True)
+
+    async def told():
+        return not one._ended
+
+    await until(told)
+    assert await taken(other, b"two", b"old")
+    assert await other.begin("k", b"new", b"two") == (b"one", True)
 
 
 @pytest.mark.parametrize("how", ["restarted", "flushed"])
@@ -135,18 +189,118 @@ async def test_a_server_that_lost_what_it_had_is_told_again(replicas, server, ho
         found = await other._server.ask([("HKEYS", "{gw}:repeats:k")])
         return sorted(found[0]) == [b"done", b"n"]
 
+    async def back():
+        return not other._down
+
     await until(knows)
-    other._closed_until = 0.0
+    await until(back)
     assert await other.begin("k", b"done", b"two") == (b"one", True)
     assert await other.begin("k", b"n", b"two") == (b"one", False)
 
 
-async def test_what_somebody_else_wrote_over_serves_nobody(replicas):
+async def served(replica, name, own, caller="k"):
+    """Whether a request that comes is taken; None: nobody can say whether it was."""
+    try:
+        return await replica.begin(caller, name, own) is None
+    except Refused:
+        return None
+
+
+OTHERS = [
+    ("SET", "{gw}:repeats:k", "theirs"),
+    ("RPUSH", "{gw}:repeats:k", "theirs"),
+    ("SET", "{gw}:repeats:k:order", "theirs"),
+]
+
+
+@pytest.mark.assures("fault 10")
+@pytest.mark.parametrize("theirs", OTHERS, ids=lambda command: " ".join(command[:2]))
+async def test_whose_key_somebody_else_wrote_over_is_not_served_and_everybody_else_is(replicas, theirs):
+    one, other = replicas(lease_seconds=1), replicas(lease_seconds=1)
+    one.answered = lambda: [("k", b"done", b"one"), ("l", b"done", b"one")]
+    for caller in ("k", "l"):
+        for name in (b"done", b"runs"):
+            assert await served(one, name, b"one", caller)
+    await one._server.ask([("DEL", theirs[1]), theirs])
+    for caller in ("k", "l"):
+        one.end(caller, b"done", b"one", served=True)
+
+    async def told():
+        return not one._ended
+
+    await until(told)  # nobody waits behind the one that cannot be told
+    assert await other.begin("l", b"done", b"two") == (b"one", True)
+    for replica in (one, other):
+        for name in (b"done", b"new"):
+            assert await served(replica, name, b"two") is None
+        assert await served(replica, b"%d" % id(replica), b"two", "l") is True
+        assert replica.told == ["repeats_spoiled"]
+    kept = await one._server.ask([("TYPE", theirs[1])])
+    assert kept == [{"SET": b"string", "RPUSH": b"list"}[theirs[0]]]
+    await asyncio.sleep(1.2)  # longer than a lease
+    assert await other.begin("l", b"runs", b"two") == (b"one", False)
+
+    await one._server.ask([("DEL", "{gw}:repeats:k", "{gw}:repeats:k:order", "{gw}:repeats-life")])
+
+    async def mended():
+        return await served(one, b"new", b"two") is not None
+
+    await until(mended)
+    await until(told)
+    assert await other.begin("l", b"done", b"two") == (b"one", True)
+
+    async def known():
+        return await served(other, b"newer", b"two") is not None and other
+
+    await until(known)
+    assert await other.begin("k", b"done", b"two") == (b"one", True)
+    assert await other.begin("k", b"runs", b"two") == (b"one", False)
+    assert (one.told, other.told) == (["repeats_spoiled"], ["repeats_spoiled"])
+
+
+async def test_what_somebody_else_wrote_into_is_taken_for_nothing_and_hurts_nobody(replicas):
     one = replicas()
-    await one._server.ask([("SET", "{gw}:repeats:k", "theirs")])
-    with pytest.raises(Refused):
-        await one.begin("k", b"n", b"one")
-    assert await one._server.ask([("GET", "{gw}:repeats:k")]) == [b"theirs"]
+    assert await taken(one, b"one")
+    await one._server.ask([("HSET", "{gw}:repeats:k", b"m", "theirs")])
+    assert await served(one, b"m", b"one")
+    assert await one.begin("k", b"n", b"two") == (b"one", False)
+    assert one.told == []
+
+
+async def test_a_sign_of_life_that_somebody_else_wrote_over_is_made_anew(replicas):
+    one = replicas(lease_seconds=1)
+    assert await taken(one, b"one")
+    await one._server.ask([("DEL", "{gw}:repeats-life"), ("RPUSH", "{gw}:repeats-life", "theirs")])
+
+    async def made():
+        return await one._server.ask([("TYPE", "{gw}:repeats-life")]) == [b"string"]
+
+    await until(made)
+    assert await taken(one, b"two", b"m")
+    assert one.told == []
+
+
+async def test_a_server_that_is_full_is_away(replicas):
+    one = replicas()
+    assert await taken(one, b"one")
+    one.end("k", b"n", b"one", served=False)
+
+    async def told():
+        return not one._ended
+
+    await until(told)
+    await one._server.ask([("CONFIG", "SET", "maxmemory", "1")])
+    assert [await served(one, b"m", b"two") for _ in range(2)] == [None, None]
+    await asyncio.sleep(1.5)
+    assert await served(one, b"m", b"two") is None  # that it can still be read does not mean that it is back
+    assert one.told == ["repeats_down"]
+    await one._server.ask([("CONFIG", "SET", "maxmemory", "0")])
+
+    async def back():
+        return await served(one, b"l", b"two")
+
+    await until(back)
+    assert one.told == ["repeats_down", "repeats_up"]
 
 
 async def test_what_has_ended_is_told_before_it_closes(replicas):

@@ -1,6 +1,7 @@
 """Fault 15: the wall clock jumps while the gateway runs. Deadlines and budgets do not follow it."""
 
 import asyncio
+import json
 import os
 import struct
 import time
@@ -68,6 +69,12 @@ async def test_a_clock_that_jumps_moves_no_deadline_and_refunds_nothing(tmp_path
     showed(f"{len(JUMPS)} jumps of up to a year", "deadlines kept; no window refunded, no ceiling passed")
 
 
+def set_backs(log: Path) -> list[float]:
+    """By how much the clock was set back, each time that a gateway told of it."""
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return [line["seconds"] for line in lines if line["event"] == "clock_set_back"]
+
+
 @pytest.mark.assures("fault 15")
 async def test_a_key_that_has_ended_stays_so_whatever_the_clock_does(tmp_path, showed):
     clock = tmp_path / "clock"
@@ -87,7 +94,16 @@ async def test_a_key_that_has_ended_stays_so_whatever_the_clock_does(tmp_path, s
             set_clock(clock, min(0, seconds))
             await asyncio.to_thread(gateway.server.key)  # so that the store is read anew
             assert [await status(key) for key in (ending, lasting)] == [401, 200]
+            back = (await asyncio.to_thread(gateway.server.metrics))["gateway_clock_set_back_seconds"]
+            assert back == pytest.approx(3600 - min(0, seconds), abs=2)
+        furthest = pytest.approx(3600 - min(JUMPS.values()), abs=2)
+        async with asyncio.timeout(10):
+            while (told := set_backs(gateway.server.log))[-1:] != [furthest]:  # noqa: ASYNC110  a log tells nobody
+                await asyncio.sleep(0.1)
+        assert len(told) <= 1 + sum(seconds < 0 for seconds in JUMPS.values())
         set_clock(clock, 0)
         gateway.key = lasting
     upstream.stop()
-    showed(f"a key that ended, then {len(JUMPS)} times another clock", "it stays ended, others go on")
+    showed(
+        f"a key that ended, then {len(JUMPS)} times another clock", "it stays ended, others go on; operators are told"
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -93,6 +94,17 @@ def as_before(recorded: dict, run: int, ask) -> None:
         ask(sql, valued(values, run))
     for sql, values, each in recorded["reads"]:
         assert len(ask(sql, values)) == (each * run or 1), sql
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_the_version_before_writes_to_each_of_its_tables(name):
+    """So that a column that was added since, and that it does not fill, is met below."""
+    made = {
+        each for statement in BEFORE[name]["schema"] for each in re.findall(r"CREATE TABLE (\w+) \((?!LIKE)", statement)
+    }
+    written = {each for sql, _ in BEFORE[name]["writes"] for each in re.findall(r"(?:INTO|^UPDATE) (\w+)", sql)}
+    assert made
+    assert made == written
 
 
 def used_today(directory: Path, url: str = "") -> None:

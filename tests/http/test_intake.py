@@ -36,14 +36,18 @@ def test_a_loop_is_overloaded_when_it_stays_late(history, shedding):
     assert lateness.shedding == shedding
 
 
+def limits(**some):
+    return Intake(lambda _: None, lambda _: False, **some)
+
+
 def test_calls_are_counted():
-    intake = Intake(print, requests=2)
+    intake = limits(requests=2)
     assert [intake.full(under_way, []) for under_way in (0, 1, 2, 3)] == [None, None, "inflight", "inflight"]
-    assert Intake(print).full(1_000_000, []) is None
+    assert limits().full(1_000_000, []) is None
 
 
 async def test_what_was_answered_just_now_makes_room_at_once():
-    intake = Intake(print, requests=2)
+    intake = limits(requests=2)
     intake.start()
     intake.answered()
     assert intake.full(2, []) is None
@@ -61,7 +65,7 @@ async def test_the_timer_looks_at_those_that_wait_and_ends():
             looked.append(now)
             intake.waiting.discard(self)
 
-    intake = Intake(print)
+    intake = limits()
     intake.waiting.add(Waits())
     intake.start()
     for _ in range(100):
@@ -77,7 +81,7 @@ async def test_the_timer_looks_at_those_that_wait_and_ends():
 
 
 def test_a_loop_that_stays_late_takes_no_more_and_takes_them_again_once_it_is_not():
-    intake = Intake(lambda _: None, requests=10)
+    intake = limits(requests=10)
     assert intake.full(3, []) is None
     for moment in (0.0, 1.0):
         intake.late.seen(LATE, moment)

@@ -139,6 +139,25 @@ def test_a_day_later_it_is_forgotten_but_not_while_it_runs(clock):
     known.end(runs, served=False)
 
 
+def test_a_server_that_lost_it_is_told_only_of_what_is_not_a_day_old(clock):
+    class Shared:
+        async def begin(self, *_):
+            return None
+
+        def end(self, *_, **__):
+            pass
+
+    shared = Shared()
+    known = Repeats(shared)
+    for name in (b"old", b"new"):
+        clock.now += 1
+        known.end(begin(known, key=name), served=True)
+    begin(known, key=b"runs")
+    assert len(list(shared.answered())) == 2
+    clock.now += KEPT_SECONDS - 0.5
+    assert [body for _, _, body in shared.answered()] == [known._known["k1"][known._digest(b"new")].own]
+
+
 def test_nobody_is_known_for_more_than_so_many_and_others_lose_nothing(clock, monkeypatch):
     monkeypatch.setattr(repeats, "MOST", 5)
     known = Repeats()

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import math
 
+from gateway.adapters.metrics import Metrics
 from gateway.adapters.scanning import Scanning
+from gateway.adapters.series import Series
 from gateway.core.catalog import Backend, Endpoint
 from gateway.core.decided import Decided
 from gateway.core.decision import Candidate, Decision, Facts, Ruling, Verdict
@@ -26,6 +29,12 @@ def backend(id: str, **more) -> Backend:
     fields = {"price": PRICE, "max_output": 1000, "capabilities": frozenset({"chat", "vision"})}
     passport = more.pop("passport", {"region": "eu", "operator_origin": "eu", "zone": "inhouse"})
     return Backend(id, "openai-compatible", "http://127.0.0.1:1", id, passport, **{**fields, **more})
+
+
+def metrics(series: Series, **others) -> Metrics:
+    """Those of a process in which nothing is going on."""
+    nothing = dict.fromkeys(("inflight", "ledger_lag", "state_age", "set_back"), lambda: 0.0)
+    return Metrics(series, **{**nothing, "admin_ends": lambda: math.inf, "baseline": "", **others})
 
 
 def permit_for(of: Backend) -> Permit:

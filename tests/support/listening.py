@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -31,6 +32,7 @@ class Listening:
         *,
         early: bool = False,
         lingers: float = 0,
+        spares: Callable[..., bool] = lambda _: False,
         **intake: object,
     ) -> None:
         self.answers = asyncio.Event()
@@ -42,7 +44,7 @@ class Listening:
         self.first: list[bytes | None] = []
         self.cancelled = 0
         self.shed: Counter[str] = Counter()
-        self.intake = Intake(lambda reason: self.shed.update([reason]), **intake)
+        self.intake = Intake(lambda reason: self.shed.update([reason]), spares, **intake)
         self.state = ServerState()
         self.connections: list[Connection] = []
         self.config = Config(

@@ -77,6 +77,25 @@ def test_nothing_sends_the_call_elsewhere(name):
     assert refused.value.refusal.code == "forbidden_parameter"
 
 
+@pytest.mark.parametrize("name", ["Input", "Instructions", "API_base", "in\u017ftructions"])
+def test_a_name_that_some_servers_would_take_for_another_is_refused(name):
+    with pytest.raises(Refused) as refused:
+        SURFACE.parse(asked(instructions="be brief", **{name: "x"}), 0)
+    assert refused.value.refusal.code == "forbidden_parameter"
+    assert refused.value.param == name.casefold()
+
+
+@pytest.mark.parametrize("where", ["tools", "reasoning", "metadata", "other"])
+@pytest.mark.parametrize("what", [b'{"type":"web_search","a\xff":1}', b'["\xff"]', b'"\xff"'])
+def test_a_body_that_is_no_text_is_refused_wherever_that_shows(where, what):
+    with pytest.raises(Refused) as refused:
+        SURFACE.parse(b'{"model":"m","input":"hi","%b":%b}' % (where.encode(), what), 0)
+    assert (refused.value.refusal.code, refused.value.message) == (
+        "invalid_json",
+        "the request body is not valid UTF-8",
+    )
+
+
 def served(request: httpx2.Request) -> httpx2.Response:
     """A gateway in small: the surface in front of a chat backend that says hello, or breaks."""
     try:

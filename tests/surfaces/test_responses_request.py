@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 
-from gateway.core.chat import parse
+from gateway.core.chat import parse, read_fields
 from gateway.core.errors import Refused
 from gateway.surfaces.responses_request import (
     HARMLESS,
@@ -16,7 +16,6 @@ from gateway.surfaces.responses_request import (
     OF_CHAT,
     SHOWN,
     STATEFUL,
-    fields_of,
     left_out,
     offer_of,
     request_of,
@@ -33,7 +32,7 @@ SCHEMA = {"type": "object", "properties": {"z": {}, "a": {}}}
 def asked(**fields: object) -> tuple[dict, str]:
     """The chat, and why it is not all."""
     body = json.dumps({"model": "m", "input": "hi", **fields}).encode()
-    said = translated(fields_of(body), request_of(body))
+    said = translated(read_fields(body), request_of(body))
     parse(said.body)
     return json.loads(said.body), said.only
 
@@ -45,7 +44,7 @@ def chat(**fields: object) -> dict:
 
 
 def dropped(**fields: object) -> tuple[str, ...]:
-    read = fields_of(json.dumps({"model": "m", "input": "hi", **fields}).encode())
+    read = read_fields(json.dumps({"model": "m", "input": "hi", **fields}).encode())
     return left_out(read, offer_of(read))
 
 
@@ -191,7 +190,7 @@ def test_every_field_of_the_api_has_its_place():
 
 def test_a_request_of_codex_is_a_chat():
     body = (VECTORS / "codex_first.json").read_bytes()
-    fields = fields_of(body)
+    fields = read_fields(body)
     said = translated(fields, request_of(body))
     assert said.only == ""
     made = json.loads(said.body)
@@ -208,7 +207,7 @@ def test_a_request_of_codex_is_a_chat():
 
 def test_the_next_request_of_codex_goes_on_with_results():
     body = (VECTORS / "codex_second.json").read_bytes()
-    said = translated(fields_of(body), request_of(body))
+    said = translated(read_fields(body), request_of(body))
     assert said.only == ""
     messages = json.loads(said.body)["messages"]
     assert [each["role"] for each in messages] == ["system", "user", "assistant", "tool", "tool", "assistant", "tool"]
@@ -218,7 +217,7 @@ def test_the_next_request_of_codex_goes_on_with_results():
 
 def test_a_request_of_codex_for_a_model_that_writes_programs():
     body = (VECTORS / "codex_programs.json").read_bytes()
-    fields = fields_of(body)
+    fields = read_fields(body)
     said = translated(fields, request_of(body))
     assert said.only == ""
     made = json.loads(said.body)
@@ -238,14 +237,14 @@ def test_tools_among_the_items_are_offered():
 @pytest.mark.parametrize("name", ["additional_tools", "additional\\u005ftools"])
 def test_a_tool_of_the_provider_is_seen_however_its_list_is_written(name):
     body = b'{"model":"m","input":[{"type":"%b","tools":[{"type":"mcp","server_url":"https://x"}]}]}' % name.encode()
-    said = translated(fields_of(body), request_of(body))
+    said = translated(read_fields(body), request_of(body))
     assert (said.only, said.hosted) == ("uses the server tool `mcp`", True)
 
 
 def test_tools_that_a_search_found_are_seen():
     items = [{"type": "tool_search_output", "tools": [{"type": "mcp"}, SHELL]}]
     body = json.dumps({"model": "m", "input": items, "tools": [SHELL]}).encode()
-    assert translated(fields_of(body), request_of(body)).hosted
+    assert translated(read_fields(body), request_of(body)).hosted
 
 
 @pytest.mark.parametrize(
@@ -253,7 +252,7 @@ def test_tools_that_a_search_found_are_seen():
 )
 def test_a_tool_choice_is_read_however_it_is_written(choice, names):
     tools = json.dumps([SHELL, {"type": "mcp"}]).encode()
-    read = fields_of(b'{"model":"m","input":"hi","tools":%b,"tool_choice":%b}' % (tools, choice))
+    read = read_fields(b'{"model":"m","input":"hi","tools":%b,"tool_choice":%b}' % (tools, choice))
     assert left_out(read, offer_of(read)) == names
 
 
@@ -297,7 +296,7 @@ TOOLS = st.lists(
 def test_any_request_is_a_chat_or_a_refusal(fields, tools):
     body = json.dumps({"model": "m", "input": "hi", "tools": tools, **fields}).encode()
     try:
-        said = translated(fields_of(body), request_of(body))
+        said = translated(read_fields(body), request_of(body))
         parse(said.body)
     except Refused:
         return

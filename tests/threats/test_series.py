@@ -4,6 +4,7 @@ import os
 
 import msgspec
 import pytest
+from support import doubles
 
 from gateway.adapters.metrics import MAX_CALLERS, Metrics
 from gateway.adapters.series import Series
@@ -42,7 +43,7 @@ def series(metrics: Metrics) -> int:
 
 @pytest.mark.assures("threat D4")
 def test_names_of_callers_make_no_series(showed):
-    metrics = Metrics(Series(), inflight=lambda: 0, ledger_lag=lambda: 0.0)
+    metrics = doubles.metrics(Series())
     metrics.take(list(records(30)))
     before = series(metrics)
     metrics.take(list(records(REQUESTS, 30)))
