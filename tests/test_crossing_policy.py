@@ -256,6 +256,37 @@ def test_a_mark_stays_where_a_secret_ended_that_went_on_in_the_next_block(house,
     assert sent["cache_control"] == MARK["cache_control"]
 
 
+HALVES = [f"it is {BEFORE}", f"{AFTER} : for you"]
+APART = {
+    "messages": {
+        "system": {"system": [block(each) for each in HALVES]},
+        "user": {"messages": [{"role": "user", "content": [block(each) for each in HALVES]}]},
+        "answer": {"messages": [HI, {"role": "assistant", "content": [block(each) for each in HALVES]}, HI]},
+        "result": {"messages": [HI, USE | {"content": [USE["content"][0] | {"input": {}}]}, {"role": "user", "content": [RESULT | {"content": [block(each) for each in HALVES]}]}]},
+    },
+    "responses": {
+        "instructions": {"instructions": HALVES[0], "input": [{"role": "developer", "content": HALVES[1]}, HI]},
+        "developer": {"input": [HI, {"role": "developer", "content": [{"type": "input_text", "text": each} for each in HALVES]}]},
+        "user": {"input": [{"role": "user", "content": [{"type": "input_text", "text": each} for each in HALVES]}]},
+        "answer": {"input": [HI, {"role": "assistant", "content": [{"type": "output_text", "text": each} for each in HALVES]}, HI]},
+        "output": {"input": [CALLED, {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": each} for each in HALVES]}]},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["chat", "claude", "gemini", "oai"])
+@pytest.mark.parametrize(("surface", "place"), [(surface, each) for surface in APART for each in APART[surface]])
+def test_a_secret_in_two_parts_does_not_leave_in_two_halves(house, key, scripts, upstream, surface, place, kind):
+    """In the chat they are one text with a gap between them, in which nothing is found."""
+    scripts[kind] = script_of(WIRES.get(kind, "chat"), streamed=False)
+    apart = APART[surface][place]
+    told = post(house.base, PATHS[surface], apart | body_of(surface, kind) | apart, bearer(key))
+    assert told.status == 200, told.body
+    (seen,) = upstream.seen
+    assert AFTER.encode() not in seen.body
+    assert b"[SECRET_1]" in seen.body
+
+
 @pytest.mark.parametrize("kind", ["chat", "gemini", "oai"])
 def test_who_keeps_no_cache_by_marks_is_sent_none(house, key, scripts, upstream, kind):
     scripts[kind] = script_of(WIRES.get(kind, "chat"), streamed=False)

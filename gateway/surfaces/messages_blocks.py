@@ -14,12 +14,10 @@ from msgspec import Raw
 
 from gateway.core.errors import Refusal, Refused
 from gateway.core.pieces import Kept
+from gateway.surfaces.text import BREAK
 
 Message = dict[str, object]
 Members = Mapping[str, Raw]
-
-BREAK = "\n\n"
-"""Between blocks of text that become one text, as servers that take only strings want it."""
 
 _ABSENT = Raw(b"")
 

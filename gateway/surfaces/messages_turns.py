@@ -14,7 +14,6 @@ from msgspec import Raw
 
 from gateway.core.pieces import Kept, Piece
 from gateway.surfaces.messages_blocks import (
-    BREAK,
     MEMBERS,
     NOTHING,
     REDACTED,
@@ -36,6 +35,7 @@ from gateway.surfaces.messages_blocks import (
     within,
     wrong,
 )
+from gateway.surfaces.text import BREAK, Text
 
 BILLING = "x-anthropic-billing-header:"
 """Begins the line that Claude Code puts before its system prompt. It is for Anthropic's books, not for a model, and
@@ -63,28 +63,6 @@ _TURNS = msgspec.json.Decoder(list[_Members])
 _Part = tuple[Message, Kept]
 
 
-class _Text:
-    """One text of the chat, put together from blocks."""
-
-    __slots__ = ("pieces", "said")
-
-    def __init__(self) -> None:
-        self.said = ""
-        self.pieces: list[tuple[int, int, Kept]] = []
-
-    def add(self, text: str, mark: Kept = "", between: str = BREAK) -> None:
-        """One more block."""
-        before = self.said + between if self.said else ""
-        self.said = before + text
-        self.pieces.append((len(before), len(self.said), mark))
-
-    def at(self, *path: str | int) -> Iterator[Piece]:
-        """Its blocks, where the text is at a path."""
-        if len(self.pieces) > 1 or (self.pieces and self.pieces[0][2]):
-            for start, end, mark in self.pieces:
-                yield Piece(path, start, end, mark)
-
-
 class _Said:
     """The chat messages so far, and the blocks that they were."""
 
@@ -92,7 +70,7 @@ class _Said:
         self.messages: list[Message] = []
         self.pieces: list[Piece] = []
 
-    def add(self, message: Message, text: _Text | None = None, mark: Kept = "") -> None:
+    def add(self, message: Message, text: Text | None = None, mark: Kept = "") -> None:
         """One more message. `text` is its content; the mark is for all of it."""
         at = len(self.messages)
         self.messages.append(message)
@@ -111,14 +89,14 @@ def conversation(
 ) -> tuple[list[Message], list[Piece]]:
     """The chat messages, and where the blocks stand in them. `fields` are the request's members as they came. Raises
     Refused (400) for blocks that lack what their kind must have."""
-    lead = _Text()
+    lead = Text()
     if system is not None:
         _instruct(lead, places_of("system", system, fields["system"]), only)
     groups = _grouped(turns, _TURNS.decode(fields["messages"]), lead, only)
     if groups and groups[-1][0] == "assistant":
         only.add("ends with the beginning of an answer that is to be continued")
     said = _Said()
-    if lead.pieces:
+    if lead:
         said.add({"role": "system", "content": lead.said}, lead)
     for role, places in groups:
         if role == "user":
@@ -129,7 +107,7 @@ def conversation(
 
 
 def _grouped(
-    turns: Sequence[Turn], raw: Sequence[_Members], lead: _Text, only: Reasons
+    turns: Sequence[Turn], raw: Sequence[_Members], lead: Text, only: Reasons
 ) -> list[tuple[str, list[Place]]]:
     """Blocks by speaker; what the same one says in a row is one turn, as Anthropic reads it."""
     last_user = max((index for index, turn in enumerate(turns) if turn.role == "user"), default=-1)
@@ -160,7 +138,7 @@ def _reminder(text: str, place: Place) -> Place:
     return Place(Block("text", text=said), marks, "")
 
 
-def _instruct(lead: _Text, places: Iterable[Place], only: Reasons) -> None:
+def _instruct(lead: Text, places: Iterable[Place], only: Reasons) -> None:
     for place, text in _texts(places, only):
         lead.add(text, kept(place.members))
 
@@ -203,7 +181,7 @@ def _parts(place: Place, only: Reasons) -> list[_Part]:
 def _say(said: _Said, parts: Sequence[_Part]) -> None:
     """A message of these parts. Text alone is one string, which every server takes."""
     if all(part["type"] == "text" for part, _ in parts):
-        text = _Text()
+        text = Text()
         for part, mark in parts:
             text.add(str(part["text"]), mark)
         said.add({"role": "user", "content": text.said}, text)
@@ -216,7 +194,7 @@ def _say(said: _Said, parts: Sequence[_Part]) -> None:
 def _result(said: _Said, place: Place, attached: list[_Part], only: Reasons) -> None:
     """The message of a tool. What is no text in it goes to `attached`."""
     check_known(place, RESULT, only)
-    call, content, answered = needed(place, "tool_use_id"), place.block.content, _Text()
+    call, content, answered = needed(place, "tool_use_id"), place.block.content, Text()
     texts: list[tuple[str, Kept]]
     if isinstance(content, str):
         texts = [(content, "")]
@@ -238,7 +216,7 @@ def _result(said: _Said, place: Place, attached: list[_Part], only: Reasons) -> 
 
 def _assistant(said: _Said, places: Sequence[Place], only: Reasons) -> None:
     """What the model said. Thinking that nobody signed goes on as `reasoning_content` alone."""
-    content, before = _Text(), ""
+    content, before = Text(), ""
     thoughts: list[str] = []
     signed: list[Message] = []
     calls: list[tuple[Message, Kept]] = []
