@@ -76,7 +76,8 @@ class _Said:
         self.messages.append(message)
         if text is not None:
             self.pieces += text.at("messages", at, "content")
-        self.mark(mark)
+        if mark:
+            self.mark(mark)
 
     def mark(self, mark: Kept, *inside: str | int) -> None:
         """A mark at the end of the last message, or of something in it."""
@@ -173,9 +174,9 @@ def _user(said: _Said, places: Sequence[Place], only: Reasons) -> None:
 
 def _parts(place: Place, only: Reasons) -> list[_Part]:
     """The parts of a block, the last one with its mark."""
-    parts = parts_of(place, only)
+    parts, mark = parts_of(place, only), kept(place.members)
     last = len(parts) - 1
-    return [(part, kept(place.members) if at == last else "") for at, part in enumerate(parts)]
+    return [(part, mark if at == last else "") for at, part in enumerate(parts)]
 
 
 def _say(said: _Said, parts: Sequence[_Part]) -> None:

@@ -1,6 +1,6 @@
 """One text of the chat that a client wrote in several blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from gateway.core.pieces import Kept, Piece
 
@@ -25,11 +25,12 @@ class Text:
         self.said = before + text
         self._pieces.append((len(before), len(self.said), mark))
 
-    def at(self, *path: str | int) -> Iterator[Piece]:
+    def at(self, *path: str | int) -> Sequence[Piece]:
         """Its blocks, where the text is at a path; none where that tells nothing."""
-        if len(self._pieces) > 1 or any(mark for _, _, mark in self._pieces):
-            for start, end, mark in self._pieces:
-                yield Piece(path, start, end, mark)
+        pieces = self._pieces
+        if len(pieces) < 2 and not (pieces and pieces[0][2]):
+            return ()
+        return [Piece(path, start, end, mark) for start, end, mark in pieces]
 
     def __bool__(self) -> bool:
         return bool(self._pieces)
