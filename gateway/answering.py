@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from gateway.core.decision import Decision
-from gateway.core.errors import Failed, FailureKind
+from gateway.core.errors import FINAL, Failed, FailureKind
 from gateway.core.fallback import given_up
-from gateway.core.held import FREE_BYTES
 from gateway.core.record import Call
+from gateway.core.room import FREE_BYTES
 from gateway.ports import Headers, Reply, Sent, UpstreamError
 from gateway.providers.reader import Answer
 from gateway.wire import Surface
@@ -74,7 +74,7 @@ async def give_up(
     if told.retry_after_ms is not None:
         headers.append((b"retry-after-ms", b"%d" % told.retry_after_ms))
     if all(failed.kind.is_ours for failed in failures):
-        headers.append((b"x-should-retry", b"false"))  # SDKs would, by the status
+        headers += FINAL  # SDKs would, by the status
     await reply.start(told.status, headers)
     await reply.end(body)
     return told.status, told.code

@@ -34,6 +34,7 @@ from gateway.adapters.series import Series
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend
 from gateway.core.errors import Refusal
+from gateway.core.room import Room
 from gateway.http import server
 from gateway.http.callers import AdminGuard, ClientGuard
 from gateway.http.calls import Calls
@@ -42,7 +43,6 @@ from gateway.http.models import models_endpoints
 from gateway.http.ops import admin_app, public_app
 from gateway.http.paths import Paths
 from gateway.http.repeats import KEPT_SECONDS, MOST, Repeats
-from gateway.http.room import Room
 from gateway.http.seats import Seats
 from gateway.http.told import Told
 from gateway.http.usage import usage_endpoints
@@ -147,7 +147,7 @@ class Gateway:
         )
         series.show(PolicySeries(self.policies, series.drop))
         self.orders = Orders(settings, self.agreed, self.policies, self.lanes, at_once, self.log.event)
-        self.upstreams = AiohttpUpstreams(find, settings.max_bodies_bytes)
+        self.upstreams = AiohttpUpstreams(find)
         self.otel: otel.Otel | None = None
         if at := settings.otel_endpoint:
             self.otel = otel.started(at, settings.otel_header_pairs, settings.otel_sample, self.log.event)
@@ -165,14 +165,15 @@ class Gateway:
             self.spending.budgets,
             self.scanning,
             self.lanes,
+            Room(settings.max_bodies_bytes),
             self.orders.distrust,
         )
         trace = self.otel.trace_of if self.otel is not None else None
-        room = Room(settings.max_bodies_bytes)
         seats = Seats(settings.max_inflight, lambda: self.agreed.keys.teams)
         known = Repeats(self.sharing.repeats(KEPT_SECONDS, MOST), lambda: self.agreed.keys.secret("repeats"))
+        bodies = Room(settings.max_bodies_bytes)
         self.calls = Calls(
-            self.relay, self.agreed.find, self.outbox, settings.max_body_bytes, room, seats, known, trace
+            self.relay, self.agreed.find, self.outbox, settings.max_body_bytes, bodies, seats, known, trace
         )
         self.public = public_app(
             Paths(self.calls),

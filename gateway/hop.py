@@ -14,7 +14,7 @@ from gateway.core.budget import Ask, Reserved
 from gateway.core.catalog import OURSELVES, Endpoint
 from gateway.core.decision import Decision, Obligation, Verdict
 from gateway.core.discharge import discharged
-from gateway.core.errors import Failed, FailureKind
+from gateway.core.errors import FINAL, Failed, FailureKind, Refusal, Refused
 from gateway.core.findings import UNKNOWN
 from gateway.core.lane import Passage
 from gateway.core.outline import Outline
@@ -22,6 +22,7 @@ from gateway.core.permit import Permit, covers
 from gateway.core.rate import pace_headers
 from gateway.core.record import Call
 from gateway.core.reported import other_name
+from gateway.core.room import RETRY_SECONDS, Share
 from gateway.core.trace import HEADER, Trace
 from gateway.ports import Headers, Opened, Reply, Scanned, Sent, UpstreamError, Upstreams
 from gateway.stream import Stream
@@ -38,7 +39,8 @@ class Hop:
     """One upstream call: what is asked, and what has come of it.
 
     The permit says whom, and what must be done to the request first: that is done here, and nowhere else. `form` is the
-    request in the form that it was permitted in. `task` is the one that serves the request.
+    request in the form that it was permitted in. `share` is for a whole answer. `task` is the one that serves the
+    request.
     """
 
     __slots__ = (
@@ -46,6 +48,7 @@ class Hop:
         "_dropped",
         "_passage",
         "_scanned",
+        "_share",
         "_surface",
         "_taken",
         "_task",
@@ -76,6 +79,7 @@ class Hop:
         scanned: Scanned,
         surface: Surface,
         dialect: Dialect,
+        share: Share,
         task: "Task[object] | None",
         passage: Passage | None = None,
         trace: Trace | None = None,
@@ -85,6 +89,7 @@ class Hop:
         do = permit.candidate.do
         self.chat = discharged(form.chat, do, dialect.limit_field) if do else form.chat
         self.dialect = dialect
+        self._share = share
         self._surface = surface if dialect.takes != surface.name else None
         self.facts = form.facts
         self._scanned = scanned
@@ -164,7 +169,7 @@ class Hop:
                 self.permit, endpoint, body, streamed=chat.streamed, headers=headers
             )
             if opened.status != 200:
-                answer = await opened.read_all(MAX_ERROR_BYTES)
+                answer = await opened.read_all(MAX_ERROR_BYTES, None)
                 failed: Failed | None = dialect.failure(opened.status, opened.headers, answer)
             elif chat.streamed and opened.headers.get("content-type", "").startswith("text/event-stream"):
                 reader = self._followed(dialect.reader(chat))
@@ -175,7 +180,7 @@ class Hop:
                         self.held = reader.broke_off(_NO_EVENT)
                 self.reader, failed = reader, reader.failed
             else:
-                raw = await opened.read_all(MAX_ANSWER_BYTES)
+                raw = await opened.read_all(MAX_ANSWER_BYTES, self._hold)
                 read = self._scanned.read(raw, self._sent)
                 answered = self.answer = await read if isinstance(read, Awaitable) else read
                 self.body, failed = answered.body, answered.failed
@@ -257,8 +262,21 @@ class Hop:
         ours = self._broken_off is not None and self._task is not None and self._task.uncancel() == 0
         return self._broken_off if ours else None
 
+    def _hold(self, size: int) -> None:
+        """A whole answer has so many bytes by now. Raises Refused where there is no room for it: nobody else is asked
+        after that, nor shall the client ask again at once, since what it took so far may have to be paid."""
+        if not self._share.hold(size):
+            raise Refused(
+                Refusal.SHEDDING,
+                "too many large answers are under way, so this one was given up, and what it cost is booked; stream it,"
+                " or ask again later",
+                retry_after=RETRY_SECONDS,
+                headers=FINAL,
+            )
+
     def close(self) -> None:
-        """Ends the call. May be told twice."""
+        """Ends the call, and what it holds. May be told twice."""
+        self._share.end()
         if self.opened is not None:
             self.opened.close()
 

@@ -71,9 +71,9 @@ class Opened(Protocol):
         `take` must not wait. Raises UpstreamError as `read` does, and what `take` raises.
         """
 
-    async def read_all(self, limit: int) -> bytes:
-        """All that is left. Raises UpstreamError when it breaks off, is late, or exceeds the limit (bytes), Refused
-        where there is no room for it beside others. The room is taken until `close`."""
+    async def read_all(self, limit: int, grew: Callable[[int], None] | None) -> bytes:
+        """All that is left. `grew` is told how many bytes it has by now, and may raise. Raises UpstreamError when it
+        breaks off, is late, or exceeds the limit (bytes)."""
 
     async def drain(self) -> None:
         """Takes the end that follows a complete answer, if it comes at once, so that the connection can serve again."""

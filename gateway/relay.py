@@ -16,7 +16,7 @@ from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest, Demand
 from gateway.core.decided import Decided
 from gateway.core.decision import Candidate, Decision, Project, Ruling
-from gateway.core.errors import Failed, FailureKind, Refusal, Refused, unknown_model
+from gateway.core.errors import FINAL, Failed, FailureKind, Refusal, Refused, unknown_model
 from gateway.core.fallback import MAX_ATTEMPTS, Attempt, next_step
 from gateway.core.findings import Classified, Found
 from gateway.core.lane import Held, Passage
@@ -25,6 +25,7 @@ from gateway.core.permit import mint
 from gateway.core.price import usd
 from gateway.core.rate import Throttled
 from gateway.core.record import BROKEN_BY_US, Call, End, Record, Tried, entries, entry_of
+from gateway.core.room import Room
 from gateway.core.turns import turns
 from gateway.core.usage import UNTOLD
 from gateway.hop import Hop
@@ -65,6 +66,7 @@ class Relay:
         budgets: Budgets,
         scanning: Scanning,
         lanes: Lanes,
+        answers: Room,
         distrust: Callable[[Candidate, str], None],
     ) -> None:
         """`distrust` is told who answered as another model, and as which: perhaps several times of one call."""
@@ -77,6 +79,7 @@ class Relay:
         self._budgets = budgets
         self._scanning = scanning
         self._lanes = lanes
+        self._answers = answers
         self._distrust = distrust
         self.running = Running(policies)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -157,7 +160,8 @@ class Relay:
                     decision = without(decision, backend, DENIED)
                     continue
                 permit = mint(call.id, decision, step, pinned, newest)
-                asked = Hop(permit, form, scanned, surface, dialect, self._task(), passage, call.trace)
+                share = self._answers.share(call.caller.team)
+                asked = Hop(permit, form, scanned, surface, dialect, share, self._task(), passage, call.trace)
                 if (told := asked.unasked) is not None:
                     await answer(reply, asked.headers(decision, []), call, surface, told)
                     first_byte, end, status = _MONOTONIC(), End.COMPLETE, 200
@@ -392,4 +396,5 @@ class Relay:
                     Refusal.LEDGER_DOWN,
                     "the spend ledger cannot be written; what this call cost is booked",
                     retry_after=30,
+                    headers=FINAL,
                 ) from None

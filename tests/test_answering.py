@@ -9,7 +9,7 @@ from support.doubles import FACTS, Told, backend, call
 from gateway.answering import answer, give_up
 from gateway.core.decision import Candidate, Decision
 from gateway.core.errors import Failed, FailureKind
-from gateway.core.held import FREE_BYTES
+from gateway.core.room import FREE_BYTES
 from gateway.surfaces import CHAT
 
 DECISION = Decision("dec-1", "d", "auto", FACTS, (Candidate(backend("a"), ("p",), 0),), ())

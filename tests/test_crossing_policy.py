@@ -201,6 +201,112 @@ def test_a_secret_is_taken_out_and_comes_back(house, key, scripts, upstream, sur
     assert wire_of(kind, surface) == wire or f"/{wire_of(kind, surface)} ".encode() not in seen.head
 
 
+MARK, LONG = {"cache_control": {"type": "ephemeral"}}, {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+BEFORE, AFTER = KEY[:20], KEY[20:]
+
+
+def block(text: str, mark: dict | None = None) -> dict:
+    return {"type": "text", "text": text, **(mark or {})}
+
+
+def marked(padding: str) -> dict:
+    """A request with a secret in a marked block, and with another across two blocks of which the last is marked."""
+    use = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"q": f"by {KEY}"}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [block(f"it is {KEY}"), block("and so on")]}
+    return {
+        "system": [block("be brief"), block(f"the key is {KEY}", LONG)],
+        "tools": [{**TOOL, "description": f"takes {KEY}", **LONG}],
+        "messages": [
+            {"role": "user", "content": [block("hi"), block(f"go on{padding}", MARK)]},
+            {"role": "assistant", "content": [block("I look."), use | MARK]},
+            {"role": "user", "content": [result | MARK, block("one"), block(f"two {KEY}")]},
+        ],
+    }
+
+
+def without_key(value: object) -> object:
+    return json.loads(json.dumps(value).replace(KEY, "[SECRET_1]"))
+
+
+@pytest.mark.parametrize("padding", ["", " word" * 1000, " word" * 250_000], ids=["small", "middling", "large"])
+@pytest.mark.parametrize("headers", [{}, WATCHED], ids=["redacted", "redacted and watched"])
+def test_what_the_cache_keeps_is_marked_still_when_something_is_taken_out(
+    house, key, scripts, upstream, padding, headers
+):
+    scripts["claude-messages"] = script_of("messages", streamed=False)
+    came = marked(padding)
+    told = post(house.base, PATHS["messages"], body_of("messages", "claude-messages") | came, bearer(key) | headers)
+    assert told.status == 200, told.body
+    (seen,) = upstream.seen
+    sent = json.loads(seen.body)
+    expected = without_key(came)
+    assert {name: sent[name] for name in expected} == expected
+
+
+def test_a_mark_stays_where_a_secret_ended_that_went_on_in_the_next_block(house, key, scripts, upstream):
+    scripts["claude-messages"] = script_of("messages", streamed=False)
+    said = [block(f"it is {BEFORE}"), block(f"{AFTER}", MARK), block(": what is it for?")]
+    body = body_of("messages", "claude-messages") | {"messages": [{"role": "user", "content": said}], **MARK}
+    told = post(house.base, PATHS["messages"], body, bearer(key))
+    assert told.status == 200, told.body
+    (seen,) = upstream.seen
+    sent = json.loads(seen.body)
+    assert AFTER.encode() not in seen.body
+    assert sent["messages"][0]["content"] == [block("it is [SECRET_1]", MARK), block(": what is it for?")]
+    assert sent["cache_control"] == MARK["cache_control"]
+
+
+HALVES = [f"it is {BEFORE}", f"{AFTER} : for you"]
+APART = {
+    "messages": {
+        "system": {"system": [block(each) for each in HALVES]},
+        "user": {"messages": [{"role": "user", "content": [block(each) for each in HALVES]}]},
+        "answer": {"messages": [HI, {"role": "assistant", "content": [block(each) for each in HALVES]}, HI]},
+        "result": {"messages": [HI, USE | {"content": [USE["content"][0] | {"input": {}}]}, {"role": "user", "content": [RESULT | {"content": [block(each) for each in HALVES]}]}]},
+    },
+    "responses": {
+        "instructions": {"instructions": HALVES[0], "input": [{"role": "developer", "content": HALVES[1]}, HI]},
+        "developer": {"input": [HI, {"role": "developer", "content": [{"type": "input_text", "text": each} for each in HALVES]}]},
+        "user": {"input": [{"role": "user", "content": [{"type": "input_text", "text": each} for each in HALVES]}]},
+        "answer": {"input": [HI, {"role": "assistant", "content": [{"type": "output_text", "text": each} for each in HALVES]}, HI]},
+        "output": {"input": [CALLED, {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": each} for each in HALVES]}]},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["chat", "claude", "gemini", "oai"])
+@pytest.mark.parametrize(("surface", "place"), [(surface, each) for surface in APART for each in APART[surface]])
+def test_a_secret_in_two_parts_does_not_leave_in_two_halves(house, key, scripts, upstream, surface, place, kind):
+    """In the chat they are one text with a gap between them, in which nothing is found."""
+    scripts[kind] = script_of(WIRES.get(kind, "chat"), streamed=False)
+    apart = APART[surface][place]
+    told = post(house.base, PATHS[surface], apart | body_of(surface, kind) | apart, bearer(key))
+    assert told.status == 200, told.body
+    (seen,) = upstream.seen
+    assert AFTER.encode() not in seen.body
+    assert b"[SECRET_1]" in seen.body
+
+
+@pytest.mark.parametrize("kind", ["chat", "gemini", "oai"])
+def test_who_keeps_no_cache_by_marks_is_sent_none(house, key, scripts, upstream, kind):
+    scripts[kind] = script_of(WIRES.get(kind, "chat"), streamed=False)
+    assert post(house.base, PATHS["messages"], body_of("messages", kind) | marked(""), bearer(key)).status == 200
+    assert b"cache_control" not in upstream.seen[0].body
+    assert b"[SECRET_1]" in upstream.seen[0].body
+
+
+@pytest.mark.parametrize("kind", ["chat", "claude"])
+def test_marks_that_a_client_of_chat_wrote_stay_where_something_is_taken_out(house, key, scripts, upstream, kind):
+    scripts[kind] = script_of(WIRES.get(kind, "chat"), streamed=False)
+    said = [block(f"the key is {KEY}", LONG), block(f"and {BEFORE}"), block(AFTER, MARK), block(": x")]
+    body = body_of("chat", kind) | {"messages": [{"role": "user", "content": said}]}
+    told = post(house.base, PATHS["chat"], body, bearer(key))
+    assert told.status == 200, told.body
+    sent = json.loads(upstream.seen[0].body)["messages"][0]["content"]
+    left = [block("the key is [SECRET_1]", LONG), block("and [SECRET_1]"), block("", MARK), block(": x")]
+    assert sent == (left if kind == "chat" else [left[0], block("and [SECRET_1]", MARK), left[3]])
+
+
 NATIVE_ONLY = {
     "messages": {"tools": [{"type": "bash_20250124", "name": "bash"}]},
     "responses": {"context_management": [{"type": "compaction"}]},

@@ -18,6 +18,7 @@ from support.hops import (
     DIALECT,
     NOTHING,
     PROMPT,
+    ROOM,
     SPEAKS,
     STEP,
     THINKS,
@@ -76,6 +77,7 @@ def test_obligations_are_done_before_anything_is_counted():
         NOTHING,
         CHAT,
         DIALECT,
+        ROOM.share("t"),
         None,
     )
     assert one.most == (PROMPT + 7) * 1_000_000

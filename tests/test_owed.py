@@ -16,7 +16,7 @@ from support.doubles import (
     permit_for,
     streaming,
 )
-from support.hops import DECISION, DIALECT, LOST, NOTHING, PROMPT, TIERED, chat, hop, opened
+from support.hops import DECISION, DIALECT, LOST, NOTHING, PROMPT, ROOM, TIERED, chat, hop, opened
 from support.upstream import DONE, OK, USAGE, USAGE_EVENT, delta
 
 from gateway import owed
@@ -110,7 +110,13 @@ async def test_images_that_nobody_counted_are_owed_at_their_bound(usage, state, 
     surface = SURFACES["images"]
     request = surface.parse(b'{"model":"a","prompt":"a cat"}', 0)
     one = Hop(
-        permit_for(draws), Form(request, FACTS, {}), NOTHING, surface, DIALECTS["openai-compatible"]["images"], None
+        permit_for(draws),
+        Form(request, FACTS, {}),
+        NOTHING,
+        surface,
+        DIALECTS["openai-compatible"]["images"],
+        ROOM.share("t"),
+        None,
     )
     assert await one.open(Calls({"a": answering(json.dumps({**IMAGE, **usage}).encode())}), {}) is None
     tried = owed.ended(one)
@@ -333,6 +339,7 @@ def test_what_is_recorded_names_the_rules_in_trial_and_the_broken_ones():
         NOTHING,
         CHAT,
         DIALECT,
+        ROOM.share("t"),
         None,
     )
     tried = owed.ended(one)

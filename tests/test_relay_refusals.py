@@ -2,15 +2,19 @@
 
 import asyncio
 import itertools
+import json
 
 import msgspec
 import pytest
-from support.doubles import HANG, YES, Snapshot, backend, failing
+from support.doubles import HANG, YES, Snapshot, answering, backend, call, failing
 from support.house import House, turns_of_the_loop
+from support.upstream import OK
 
 from gateway.core.budget import Limit, Spend
 from gateway.core.decision import Verdict
+from gateway.core.errors import FINAL, Refusal, Refused
 from gateway.core.rate import Rate
+from gateway.core.record import End
 
 NO = Verdict(("p",), ("stop",))
 QUEUE = 16
@@ -85,3 +89,57 @@ async def test_a_rate_is_told_where_somebody_could_be_asked_and_only_there(kinds
     await house.ask()
     refused = await house.ask()
     assert (refused.refusal.status, refused.refusal.code) == expected
+
+
+def large(size: int) -> bytes:
+    """An answer of about so many bytes, whose usage is told."""
+    message = {"role": "assistant", "content": "x" * size}
+    return json.dumps({**OK, "choices": [{**OK["choices"][0], "message": message}]}).encode()
+
+
+async def test_an_answer_for_which_there_is_no_room_is_given_up_and_nobody_else_is_asked():
+    """It may have to be paid, so neither another backend is asked nor shall the client's SDK ask again."""
+    house, held = House(Snapshot([backend("a"), backend("b")])), large(2_000_000)
+    other = house.answers.share("t")
+    assert other.hold(4_000_000)
+    house.upstreams.answers = {name: answering(held[:1_000_000], held[1_000_000:]) for name in "ab"}
+    refused = await house.ask()
+    assert (refused.refusal, refused.retry_after, refused.headers) == (Refusal.SHEDDING, 2, FINAL)
+    assert house.upstreams.called == ["a"]
+    assert house.upstreams.opened[0].closed
+    (row,) = house.books.rows
+    assert (row.state, row.cost_pico_usd) == ("uncertain", house.books.intents[0].cost_pico_usd)
+    assert house.record.end is End.REFUSED
+    assert house.answers.share("u").hold(6_000_000)  # it holds nothing any more
+
+
+async def test_of_one_team_answers_have_half_of_the_room():
+    house = House(Snapshot([backend("a")]))
+    share = house.answers.share("t")
+    assert share.hold(4_500_000)
+    for team, size, expected in (("t", 1_000_000, 503), ("u", 1_000_000, 200), ("t", 200_000, 200)):
+        house.upstreams.answers = {"a": answering(large(size))}
+        told = await house.ask(of=call(caller={"team": team}))
+        assert (told.refusal.status if isinstance(told, Refused) else told.status) == expected, (team, size)
+    share.end()
+    house.upstreams.answers = {"a": answering(large(9_000_000))}  # the first one is taken whatever its size
+    assert (await house.ask()).status == 200
+    assert house.answers.share("u").hold(10_000_000)
+
+
+async def test_an_error_of_a_backend_needs_no_room():
+    """Others may be asked after it."""
+    house = House(Snapshot([backend("a"), backend("b")]))
+    house.upstreams.answers = {"a": answering(b" " * 600_000, status=503)}
+    assert house.answers.share("t").hold(10_000_000)
+    assert (await house.ask()).status == 200
+    assert house.upstreams.called == ["a", "b"]
+
+
+async def test_what_is_paid_is_not_asked_for_again_where_the_ledger_could_not_keep_it():
+    house = House(Snapshot([backend("a"), backend("b")]))
+    house.books.sealing = asyncio.get_running_loop().create_future()
+    house.books.sealing.set_exception(OSError())
+    refused = await house.ask()
+    assert (refused.refusal, refused.retry_after, refused.headers) == (Refusal.LEDGER_DOWN, 30, FINAL)
+    assert house.upstreams.called == ["a"]

@@ -21,13 +21,14 @@ from gateway.adapters.outlines import Outlined, outlined
 from gateway.adapters.worker import answer
 from gateway.core.addresses import in_turns, names_addresses
 from gateway.core.catalog import URLS, Backend, Endpoint
-from gateway.core.chat import ChatRequest
+from gateway.core.chat import ChatRequest, said_anew
 from gateway.core.decision import Obligation
 from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 from gateway.core.findings import Found, Place, Redacted, Scan, Seen
 from gateway.core.kinds import Kind
 from gateway.core.members import MOST_TEXTS, many, repeats
+from gateway.core.pieces import Piece, cut, joined
 from gateway.core.terms import ScannerTerms
 from gateway.core.turns import turns
 from gateway.providers import DIALECTS
@@ -92,14 +93,34 @@ def redacted_of(look: Look, chat: ChatRequest, scan: Scan, tags: frozenset[str],
     came, with its texts."""
     if not scan.complete:
         return None
+    apart = _apart(chat)
     if chat.native is not None:  # what is sent then is not what came
-        scan = again.scan(msgspec.json.decode(chat.with_fields({})))
+        scan = again.scan(msgspec.json.decode(apart.with_fields({})))
     try:
-        taken = redact(chat, scan, look.tagged(tags), again)
+        taken = redact(apart, scan, look.tagged(tags), again)
     except NotRedactable:
         return None
-    left = again.scan(msgspec.json.decode(taken.chat.with_fields({})))
-    return Redacted(taken.chat, taken.taken, found_in(left, look.kinds))
+    said = taken.chat if apart is chat else _together(taken.chat, chat)
+    left = again.scan(msgspec.json.decode(said.with_fields({})))
+    if said is not taken.chat:  # what is between blocks may show more, or less
+        more = again.scan(msgspec.json.decode(taken.chat.with_fields({})))
+        left = Scan((), left.places + more.places, left.opaque or more.opaque, left.complete and more.complete)
+    return Redacted(said, taken.taken, found_in(left, look.kinds))
+
+
+def _apart(chat: ChatRequest) -> ChatRequest:
+    """A request as its client had cut it into blocks, so that what goes on from one to the next is found."""
+    messages, pieces = chat.fields.get("messages"), chat.native.pieces if chat.native is not None else ()
+    if messages is None or (parts := cut(messages, pieces)) is messages:
+        return chat
+    return said_anew(chat, {"messages": bytes(parts)})
+
+
+def _together(apart: ChatRequest, came: ChatRequest) -> ChatRequest:
+    """The same in as many texts as it came in."""
+    pieces = came.native.pieces if came.native is not None else ()
+    messages, pieces = joined(apart.fields["messages"], came.fields["messages"], pieces)
+    return said_anew(apart, {"messages": bytes(messages)}, pieces)
 
 
 BLOCKED = Failed(FailureKind.BLOCKED, FailureKind.BLOCKED.status, dict(ERROR))
@@ -183,12 +204,13 @@ class Examined(msgspec.Struct, frozen=True):
 
 
 class TakenOut(msgspec.Struct, frozen=True):
-    """A request with findings taken out: an outline, or the fields that have changed."""
+    """A request with findings taken out: an outline, or the fields that have changed and where blocks are in them."""
 
     taken: dict[str, str]
     found: Found
     outlined: Outlined | None = None
     changed: dict[str, Raw] = {}
+    pieces: tuple[Piece, ...] = ()
 
 
 class Spoken(msgspec.Struct, frozen=True):
@@ -323,7 +345,8 @@ class Desk:
         taken = dict(form.taken)
         if ask.whole:
             changed = {name: raw for name, raw in form.chat.fields.items() if raw != came.fields.get(name)}
-            return [msgspec.json.encode(TakenOut(taken, form.found, changed=changed))]
+            pieces = form.chat.native.pieces if form.chat.native is not None else ()
+            return [msgspec.json.encode(TakenOut(taken, form.found, changed=changed, pieces=pieces))]
         return [msgspec.json.encode(TakenOut(taken, form.found, outlined(form.chat, question.number, ask.tags)))]
 
     def _judge(self, question: Question, body: _Body) -> list[bytes]:

@@ -99,9 +99,8 @@ class Elsewhere:
             return None
         if told.outlined is not None:
             return Redacted(outline_of(told.outlined), told.taken, told.found)
-        return Redacted(
-            said_anew(chat, {name: bytes(raw) for name, raw in told.changed.items()}), told.taken, told.found
-        )
+        changed = {name: bytes(raw) for name, raw in told.changed.items()}
+        return Redacted(said_anew(chat, changed, told.pieces), told.taken, told.found)
 
     async def judged(self, read: Read, ask: ToJudge) -> tuple[str, ...]:
         """Why each backend cannot do what is asked. Raises Failure."""

@@ -15,7 +15,7 @@ from gateway.answering import whole
 from gateway.core.catalog import Backend
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Obligation
-from gateway.core.errors import Refusal, Refused
+from gateway.core.errors import FINAL, Refusal, Refused
 from gateway.core.findings import Found, Leaf, Redacted, Scan, Seen
 from gateway.core.outline import Encoded, Outline, is_large
 from gateway.core.terms import ScannerTerms
@@ -149,10 +149,10 @@ class Scanning:
 
     async def answered(self, look: Look, raw: bytes, sent: Sent, team: str | None) -> Answer:
         """What a backend answered, as the client reads it. Raises Refused."""
-        return await self._done(self._answers.answered(raw, sent, look, team), "read an answer")
+        return await self._done(self._answers.answered(raw, sent, look, team), "read an answer", FINAL)
 
-    async def _done(self, work: Awaitable[_T], what: str) -> _T:
-        """What nobody can do without. Raises Refused where its process failed: that is our fault."""
+    async def _done(self, work: Awaitable[_T], what: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> _T:
+        """What nobody can do without. Raises Refused, with these headers, where its process failed: our fault."""
         try:
             return await work
         except Failure as failure:
@@ -161,6 +161,7 @@ class Scanning:
                 Refusal.INTERNAL,
                 f"the gateway could not {what} of this size; try again",
                 retry_after=RETRY_SECONDS,
+                headers=headers,
             ) from None
 
     def _process(self, read: Read) -> Elsewhere:

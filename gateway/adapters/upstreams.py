@@ -23,7 +23,6 @@ from gateway.adapters.deadlines import NEVER, Deadline, Deadlines
 from gateway.adapters.secrets import Secret
 from gateway.core.catalog import Backend, Endpoint
 from gateway.core.errors import Failed, FailureKind
-from gateway.core.held import Held
 from gateway.core.permit import Permit
 from gateway.ports import Headers, UpstreamError
 
@@ -146,10 +145,8 @@ class AiohttpUpstreams:
     redirects, proxies, a writer task) is either the same for every call to a backend or must not happen at all.
     """
 
-    def __init__(self, secret: Callable[[str], Secret | None], most_bytes: int) -> None:
-        """`most_bytes` of whole answers are held at once, of those that are large."""
+    def __init__(self, secret: Callable[[str], Secret | None]) -> None:
         self._secret = secret
-        self._room = Held(most_bytes)
         self._connectors: dict[str, aiohttp.TCPConnector] = {}
         self._deadlines = Deadlines()
         self._targets: dict[tuple[str, str], _Target] = {}
@@ -185,7 +182,7 @@ class AiohttpUpstreams:
             self._deadlines.leave(deadline)
             _raise_lost(error, deadline)
             raise
-        return AiohttpOpened(connection, message, content, target, deadline, self._deadlines, self._room)
+        return AiohttpOpened(connection, message, content, target, deadline, self._deadlines)
 
     def _target(self, backend: Backend, endpoint: Endpoint) -> _Target:
         name = (backend.id, endpoint.path)
@@ -249,6 +246,13 @@ def _raise_lost(error: BaseException, deadline: Deadline) -> None:
         raise _lost(FailureKind.BROKEN) from None  # sent, then lost: it may be billed
 
 
+def _told(answer: bytes, grew: Callable[[int], None] | None) -> bytes:
+    """An answer that came at once, once its size was told."""
+    if grew is not None:
+        grew(len(answer))
+    return answer
+
+
 class AiohttpOpened:
     """An answer under way. Its first event must come in time, each block within `idle` of being asked for, all within
     `total`. The clock of a block runs only while it is waited for: a slow client is not the upstream's fault.
@@ -257,7 +261,7 @@ class AiohttpOpened:
 
     __slots__ = (
         *("_connection", "_content", "_deadline", "_deadlines", "_ended", "_first", "_held", "_idle", "_rest"),
-        *("_room", "_secret", "_shown", "_take", "_until", "headers", "status"),
+        *("_secret", "_shown", "_take", "_until", "headers", "status"),
     )
 
     def __init__(
@@ -268,10 +272,8 @@ class AiohttpOpened:
         target: _Target,
         deadline: Deadline,
         deadlines: Deadlines,
-        room: Held,
     ) -> None:
         backend = target.backend
-        self._room = room.part()
         self._connection = connection
         self._content = content
         self._rest = b""  # of a block that is handed on in parts
@@ -356,30 +358,23 @@ class AiohttpOpened:
         self._deadline.at = min(self._deadlines.now + self._idle, self._until)
         link.came = self._came
 
-    async def read_all(self, limit: int) -> bytes:
+    async def read_all(self, limit: int, grew: Callable[[int], None] | None) -> bytes:
         """All that is left."""
         content = self._content
         if content.is_eof() and content.exception() is None:  # nearly every answer comes in one piece
-            return self._kept(self._shown(content.read_nowait()))
+            return _told(self._shown(content.read_nowait()), grew)
         first = await self.read()
         if content.at_eof():
-            return self._kept(first)
+            return _told(first, grew)
         whole = BytesIO()  # a large answer is not copied once more at the end
         whole.write(first)
         while not content.at_eof():
             whole.write(await self.read())
             if whole.tell() > limit:
                 raise _lost(FailureKind.BROKEN, f"the backend's answer is larger than {limit} bytes")
-            self._hold(whole.tell())
+            if grew is not None:
+                grew(whole.tell())
         return whole.getvalue()
-
-    def _kept(self, answer: bytes) -> bytes:
-        self._hold(len(answer))
-        return answer
-
-    def _hold(self, size: int) -> None:
-        if self.status == 200:  # an error is short, and others may be asked after it
-            self._room.grow(size)
 
     async def drain(self) -> None:
         """Takes the end that follows a complete answer, if it comes at once."""
@@ -390,7 +385,6 @@ class AiohttpOpened:
 
     def close(self) -> None:
         """Ends the call. A connection whose answer is complete goes back to the pool, any other is dropped."""
-        self._room.end()
         self._deadlines.leave(self._deadline)
         if self._content.at_eof():
             self._connection.release()

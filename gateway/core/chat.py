@@ -14,6 +14,7 @@ from gateway.core.catalog import HOSTED_TOOLS
 from gateway.core.errors import Refusal, Refused
 from gateway.core.hints import ANY, Hints
 from gateway.core.measure import measure
+from gateway.core.pieces import Piece
 from gateway.core.price import UNKNOWN_SERVICE
 from gateway.core.view import View
 
@@ -66,6 +67,7 @@ class Native(msgspec.Struct, frozen=True):
 
     `only` says why it cannot be said as chat, empty: it can. Then only a backend that speaks `surface` may serve it.
     `capability` is the one that says that a backend speaks it. `hosted`: it offers tools that run at the provider.
+    `pieces` are its content blocks as they stand in the chat, in order, as far as that tells anything.
     """
 
     surface: str
@@ -73,6 +75,7 @@ class Native(msgspec.Struct, frozen=True):
     only: str = ""
     capability: str = ""
     hosted: bool = False
+    pieces: tuple[Piece, ...] = ()
 
     @property
     def needs(self) -> frozenset[str]:
@@ -266,12 +269,16 @@ def _refuse_lookalike(name: str, fields: Mapping[str, Raw]) -> None:
         raise Refused(Refusal.FORBIDDEN_PARAMETER, f"`{folded}` is to be written in lower case", param=folded)
 
 
-def said_anew(chat: ChatRequest, fields: Mapping[str, bytes]) -> ChatRequest:
-    """The same request with other values (JSON) of some of its members. Raises Refused (400) for what is none."""
+def said_anew(chat: ChatRequest, fields: Mapping[str, bytes], pieces: tuple[Piece, ...] | None = None) -> ChatRequest:
+    """The same request with other values (JSON) of some of its members, and with its blocks where they stand in those;
+    None: where they stood. Raises Refused (400) for what is none."""
     body = chat.with_fields(dict(fields))
     if chat.operation != "chat":
         return msgspec.structs.replace(chat, fields=read_fields(body))
-    return msgspec.structs.replace(parse(body, chat.arrived), native=chat.native, hints=chat.hints)
+    native = chat.native
+    if native is not None and pieces is not None:
+        native = msgspec.structs.replace(native, pieces=pieces)
+    return msgspec.structs.replace(parse(body, chat.arrived), native=native, hints=chat.hints)
 
 
 def hints_in(fields: dict[str, Raw]) -> Hints:

@@ -137,6 +137,10 @@ class Refused(Exception):
         self.headers = headers
 
 
+FINAL = ((b"x-should-retry", b"false"),)
+"""The header by which SDKs know that trying again is of no use, or would be paid again, whatever the status."""
+
+
 def unknown_model() -> Refused:
     """Why a name leads nowhere: nobody has it, or this key may not use it. Which of them is not said."""
     return Refused(

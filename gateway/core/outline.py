@@ -27,8 +27,9 @@ _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 class Outline(ChatRequest, frozen=True):
     """All that is to be known of a large request to choose a backend for it and to read the answer.
 
-    Neither `fields` nor the native ones have what is said; `view` has as many messages, all alike and empty. `number`
-    names the body, `redacted` are the tags of the findings that are taken out, `turns` is what `core.turns` gives.
+    Neither `fields` nor the native ones have what is said, nor is told how it was cut into blocks; `view` has as many
+    messages, all alike and empty. `number` names the body, `redacted` are the tags of the findings that are taken out,
+    `turns` is what `core.turns` gives.
     """
 
     number: int = 0
@@ -66,7 +67,7 @@ def outline(chat: ChatRequest, number: int, redacted: tuple[str, ...], turns: tu
         fields = _without_words(native.fields)
         if _LISTS in native.fields:
             fields[_LISTS] = Raw(b"[%b]" % b",".join(_listing(bytes(native.fields[_LISTS]))))
-        native = msgspec.structs.replace(native, fields=fields)
+        native = msgspec.structs.replace(native, fields=fields, pieces=())
     whole = {name: getattr(chat, name) for name in chat.__struct_fields__}
     return Outline(
         **{**whole, "fields": _without_words(chat.fields), "native": native},

@@ -14,12 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.core import scopes
 from gateway.core.errors import Refusal, Refused
 from gateway.core.record import Call, End, refused_record
+from gateway.core.room import FREE_BYTES, RETRY_SECONDS, Room, Share
 from gateway.core.trace import HEADER, Trace
 from gateway.http import errors, repeats
 from gateway.http.callers import KEY_HEADERS, NOBODY, FindCaller, authenticate, only_one_each
 from gateway.http.ids import request_id
 from gateway.http.reply import SCOPE_KEY, ConnectionReply
-from gateway.http.room import FREE_BYTES, Room, Share
 from gateway.http.seats import Seats
 from gateway.ports import Sink
 from gateway.relay import Relay
@@ -260,18 +260,18 @@ async def _read_body(receive: Receive, length: bytes | None, limit: int, share: 
     if length is not None:
         if not length.isdigit() or int(length) > limit:
             raise _too_large(limit)
-        share.hold(int(length))
+        _hold(share, int(length))
     message = await receive()
     if message["type"] != "http.request":
         raise ClientGone
     body: bytes = message["body"]
     if not message["more_body"] and len(body) <= limit:
-        share.hold(len(body))
+        _hold(share, len(body))
         return body
     whole = BytesIO()  # a large body is not copied once more at the end
     whole.write(body)
     while message["more_body"] and whole.tell() <= limit:
-        share.hold(whole.tell())
+        _hold(share, whole.tell())
         message = await receive()
         if message["type"] != "http.request":
             raise ClientGone
@@ -279,6 +279,16 @@ async def _read_body(receive: Receive, length: bytes | None, limit: int, share: 
     if whole.tell() > limit:
         raise _too_large(limit)
     return whole.getvalue()
+
+
+def _hold(share: Share, size: int) -> None:
+    """Raises Refused (503) where there is no room for a body of that size."""
+    if not share.hold(size):
+        raise Refused(
+            Refusal.SHEDDING,
+            "too many large requests are under way at this moment; try again",
+            retry_after=RETRY_SECONDS,
+        )
 
 
 def _too_large(limit: int) -> Refused:

@@ -46,6 +46,7 @@ class _ToolCall(msgspec.Struct):
     id: str
     function: _Function | None = None
     custom: _Custom | None = None
+    cache_control: Raw | UnsetType = UNSET
 
 
 class _Thought(msgspec.Struct):
@@ -190,15 +191,16 @@ def _assistant(message: _Message, at: str, ids: _Ids) -> list[Block]:
     blocks += _text(message.refusal)
     for number, call in enumerate(message.tool_calls or ()):
         if call.function is not None:
-            blocks.append(_tool_use(_id(call.id), call.function.name, _input(call.function.arguments)))
+            block = _tool_use(_id(call.id), call.function.name, _input(call.function.arguments))
         elif call.custom is not None:
-            blocks.append(_tool_use(_id(call.id), call.custom.name, {"input": call.custom.input or ""}))
+            block = _tool_use(_id(call.id), call.custom.name, {"input": call.custom.input or ""})
         else:
             raise Refused(
                 Refusal.MISSING_PARAMETER,
                 f"missing required parameter: `{at}.tool_calls[{number}].function`",
                 param=f"{at}.tool_calls[{number}].function",
             )
+        blocks.append(_with_cache(block, call.cache_control))
     if (called := message.function_call) is not None:
         blocks.append(_tool_use(ids.of_function(called.name), called.name, _input(called.arguments)))
     return blocks
@@ -238,7 +240,10 @@ def _blocks(content: str | list[_Part] | None, at: str) -> list[Block]:
         return _text(content)
     blocks: list[Block] = []
     for number, part in enumerate(content):
-        blocks += [_with_cache(block, part.cache_control) for block in _block(part, f"{at}.content[{number}]")]
+        said = _block(part, f"{at}.content[{number}]")
+        if blocks and not said:  # what it said may have gone to the one before, and what is kept ends there, too
+            blocks[-1] = _with_cache(blocks[-1], part.cache_control)
+        blocks += [_with_cache(block, part.cache_control) for block in said]
     return blocks
 
 

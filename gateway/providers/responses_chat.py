@@ -130,7 +130,7 @@ class ResponsesChat(msgspec.Struct, frozen=True):
     def drops(self, chat: ChatRequest, backend: Backend) -> tuple[str, ...]:
         """What is not sent: parameters that it has but one value for, and the names of speakers."""
         dropped = sorted(chat.asks & self.left_out)
-        return (*dropped, *(["messages.name"] if names_speakers(chat) else ()))
+        return (*dropped, *(["name"] if names_speakers(chat) else ()))
 
     def beside(self, chat: ChatRequest, longest: int) -> int:
         """No tokens: the limit holds for all that is written."""

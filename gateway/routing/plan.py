@@ -11,7 +11,7 @@ from gateway.core.catalog import URLS, Backend
 from gateway.core.chat import Demand
 from gateway.core.decision import Candidate, Decision, Exclusion, Obligation, Redaction, Ruling, Verdict, strictest
 from gateway.core.discharge import demanded, undoable
-from gateway.core.errors import Refusal, Refused
+from gateway.core.errors import FINAL, Refusal, Refused
 from gateway.core.fallback import Attempt, denied_others
 from gateway.core.lane import Held
 from gateway.core.price import Price, rates_of, service_of, usd
@@ -220,7 +220,7 @@ def refusal(decision: Decision, poor: Sequence[Exceeded] = ()) -> Refused:
             f"no backend of {named} that may be asked is in service{denied_others(decision)}; its operator finds the "
             "reason with `gateway policy explain`"
         )
-        final = () if "offer" in by else ((b"x-should-retry", b"false"),)  # SDKs would: a price is not there by then
+        final = () if "offer" in by else FINAL  # SDKs would: a price is not there by then
         return Refused(Refusal.NO_BACKEND, message, retry_after=30, headers=final)
     if "policy" in by:
         rules = {rule for exclusion in decision.excluded for rule in exclusion.rules}

@@ -2,22 +2,22 @@
 
 What chat has no word for is kept as its JSON in a text, so that its size is known, with a reason beside it: no chat
 backend gets such a request. Marks for prompt caches have no place in chat, where strict servers (Mistral, Groq) refuse
-members that they do not know; backends that speak Messages get the client's own bytes.
+members that they do not know, so they are told beside it (`core.pieces`).
 Facts: types of anthropic 2.14, requests of Claude Code 2.1.2xx, November 2026.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import msgspec
 from msgspec import Raw
 
 from gateway.core.errors import Refusal, Refused
+from gateway.core.pieces import Kept
+from gateway.surfaces.text import BREAK
 
 Message = dict[str, object]
 Members = Mapping[str, Raw]
-
-BREAK = "\n\n"
-"""Between blocks of text that become one text, as servers that take only strings want it."""
 
 _ABSENT = Raw(b"")
 
@@ -62,6 +62,26 @@ class Place(msgspec.Struct, gc=False):
     block: Block
     members: Members
     path: str
+
+
+class _Mark(msgspec.Struct):
+    type: Literal["ephemeral"]
+    ttl: Literal["5m", "1h"] | None = None
+
+
+_MARK = msgspec.json.Decoder(_Mark | None)
+
+
+def kept(members: Members) -> Kept:
+    """For how long the prompt cache shall keep what ends with something that has these members. Only these few words
+    are read, so that a mark never holds a text; one in other words is none."""
+    if (raw := members.get("cache_control")) is None:
+        return ""
+    try:
+        mark = _MARK.decode(raw)
+    except msgspec.ValidationError:
+        return ""
+    return "" if mark is None else mark.ttl or "5m"
 
 
 class Reasons:
@@ -155,11 +175,16 @@ def _tool_reference(place: Place, _only: Reasons) -> list[Message]:
 
 def inside_of(path: str, content: object, raw: Raw | None, only: Reasons) -> list[Message]:
     """The parts of blocks within a block."""
+    return [part for place in within(path, content, raw) for part in parts_of(place, only)]
+
+
+def within(path: str, content: object, raw: Raw | None) -> list[Place]:
+    """The blocks within a block."""
     if content is None or raw is None:
         return []
     if not isinstance(content, list):
         raise wrong(path, "expected a string or an array")
-    return [part for place in places_of(path, content, raw) for part in parts_of(place, only)]
+    return places_of(path, content, raw)
 
 
 _EVERYWHERE = ("type", "cache_control")

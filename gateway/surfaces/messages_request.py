@@ -15,12 +15,13 @@ from msgspec import Meta, Raw
 from gateway.core import chat as canonical
 from gateway.core.chat import ChatRequest, Native
 from gateway.core.errors import Refusal, Refused
-from gateway.surfaces.messages_blocks import Block, Reasons, wrong
+from gateway.core.pieces import Piece
+from gateway.surfaces.messages_blocks import Block, Reasons, kept, wrong
 from gateway.surfaces.messages_turns import Turn, conversation
 from gateway.surfaces.provider_side import asks_there, refuse_kept
 
 HARMLESS: Mapping[str, str] = {
-    "cache_control": "marks a prefix for the prompt cache; the answer is the same, and other caches need no mark",
+    "cache_control": "marks a prefix for the prompt cache; told beside the chat, for those who keep caches by marks",
     "diagnostics": "asks why a prompt cache missed; no cache that it knows is there",
     "fallback_credit_token": "asks for a lower price at Anthropic",
 }
@@ -47,7 +48,7 @@ EDITS = ("clear_tool_uses_", "clear_thinking_", "compact_")
 """Kinds of `context_management` that only make the prompt shorter: a chat backend reads all of it."""
 
 TOOL_HINTS: Mapping[str, str] = {
-    "cache_control": "marks a prefix for the prompt cache",
+    "cache_control": "marks a prefix for the prompt cache; told beside the chat, too",
     "eager_input_streaming": "says how finely the input is streamed, not what it is",
     "defer_loading": "saves context until a search finds the tool; a chat backend reads all tools at once",
 }
@@ -179,7 +180,7 @@ def _parse(body: bytes, arrived: int, surface: str, *, counts: bool) -> ChatRequ
         if _set(fields, name):
             _check_members(name, fields[name], members, only)
     said: dict[str, object] = {name: fields[name] for name in _AS_THEY_ARE if _set(fields, name)}
-    said["messages"] = conversation(view.system, view.messages, fields, only)
+    said["messages"], pieces = conversation(view.system, view.messages, fields, only)
     said |= _limits(view, only) | _tools(view, fields, only) | _thinking(view, only) | _format(view, only)
     said |= _further(view, only)
     for edit in (view.context_management and view.context_management.edits) or ():
@@ -191,7 +192,8 @@ def _parse(body: bytes, arrived: int, surface: str, *, counts: bool) -> ChatRequ
     chat = canonical.parse(translated, arrived)
     # what a native backend reads beyond the canonical form is paid, too
     beyond = max(0, len(body) - len(translated)) if str(only) else 0
-    native = Native(surface, fields, str(only), "messages", _runs_there(view, fields))
+    blocks = (*pieces, *_marks(view, fields))
+    native = Native(surface, fields, str(only), "messages", _runs_there(view, fields), blocks)
     return msgspec.structs.replace(chat, native=native, hints=hints, attached_bytes=chat.attached_bytes + beyond)
 
 
@@ -260,6 +262,13 @@ def _tools(view: _View, fields: Mapping[str, Raw], only: Reasons) -> dict[str, o
     raw = _TOOLS.decode(fields["tools"])
     tools = [_tool(tool, raw[at], f"tools[{at}]", only) for at, tool in enumerate(view.tools)]
     return {"tools": tools, **_tool_choice(view.tool_choice)}
+
+
+def _marks(view: _View, fields: Mapping[str, Raw]) -> list[Piece]:
+    """The marks for prompt caches beside those of the conversation: of tools, and of all of it."""
+    tools = _TOOLS.decode(fields["tools"]) if view.tools else []
+    marks = [Piece(("tools", at), kept=kept(members)) for at, members in enumerate(tools)]
+    return [each for each in (*marks, Piece((), kept=kept(fields))) if each.kept]
 
 
 def _runs_there(view: _View, fields: Mapping[str, Raw]) -> bool:

@@ -38,7 +38,9 @@ class Responses(msgspec.Struct, frozen=True):
         beyond = max(0, len(body) - len(said.body)) if said.only else 0
         return msgspec.structs.replace(
             chat,
-            native=Native(self.name, fields, said.only, hosted=said.hosted or HOSTED_TOOLS in chat.needs),
+            native=Native(
+                self.name, fields, said.only, hosted=said.hosted or HOSTED_TOOLS in chat.needs, pieces=said.pieces
+            ),
             attached_bytes=chat.attached_bytes + beyond,
             hints=hints,
         )

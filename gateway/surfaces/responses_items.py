@@ -13,10 +13,12 @@ import msgspec
 from msgspec import Raw
 
 from gateway.core.errors import Refusal, Refused
+from gateway.core.pieces import Piece
 from gateway.providers.response_wire import SEALED
 from gateway.surfaces.provider_side import kept
 from gateway.surfaces.responses_reading import ABSENT, missing, present, read
 from gateway.surfaces.responses_tools import arguments_of, function_name
+from gateway.surfaces.text import BREAK, Text
 
 
 class Part(msgspec.Struct):
@@ -72,10 +74,11 @@ class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Messages(msgspec.Struct, frozen=True):
-    """A chat. `only` says why chat cannot say all of it."""
+    """A chat. `only` says why chat cannot say all of it, `pieces` where texts were parts of their own."""
 
     messages: list[Mapping[str, object]]
     only: str = ""
+    pieces: tuple[Piece, ...] = ()
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -123,7 +126,7 @@ class _Turn:
 
     def __init__(self) -> None:
         self.thoughts: list[str] = []
-        self.texts: list[str] = []
+        self.text = Text()
         self.refusals: list[str] = []
         self.calls: list[dict[str, object]] = []
         self.thinking: list[Raw] = []
@@ -131,9 +134,9 @@ class _Turn:
 
     def message(self) -> Mapping[str, object] | None:
         """None: nothing was said or called."""
-        if not (self.texts or self.refusals or self.calls):
+        if not (self.text or self.refusals or self.calls):
             return None
-        said: dict[str, object] = {"role": "assistant", "content": "\n\n".join(self.texts) if self.texts else None}
+        said: dict[str, object] = {"role": "assistant", "content": self.text.said if self.text else None}
         if self.refusals:
             said["refusal"] = "\n\n".join(self.refusals)
         if self.thoughts:
@@ -153,21 +156,29 @@ class _Chat:
 
     def __init__(self, instructions: str | None) -> None:
         self.messages: list[Mapping[str, object]] = []
+        self.pieces: list[Piece] = []
         self.only = ""
-        self._leading = [instructions] if instructions else []
+        self._leading = Text(instructions) if instructions else Text()
         self._began = False
         self._turn: _Turn | None = None
         self._attached: list[object] = []  # what results of tools hold besides text
 
     def instruct(self, role: str, texts: Sequence[str]) -> None:
         if not self._began:
-            self._leading += texts
+            for each in texts:
+                self._leading.add(each)
             return
-        self.say({"role": role, "content": "\n\n".join(texts)})
+        self.pause()
+        self._put({"role": role}, Text(*texts))
 
     def say(self, message: Mapping[str, object]) -> None:
         self.pause()
         self.messages.append(message)
+
+    def _put(self, message: Mapping[str, object], text: Text) -> None:
+        """One more message, whose content is this text."""
+        self.pieces += text.at("messages", len(self.messages), "content")
+        self.messages.append({**message, "content": text.said})
 
     def turn(self) -> _Turn:
         if self._turn is None:
@@ -175,13 +186,13 @@ class _Chat:
             self._turn = _Turn()
         return self._turn
 
-    def result(self, call_id: str, text: str, attached: Sequence[object]) -> None:
+    def result(self, call_id: str, texts: Sequence[str], attached: Sequence[object]) -> None:
         self._close()
         self._begin()
         if attached:
-            text = text or "The result is in the next message of the user."
+            texts = texts if any(texts) else ["The result is in the next message of the user."]
             self._attached += [{"type": "text", "text": f"From the result of the tool call {call_id}:"}, *attached]
-        self.messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
+        self._put({"role": "tool", "tool_call_id": call_id}, Text(*texts))
 
     def pause(self) -> None:
         """Ends what belongs together, so that another message may follow."""
@@ -195,10 +206,11 @@ class _Chat:
         if not self._began:
             self._began = True
             if self._leading:
-                self.messages.append({"role": "system", "content": "\n\n".join(self._leading)})
+                self._put({"role": "system"}, self._leading)
 
     def _close(self) -> None:
         if self._turn is not None and (message := self._turn.message()) is not None:
+            self.pieces += self._turn.text.at("messages", len(self.messages), "content")
             self.messages.append(message)
         self._turn = None
 
@@ -216,7 +228,7 @@ def messages_of(raw: Raw, instructions: str | None) -> Messages:
         for index, item in enumerate(given):
             _take(chat, item, f"input[{index}]")
         chat.pause()
-    return Messages(chat.messages, chat.only)
+    return Messages(chat.messages, chat.only, tuple(chat.pieces))
 
 
 def tools_in(raw: Raw) -> Listed:
@@ -272,7 +284,7 @@ def _take(chat: _Chat, raw: Raw, path: str) -> None:
             result = read(_RESULT, raw, path)
             parts = _parts(chat, result.output, f"{path}.output")
             texts = [str(part["text"]) for part in parts if part["type"] == "text"]
-            chat.result(result.call_id, "\n\n".join(texts), [part for part in parts if part["type"] != "text"])
+            chat.result(result.call_id, texts, [part for part in parts if part["type"] != "text"])
         case "additional_tools":
             pass  # see `tools_in`
         case "item_reference":
@@ -299,8 +311,10 @@ def _message(chat: _Chat, said: _Said, path: str) -> None:
         _refuse_kept(content, f"{path}.content")
         parts = [Part("output_text", content)] if isinstance(content, str) else content
         turn = chat.turn()
-        if text := "".join([part.text or "" for part in parts if part.type in _TEXTS]):
-            turn.texts.append(text)
+        first = True
+        for text in [part.text for part in parts if part.type in _TEXTS and part.text]:
+            turn.text.add(text, between=BREAK if first else "")
+            first = False
         if refusal := "".join([part.refusal or "" for part in parts if part.type == "refusal"]):
             turn.refusals.append(refusal)
         for part in parts:

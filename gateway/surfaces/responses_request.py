@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from gateway.core.errors import Refusal, Refused
+from gateway.core.pieces import Piece
 from gateway.surfaces.provider_side import asks_there, refuse_kept
 from gateway.surfaces.responses_items import Listed, messages_of, tools_in
 from gateway.surfaces.responses_reading import ABSENT, missing, present, read
@@ -128,11 +129,12 @@ class Request(msgspec.Struct):
 
 class Translated(msgspec.Struct, frozen=True):
     """The body for chat, and why it does not say all that is asked; empty: it does. `hosted`: something is asked that
-    runs at the provider."""
+    runs at the provider. `pieces` says where texts were parts of their own."""
 
     body: bytes
     only: str
     hosted: bool
+    pieces: tuple[Piece, ...]
 
 
 _REQUEST = msgspec.json.Decoder(Request)
@@ -183,7 +185,7 @@ def translated(fields: Mapping[str, Raw], request: Request) -> Translated:
     only = next(filter(None, reasons), "")
     if only or offer.hosted:  # else all was said in chat, which has no word for content that is kept somewhere
         refuse_kept(fields)
-    return Translated(msgspec.json.encode(said), only, offer.there or asks_there(fields))
+    return Translated(msgspec.json.encode(said), only, offer.there or asks_there(fields), chat.pieces)
 
 
 def _refuse_state(fields: Mapping[str, Raw], request: Request) -> None:

@@ -202,3 +202,21 @@ def test_other_terms_are_another_scan_of_the_same_body():
         _, rest = asked_of(desk, ToRedact(("secret",), {}, True), body, terms=terms)
         found.append(dict(msgspec.json.decode(rest[0], type=TakenOut).found.kinds))
     assert found == [{"email": 1}, {}, {"email": 1}]
+
+
+def test_what_goes_on_from_one_block_to_the_next_is_taken_out_and_what_is_left_of_it_counts():
+    """In the chat the two are one text with a gap between them, in which neither is seen."""
+    said = [f"it is {KEY[:20]}", f"{KEY[20:]} ; bob.miller@exam", "ple.org wrote it"]
+    content = [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}} for text in said]
+    body = json.dumps(body_of("messages", "m") | {"messages": [{"role": "user", "content": content}]}).encode()
+    chat, again = SURFACES["messages"].parse(body, 7), Again(LOOK.scanner, {})
+    taken = redacted_of(LOOK, chat, LOOK.scanner.examine(walked_of(body)), frozenset({"secret"}), again)
+    assert taken.taken == {"[SECRET_1]": KEY}
+    text = json.loads(taken.chat.with_fields({}))["messages"][0]["content"]
+    assert text == "it is [SECRET_1]\n\n ; bob.miller@exam\n\nple.org wrote it"
+    assert [text[each.start : each.end] for each in taken.chat.native.pieces] == [
+        "it is [SECRET_1]",
+        " ; bob.miller@exam",
+        "ple.org wrote it",
+    ]
+    assert ("email" in dict(taken.found.kinds), "secret" in taken.found.tags) == (True, False)

@@ -19,7 +19,7 @@ from gateway.adapters.memory import Memory
 from gateway.adapters.scanning import EXAMINED_CHARS, Scanning
 from gateway.core.chat import parse
 from gateway.core.decision import Obligation
-from gateway.core.errors import FailureKind, Refusal, Refused
+from gateway.core.errors import FINAL, FailureKind, Refusal, Refused
 from gateway.core.outline import LARGE_BYTES
 from gateway.core.terms import BUILT_IN
 from gateway.ports import Sent
@@ -345,6 +345,7 @@ async def test_where_the_process_for_large_answers_fails_nothing_is_said(scanner
     with pytest.raises(Refused) as refused:
         await scan(scanner, data).read(json.dumps(SPOKEN["chat"](False, PLAIN * 30_000, {})[0]).encode(), sent)
     assert (refused.value.refusal, refused.value.retry_after) == (Refusal.INTERNAL, 2)
+    assert refused.value.headers == FINAL  # it is paid
     assert len(scanner.told) == 1
 
 

@@ -12,17 +12,16 @@ from support.upstream import CLOSE, HANG, OK, RESET, STREAM_END, STREAM_HEAD, an
 from gateway.adapters.secrets import Secret
 from gateway.adapters.upstreams import AiohttpUpstreams
 from gateway.core.catalog import Backend, Endpoint, Timeouts
-from gateway.core.errors import FailureKind, Refusal, Refused
+from gateway.core.errors import FailureKind
 from gateway.core.permit import Permit
 from gateway.ports import UpstreamError
 
 PATH = Endpoint("/chat/completions")
-MOST_BYTES = 1_000_000
 
 
 @pytest.fixture
 async def client():
-    upstreams = AiohttpUpstreams(lambda reference: Secret("sk-upstream") if reference == "env:K" else None, MOST_BYTES)
+    upstreams = AiohttpUpstreams(lambda reference: Secret("sk-upstream") if reference == "env:K" else None)
     await upstreams.start()
     yield upstreams
     await upstreams.stop()
@@ -44,7 +43,7 @@ async def test_an_answer_comes_as_it_was_sent(client, scripts):
     scripts.scripts["u"] = [answer(OK, x_more="1")]
     opened = await client.open(to(scripts.url("u"), key_ref="env:K"), PATH, b'{"a": 1}', streamed=True)
     assert (opened.status, opened.headers["X-More"]) == (200, "1")
-    assert b"chatcmpl-1" in await opened.read_all(10_000)
+    assert b"chatcmpl-1" in await opened.read_all(10_000, None)
     opened.close()
     (seen,) = scripts.requests("u")
     assert seen.body == b'{"a": 1}'
@@ -82,7 +81,7 @@ KEY = "sk-proj-0123456789abcdef"
 
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_an_upstream_that_repeats_our_key_is_not_repeated(scripts, streamed):
-    upstreams = AiohttpUpstreams(lambda _: Secret(KEY), MOST_BYTES)
+    upstreams = AiohttpUpstreams(lambda _: Secret(KEY))
     await upstreams.start()
     said = f"Bearer {KEY} is no key"
     whole = answer({"error": said}, status=401, x_request_id=KEY)
@@ -97,7 +96,7 @@ async def test_an_upstream_that_repeats_our_key_is_not_repeated(scripts, streame
     if streamed:
         await opened.pass_on(lambda block: shown.append(block) or True)
     else:
-        shown.append(await opened.read_all(10_000))
+        shown.append(await opened.read_all(10_000, None))
     opened.close()
     await upstreams.stop()
     assert KEY.encode() in scripts.requests("u")[0].head
@@ -107,7 +106,7 @@ async def test_an_upstream_that_repeats_our_key_is_not_repeated(scripts, streame
 @pytest.mark.parametrize("passed_on", [False, True])
 @pytest.mark.parametrize("said", [f"its {KEY}, no key", KEY, f"sk-pro sk-{KEY}sk-proj-0", "sk-proj-"])
 async def test_a_key_that_comes_in_pieces_is_not_repeated_and_nothing_else_is_lost(scripts, said, passed_on):
-    upstreams = AiohttpUpstreams(lambda _: Secret(KEY), MOST_BYTES)
+    upstreams = AiohttpUpstreams(lambda _: Secret(KEY))
     await upstreams.start()
     for cut in range(1, len(said), 5):
         scripts.scripts["u"] = [STREAM_HEAD, chunk(said[:cut].encode()), 0.02, chunk(said[cut:].encode()), STREAM_END]
@@ -160,7 +159,7 @@ async def test_an_endpoint_says_where_the_key_goes(client, scripts, endpoint, he
 @pytest.mark.parametrize("reference", ["file:/run/secrets/k", "env:K"])  # which K_FILE may mean
 async def test_a_key_in_a_file_is_read_again(scripts, monkeypatch, reference):
     keys = iter(["sk-1", "sk-2", "sk-3"])
-    upstreams = AiohttpUpstreams(lambda _: Secret(next(keys)), MOST_BYTES)
+    upstreams = AiohttpUpstreams(lambda _: Secret(next(keys)))
     await upstreams.start()
     scripts.scripts["u"] = [answer(OK)]
     of = to(scripts.url("u"), key_ref=reference).backend
@@ -202,7 +201,7 @@ async def test_what_goes_wrong_is_said(client, scripts, script, kind):
     scripts.scripts["u"] = script
     with pytest.raises(UpstreamError) as raised:
         opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)
-        await opened.read_all(1000)
+        await opened.read_all(1000, None)
     assert raised.value.failed.kind is kind
 
 
@@ -219,40 +218,44 @@ async def test_total_ends_a_stream_that_never_ends(client, scripts):
     opened = await client.open(to(scripts.url("u"), timeouts=Timeouts(0.5, 0.4, 0.4, 0.6)), PATH, b"{}", streamed=True)
     started = time.monotonic()
     with pytest.raises(UpstreamError) as raised:
-        await opened.read_all(1000)
+        await opened.read_all(1000, None)
     opened.close()
     assert raised.value.failed.kind is FailureKind.TIMED_OUT
     assert 0.4 < time.monotonic() - started < 1
 
 
-async def test_large_answers_have_room_for_so_many_at_once(client, scripts):
+async def test_it_tells_how_an_answer_grows_and_goes_no_further_than_it_may(client, scripts):
     large = answer(b"x" * 600_000)
-    scripts.scripts |= {"u": [large], "small": [answer(b"x" * 200_000)]}
+    scripts.scripts |= {"u": [large], "slow": [large[:300_000], 0.1, large[300_000:]]}
 
-    async def opened(name="u"):
-        return await client.open(to(scripts.url(name)), PATH, b"{}", streamed=False)
+    class Enough(Exception):
+        pass
 
-    first, second, small = await opened(), await opened(), await opened("small")
-    assert len(await first.read_all(2_000_000)) == 600_000
-    with pytest.raises(Refused) as refused:
-        await second.read_all(2_000_000)
-    assert (refused.value.refusal, refused.value.retry_after) == (Refusal.SHEDDING, 2)
-    assert len(await small.read_all(2_000_000)) == 200_000  # counts for nothing
-    for each in (first, second, small, first):  # what is closed twice is given back once
-        each.close()
-    third, fourth = await opened(), await opened()
-    assert len(await third.read_all(2_000_000)) == 600_000
-    with pytest.raises(Refused):
-        await fourth.read_all(2_000_000)
-    third.close()
-    fourth.close()
+    def grew(size: int) -> None:
+        sizes.append(size)
+        if size > most:
+            raise Enough
+
+    for name in ("u", "slow"):
+        sizes, most = [], 600_000
+        opened = await client.open(to(scripts.url(name)), PATH, b"{}", streamed=False)
+        assert len(await opened.read_all(2_000_000, grew)) == 600_000
+        opened.close()
+        assert sizes == sorted(sizes)
+        assert sizes[-1] == 600_000
+        sizes, most = [], 200_000
+        opened = await client.open(to(scripts.url(name)), PATH, b"{}", streamed=False)
+        with pytest.raises(Enough):
+            await opened.read_all(2_000_000, grew)
+        opened.close()
+        assert sizes[-1] < 600_000 or len(sizes) == 1
 
 
 async def test_an_endless_answer_is_cut_at_the_limit(client, scripts):
     scripts.scripts["u"] = [STREAM_HEAD, *[chunk(b"x" * 1000)] * 20, HANG]
     opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)
     with pytest.raises(UpstreamError):
-        await opened.read_all(5000)
+        await opened.read_all(5000, None)
     opened.close()
 
 
@@ -314,7 +317,7 @@ async def test_connections_are_used_again(client, scripts):
     before = len(scripts.connections)
     for _ in range(5):
         opened = await client.open(to(scripts.url("u")), PATH, b"{}", streamed=True)
-        await opened.read_all(10_000)
+        await opened.read_all(10_000, None)
         opened.close()
     assert len(scripts.connections) - before == 1
 

@@ -35,6 +35,7 @@ from gateway.core.decision import Facts
 from gateway.core.errors import Failed, FailureKind, Refused
 from gateway.core.kinds import KINDS
 from gateway.core.labels import LEVELS, join
+from gateway.core.room import Room
 from gateway.policy.decide import Eligibility
 from gateway.policy.vocabulary import REQUEST
 from gateway.ports import UpstreamError
@@ -90,6 +91,7 @@ class House:
             LocalBudgets(Ledgers(Path("/nonexistent"))),
             SCANNING,
             Lanes(lambda *_: None),
+            Room(10_000_000),
             lambda *_: None,
         )
 

@@ -197,4 +197,5 @@ def test_many_large_answers_at_once_are_given_up_before_memory_is(tmp_path):
     assert {(each.status, each.json["error"]["code"], each.headers["retry-after"]) for each in turned_away} == {
         (503, "gateway_overloaded", "2")
     }
+    assert {each.headers["x-should-retry"] for each in turned_away} == {"false"}  # it would be paid again
     assert states.count("uncertain") == len(turned_away)  # each may be on the bill

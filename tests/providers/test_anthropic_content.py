@@ -344,3 +344,15 @@ def test_any_conversation_is_refused_or_has_turns_that_alternate(messages):
     for turn in turns:
         kinds = [block["type"] == "tool_result" for block in turn["content"]]
         assert kinds == sorted(kinds, reverse=True)
+
+
+def test_a_mark_of_what_says_nothing_is_one_of_what_stands_before():
+    mark = {"cache_control": {"type": "ephemeral"}}
+    assert of(user([text("x"), text(" ", **mark), text("y")]))[1] == [user([text("x", **mark), text("y")])]
+    assert of(user([text("", **mark), text("y")]))[1] == [user([text("y")])]
+
+
+def test_a_call_has_its_mark():
+    mark = {"cache_control": {"type": "ephemeral"}}
+    turns = of(user("q"), assistant(tool_calls=[call("a") | mark, call("b")]))[1]
+    assert [block.get("cache_control") for block in turns[1]["content"]] == [mark["cache_control"], None]

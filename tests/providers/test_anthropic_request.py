@@ -10,8 +10,9 @@ from msgspec import structs
 from support.anthropic_vectors import backend, chat
 
 from gateway.core.catalog import HOSTED_TOOLS
-from gateway.core.chat import parse
+from gateway.core.chat import Native, parse
 from gateway.core.errors import Refused
+from gateway.core.pieces import Piece
 from gateway.providers.anthropic_fields import KNOWN, NOT_OURS, OWN
 from gateway.providers.anthropic_models import abilities
 from gateway.providers.anthropic_request import JSON_TOOL, Request
@@ -441,3 +442,16 @@ def test_any_request_is_refused_lacking_or_valid(fields, model):
         assert not {"temperature", "top_p", "top_k"} & body.keys()
     asked = {name for name in ("temperature", "top_p", "seed") if name in request._chat.asks}
     assert asked <= {*body, *dropped}
+
+
+def test_what_came_as_messages_is_cut_as_it_was_and_has_its_marks():
+    mark = {"cache_control": {"type": "ephemeral"}}
+    place = ("messages", 0, "content")
+    pieces = (Piece(place, 0, 1), Piece(place, 3, 4, "5m"), Piece(("tools", 0), kept="5m"), Piece((), kept="5m"))
+    came = chat(messages=[{"role": "user", "content": "a\n\nb"}], tools=TOOLS)
+    said = json.loads(Request(structs.replace(came, native=Native("messages", {}, pieces=pieces)), backend()).encode())
+    assert said["messages"][0]["content"] == [{"type": "text", "text": "a"}, {"type": "text", "text": "b", **mark}]
+    assert (said["tools"], said["cache_control"]) == ([F | mark], mark["cache_control"])
+    plain = json.loads(Request(structs.replace(came, native=Native("messages", {})), backend()).encode())
+    assert plain["messages"][0]["content"] == [{"type": "text", "text": "a\n\nb"}]
+    assert "cache_control" not in json.dumps(plain)

@@ -107,10 +107,12 @@ class Answering:
                 return False
         return True
 
-    async def read_all(self, limit: int) -> bytes:
+    async def read_all(self, limit: int, grew) -> bytes:
         whole = b""
         while block := await self.read():
             whole += block
+            if grew is not None:
+                grew(len(whole))
         return whole
 
     async def drain(self) -> None:
@@ -213,5 +215,6 @@ class Books:
 
 
 def call(number: int = 1, **more) -> Call:
-    caller = Caller("k", "t", "a", floor=more.pop("floor", "public"), **more.pop("caller", {}))
+    who = {"key": "k", "team": "t", "app": "a", "floor": more.pop("floor", "public"), **more.pop("caller", {})}
+    caller = Caller(**who)
     return Call(f"req-{number}", caller, 0.0, 0.0, **more)

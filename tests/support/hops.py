@@ -9,6 +9,7 @@ from gateway.core.chat import parse
 from gateway.core.decision import Decision
 from gateway.core.errors import Failed, FailureKind
 from gateway.core.price import Schedule, Tier
+from gateway.core.room import Room
 from gateway.hop import Hop
 from gateway.ports import UpstreamError
 from gateway.providers import DIALECTS
@@ -35,9 +36,18 @@ def chat(**fields):
 
 
 def hop(request=None, of=None, task=None):
-    return Hop(permit_for(of or backend("a")), Form(request or chat(), FACTS, {}), NOTHING, CHAT, DIALECT, task)
+    return Hop(
+        permit_for(of or backend("a")),
+        Form(request or chat(), FACTS, {}),
+        NOTHING,
+        CHAT,
+        DIALECT,
+        ROOM.share("t"),
+        task,
+    )
 
 
+ROOM = Room(10_000_000)
 NOTHING = SCANNING.scan(Snapshot([]), "t", chat(), b"{}")
 
 

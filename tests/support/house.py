@@ -9,6 +9,7 @@ from gateway.adapters.budgets_local import LocalBudgets
 from gateway.adapters.conversations import Conversations
 from gateway.adapters.lanes import Lanes
 from gateway.core.errors import Refused
+from gateway.core.room import Room
 from gateway.providers import DIALECTS
 from gateway.relay import Relay
 from gateway.surfaces import CHAT
@@ -24,6 +25,7 @@ class House:
         self.books = Books()
         self.distrusted = []  # who answered as another model, and as which
         self.conversations = Conversations()
+        self.answers = Room(10_000_000)
         self.budgets = LocalBudgets(Ledgers(Path("/nonexistent")))
         self.relay = Relay(
             self.policies,
@@ -35,6 +37,7 @@ class House:
             self.budgets,
             scanning,
             Lanes(lambda *_: None),
+            self.answers,
             lambda candidate, name: self.distrusted.append((candidate.backend.id, name)),
         )
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.core.errors import Refusal, Refused
-from gateway.surfaces.messages_blocks import Block, Reasons, as_json, inside_of, parts_of, places_of, text_part
+from gateway.surfaces.messages_blocks import Block, Reasons, as_json, inside_of, kept, parts_of, places_of, text_part
 
 PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
 PNG_PART = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
@@ -161,3 +161,21 @@ def test_what_cannot_be_said_keeps_its_size():
     raw = b'{"type":"x","n":1.50}'
     assert as_json(msgspec.json.decode(raw, type=dict[str, msgspec.Raw])).encode() == raw
     assert text_part("a") == {"type": "text", "text": "a"}
+
+
+@pytest.mark.parametrize(
+    ("mark", "expected"),
+    [
+        ({"type": "ephemeral"}, "5m"),
+        ({"type": "ephemeral", "ttl": None, "scope": "global"}, "5m"),
+        ({"type": "ephemeral", "ttl": "5m"}, "5m"),
+        ({"type": "ephemeral", "ttl": "1h"}, "1h"),
+        (None, ""),
+        ({"type": "persistent"}, ""),
+        ({"type": "ephemeral", "ttl": "it is a secret"}, ""),
+        ("ephemeral", ""),
+    ],
+)
+def test_of_a_mark_only_words_that_are_known_are_read(mark, expected):
+    assert kept({"cache_control": msgspec.Raw(json.dumps(mark).encode())}) == expected
+    assert kept({}) == ""

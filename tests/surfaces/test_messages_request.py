@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.core.chat import REDIRECTING
 from gateway.core.errors import Refusal, Refused
+from gateway.core.pieces import Piece
 from gateway.surfaces.messages_request import HARMLESS, NOT_IN_CHAT, TOOL_HINTS, parse
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "messages"
@@ -475,3 +476,14 @@ def test_documents_in_documents_without_end_are_refused(depth):
     blocks = inner * depth + b"]}}" * depth
     body = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[%b]}]}' % blocks
     assert refused(body).refusal is Refusal.INVALID_JSON
+
+
+def test_marks_of_tools_and_of_all_of_it_are_told_beside_the_chat():
+    mark = {"cache_control": {"type": "ephemeral"}}
+    chat = ask(tools=[TOOL, {**TOOL, **mark}], **mark)
+    assert b"cache_control" not in chat.with_fields({})
+    assert chat.native.pieces[-2:] == (Piece(("tools", 1), kept="5m"), Piece((), kept="5m"))
+
+
+def test_where_a_text_is_a_block_and_nothing_is_marked_there_is_nothing_to_tell():
+    assert ask(system=[{"type": "text", "text": "a"}], tools=[TOOL]).native.pieces == ()

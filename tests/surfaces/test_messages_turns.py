@@ -32,7 +32,7 @@ def result(content=None, **more):
 def say(system, turns, only):
     """The chat messages of what came as bytes."""
     fields = {"system": msgspec.Raw(system), "messages": msgspec.Raw(turns)}
-    messages = conversation(SYSTEM.decode(system), TURNS.decode(turns), fields, only)
+    messages, _ = conversation(SYSTEM.decode(system), TURNS.decode(turns), fields, only)
     return json.loads(msgspec.json.encode(messages))
 
 
@@ -254,3 +254,61 @@ def test_a_result_has_a_content():
 @pytest.mark.parametrize("caller", [5, "direct", {}])
 def test_a_caller_that_nobody_knows_is_told(caller):
     assert "not made by the model" in converse(("user", "q"), ("assistant", [use(caller=caller)]), ("user", "q"))[1]
+
+
+MARK, LONG = {"cache_control": {"type": "ephemeral"}}, {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+
+
+def blocks(system, *turns):
+    """What stands at each piece of the chat, and its mark."""
+    raw = json.dumps([{"role": role, "content": content} for role, content in turns]).encode()
+    fields = {"system": msgspec.Raw(json.dumps(system).encode()), "messages": msgspec.Raw(raw)}
+    messages, pieces = conversation(SYSTEM.decode(fields["system"]), TURNS.decode(raw), fields, Reasons())
+    told = []
+    for piece in pieces:
+        there = messages
+        for step in piece.path[1:]:
+            there = there[step]
+        told.append((there[piece.start : piece.end] if isinstance(there, str) else there, piece.kept))
+    return told
+
+
+def test_blocks_that_became_one_text_and_marks_are_told_beside_the_chat():
+    system = [text("x-anthropic-billing-header: cch=1;"), text("s", **LONG), text(""), text("t", **MARK)]
+    assert blocks(
+        system,
+        ("user", [text("a"), text("b", **MARK)]),
+        ("assistant", [text("c"), text("d", **MARK), use(), use(id="e", **LONG)]),
+        ("system", [text("r", **MARK)]),
+        ("user", "f"),
+        ("assistant", "g"),
+        ("user", [text("h", **MARK)]),
+    ) == [
+        *[("s", "1h"), ("t", "5m"), ("a", ""), ("b", "5m"), ("c", ""), ("d", "5m")],
+        ({**CALL, "id": "e"}, "1h"),
+        *[("<system-reminder>\nr\n</system-reminder>", "5m"), ("f", ""), ("h", "5m")],
+    ]
+
+
+def test_results_of_tools_have_blocks_and_marks_too():
+    told = blocks(
+        None,
+        (
+            "user",
+            [
+                result("1", **MARK),
+                result([text("2", **LONG), text("3")], is_error=True),
+                result([PNG | LONG]),
+                text("a"),
+                PNG | MARK,
+                PDF,
+            ],
+        ),
+    )
+    one = {"role": "tool", "tool_call_id": "c", "content": "1"}
+    assert told == [(one, "5m"), ("Error: 2", "1h"), ("3", ""), (PNG_PART, "1h"), (PNG_PART, "5m")]
+
+
+def test_of_a_block_in_several_parts_the_last_one_has_the_mark():
+    document = {"type": "document", "source": {"type": "text", "data": "d"}, "title": "t", **MARK}
+    assert blocks(None, ("user", [document])) == [("t", ""), ("d", "5m")]

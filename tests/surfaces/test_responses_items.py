@@ -330,3 +330,25 @@ def test_any_input_is_messages_or_a_refusal(given_input):
         return
     assert all("role" in message for message in made.messages)
     sendable(Raw(json.dumps(given_input).encode()))
+
+
+def test_parts_that_became_one_text_are_told_beside_the_chat():
+    def parts(*texts: str, type: str = "input_text") -> list[dict]:
+        return [{"type": type, "text": text} for text in texts]
+
+    made = chat(
+        [
+            {"role": "developer", "content": parts("a", "b")},
+            {"role": "user", "content": parts("c", "d")},
+            {"role": "assistant", "content": parts("e", "f", type="output_text")},
+            {"role": "assistant", "content": "g"},
+            call("c1"),
+            output("c1", parts("h", "i")),
+            {"role": "developer", "content": parts("j", "k")},
+        ],
+        "lead",
+    )
+    told = [made.messages[piece.path[1]]["content"][piece.start : piece.end] for piece in made.pieces]
+    assert told == ["lead", "a", "b", "e", "f", "g", "h", "i", "j", "k"]
+    assert {piece.path[0::2] for piece in made.pieces} == {("messages", "content")}
+    assert chat("hi", "lead").pieces == ()

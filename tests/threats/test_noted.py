@@ -24,6 +24,7 @@ from gateway.adapters.conversations import Conversations
 from gateway.adapters.lanes import Lanes
 from gateway.core.errors import Refusal, Refused
 from gateway.core.record import End
+from gateway.core.room import Room
 from gateway.providers import DIALECTS
 from gateway.relay import Relay
 from gateway.surfaces import CHAT
@@ -52,6 +53,7 @@ def relay(books: Books, upstreams: Calls) -> Relay:
         budgets,
         SCANNING,
         Lanes(lambda *_: None),
+        Room(10_000_000),
         lambda *_: None,
     )
 

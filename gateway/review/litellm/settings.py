@@ -129,7 +129,7 @@ _TABLE: Mapping[str, tuple[tuple[str, tuple[str, str]], ...]] = {
     ),
     "litellm_settings": (
         ("drop_params additional_drop_params modify_params allowed_openai_params", (
-            "no parameter is dropped or changed: a backend that lacks a capability that a request needs is not asked",
+            "a backend that lacks what a request needs is not asked; `x-gateway-dropped` tells what else is not sent",
             "See that `capabilities` of each row is right; a request that nobody can serve is answered with 400.",
         )),
         ("fallbacks context_window_fallbacks content_policy_fallbacks default_fallbacks", _FALLBACKS),
@@ -236,7 +236,7 @@ _TABLE: Mapping[str, tuple[tuple[str, tuple[str, str]], ...]] = {
         )),
         ("fallbacks context_window_fallbacks", _FALLBACKS),
         ("drop_params additional_drop_params modify_params allowed_openai_params", (
-            "no parameter is dropped or changed: a backend that lacks a capability that a request needs is not asked",
+            "a backend that lacks what a request needs is not asked; `x-gateway-dropped` tells what else is not sent",
             "See that `capabilities` of the row is right.",
         )),
         ("tags tag_regex", _TAGS),

@@ -9,7 +9,7 @@ from gateway.review.litellm.values import Findings
 @pytest.mark.parametrize(
     ("section", "key", "why"),
     [
-        ("litellm_settings", "drop_params", "no parameter is dropped"),
+        ("litellm_settings", "drop_params", "what else is not sent"),
         ("litellm_settings", "langfuse_default_tags", "callback"),
         ("litellm_settings", "message_logging", "never kept"),
         ("litellm_settings", "logging", "does not know it"),
