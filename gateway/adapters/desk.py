@@ -21,19 +21,20 @@ from gateway.adapters.outlines import Outlined, outlined
 from gateway.adapters.worker import answer
 from gateway.core.addresses import in_turns, names_addresses
 from gateway.core.catalog import URLS, Backend, Endpoint
-from gateway.core.chat import ChatRequest, said_anew
+from gateway.core.chat import ChatRequest
 from gateway.core.decision import Obligation
 from gateway.core.discharge import discharged
 from gateway.core.errors import Failed, FailureKind, Refusal, Refused
 from gateway.core.findings import Found, Place, Redacted, Scan, Seen
 from gateway.core.kinds import Kind
 from gateway.core.members import MOST_TEXTS, many, repeats
-from gateway.core.pieces import Piece, cut, joined
+from gateway.core.pieces import Piece
 from gateway.core.terms import ScannerTerms
 from gateway.core.turns import turns
 from gateway.providers import DIALECTS
 from gateway.routing.spoken import lacking, spoken
 from gateway.sensitivity.answer import ERROR, check
+from gateway.sensitivity.blocks import redact_native
 from gateway.sensitivity.classify import found_in
 from gateway.sensitivity.own import kinds_of, scanner_of
 from gateway.sensitivity.redact import NotRedactable, redact
@@ -93,34 +94,15 @@ def redacted_of(look: Look, chat: ChatRequest, scan: Scan, tags: frozenset[str],
     came, with its texts."""
     if not scan.complete:
         return None
-    apart = _apart(chat)
-    if chat.native is not None:  # what is sent then is not what came
-        scan = again.scan(msgspec.json.decode(apart.with_fields({})))
     try:
-        taken = redact(apart, scan, look.tagged(tags), again)
+        if chat.native is not None:  # what is sent then is not what came
+            taken, left = redact_native(chat, scan, look.tagged(tags), again)
+        else:
+            taken = redact(chat, scan, look.tagged(tags), again)
+            left = again.scan(msgspec.json.decode(taken.chat.with_fields({})))
     except NotRedactable:
         return None
-    said = taken.chat if apart is chat else _together(taken.chat, chat)
-    left = again.scan(msgspec.json.decode(said.with_fields({})))
-    if said is not taken.chat:  # what is between blocks may show more, or less
-        more = again.scan(msgspec.json.decode(taken.chat.with_fields({})))
-        left = Scan((), left.places + more.places, left.opaque or more.opaque, left.complete and more.complete)
-    return Redacted(said, taken.taken, found_in(left, look.kinds))
-
-
-def _apart(chat: ChatRequest) -> ChatRequest:
-    """A request as its client had cut it into blocks, so that what goes on from one to the next is found."""
-    messages, pieces = chat.fields.get("messages"), chat.native.pieces if chat.native is not None else ()
-    if messages is None or (parts := cut(messages, pieces)) is messages:
-        return chat
-    return said_anew(chat, {"messages": bytes(parts)})
-
-
-def _together(apart: ChatRequest, came: ChatRequest) -> ChatRequest:
-    """The same in as many texts as it came in."""
-    pieces = came.native.pieces if came.native is not None else ()
-    messages, pieces = joined(apart.fields["messages"], came.fields["messages"], pieces)
-    return said_anew(apart, {"messages": bytes(messages)}, pieces)
+    return Redacted(taken.chat, taken.taken, found_in(left, look.kinds))
 
 
 BLOCKED = Failed(FailureKind.BLOCKED, FailureKind.BLOCKED.status, dict(ERROR))

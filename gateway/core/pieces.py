@@ -24,8 +24,8 @@ _PARTS = msgspec.json.Decoder(list[dict[str, str]])
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
-    """One block: characters `start` to `end` of the text at a path of the chat, where that is of several blocks; else
-    all that is there, be it a text or not. An empty path is that of the request itself."""
+    """One block: characters `start` to `end` of the text at a path of the chat, where that is of several blocks. The
+    only one of a path is all that is there, be it a text or not. An empty path is that of the request itself."""
 
     path: tuple[str | int, ...]
     start: int = 0
@@ -44,29 +44,37 @@ def cut(messages: Raw, pieces: Iterable[Piece], marks: Mapping[Kept, Raw] = _NO_
     said = _LIST.decode(messages)
     for at, mine in groupby(groups, lambda group: group[0].path[1]):
         members = _MEMBERS.decode(said[int(at)])
-        for group in mine:
-            _put(members, group, marks)
+        for name, parts in groupby(mine, lambda group: group[0].path[2:3]):
+            _put(members, name, list(parts), marks)
         said[int(at)] = Raw(msgspec.json.encode(members))
     return Raw(msgspec.json.encode(said))
 
 
-def _put(members: dict[str, Raw], pieces: Sequence[Piece], marks: Mapping[Kept, Raw]) -> None:
-    """Puts the blocks that are at one place into a message."""
+def _put(
+    members: dict[str, Raw], name: tuple[str | int, ...], groups: Sequence[list[Piece]], marks: Mapping[Kept, Raw]
+) -> None:
+    """Puts the blocks that are in one member of a message, or (no name) in all of it, into the message."""
 
     def marked(block: Mapping[str, object], kept: Kept) -> Mapping[str, object]:
         return {**block, "cache_control": marks[kept]} if kept in marks else block
 
-    match pieces[0].path[2:]:
-        case (str(name),):
-            text = _TEXT.decode(members[name])
-            parts = [marked({"type": "text", "text": text[each.start : each.end]}, each.kept) for each in pieces]
-            members[name] = Raw(msgspec.json.encode(parts))
-        case (str(name), int(at)):
-            values = _LIST.decode(members[name])
-            values[at] = Raw(msgspec.json.encode(marked(_MEMBERS.decode(values[at]), pieces[0].kept)))
-            members[name] = Raw(msgspec.json.encode(values))
+    first = groups[0]
+    match name:
+        case (str(member),) if len(first[0].path) == len(("messages", 0, member)):
+            text = _TEXT.decode(members[member])
+            texts = [text] if len(first) == 1 else [text[each.start : each.end] for each in first]
+            said = [
+                marked({"type": "text", "text": each}, piece.kept) for each, piece in zip(texts, first, strict=True)
+            ]
+            members[member] = Raw(msgspec.json.encode(said))
+        case (str(member),):
+            values = _LIST.decode(members[member])
+            for (piece,) in groups:
+                at = int(piece.path[3])
+                values[at] = Raw(msgspec.json.encode(marked(_MEMBERS.decode(values[at]), piece.kept)))
+            members[member] = Raw(msgspec.json.encode(values))
         case _:
-            members["cache_control"] = marks[pieces[0].kept]
+            members["cache_control"] = marks[first[0].kept]
 
 
 def joined(parts: Raw, messages: Raw, pieces: Iterable[Piece]) -> tuple[Raw, tuple[Piece, ...]]:

@@ -17,9 +17,9 @@ _MARKS: Mapping[Kept, Raw] = {
 }
 
 
-def mark_of(pieces: Iterable[Piece], *path: str | int) -> Raw | None:
-    """The mark at the end of what is at a path, None: there is none."""
-    return next((_MARKS[piece.kept] for piece in pieces if piece.path == path and piece.kept), None)
+def marks_of(pieces: Iterable[Piece]) -> Mapping[tuple[str | int, ...], Raw]:
+    """The mark at the end of what is at each path that has one."""
+    return {piece.path: _MARKS[piece.kept] for piece in pieces if piece.kept}
 
 
 def in_blocks(messages: Raw, pieces: Iterable[Piece]) -> Raw:

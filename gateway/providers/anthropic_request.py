@@ -12,7 +12,7 @@ from gateway.providers.anthropic_attached import Block, File, invalid
 from gateway.providers.anthropic_content import READABLE, Said, said
 from gateway.providers.anthropic_fields import HOSTED, KNOWN, LACKING, NOT_OURS, OWN, TOLD
 from gateway.providers.anthropic_models import Abilities, abilities
-from gateway.providers.anthropic_pieces import in_blocks, mark_of
+from gateway.providers.anthropic_pieces import in_blocks, marks_of
 from gateway.providers.anthropic_tools import Function, Tool, choice, functions, is_forced, tools
 from gateway.providers.messages_wire import LEAST_BUDGET
 from gateway.providers.parameters import names_speakers
@@ -85,8 +85,9 @@ class Request:
         except msgspec.ValidationError as error:
             raise invalid(str(error)) from None
         self._pieces = chat.native.pieces if chat.native is not None else ()
-        for at, tool in enumerate(self._asked.tools or () if self._pieces else ()):
-            tool.cache_control = mark_of(self._pieces, "tools", at) or tool.cache_control
+        self._marks = marks_of(self._pieces)
+        for at, tool in enumerate(self._asked.tools or () if self._marks else ()):
+            tool.cache_control = self._marks.get(("tools", at), tool.cache_control)
         limits = [each for each in (self._asked.max_completion_tokens, self._asked.max_tokens) if each]
         longest = backend.max_output or min(self._able.max_output, backend.context or self._able.max_output)
         self._limit = min(limits) if limits else longest
@@ -196,7 +197,7 @@ class Request:
         body |= self._tooling()
         own = [name for name in self._chat.fields if name in OWN and name not in ("top_k", "output_config")]
         body |= {name: self._chat.fields[name] for name in own if bytes(self._chat.fields[name]) != _NULL}
-        if (mark := mark_of(self._pieces)) is not None:
+        if (mark := self._marks.get(())) is not None:
             body["cache_control"] = mark
         body |= self._thinking()
         body |= self._sampling()

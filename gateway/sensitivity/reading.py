@@ -1,6 +1,6 @@
 """A text read in another way, with every place traced back to the text as it came."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 import msgspec
@@ -51,6 +51,15 @@ class Reading:
         begins = self._start[first] + (0 if self._edited[first] else start - self._at[first])
         ends = self._end[last] if self._edited[last] else self._start[last] + end - self._at[last]
         return begins, ends
+
+    def place_of(self, at: int) -> int:
+        """Where a place of the source is here. What was within an edit is at its end."""
+        piece = bisect_left(self._end, at)  # the one that ends there or behind it
+        if at == self._start[piece]:
+            return self._at[piece]
+        if not self._edited[piece]:
+            return self._at[piece] + at - self._start[piece]
+        return self._at[piece + 1]
 
 
 def _start_of(edit: Edit) -> int:

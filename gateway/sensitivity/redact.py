@@ -14,10 +14,12 @@ import msgspec
 from gateway.core.chat import ChatRequest, said_anew
 from gateway.core.errors import Refused
 from gateway.core.findings import Leaf, Path, Place, Scan
+from gateway.core.pieces import Piece
 from gateway.core.view import View
 from gateway.sensitivity.reading import Edit, Reading
 from gateway.sensitivity.restore import PLACEHOLDER
 from gateway.sensitivity.scan import Again, Scanner
+from gateway.sensitivity.walk import walk
 
 _FREE = frozenset({"messages", "tools", "functions", "response_format"})
 _READ = frozenset(View.__struct_fields__) - _FREE
@@ -25,6 +27,7 @@ _READ = frozenset(View.__struct_fields__) - _FREE
 _ROUNDS = 4
 """How often what comes out is scanned: taking one thing out can bare another."""
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+\-]*', re.DOTALL)
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
 _ESCAPE, _LONG_ESCAPE = len(r"\n"), len(r"\u0041")
 
 
@@ -349,6 +352,37 @@ def _with_texts(chat: ChatRequest, body: bytes, leaves: Sequence[Leaf], texts: _
     names = {leaves[number].path[0] for number in texts.changed}
     changed = {name: msgspec.json.encode(document[name]) for name in chat.fields if name in names}
     try:
-        return said_anew(chat, changed)
+        return said_anew(chat, changed, _moved(chat, leaves, texts))
     except Refused:
         raise NotRedactable("with placeholders in it, it is no request") from None
+
+
+def _moved(chat: ChatRequest, leaves: Sequence[Leaf], texts: _Texts) -> tuple[Piece, ...] | None:
+    """Where the blocks of the request are by now; None: it has none."""
+    if chat.native is None:
+        return None
+    readings = {leaves[number].path: reading for number, reading in texts.changed.items()}
+    return tuple(
+        Piece(piece.path, reading.place_of(piece.start), reading.place_of(piece.end), piece.kept)
+        if piece.end and (reading := readings.get(piece.path)) is not None
+        else piece
+        for piece in chat.native.pieces
+    )
+
+
+def is_there_still(came: Scan, said: bytes, kinds: Container[str]) -> bool:
+    """Whether most of a finding of these kinds that went on from one text to the next, as a request came, is in the
+    body that it is said as, wherever its parts are: they may not be neighbours any more."""
+    groups = [group for group in _told_apart(list(_groups(came.places, came.leaves, kinds))) if len(group.spans) > 1]
+    texts = [leaf.text for leaf in walk(msgspec.json.decode(said)).leaves] if groups else []
+    for group in groups:
+        parts = [_core(came.leaves[span.leaf].text[span.start : span.end]) for span in group.spans]
+        left = sum(len(part) for part in parts if any(part in text for text in texts))
+        if 2 * left > sum(map(len, parts)):
+            return True
+    return False
+
+
+def _core(text: str) -> str:
+    """The longest part of a text that JSON in a text has as it is."""
+    return max(_ESCAPED.split(text), key=len)

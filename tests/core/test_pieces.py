@@ -1,6 +1,7 @@
 """Blocks of which several are one text in the chat: cut they are what they were, and joined again the text is."""
 
 import json
+import time
 
 import msgspec
 import pytest
@@ -60,7 +61,7 @@ def test_parts_calls_texts_and_whole_messages_have_their_marks():
             {"role": "tool", "tool_call_id": "a", "content": "r"},
         ],
         Piece(("messages", 0, "content", 1), kept="5m"),
-        Piece(("messages", 1, "content"), 0, 1, "1h"),
+        Piece(("messages", 1, "content"), kept="1h"),
         Piece(("messages", 1, "tool_calls", 0), kept="1h"),
         Piece(("messages", 2), kept="5m"),
     )
@@ -69,6 +70,22 @@ def test_parts_calls_texts_and_whole_messages_have_their_marks():
         {"role": "assistant", "content": [text("x", LONG)], "tool_calls": [CALLS[0] | LONG, CALLS[1]]},
         {"role": "tool", "tool_call_id": "a", "content": "r", **SHORT},
     ]
+
+
+def test_the_only_block_of_a_text_is_all_of_it_whatever_it_says_by_now():
+    mark = Piece(("messages", 0, "content"), kept="5m")
+    assert put([user("longer than it was")], mark) == [user([text("longer than it was", SHORT)])]
+
+
+def test_twice_the_marks_take_twice_the_time():
+    def seconds(parts: int) -> float:
+        messages = raw([user([text("a")] * parts)])
+        pieces = [Piece(("messages", 0, "content", at), kept="5m") for at in range(parts)]
+        began = time.process_time()
+        cut(messages, pieces, MARKS)
+        return time.process_time() - began
+
+    assert min(seconds(4_000) for _ in range(3)) < 8 * min(seconds(1_000) for _ in range(3))
 
 
 @pytest.mark.parametrize(

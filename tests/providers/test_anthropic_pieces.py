@@ -5,7 +5,7 @@ import json
 from msgspec import Raw
 
 from gateway.core.pieces import Piece
-from gateway.providers.anthropic_pieces import in_blocks, mark_of
+from gateway.providers.anthropic_pieces import in_blocks, marks_of
 
 SHORT, LONG = {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}
 
@@ -19,7 +19,6 @@ def test_blocks_are_cut_as_they_were_with_their_marks():
     ]
 
 
-def test_a_mark_is_found_by_its_path():
-    pieces = [Piece(("tools", 0)), Piece(("tools", 1), kept="1h"), Piece((), kept="5m")]
-    found = [mark_of(pieces, *path) for path in (("tools", 0), ("tools", 1), ())]
-    assert [None if raw is None else json.loads(bytes(raw)) for raw in found] == [None, LONG, SHORT]
+def test_marks_are_found_by_their_paths():
+    marks = marks_of([Piece(("tools", 0)), Piece(("tools", 1), kept="1h"), Piece((), kept="5m")])
+    assert {path: json.loads(bytes(raw)) for path, raw in marks.items()} == {("tools", 1): LONG, (): SHORT}

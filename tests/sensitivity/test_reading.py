@@ -31,6 +31,22 @@ def test_what_was_left_out_between_two_characters_is_theirs(place, expected):
     assert Reading("a-b-c", [Edit(1, 2, ""), Edit(3, 4, "")]).source_of(*place) == expected
 
 
+def test_a_place_of_the_source_is_found_and_what_was_within_an_edit_is_at_its_end():
+    reading = Reading("abXXXcdYYe", [Edit(2, 5, "[1]"), Edit(7, 9, "")])
+    assert reading.text == "ab[1]cde"
+    assert [reading.place_of(at) for at in range(11)] == [0, 1, 2, 5, 5, 5, 6, 7, 7, 7, 8]
+
+
+def test_between_two_edits_is_a_place():
+    assert [Reading("aabb", [Edit(0, 2, "x"), Edit(2, 4, "yz")]).place_of(at) for at in (0, 1, 2, 3, 4)] == [
+        0,
+        1,
+        1,
+        3,
+        3,
+    ]
+
+
 def test_what_was_edited_counts_as_a_whole():
     reading = Reading("x%41%42y", [Edit(1, 7, "AB")])
     assert [reading.source_of(1, 2), reading.source_of(2, 4), reading.source_of(0, 1)] == [(1, 7), (1, 8), (0, 1)]

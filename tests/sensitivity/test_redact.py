@@ -344,7 +344,7 @@ def test_what_is_never_clean_is_refused():
 def test_what_is_no_request_any_more_is_refused(monkeypatch):
     chat = parse(json.dumps(user(MAIL)).encode())
 
-    def refuse(chat, changed):
+    def refuse(chat, changed, pieces):
         raise Refused(Refusal.INVALID_TYPE, "no")
 
     monkeypatch.setattr("gateway.sensitivity.redact.said_anew", refuse)

@@ -269,7 +269,8 @@ def blocks(system, *turns):
         there = messages
         for step in piece.path[1:]:
             there = there[step]
-        told.append((there[piece.start : piece.end] if isinstance(there, str) else there, piece.kept))
+        alone = not isinstance(there, str) or piece.end == 0
+        told.append((there if alone else there[piece.start : piece.end], piece.kept))
     return told
 
 

@@ -1,5 +1,7 @@
 """A text knows the blocks that it was made of."""
 
+import time
+
 from gateway.core.pieces import Piece
 from gateway.surfaces.text import Text
 
@@ -21,5 +23,16 @@ def test_before_the_first_words_nothing_is_between():
 def test_of_one_block_only_a_mark_is_told():
     text, marked = Text("a"), Text()
     marked.add("a", "1h")
-    assert (list(text.at(*PATH)), list(marked.at(*PATH))) == ([], [Piece(PATH, 0, 1, "1h")])
+    assert (list(text.at(*PATH)), list(marked.at(*PATH))) == ([], [Piece(PATH, kept="1h")])
     assert (bool(text), bool(Text())) == (True, False)
+
+
+def test_twice_the_blocks_take_twice_the_time():
+    def seconds(blocks: int) -> float:
+        text, began = Text(), time.process_time()
+        for _ in range(blocks):
+            text.add("\U0001f600" * 20)
+        assert len(text.said) == 22 * blocks - 2
+        return time.process_time() - began
+
+    assert min(seconds(40_000) for _ in range(3)) < 8 * min(seconds(10_000) for _ in range(3))
