@@ -2,8 +2,9 @@
 
 Only such a request pays for it: one round trip before it is served. That it has ended is told beside requests. While
 the server is away nobody can say whether another replica serves it, so it is not served, and not even asked for: one
-task finds out when the server is back, and tells it what has ended before anybody is served again. So what there is to
-tell is never more than what was under way.
+task finds out when the server is back, and tells it what has ended before anybody is served again. Where it was away
+for so long that names may have run out, the task waits until others will have told, too. So what there is to tell is
+never more than what was under way.
 
 Of each caller there is a hash, of names with what took them, and a set that orders names by when that was. Who serves a
 request holds its name for a minute, and again before that is over: a replica that died holds none for longer.
@@ -11,6 +12,7 @@ request holds its name for a minute, and again before that is over: a replica th
 
 import asyncio
 import contextlib
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -18,11 +20,13 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from gateway.adapters.valkey import Call, Down, Valkey, is_spoiled
+from gateway.adapters.valkey import ANSWER_SECONDS, CONNECT_SECONDS, Call, Down, Valkey, is_spoiled
 from gateway.core.errors import Refusal, Refused
 
 LEASE_SECONDS = 60.0
 _RETRY_SECONDS = 1.0
+_OTHERS_SECONDS = _RETRY_SECONDS + CONNECT_SECONDS + 2 * ANSWER_SECONDS
+"""How long after one replica another one may find out that the server is back, and have told it."""
 _AT_ONCE = 256
 _LIFE = "{gw}:repeats-life"
 """By chance; another value says that the server lost what it had."""
@@ -40,7 +44,7 @@ local function forget(one)
 end
 
 local function read(one)
-    local held, who = string.match(redis.call('HGET', hash, one) or '', '^([%d.]+) (.*)$')
+    local held, who = string.match(redis.call('HGET', hash, one) or '', '^(%d+%.?%d*) (.*)$')
     return who, tonumber(held)
 end
 
@@ -109,15 +113,18 @@ class ValkeyRepeats:
         self._kept_seconds = kept_seconds
         self._terms = (str(int(kept_seconds)), str(lease_seconds), str(most))
         self._every = lease_seconds / 4
+        self._safe_seconds = lease_seconds / 2  # for so long after it went all that is held is still so
         self._tell = tell
         self._held: set[_Name] = set()
         self._ended: dict[tuple[str, bytes], dict[bytes, _End]] = {}  # and was not told yet: by its name who took it
-        self._spoiled: set[str] = set()  # callers whose keys hold what is not ours
+        self._spoiled: dict[str, float] = {}  # callers whose keys hold what is not ours, and until when they wait
         self._life = b""  # the server's, as last seen
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._due = 0.0  # when what is held is to be told again
         self._down = False
+        self._since = 0.0
+        self._faults = 0
         self.answered: Callable[[], Iterable[_Name]] = tuple
 
     async def begin(self, caller: str, name: bytes, own: bytes) -> tuple[bytes, bool] | None:
@@ -125,7 +132,7 @@ class ValkeyRepeats:
         where nobody can say."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._keep_telling())
-        if self._down or caller in self._spoiled:
+        if self._down or self._spoiled.get(caller, 0.0) > time.monotonic():
             raise _unknown()
         taken = caller, name, own
         before = list(self._ended.get((caller, name), {}).items())
@@ -175,14 +182,15 @@ class ValkeyRepeats:
     def _went(self, why: str) -> None:
         self._server.forget()  # whoever answers next is believed, and told what it may have lost
         self._due = 0.0
+        self._faults += 1
         self._news.set()
         if not self._down:
-            self._down = True
+            self._down, self._since = True, time.monotonic()
             self._tell("repeats_down", error=why)
 
     def _spoil(self, caller: str, why: object) -> None:
-        if caller not in self._spoiled:
-            self._spoiled.add(caller)
+        if self._spoiled.get(caller) != math.inf:
+            self._spoiled[caller] = math.inf
             hash, order = _keys(caller)
             self._tell(
                 "repeats_spoiled",
@@ -199,17 +207,24 @@ class ValkeyRepeats:
                 async with asyncio.timeout(max(0.0, self._due - time.monotonic())):
                     await self._news.wait()
             self._news.clear()
+            faults, looks = self._faults, time.monotonic() >= self._due
             try:
-                if time.monotonic() >= self._due:
+                if looks:
                     await self._look()
                 await self._tell_ended()
+                if self._down and time.monotonic() - self._since > self._safe_seconds:
+                    await asyncio.sleep(_OTHERS_SECONDS)
             except Down as error:
                 self._went(str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                if self._down:
-                    self._down = False
-                    self._tell("repeats_up")
+                continue
+            if self._faults != faults:  # somebody else found it gone meanwhile
+                continue
+            if looks:
+                self._due = time.monotonic() + self._every
+            if self._down:
+                self._down = False
+                self._tell("repeats_up")
 
     async def _look(self) -> None:
         """Holds on what is under way. A server that has lost what it had is told all again."""
@@ -218,13 +233,14 @@ class ValkeyRepeats:
         if is_spoiled(answers[1]):
             answers = await self._server.ask([("SET", _LIFE, mine), ("GET", _LIFE)])
         life = _sound(answers)[1]
+        self._spoiled = {caller: until for caller, until in self._spoiled.items() if until > time.monotonic()}
         if self._life and self._life != life:
-            self._spoiled.clear()
+            others = time.monotonic() + self._every + _OTHERS_SECONDS  # by then they have told it all again, too
+            self._spoiled = dict.fromkeys(self._spoiled, others)
             for caller, name, own in self.answered():
                 self._ended.setdefault((caller, name), {}).setdefault(own, _End(True, time.monotonic()))
         self._life = life
         await self._tell_all([(each, "hold") for each in self._held])
-        self._due = time.monotonic() + self._every
 
     async def _tell_ended(self) -> None:
         """Tells what has ended. What is older than anything is kept is told to nobody: it would be kept anew."""

@@ -9,6 +9,7 @@ import time
 import pytest
 from support import stores
 
+from gateway.adapters import repeats_valkey
 from gateway.adapters.repeats_valkey import ValkeyRepeats
 from gateway.core.errors import Refusal, Refused
 
@@ -163,6 +164,23 @@ async def test_what_is_told_after_longer_than_it_is_kept_is_not_told(replicas, s
     assert await other.begin("k", b"new", b"two") == (b"one", True)
 
 
+@pytest.mark.assures("fault 10", "threat B3")
+async def test_after_it_was_away_for_longer_than_names_are_held_others_tell_before_anybody_is_served(replicas, server):
+    one = replicas(lease_seconds=1)
+    assert await taken(one, b"one")
+    with frozen(server):
+        assert await served(one, b"x", b"one") is None
+        await asyncio.sleep(0.6)
+    back = time.monotonic()
+
+    async def serves():
+        return await served(one, b"y", b"one")
+
+    await until(serves)
+    assert time.monotonic() - back > repeats_valkey._OTHERS_SECONDS
+    assert one.told == ["repeats_down", "repeats_up"]
+
+
 @pytest.mark.parametrize("how", ["restarted", "flushed"])
 async def test_a_server_that_lost_what_it_had_is_told_again(replicas, server, how):
     one, other = replicas(lease_seconds=1), replicas()
@@ -242,15 +260,15 @@ async def test_whose_key_somebody_else_wrote_over_is_not_served_and_everybody_el
 
     await one._server.ask([("DEL", "{gw}:repeats:k", "{gw}:repeats:k:order", "{gw}:repeats-life")])
 
-    async def mended():
-        return await served(one, b"new", b"two") is not None
+    async def mended():  # asked of one who finds out, perhaps, before the one who knows
+        return await served(other, b"done", b"two") is not None
 
     await until(mended)
     await until(told)
     assert await other.begin("l", b"done", b"two") == (b"one", True)
 
     async def known():
-        return await served(other, b"newer", b"two") is not None and other
+        return await served(one, b"new", b"two") is not None
 
     await until(known)
     assert await other.begin("k", b"done", b"two") == (b"one", True)
@@ -258,10 +276,11 @@ async def test_whose_key_somebody_else_wrote_over_is_not_served_and_everybody_el
     assert (one.told, other.told) == (["repeats_spoiled"], ["repeats_spoiled"])
 
 
-async def test_what_somebody_else_wrote_into_is_taken_for_nothing_and_hurts_nobody(replicas):
+@pytest.mark.parametrize("theirs", ["theirs", "1.2.3 theirs", ". theirs", "1. theirs"])
+async def test_what_somebody_else_wrote_into_is_taken_for_nothing_and_hurts_nobody(replicas, theirs):
     one = replicas()
     assert await taken(one, b"one")
-    await one._server.ask([("HSET", "{gw}:repeats:k", b"m", "theirs")])
+    await one._server.ask([("HSET", "{gw}:repeats:k", b"m", theirs)])
     assert await served(one, b"m", b"one")
     assert await one.begin("k", b"n", b"two") == (b"one", False)
     assert one.told == []
