@@ -102,7 +102,7 @@ clients: .venv/dev ## real clients before a gateway, from PyPI and npm (needs No
 	.cache/audit/bin/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: -r $(LOCKS)/audit.txt
 	@touch $@
 
-.cache/fuzzers/ready: $(LOCKS)/fuzz.txt # of the Python that the gateway has: what is fuzzed runs in there, too
+.cache/fuzzers/ready: $(LOCKS)/fuzz.txt .venv/dev # of the Python that the gateway has: what is fuzzed runs in there, too
 	$(BIN)/python -m venv --clear .cache/fuzzers
 	.cache/fuzzers/bin/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: -r $(LOCKS)/fuzz.txt
 	@touch $@

@@ -37,6 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.relative_to(item.config.rootpath).parts[1] in PURE)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Who only hands tests out to others reads none."""
+    if session.config.getoption("dist", "no") != "no":
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
     """Twenty thousand tests are never looked through again, and the rest as seldom as in a gateway: a fifth of the CPU."""
     gc.enable()

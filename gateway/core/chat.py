@@ -201,6 +201,10 @@ _TOLD = frozenset(
         "prompt",
         "system",
         "store",
+        "instructions",
+        "previous_response_id",
+        "conversation",
+        "context_management",
     )
 )
 """Names of members that mean something here, or to a server of any protocol."""

@@ -21,8 +21,9 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[2]
 FUZZERS = ROOT / ".cache/fuzzers"
 """Where `make fuzzers` installs atheris and schemathesis, which the gateway's own environment does without."""
-READY = (FUZZERS / "ready").exists()
-SEES = READY and any(FUZZERS.glob("lib/*/site-packages/atheris"))
+_PACKAGES = FUZZERS / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+READY = (FUZZERS / "ready").exists() and _PACKAGES.exists()
+SEES = READY and (_PACKAGES / "atheris").exists()
 ABSENT = "{} is not installed: make fuzzers"
 
 
@@ -224,7 +225,9 @@ def at_length(target: str, corpus: Path, seconds: int, failures: Path) -> None:
         capture_output=True,
         timeout=seconds + 100,
     )
-    assert ran.returncode == 0, ran.stderr[-3000:].decode("utf-8", "replace")
+    said = ran.stderr.decode("utf-8", "replace")
+    assert ran.returncode == 0, said[-3000:]
+    assert " cov: " in said, f"it saw nothing of what it ran: {said[-3000:]}"
 
 
 def main() -> None:
@@ -232,7 +235,7 @@ def main() -> None:
 
     name, *rest = sys.argv[1:]
     with atheris.instrument_imports(include=["gateway"]):
-        TARGETS[name](b"")
+        TARGETS[name](b"\1\0{}")  # which imports all that it runs
     atheris.Setup([sys.argv[0], *rest], TARGETS[name])
     atheris.Fuzz()
 

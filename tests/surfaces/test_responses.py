@@ -77,7 +77,9 @@ def test_nothing_sends_the_call_elsewhere(name):
     assert refused.value.refusal.code == "forbidden_parameter"
 
 
-@pytest.mark.parametrize("name", ["Input", "Instructions", "API_base", "in\u017ftructions"])
+@pytest.mark.parametrize(
+    "name", ["Input", "Instructions", "API_base", "in\u017ftructions", "Previous_Response_Id", "Conversation"]
+)
 def test_a_name_that_some_servers_would_take_for_another_is_refused(name):
     with pytest.raises(Refused) as refused:
         SURFACE.parse(asked(instructions="be brief", **{name: "x"}), 0)
