@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.chat import parse
 from gateway.core.pieces import Piece
-from gateway.core.terms import BUILT_IN
+from gateway.core.terms import BUILT_IN, OwnDetector, ScannerTerms
 from gateway.sensitivity.blocks import redact_native
 from gateway.sensitivity.own import scanner_of
 from gateway.sensitivity.redact import NotRedactable
@@ -150,11 +150,19 @@ def test_a_placeholder_that_is_longer_than_what_it_stands_for_pushes_nothing_out
     assert [second[each.start : each.end] for each in blocks] == ["a", first]
 
 
-def test_of_what_was_taken_out_twice_the_original_comes_back():
-    """An operator's own detector may take a placeholder for something to take out."""
+def test_what_is_taken_out_of_either_form_has_a_placeholder_of_its_own():
     taken, _ = redacted(*messages(user(text(BEGIN), text(REST), text(ONE), text(OTHER + " me@example.org"))))
     assert sorted(taken.taken.values(), key=len) == ["me@example.org", KEY, f"{BEGIN}\n\n{REST}"]
     assert len(set(taken.taken)) == 3
+
+
+def test_of_a_placeholder_that_was_taken_out_itself_the_original_comes_back():
+    odd = OwnDetector("odd", r"\[SECRET_1\]zz", "internal", "pii")
+    scanner = scanner_of(ScannerTerms(detectors=(odd,)))
+    surface, body = messages(user(text("x " + KEY), text("zz y")))
+    chat = SURFACES[surface].parse(json.dumps(body).encode(), 7)
+    taken, _ = redact_native(chat, scanner.scan(body), KINDS | {"odd"}, Again(scanner, {}))
+    assert taken.taken["[ODD_1]"] == KEY + "zz"
 
 
 def test_a_request_without_blocks_is_as_it_was():
